@@ -1,0 +1,380 @@
+//! The judge of one series: its memory and window, sample by sample.
+//!
+//! Functions and evaluator call the same code with the same state, so their verdicts are equal bit for bit.
+
+use thiserror::Error;
+
+use crate::memory::{Episode, State};
+use crate::window::WINDOW_KEPT_MIN;
+use crate::{Detector, Judged, Judgement, Memory, Sample, Verdict, Window};
+
+/// What a deployment judges with: a detector, and the generation by which a change of it is ordered.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Deployed {
+    /// The detector of series that have none of their own.
+    pub detector: Detector,
+    /// Raised by one with each change of the detector; the higher generation migrates a series once.
+    pub generation: u32,
+}
+
+/// How a judge came by its memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The series is new.
+    New,
+    /// The store held it.
+    Stored,
+    /// The store had lost it, or it did not decode: learned again from the window.
+    Relearned,
+    /// It belonged to a lower generation: learned again from the window.
+    Migrated,
+}
+
+/// How far learning is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Learning {
+    /// Samples seen, up to those needed.
+    pub seen: usize,
+    /// Samples needed before anything is judged.
+    pub needed: usize,
+}
+
+impl Learning {
+    /// Whether the next sample can be judged.
+    pub fn is_ready(&self) -> bool {
+        self.seen >= self.needed
+    }
+}
+
+/// The memory and window of one series, and the detector that reads them.
+#[derive(Debug, Clone)]
+pub struct Judge {
+    memory: Memory,
+    window: Window,
+    origin: Origin,
+}
+
+impl Judge {
+    /// A judge that has seen nothing.
+    pub fn new(detector: Detector) -> Self {
+        Self::fresh(Deployed { detector, generation: 0 }, Origin::New)
+    }
+
+    fn fresh(deployed: Deployed, origin: Origin) -> Self {
+        Self {
+            memory: Memory::new(deployed.detector, deployed.generation),
+            window: Window::new(kept(&deployed.detector)),
+            origin,
+        }
+    }
+
+    /// A judge that has seen what a store kept: the bytes of a memory and the judged samples, either possibly lost.
+    ///
+    /// A memory of a higher generation keeps its own detector; one of a lower generation migrates; one of the same
+    /// generation and another detector is an error, since two deployments would undo each other's learning.
+    pub fn restore(
+        deployed: Deployed,
+        memory: Option<&[u8]>,
+        window: Vec<Judged>,
+    ) -> Result<Self, RestoreError> {
+        let decoded = memory.and_then(Memory::decode);
+        let Some(stored) = decoded else {
+            let is_new = memory.is_none() && window.is_empty();
+            let origin = if is_new { Origin::New } else { Origin::Relearned };
+            return Ok(Self::relearn(deployed, origin, window, None));
+        };
+        if stored.generation < deployed.generation && stored.detector != deployed.detector {
+            return Ok(Self::relearn(deployed, Origin::Migrated, window, Some(stored)));
+        }
+        if stored.generation == deployed.generation && stored.detector != deployed.detector {
+            return Err(RestoreError {
+                stored: stored.detector,
+                deployed: deployed.detector,
+                generation: deployed.generation,
+            });
+        }
+        // Without its window, what was judged cannot be told from what is new: all of it counts as trimmed.
+        let floor_us = if window.is_empty() { stored.cursor_us } else { stored.floor_us };
+        let window = Window::restore(kept(&stored.detector), window, floor_us);
+        let memory = Memory { floor_us: window.floor_us(), ..stored };
+        Ok(Self { memory, window, origin: Origin::Stored })
+    }
+
+    /// A judge that learns from the samples of a window, without judging them again.
+    fn relearn(
+        deployed: Deployed,
+        origin: Origin,
+        mut samples: Vec<Judged>,
+        stored: Option<Memory>,
+    ) -> Self {
+        let mut judge = Self::fresh(deployed, origin);
+        samples.sort_by_key(|judged| judged.sample.at_us());
+        if let Some(stored) = stored {
+            let fresh = judge.memory;
+            judge.memory = Memory {
+                generation: fresh.generation,
+                detector: fresh.detector,
+                state: fresh.state,
+                ..stored
+            };
+            if samples.is_empty() {
+                judge.memory.floor_us = judge.memory.cursor_us;
+            }
+        } else if let Some(oldest) = samples.first().filter(|_| samples.len() >= judge.kept()) {
+            // A full window has been trimmed, and where is not known any more: just below it at the latest.
+            judge.memory.floor_us =
+                Some(oldest.sample.at_us() - 1).filter(|floor_us| *floor_us >= 0);
+        }
+        for judged in &samples {
+            judge.learn(judged.sample);
+            judge.memory.cursor_us = judge.memory.cursor_us.max(Some(judged.sample.at_us()));
+        }
+        judge.window = Window::restore(judge.kept(), samples, judge.memory.floor_us);
+        judge.memory.floor_us = judge.window.floor_us();
+        judge
+    }
+
+    /// Judges `sample` and remembers it.
+    ///
+    /// A sample at or before the newest one is late: judged against what preceded it, it joins the window and the
+    /// season, never the scalars. A time already judged, or at or below the floor, is judged and not kept.
+    pub fn judge(&mut self, sample: Sample) -> Judgement {
+        let at_us = sample.at_us();
+        let late = self.memory.cursor_us.is_some_and(|cursor_us| at_us <= cursor_us);
+        let judgement = Judgement { sample, verdict: self.verdict(sample), late };
+        if !self.window.insert(judgement.judged()) {
+            return judgement;
+        }
+        self.memory.floor_us = self.window.floor_us();
+        self.memory.counters.judged += 1;
+        self.memory.counters.anomalies += u64::from(judgement.verdict.is_anomaly());
+        if late {
+            self.memory.counters.late += 1;
+            self.learn_late(sample);
+        } else {
+            self.learn(sample);
+            self.memory.cursor_us = Some(at_us);
+            self.memory.last = Some(judgement);
+            self.memory.episode = self.episode_with(judgement);
+        }
+        judgement
+    }
+
+    /// What would be said of `sample`; remembers nothing.
+    pub fn verdict(&self, sample: Sample) -> Verdict {
+        let before = self.window.before(sample.at_us(), self.memory.detector.window_len());
+        match (&self.memory.detector, &self.memory.state) {
+            (Detector::Zscore(zscore), _) => zscore.judge(before, sample),
+            (Detector::Robust(robust), _) => robust.judge(before, sample),
+            (Detector::Ewma(ewma), State::Ewma(state)) => ewma.judge(state, sample),
+            (Detector::Deviation(deviation), State::Deviation(state)) => {
+                deviation.judge(before, state, sample)
+            }
+            (Detector::Ewma(_) | Detector::Deviation(_), _) => {
+                unreachable!("a memory has the state of its detector")
+            }
+        }
+    }
+
+    fn learn(&mut self, sample: Sample) {
+        match (&self.memory.detector, &mut self.memory.state) {
+            (Detector::Ewma(ewma), State::Ewma(state)) => ewma.learn(state, sample),
+            (Detector::Deviation(deviation), State::Deviation(state)) => {
+                deviation.learn(state, sample);
+            }
+            _ => {}
+        }
+    }
+
+    fn learn_late(&mut self, sample: Sample) {
+        if let (Detector::Deviation(deviation), State::Deviation(state)) =
+            (&self.memory.detector, &mut self.memory.state)
+        {
+            deviation.learn_season(state, sample);
+        }
+    }
+
+    fn episode_with(&self, judgement: Judgement) -> Option<Episode> {
+        if !judgement.verdict.is_anomaly() {
+            return None;
+        }
+        let Some(open) = self.memory.episode else {
+            return Some(Episode {
+                start_us: judgement.sample.at_us(),
+                n_samples: 1,
+                peak: judgement,
+            });
+        };
+        let is_peak = judgement.verdict.score > open.peak.verdict.score;
+        let peak = if is_peak { judgement } else { open.peak };
+        Some(Episode { n_samples: open.n_samples + 1, peak, ..open })
+    }
+
+    /// What the series remembers.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// The last judged samples.
+    pub fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// How it came by its memory.
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// How far learning is.
+    pub fn learning(&self) -> Learning {
+        let needed = self.memory.detector.samples_needed();
+        let seen = match &self.memory.detector {
+            Detector::Ewma(_) => usize::try_from(self.memory.counters.judged).unwrap_or(usize::MAX),
+            _ => self.window.judged().len(),
+        };
+        Learning { seen: seen.min(needed), needed }
+    }
+
+    /// Length of the memory's bytes.
+    pub fn memory_len(&self) -> usize {
+        self.memory.encoded_len()
+    }
+
+    fn kept(&self) -> usize {
+        kept(&self.memory.detector)
+    }
+}
+
+/// Samples a window keeps for `detector`.
+fn kept(detector: &Detector) -> usize {
+    detector.window_len().max(WINDOW_KEPT_MIN)
+}
+
+/// Two deployments of one generation judge the series with different detectors.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[error(
+    "the series is judged by `{stored}` in generation {generation}, this deployment has `{deployed}`: \
+     another generation is wanted with another detector"
+)]
+pub struct RestoreError {
+    /// The detector of the stored memory.
+    pub stored: Detector,
+    /// The detector of this deployment.
+    pub deployed: Detector,
+    /// The generation of both.
+    pub generation: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kind;
+
+    const DEPLOYED: Deployed = Deployed { detector: Detector::ALL[0], generation: 3 };
+
+    fn sample(i: i64) -> Sample {
+        Sample::new(i * 60_000_000, 100.0 + (i % 7) as f64).unwrap()
+    }
+
+    fn learned(deployed: Deployed, n: i64) -> Judge {
+        let mut judge = Judge::restore(deployed, None, Vec::new()).unwrap();
+        (0..n).for_each(|i| _ = judge.judge(sample(i)));
+        judge
+    }
+
+    fn restored(deployed: Deployed, judge: &Judge) -> Result<Judge, RestoreError> {
+        Judge::restore(deployed, Some(&judge.memory().encode()), judge.window().judged().to_vec())
+    }
+
+    #[test]
+    fn a_judge_restored_after_each_sample_says_the_same() {
+        for detector in Detector::ALL {
+            let deployed = Deployed { detector, generation: 0 };
+            let mut kept = learned(deployed, 0);
+            let mut stored = kept.clone();
+            for i in 0..600 {
+                let spike = if i % 50 == 49 { 300.0 } else { 0.0 };
+                let sample = Sample::new(i * 60_000_000, sample(i).value() + spike).unwrap();
+                stored = restored(deployed, &stored).unwrap();
+                assert_eq!(stored.judge(sample), kept.judge(sample));
+                assert_eq!(stored.memory(), kept.memory());
+            }
+        }
+    }
+
+    #[test]
+    fn a_late_sample_is_judged_and_kept_but_moves_no_scalar() {
+        let mut judge = learned(DEPLOYED, 100);
+        let before = judge.memory().clone();
+        let judgement = judge.judge(Sample::new(sample(80).at_us() + 1, 5_000.0).unwrap());
+        assert!(judgement.late && judgement.verdict.is_anomaly());
+        assert!(judge.window().at(sample(80).at_us() + 1).is_some());
+        assert_eq!(judge.memory().cursor_us, before.cursor_us);
+        assert_eq!(judge.memory().last, before.last);
+        assert_eq!(judge.memory().counters.late, 1);
+    }
+
+    #[test]
+    fn a_time_already_judged_changes_nothing() {
+        let mut judge = learned(DEPLOYED, 300);
+        let (memory, n_kept) = (judge.memory().clone(), judge.window().judged().len());
+        for i in [299, 250, 3] {
+            assert!(judge.judge(Sample::new(sample(i).at_us(), 9_000.0).unwrap()).late);
+        }
+        assert_eq!(judge.memory(), &memory);
+        assert_eq!(judge.window().judged().len(), n_kept);
+    }
+
+    #[test]
+    fn consecutive_anomalies_are_one_episode() {
+        let mut judge = learned(DEPLOYED, 100);
+        for (i, value) in [(100, 200.0), (101, 1e9)] {
+            judge.judge(Sample::new(sample(i).at_us(), value).unwrap());
+        }
+        let episode = judge.memory().episode.unwrap();
+        assert_eq!((episode.start_us, episode.n_samples), (sample(100).at_us(), 2));
+        assert_eq!(episode.peak.sample.value(), 1e9);
+        judge.judge(sample(102));
+        assert_eq!(judge.memory().episode, None);
+    }
+
+    #[test]
+    fn a_lost_memory_is_learned_again_from_the_window() {
+        let judge = learned(DEPLOYED, 300);
+        for memory in [None, Some(&b"rubbish"[..])] {
+            let again = Judge::restore(DEPLOYED, memory, judge.window().judged().to_vec()).unwrap();
+            assert_eq!(again.origin(), Origin::Relearned);
+            assert_eq!(again.memory().cursor_us, judge.memory().cursor_us);
+            assert!(again.memory().floor_us >= judge.memory().floor_us);
+            assert_eq!(again.verdict(sample(300)).kind, Kind::Normal);
+        }
+    }
+
+    #[test]
+    fn after_a_lost_window_replayed_samples_are_not_judged_again() {
+        let judge = learned(DEPLOYED, 300);
+        let again = Judge::restore(DEPLOYED, Some(&judge.memory().encode()), Vec::new()).unwrap();
+        assert_eq!(again.memory().floor_us, judge.memory().cursor_us);
+        assert_eq!(again.verdict(sample(300)).kind, Kind::Learning);
+    }
+
+    #[test]
+    fn generations_decide_who_judges() {
+        let zscore = Detector::ALL[1];
+        let judge = learned(DEPLOYED, 300);
+        let higher = restored(Deployed { detector: zscore, generation: 4 }, &judge).unwrap();
+        assert_eq!((higher.origin(), higher.memory().detector), (Origin::Migrated, zscore));
+        assert_eq!(higher.memory().counters, judge.memory().counters);
+        let lower = restored(Deployed { detector: zscore, generation: 2 }, &judge).unwrap();
+        assert_eq!((lower.origin(), lower.memory().detector), (Origin::Stored, DEPLOYED.detector));
+        assert_eq!(lower.memory().generation, 3);
+        assert!(restored(Deployed { detector: zscore, generation: 3 }, &judge).is_err());
+    }
+
+    #[test]
+    fn learning_says_how_far_it_is() {
+        let progress = learned(DEPLOYED, 4).learning();
+        assert_eq!((progress.seen, progress.needed, progress.is_ready()), (4, 10, false));
+        assert!(learned(DEPLOYED, 10).learning().is_ready());
+    }
+}

@@ -1,0 +1,45 @@
+//! Judges one sample against the history of its series.
+//!
+//! Memory, window and sample go in, a verdict comes out. Architecture invariant: nothing here does I/O, reads a
+//! clock or draws a random number; time is a field of a sample.
+//!
+//! ```
+//! use detector::{Detector, Judge, Sample};
+//!
+//! let detector: Detector = "zscore:window=50,threshold=3".parse()?;
+//! let mut judge = Judge::new(detector);
+//! for second in 0..60 {
+//!     judge.judge(Sample::new(second * 1_000_000, 200.0 + (second % 5) as f64)?);
+//! }
+//! let judgement = judge.judge(Sample::new(60_000_000, 340.0)?);
+//! assert!(judgement.verdict.is_anomaly());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod sample;
+pub mod series;
+
+pub mod verdict;
+pub mod window;
+
+pub mod moments;
+
+pub mod deviation;
+pub mod ewma;
+pub mod robust;
+pub mod zscore;
+
+pub mod spec;
+
+mod layout;
+pub mod memory;
+
+pub mod judge;
+
+pub use judge::{Deployed, Judge, Learning, Origin, RestoreError};
+pub use memory::{Counters, Episode, Memory};
+pub use sample::{Sample, SampleError};
+pub use series::{Series, SeriesError};
+pub use spec::{Detector, SpecError};
+pub use verdict::{Expectation, Head, Judged, Judgement, Kind, Verdict};
+pub use window::Window;

@@ -1,0 +1,336 @@
+//! What is carried from sample to sample besides the window, as bytes of a fixed layout.
+//!
+//! The layout is fixed so that a store can compare the version, and read or write a slice, without knowing the
+//! detector. Bytes that are cut off, older or somebody else's do not decode: the series relearns.
+//!
+//! | offset | length | field |
+//! |---|---|---|
+//! | 0 | 4 | `TMm1`: this layout |
+//! | 4 | 4 | generation of the detector's spec |
+//! | 8 | 8 | version, by which writers compare and set |
+//! | 16 | 8 | cursor: newest judged time, microseconds; -1 when none |
+//! | 24 | 8 | floor: newest time ever trimmed, microseconds; -1 when none |
+//! | 32 | 24 | counters: judged, anomalies, late |
+//! | 56 | 72 | last verdict |
+//! | 128 | 72 | open episode |
+//! | 200 | 120 | spec, padded with zeros |
+//! | 320 | | scalars and tables of the detector |
+
+use crate::deviation::DeviationState;
+use crate::ewma::EwmaState;
+use crate::layout::{Reader, Writer};
+use crate::spec::SPEC_LEN_MAX;
+use crate::{Detector, Expectation, Head, Judgement, Kind, Sample, Verdict};
+
+/// Marks the layout; another layout has another mark.
+const MARK: &[u8; 4] = b"TMm1";
+
+/// Offset of the version, a little-endian `i64`, which a store compares and sets.
+pub const VERSION_OFFSET: usize = 8;
+
+/// Offset of the cursor, a little-endian `i64`.
+pub const CURSOR_OFFSET: usize = 16;
+
+/// Offset of the floor, a little-endian `i64`.
+pub const FLOOR_OFFSET: usize = 24;
+
+/// Length of all that precedes the detector's own scalars and tables.
+pub const HEADER_LEN: usize = 320;
+
+/// Stands for a time that is not there.
+const NO_TIME: i64 = -1;
+
+const LAST_OFFSET: usize = 56;
+const EPISODE_OFFSET: usize = 128;
+const SPEC_OFFSET: usize = 200;
+
+/// What a series remembers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Memory {
+    /// By which writers compare and set; 0 until first stored.
+    pub version: i64,
+    /// The generation of the deployment whose spec it is.
+    pub generation: u32,
+    /// Who judges the series.
+    pub detector: Detector,
+    /// The newest judged time, in microseconds.
+    pub cursor_us: Option<i64>,
+    /// The newest time ever trimmed from the window, in microseconds.
+    pub floor_us: Option<i64>,
+    /// What was counted.
+    pub counters: Counters,
+    /// The last judged sample that was not late, with its verdict in full.
+    pub last: Option<Judgement>,
+    /// The anomalies in a row that end with the last sample.
+    pub episode: Option<Episode>,
+    /// The detector's own scalars and tables.
+    pub(crate) state: State,
+}
+
+/// What was counted of a series since its memory began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Samples judged.
+    pub judged: u64,
+    /// Of which anomalies.
+    pub anomalies: u64,
+    /// Of which late.
+    pub late: u64,
+}
+
+/// Consecutive anomalous samples: the thing a person is told of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Episode {
+    /// Time of the first, in microseconds.
+    pub start_us: i64,
+    /// How many so far.
+    pub n_samples: u64,
+    /// The sample with the highest score.
+    pub peak: Judgement,
+}
+
+/// The scalars and tables of each detector.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum State {
+    /// Nothing but the window.
+    Stateless,
+    Ewma(EwmaState),
+    Deviation(DeviationState),
+}
+
+impl State {
+    pub(crate) fn new(detector: &Detector) -> Self {
+        match detector {
+            Detector::Zscore(_) | Detector::Robust(_) => Self::Stateless,
+            Detector::Ewma(_) => Self::Ewma(EwmaState::default()),
+            Detector::Deviation(_) => Self::Deviation(DeviationState::default()),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Stateless => 0,
+            Self::Ewma(_) => EwmaState::LEN,
+            Self::Deviation(_) => DeviationState::LEN,
+        }
+    }
+
+    fn write(&self, out: &mut Writer) {
+        match self {
+            Self::Stateless => {}
+            Self::Ewma(state) => state.write(out),
+            Self::Deviation(state) => state.write(out),
+        }
+    }
+
+    fn read(detector: &Detector, from: &mut Reader<'_>) -> Option<Self> {
+        Some(match detector {
+            Detector::Zscore(_) | Detector::Robust(_) => Self::Stateless,
+            Detector::Ewma(_) => Self::Ewma(EwmaState::read(from)?),
+            Detector::Deviation(_) => Self::Deviation(DeviationState::read(from)?),
+        })
+    }
+}
+
+impl Memory {
+    /// A memory of nothing.
+    pub fn new(detector: Detector, generation: u32) -> Self {
+        Self {
+            version: 0,
+            generation,
+            detector,
+            cursor_us: None,
+            floor_us: None,
+            counters: Counters::default(),
+            last: None,
+            episode: None,
+            state: State::new(&detector),
+        }
+    }
+
+    /// Length of its bytes.
+    pub fn encoded_len(&self) -> usize {
+        HEADER_LEN + self.state.len()
+    }
+
+    /// The bytes of the layout above.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::with_capacity(self.encoded_len());
+        out.bytes(MARK);
+        out.u32(self.generation);
+        out.i64(self.version);
+        out.i64(self.cursor_us.unwrap_or(NO_TIME));
+        out.i64(self.floor_us.unwrap_or(NO_TIME));
+        out.u64(self.counters.judged);
+        out.u64(self.counters.anomalies);
+        out.u64(self.counters.late);
+        if let Some(last) = &self.last {
+            write_judgement(&mut out, last);
+        }
+        out.pad_to(EPISODE_OFFSET);
+        if let Some(episode) = &self.episode {
+            out.u64(episode.n_samples);
+            out.i64(episode.start_us);
+            write_judgement(&mut out, &episode.peak);
+        }
+        out.pad_to(SPEC_OFFSET);
+        out.bytes(self.detector.to_string().as_bytes());
+        out.pad_to(HEADER_LEN);
+        self.state.write(&mut out);
+        out.finish()
+    }
+
+    /// Reads back what [`Memory::encode`] wrote; `None` when it is anything else.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut from = Reader::new(bytes.get(..LAST_OFFSET)?);
+        if from.bytes(MARK.len())? != MARK {
+            return None;
+        }
+        let generation = from.u32()?;
+        let version = from.i64()?;
+        let (cursor_us, floor_us) = (time(from.i64()?).ok()?, time(from.i64()?).ok()?);
+        let counters = Counters { judged: from.u64()?, anomalies: from.u64()?, late: from.u64()? };
+        let last = read_judgement(bytes.get(LAST_OFFSET..EPISODE_OFFSET)?).ok()?;
+        let episode = read_episode(bytes.get(EPISODE_OFFSET..SPEC_OFFSET)?).ok()?;
+        let spec = bytes.get(SPEC_OFFSET..HEADER_LEN)?;
+        let spec = spec.split(|byte| *byte == 0).next()?;
+        let detector: Detector = std::str::from_utf8(spec).ok()?.parse().ok()?;
+        let mut tables = Reader::new(bytes.get(HEADER_LEN..)?);
+        let state = State::read(&detector, &mut tables)?;
+        tables.is_empty().then_some(Self {
+            version,
+            generation,
+            detector,
+            cursor_us,
+            floor_us,
+            counters,
+            last,
+            episode,
+            state,
+        })
+    }
+}
+
+/// A field that no memory can hold.
+struct Unsound;
+
+fn time(at_us: i64) -> Result<Option<i64>, Unsound> {
+    match at_us {
+        NO_TIME => Ok(None),
+        0.. => Ok(Some(at_us)),
+        _ => Err(Unsound),
+    }
+}
+
+/// 56 bytes; the first is 0 where there is no judgement.
+fn write_judgement(out: &mut Writer, judgement: &Judgement) {
+    let kind =
+        Kind::ALL.iter().position(|kind| *kind == judgement.verdict.kind).unwrap_or_default();
+    let expectation = judgement.verdict.expectation;
+    let head = expectation.and_then(|it| Head::ALL.iter().position(|head| *head == it.head));
+    out.u8(kind as u8 + 1);
+    out.u8(head.map_or(0, |head| head as u8 + 1));
+    out.u8(u8::from(judgement.late));
+    out.bytes(&[0; 5]);
+    out.i64(judgement.sample.at_us());
+    out.f64(judgement.sample.value());
+    out.f64(judgement.verdict.score);
+    let band = expectation.map_or([0.0; 3], |it| [it.value, it.low, it.high]);
+    for value in band {
+        out.f64(value);
+    }
+}
+
+fn read_judgement(bytes: &[u8]) -> Result<Option<Judgement>, Unsound> {
+    if bytes.first() == Some(&0) {
+        return Ok(None);
+    }
+    judgement(&mut Reader::new(bytes)).map(Some).ok_or(Unsound)
+}
+
+fn judgement(from: &mut Reader<'_>) -> Option<Judgement> {
+    let kind = *Kind::ALL.get(usize::from(from.u8()?).checked_sub(1)?)?;
+    let head = match from.u8()? {
+        0 => None,
+        head => Some(*Head::ALL.get(usize::from(head) - 1)?),
+    };
+    let late = from.u8()? != 0;
+    from.bytes(5)?;
+    let sample = Sample::new(from.i64()?, from.finite()?).ok()?;
+    let score = from.finite()?;
+    let (value, low, high) = (from.finite()?, from.finite()?, from.finite()?);
+    let expectation = head.map(|head| Expectation { head, value, low, high });
+    Some(Judgement { sample, verdict: Verdict { kind, score, expectation }, late })
+}
+
+fn read_episode(bytes: &[u8]) -> Result<Option<Episode>, Unsound> {
+    let mut from = Reader::new(bytes);
+    match from.u64() {
+        Some(0) => Ok(None),
+        Some(n_samples) => episode(n_samples, &mut from).map(Some).ok_or(Unsound),
+        None => Err(Unsound),
+    }
+}
+
+fn episode(n_samples: u64, from: &mut Reader<'_>) -> Option<Episode> {
+    let start_us = time(from.i64()?).ok()??;
+    Some(Episode { start_us, n_samples, peak: judgement(from)? })
+}
+
+const _: () = assert!(SPEC_LEN_MAX == HEADER_LEN - SPEC_OFFSET, "a spec fills its place");
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Judge;
+
+    fn learned(detector: Detector, n: i64) -> Memory {
+        let mut judge = Judge::new(detector);
+        for i in 0..n {
+            let value = if i % 40 > 37 { 500.0 } else { 100.0 + (i % 7) as f64 };
+            judge.judge(Sample::new(i * 60_000_000, value).unwrap());
+        }
+        judge.memory().clone()
+    }
+
+    #[test]
+    fn a_memory_reads_back_as_it_was() {
+        for detector in Detector::ALL {
+            for n in [0, 1, 20, 400, 5_000] {
+                let memory = learned(detector, n);
+                let bytes = memory.encode();
+                assert_eq!(bytes.len(), memory.encoded_len());
+                assert_eq!(Memory::decode(&bytes), Some(memory));
+            }
+        }
+    }
+
+    #[test]
+    fn the_default_memory_is_small() {
+        assert!(Memory::new(Detector::default(), 0).encoded_len() <= 8 * 1024);
+    }
+
+    #[test]
+    fn cut_off_or_longer_bytes_do_not_decode() {
+        let bytes = learned(Detector::default(), 400).encode();
+        for len in 0..bytes.len() {
+            assert_eq!(Memory::decode(&bytes[..len]), None);
+        }
+        assert_eq!(Memory::decode(&[bytes, vec![0]].concat()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_corrupted_memory_decodes_to_something_sound_or_to_nothing(
+            at in 0usize..320, byte in any::<u8>(), n in 0i64..500,
+        ) {
+            let mut bytes = learned(Detector::default(), n).encode();
+            bytes[at] = byte;
+            if let Some(memory) = Memory::decode(&bytes) {
+                prop_assert_eq!(Memory::decode(&memory.encode()), Some(memory));
+            }
+        }
+    }
+}

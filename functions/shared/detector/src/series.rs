@@ -1,0 +1,157 @@
+//! The name of a series: source, metric, sorted labels.
+//!
+//! The tenant is not part of it: it comes from the credential and never from a body, so it joins
+//! the name in the store.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+/// Longest source, metric or label name, in bytes; a longer one would bloat every key.
+pub const NAME_LEN_MAX: usize = 128;
+
+/// Most labels of one series: enough for zone, pod, route and version, too few for a request id each.
+pub const LABELS_MAX: usize = 16;
+
+/// Longest label value, in bytes.
+pub const LABEL_VALUE_LEN_MAX: usize = 256;
+
+/// The source of samples that name none.
+pub const SOURCE_DEFAULT: &str = "default";
+
+/// What is measured, where.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Series {
+    source: String,
+    metric: String,
+    labels: BTreeMap<String, String>,
+}
+
+impl Series {
+    /// Accepts names of 1 to [`NAME_LEN_MAX`] bytes of `[A-Za-z0-9_.:/-]`, up to [`LABELS_MAX`] labels
+    /// and label values of up to [`LABEL_VALUE_LEN_MAX`] bytes.
+    pub fn new(
+        source: impl Into<String>,
+        metric: impl Into<String>,
+        labels: BTreeMap<String, String>,
+    ) -> Result<Self, SeriesError> {
+        let (source, metric) = (source.into(), metric.into());
+        check_name("source", &source)?;
+        check_name("metric", &metric)?;
+        if labels.len() > LABELS_MAX {
+            return Err(SeriesError::LabelsTooMany { n_labels: labels.len() });
+        }
+        for (name, value) in &labels {
+            check_name("label name", name)?;
+            if value.len() > LABEL_VALUE_LEN_MAX {
+                return Err(SeriesError::LabelTooLong { name: name.clone(), len: value.len() });
+            }
+        }
+        Ok(Self { source, metric, labels })
+    }
+
+    /// Who sends it: a service, a host, a queue.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// What is measured: `rps`, `cpu`, `latency`.
+    pub fn metric(&self) -> &str {
+        &self.metric
+    }
+
+    /// The labels, sorted by name.
+    pub fn labels(&self) -> &BTreeMap<String, String> {
+        &self.labels
+    }
+}
+
+fn check_name(field: &'static str, name: &str) -> Result<(), SeriesError> {
+    if name.len() > NAME_LEN_MAX {
+        return Err(SeriesError::NameTooLong { field, len: name.len() });
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:/-".contains(c);
+    if name.is_empty() || !name.chars().all(allowed) {
+        return Err(SeriesError::NameInvalid { field, name: name.to_owned() });
+    }
+    Ok(())
+}
+
+/// Why a name is not the name of a series.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SeriesError {
+    /// A name is empty or holds another character.
+    #[error(
+        "{field} `{name}` is not a name: 1 to {NAME_LEN_MAX} characters of A-Z a-z 0-9 _ . : / - are wanted"
+    )]
+    NameInvalid {
+        /// Which name.
+        field: &'static str,
+        /// The name that was given.
+        name: String,
+    },
+    /// A name is longer than [`NAME_LEN_MAX`].
+    #[error("{field} has {len} bytes: at most {NAME_LEN_MAX} are wanted")]
+    NameTooLong {
+        /// Which name.
+        field: &'static str,
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// More than [`LABELS_MAX`] labels.
+    #[error("{n_labels} labels are too many: at most {LABELS_MAX} are wanted")]
+    LabelsTooMany {
+        /// How many were given.
+        n_labels: usize,
+    },
+    /// A label value is longer than [`LABEL_VALUE_LEN_MAX`].
+    #[error("value of label `{name}` has {len} bytes: at most {LABEL_VALUE_LEN_MAX} are wanted")]
+    LabelTooLong {
+        /// The label's name.
+        name: String,
+        /// The value's length in bytes.
+        len: usize,
+    },
+}
+
+impl SeriesError {
+    /// The bounded code of the error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NameInvalid { .. } => "name_invalid",
+            Self::NameTooLong { .. } => "name_too_long",
+            Self::LabelsTooMany { .. } => "labels_too_many",
+            Self::LabelTooLong { .. } => "label_too_long",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(n: usize, value_len: usize) -> BTreeMap<String, String> {
+        (0..n).map(|i| (format!("l{i}"), "v".repeat(value_len))).collect()
+    }
+
+    #[test]
+    fn each_broken_name_has_its_code() {
+        let cases = [
+            (Series::new("", "rps", BTreeMap::new()), "name_invalid"),
+            (Series::new("a b", "rps", BTreeMap::new()), "name_invalid"),
+            (Series::new("a", "rps\u{e9}", BTreeMap::new()), "name_invalid"),
+            (Series::new("a".repeat(129), "rps", BTreeMap::new()), "name_too_long"),
+            (Series::new("a", "rps", labels(17, 1)), "labels_too_many"),
+            (Series::new("a", "rps", labels(1, 257)), "label_too_long"),
+        ];
+        for (series, code) in cases {
+            assert_eq!(series.unwrap_err().code(), code);
+        }
+    }
+
+    #[test]
+    fn bounds_are_inclusive() {
+        assert!(Series::new("a".repeat(128), "rps:p99/a-b_c.d", labels(16, 256)).is_ok());
+    }
+}

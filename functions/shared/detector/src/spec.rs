@@ -1,0 +1,401 @@
+//! A detector and its parameters, named by one line of text: `zscore:window=50,threshold=2`.
+//!
+//! The same text is the environment variable, the command-line option and the row name in reports, so it
+//! prints every parameter that is not a default, and reads back as what was printed.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use crate::deviation::Deviation;
+use crate::ewma::Ewma;
+use crate::robust::Robust;
+use crate::zscore::{Own, Zscore};
+
+/// Shortest window: a deviation needs two samples.
+pub const WINDOW_LEN_MIN: usize = 2;
+
+/// Longest window: judging reads all of it for each sample.
+pub const WINDOW_LEN_MAX: usize = 1_024;
+
+/// Longest text of a detector, in bytes: it has a fixed place in every memory.
+pub const SPEC_LEN_MAX: usize = 120;
+
+/// A detector with its parameters.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Detector {
+    /// Mean and standard deviation of the window.
+    Zscore(Zscore),
+    /// Median and median absolute deviation of the window.
+    Robust(Robust),
+    /// Exponentially weighted mean and deviation.
+    Ewma(Ewma),
+    /// Window and time of day together.
+    Deviation(Deviation),
+}
+
+impl Default for Detector {
+    fn default() -> Self {
+        Self::Deviation(DEVIATION)
+    }
+}
+
+const ZSCORE: Zscore = Zscore { window: 50, threshold: 3.0, min: 30, own: Own::Excluded };
+const ROBUST: Robust = Robust { window: 50, threshold: 3.5, min: 30 };
+const EWMA: Ewma = Ewma { alpha: 0.1, threshold: 4.0, min: 30 };
+const DEVIATION: Deviation = Deviation { window: 50, threshold: 6.0, min: 10 };
+
+impl Detector {
+    /// Every detector with its defaults.
+    pub const ALL: [Self; 4] =
+        [Self::Deviation(DEVIATION), Self::Zscore(ZSCORE), Self::Robust(ROBUST), Self::Ewma(EWMA)];
+
+    /// The first word of its text.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Zscore(_) => "zscore",
+            Self::Robust(_) => "robust",
+            Self::Ewma(_) => "ewma",
+            Self::Deviation(_) => "deviation",
+        }
+    }
+
+    /// An anomaly has a score above it.
+    pub fn threshold(&self) -> f64 {
+        match self {
+            Self::Zscore(zscore) => zscore.threshold,
+            Self::Robust(robust) => robust.threshold,
+            Self::Ewma(ewma) => ewma.threshold,
+            Self::Deviation(deviation) => deviation.threshold,
+        }
+    }
+
+    /// Samples of the window that it reads.
+    pub fn window_len(&self) -> usize {
+        match self {
+            Self::Zscore(zscore) => zscore.window,
+            Self::Robust(robust) => robust.window,
+            Self::Ewma(_) => 0,
+            Self::Deviation(deviation) => deviation.window,
+        }
+    }
+
+    /// Samples wanted before anything is judged.
+    pub fn samples_needed(&self) -> usize {
+        match self {
+            Self::Zscore(zscore) => zscore.min,
+            Self::Robust(robust) => robust.min,
+            Self::Ewma(ewma) => ewma.min,
+            Self::Deviation(deviation) => deviation.min,
+        }
+    }
+
+    /// Each parameter with its text, those that are always printed first.
+    fn parameters(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Zscore(Zscore { window, threshold, min, own }) => vec![
+                ("window", window.to_string()),
+                ("threshold", threshold.to_string()),
+                ("self", if *own == Own::Included { "included" } else { "excluded" }.to_owned()),
+                ("min", min.to_string()),
+            ],
+            Self::Robust(Robust { window, threshold, min })
+            | Self::Deviation(Deviation { window, threshold, min }) => vec![
+                ("window", window.to_string()),
+                ("threshold", threshold.to_string()),
+                ("min", min.to_string()),
+            ],
+            Self::Ewma(Ewma { alpha, threshold, min }) => vec![
+                ("alpha", alpha.to_string()),
+                ("threshold", threshold.to_string()),
+                ("min", min.to_string()),
+            ],
+        }
+    }
+
+    /// Sets one parameter from its text.
+    fn set(&mut self, parameter: &str, text: &str) -> Result<(), SpecError> {
+        match (self, parameter) {
+            (
+                Self::Zscore(Zscore { window, .. })
+                | Self::Robust(Robust { window, .. })
+                | Self::Deviation(Deviation { window, .. }),
+                "window",
+            ) => {
+                *window = window_len(text)?;
+            }
+            (
+                Self::Zscore(Zscore { threshold, .. })
+                | Self::Robust(Robust { threshold, .. })
+                | Self::Ewma(Ewma { threshold, .. })
+                | Self::Deviation(Deviation { threshold, .. }),
+                "threshold",
+            ) => {
+                *threshold = number("threshold", text, 0.0, 1e4)?;
+            }
+            (
+                Self::Zscore(Zscore { min, .. })
+                | Self::Robust(Robust { min, .. })
+                | Self::Ewma(Ewma { min, .. })
+                | Self::Deviation(Deviation { min, .. }),
+                "min",
+            ) => {
+                *min = whole("min", text, 1, WINDOW_LEN_MAX)?;
+            }
+            (Self::Ewma(Ewma { alpha, .. }), "alpha") => *alpha = number("alpha", text, 1e-6, 1.0)?,
+            (Self::Zscore(Zscore { own, .. }), "self") => *own = own_from(text)?,
+            (detector, _) => {
+                return Err(SpecError::ParameterUnknown {
+                    parameter: parameter.to_owned(),
+                    known: detector.parameters().into_iter().map(|(name, _)| name).collect(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// A minimum that the window can never hold would learn forever.
+    fn check(self) -> Result<Self, SpecError> {
+        let window_len = match self {
+            Self::Ewma(_) => WINDOW_LEN_MAX,
+            Self::Zscore(Zscore { window, own: Own::Included, .. }) => window - 1,
+            _ => self.window_len(),
+        };
+        if self.samples_needed() > window_len {
+            return Err(SpecError::MinAboveWindow { min: self.samples_needed(), window_len });
+        }
+        Ok(self)
+    }
+}
+
+fn window_len(text: &str) -> Result<usize, SpecError> {
+    whole("window", text, WINDOW_LEN_MIN, WINDOW_LEN_MAX)
+}
+
+fn own_from(text: &str) -> Result<Own, SpecError> {
+    match text {
+        "included" => Ok(Own::Included),
+        "excluded" => Ok(Own::Excluded),
+        _ => Err(SpecError::ValueInvalid {
+            parameter: "self",
+            value: text.to_owned(),
+            wanted: "`included` or `excluded`".to_owned(),
+        }),
+    }
+}
+
+fn whole(parameter: &'static str, text: &str, low: usize, high: usize) -> Result<usize, SpecError> {
+    text.parse().ok().filter(|value| (low..=high).contains(value)).ok_or_else(|| {
+        SpecError::ValueInvalid {
+            parameter,
+            value: text.to_owned(),
+            wanted: format!("a whole number in {low}..={high}"),
+        }
+    })
+}
+
+fn number(parameter: &'static str, text: &str, low: f64, high: f64) -> Result<f64, SpecError> {
+    text.parse().ok().filter(|value| (low..=high).contains(value)).ok_or_else(|| {
+        SpecError::ValueInvalid {
+            parameter,
+            value: text.to_owned(),
+            wanted: format!("a number in {low}..={high}"),
+        }
+    })
+}
+
+impl fmt::Display for Detector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// Parameters that tell rows of a report apart are printed even as defaults.
+        const ALWAYS: [&str; 3] = ["window", "alpha", "threshold"];
+        let defaults = Self::ALL.into_iter().find(|detector| detector.name() == self.name());
+        let defaults = defaults.map(|detector| detector.parameters()).unwrap_or_default();
+        let printed: Vec<String> = self
+            .parameters()
+            .into_iter()
+            .filter(|parameter| ALWAYS.contains(&parameter.0) || !defaults.contains(parameter))
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        write!(f, "{}:{}", self.name(), printed.join(","))
+    }
+}
+
+impl FromStr for Detector {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        if text.len() > SPEC_LEN_MAX {
+            return Err(SpecError::TooLong { len: text.len() });
+        }
+        let (name, parameters) = text.split_once(':').unwrap_or((text, ""));
+        let mut detector = Self::ALL
+            .into_iter()
+            .find(|detector| detector.name() == name)
+            .ok_or_else(|| SpecError::DetectorUnknown { name: name.to_owned() })?;
+        let mut seen: Vec<&str> = Vec::new();
+        for parameter in parameters.split(',').filter(|parameter| !parameter.is_empty()) {
+            let (name, value) = parameter
+                .split_once('=')
+                .ok_or_else(|| SpecError::NotNameAndValue { text: parameter.to_owned() })?;
+            if seen.contains(&name) {
+                return Err(SpecError::ParameterTwice { parameter: name.to_owned() });
+            }
+            seen.push(name);
+            detector.set(name, value)?;
+        }
+        // A window shorter than the default minimum lowers it, unless the text insists.
+        if !seen.contains(&"min") {
+            detector.lower_min();
+        }
+        detector.check()
+    }
+}
+
+impl Detector {
+    fn lower_min(&mut self) {
+        match self {
+            Self::Zscore(Zscore { window, min, own, .. }) => {
+                *min = (*min).min(*window - usize::from(*own == Own::Included));
+            }
+            Self::Robust(Robust { window, min, .. })
+            | Self::Deviation(Deviation { window, min, .. }) => {
+                *min = (*min).min(*window);
+            }
+            Self::Ewma(_) => {}
+        }
+    }
+}
+
+/// Why a text does not name a detector.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum SpecError {
+    /// No detector has that name.
+    #[error("detector `{name}` is unknown: one of deviation, zscore, robust, ewma is wanted")]
+    DetectorUnknown {
+        /// The name that was given.
+        name: String,
+    },
+    /// The detector has no such parameter.
+    #[error("parameter `{parameter}` is unknown: one of {} is wanted", known.join(", "))]
+    ParameterUnknown {
+        /// The parameter that was given.
+        parameter: String,
+        /// Those that the detector has.
+        known: Vec<&'static str>,
+    },
+    /// A parameter is given twice.
+    #[error("parameter `{parameter}` is given twice")]
+    ParameterTwice {
+        /// The parameter.
+        parameter: String,
+    },
+    /// A parameter lacks its value.
+    #[error("`{text}` is not a parameter: `name=value` is wanted")]
+    NotNameAndValue {
+        /// The text that was given.
+        text: String,
+    },
+    /// A parameter has an impossible value.
+    #[error("{parameter} `{value}` is not possible: {wanted} is wanted")]
+    ValueInvalid {
+        /// The parameter.
+        parameter: &'static str,
+        /// The value that was given.
+        value: String,
+        /// What was wanted.
+        wanted: String,
+    },
+    /// The minimum is more than the window holds.
+    #[error(
+        "min `{min}` is more than the {window_len} samples the window can hold before the one judged"
+    )]
+    MinAboveWindow {
+        /// The minimum that was given.
+        min: usize,
+        /// What the window holds.
+        window_len: usize,
+    },
+    /// The text is longer than [`SPEC_LEN_MAX`].
+    #[error("detector has {len} bytes: at most {SPEC_LEN_MAX} are wanted")]
+    TooLong {
+        /// The length that was given.
+        len: usize,
+    },
+}
+
+impl SpecError {
+    /// The bounded code of the error.
+    pub fn code(&self) -> &'static str {
+        "detector_invalid"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_ancestors_rule_reads_and_prints_as_itself() {
+        let text = "zscore:window=50,threshold=2,self=included";
+        assert_eq!(text.parse::<Detector>().unwrap().to_string(), text);
+    }
+
+    #[test]
+    fn a_bare_name_has_the_defaults() {
+        for detector in Detector::ALL {
+            assert_eq!(detector.name().parse::<Detector>(), Ok(detector));
+        }
+    }
+
+    #[test]
+    fn each_mistake_is_named() {
+        let cases = [
+            ("zscor", "detector `zscor` is unknown"),
+            (
+                "zscore:windw=50",
+                "parameter `windw` is unknown: one of window, threshold, self, min",
+            ),
+            ("zscore:window=50,window=60", "`window` is given twice"),
+            ("zscore:window", "`window` is not a parameter"),
+            ("zscore:window=1", "window `1` is not possible: a whole number in 2..=1024"),
+            ("zscore:threshold=NaN", "threshold `NaN` is not possible"),
+            ("zscore:self=me", "`included` or `excluded`"),
+            ("zscore:window=10,min=11", "min `11` is more than the 10 samples"),
+            ("ewma:alpha=0", "alpha `0` is not possible"),
+        ];
+        for (text, wanted) in cases {
+            let error = text.parse::<Detector>().unwrap_err().to_string();
+            assert!(error.contains(wanted), "{text}: {error}");
+        }
+        assert!("deviation:".parse::<Detector>().is_ok());
+        assert!("x".repeat(SPEC_LEN_MAX + 1).parse::<Detector>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_printed_detector_reads_back(
+            which in 0usize..4,
+            window in WINDOW_LEN_MIN..=WINDOW_LEN_MAX,
+            threshold in 0.0..1e4_f64,
+            alpha in 1e-6..1.0_f64,
+            min in 1usize..=WINDOW_LEN_MAX,
+            included in any::<bool>(),
+        ) {
+            let own = if included { Own::Included } else { Own::Excluded };
+            let min = min.min(window - usize::from(included)).max(1);
+            let detector = [
+                Detector::Zscore(Zscore { window, threshold, min, own }),
+                Detector::Robust(Robust { window, threshold, min }),
+                Detector::Ewma(Ewma { alpha, threshold, min }),
+                Detector::Deviation(Deviation { window, threshold, min }),
+            ][which];
+            let text = detector.to_string();
+            prop_assert!(text.len() <= SPEC_LEN_MAX);
+            prop_assert_eq!(text.parse::<Detector>(), Ok(detector), "{}", text);
+        }
+    }
+}

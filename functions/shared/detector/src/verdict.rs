@@ -1,0 +1,206 @@
+//! What is said of a sample: learning, constant, normal or anomaly, and why.
+
+use std::fmt::Write;
+
+use crate::Sample;
+
+/// The four things that can be said of a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Too few samples before it; not judged.
+    Learning,
+    /// Every sample before it in the window has the same value; not judged.
+    Constant,
+    /// Judged, and as expected.
+    Normal,
+    /// Judged, and not as expected.
+    Anomaly,
+}
+
+impl Kind {
+    /// All kinds, in the order of their codes in a memory.
+    pub const ALL: [Self; 4] = [Self::Learning, Self::Constant, Self::Normal, Self::Anomaly];
+
+    /// The word used in answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Learning => "learning",
+            Self::Constant => "constant",
+            Self::Normal => "normal",
+            Self::Anomaly => "anomaly",
+        }
+    }
+}
+
+/// Which output of a detector spoke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Head {
+    /// Distance from the expected value.
+    Deviation,
+}
+
+impl Head {
+    /// All heads, in the order of their codes in a memory.
+    pub const ALL: [Self; 1] = [Self::Deviation];
+
+    /// The word used in answers, metrics and stored members.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deviation => "deviation",
+        }
+    }
+
+    /// The head of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|head| head.as_str() == name)
+    }
+}
+
+/// What a head expected of a sample: a value, and the band in which the sample would have been normal.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Expectation {
+    /// The head whose expectation it is.
+    pub head: Head,
+    /// The expected value, in the unit of the samples.
+    pub value: f64,
+    /// Lower end of the band.
+    pub low: f64,
+    /// Upper end of the band.
+    pub high: f64,
+}
+
+/// What is said of one sample, in full.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Verdict {
+    /// Which of the four things.
+    pub kind: Kind,
+    /// Distance from the expectation in the detector's own unit, in single precision; 0 when nothing was judged.
+    pub score: f64,
+    /// What was expected; none when nothing was judged.
+    pub expectation: Option<Expectation>,
+}
+
+impl Verdict {
+    /// A verdict that judges nothing.
+    pub fn unjudged(kind: Kind) -> Self {
+        Self { kind, score: 0.0, expectation: None }
+    }
+
+    /// An anomaly when `score` is above `threshold`, normal otherwise.
+    ///
+    /// The score is rounded to single precision, so that a store can keep it in few bytes without changing it.
+    pub fn scored(score: f64, threshold: f64, expectation: Expectation) -> Self {
+        let score = f64::from(score as f32);
+        let kind = if score > threshold { Kind::Anomaly } else { Kind::Normal };
+        Self { kind, score, expectation: Some(expectation) }
+    }
+
+    /// Whether it is an anomaly.
+    pub fn is_anomaly(&self) -> bool {
+        self.kind == Kind::Anomaly
+    }
+
+    /// One sentence for a person: what came, what was expected, how far apart they are.
+    pub fn reason(&self, value: f64) -> String {
+        let Some(expectation) = self.expectation else {
+            return match self.kind {
+                Kind::Constant => "every sample of the window has the same value".to_owned(),
+                _ => "too few samples to judge yet".to_owned(),
+            };
+        };
+        let Expectation { value: expected, low, high, .. } = expectation;
+        let mut text = if value > high {
+            format!("{} is above the band", short(value))
+        } else if value < low {
+            format!("{} is below the band", short(value))
+        } else {
+            format!("{} is within the band", short(value))
+        };
+        // Writing to a string cannot fail.
+        let _infallible = write!(
+            text,
+            " {} to {}; {} was expected (score {})",
+            short(low),
+            short(high),
+            short(expected),
+            short(self.score)
+        );
+        text
+    }
+}
+
+/// A number with four significant digits or all of its integer part, for people.
+fn short(value: f64) -> String {
+    let magnitude = value.abs();
+    if magnitude != 0.0 && !(1e-3..1e15).contains(&magnitude) {
+        return format!("{value:.3e}");
+    }
+    let n_decimals = match magnitude {
+        m if m >= 1000.0 => 0,
+        m if m >= 100.0 => 1,
+        m if m >= 10.0 => 2,
+        _ => 3,
+    };
+    format!("{value:.n_decimals$}")
+}
+
+/// A sample with its verdict, in full.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Judgement {
+    /// What was judged.
+    pub sample: Sample,
+    /// What is said of it.
+    pub verdict: Verdict,
+    /// Whether a newer sample had been judged before it.
+    pub late: bool,
+}
+
+impl Judgement {
+    /// What a window keeps of it.
+    pub fn judged(&self) -> Judged {
+        Judged {
+            sample: self.sample,
+            kind: self.verdict.kind,
+            score: self.verdict.score,
+            late: self.late,
+        }
+    }
+}
+
+/// What a window keeps of a judged sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Judged {
+    /// What was judged.
+    pub sample: Sample,
+    /// Which of the four things was said of it.
+    pub kind: Kind,
+    /// The score it was given.
+    pub score: f64,
+    /// Whether a newer sample had been judged before it.
+    pub late: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reason_says_on_which_side_of_the_band_a_value_lies() {
+        let expectation =
+            Expectation { head: Head::Deviation, value: 420.3, low: 371.2, high: 469.4 };
+        let reason = |value| Verdict::scored(6.1, 5.0, expectation).reason(value);
+        assert_eq!(
+            reason(812.5),
+            "812.5 is above the band 371.2 to 469.4; 420.3 was expected (score 6.100)"
+        );
+        assert!(reason(0.0).starts_with("0.000 is below"));
+        assert!(reason(400.0).starts_with("400.0 is within"));
+    }
+
+    #[test]
+    fn a_score_at_the_threshold_is_normal() {
+        let expectation = Expectation { head: Head::Deviation, value: 0.0, low: 0.0, high: 0.0 };
+        assert_eq!(Verdict::scored(2.0, 2.0, expectation).kind, Kind::Normal);
+        assert_eq!(Verdict::scored(2.000_001, 2.0, expectation).kind, Kind::Anomaly);
+    }
+}

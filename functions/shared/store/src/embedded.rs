@@ -1,0 +1,380 @@
+//! The embedded store: series in the memory of one process.
+//!
+//! For a laptop, a single pod and the tests of everything above; it holds nothing after the process ends, and
+//! only one process sees it. It keeps the protocol of the Redis store step by step, under one lock.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use detector::{Deployed, Judged, Judgement, Sample};
+
+use crate::state::{INBOX_LEN_MAX, INBOX_READ_MAX};
+use crate::{
+    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Appended, Class, Commit, Committed, HEAT_DECAY_US,
+    Listed, NewSample, Page, SERIES_TTL_S, SeriesKey, SeriesStore, State, StoreError, Tenant,
+    totals,
+};
+
+/// Offset of the version in a memory; see [`detector::memory`].
+const VERSION: std::ops::Range<usize> =
+    detector::memory::VERSION_OFFSET..detector::memory::VERSION_OFFSET + 8;
+
+/// Series in the memory of this process.
+#[derive(Debug)]
+pub struct Embedded {
+    clock: fn() -> i64,
+    // A `std::sync::Mutex` and not a Tokio one: no step waits for anything while it holds the lock.
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    series: HashMap<SeriesKey, Entry>,
+    by_receipt: BTreeSet<(i64, SeriesKey)>,
+    totals: BTreeMap<String, u64>,
+    detectors: BTreeMap<u32, String>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    received_us: i64,
+    inbox: BTreeMap<i64, f64>,
+    window: BTreeMap<i64, Judged>,
+    anomalies: BTreeMap<i64, Judgement>,
+    memory: Option<Stored>,
+    heat: f64,
+}
+
+/// A memory with the fields that the steps look at.
+#[derive(Debug)]
+struct Stored {
+    version: i64,
+    floor_us: Option<i64>,
+    cursor_us: i64,
+    bytes: Vec<u8>,
+}
+
+impl Embedded {
+    /// An empty store that reads the time, in microseconds since the Unix epoch, from `clock`.
+    pub fn new(clock: fn() -> i64) -> Self {
+        Self { clock, inner: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every step leaves the maps whole at each point where it could panic.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn state(&self) -> State {
+        State {
+            version: self.version(),
+            memory: self.memory.as_ref().map(|memory| memory.bytes.clone()),
+            window: self.window.values().copied().collect(),
+            inbox: self
+                .inbox
+                .iter()
+                .take(INBOX_READ_MAX)
+                .filter_map(|(at, value)| Sample::new(*at, *value).ok())
+                .collect(),
+        }
+    }
+
+    fn version(&self) -> i64 {
+        self.memory.as_ref().map_or(0, |memory| memory.version)
+    }
+
+    fn floor_us(&self) -> Option<i64> {
+        let memory = self.memory.as_ref()?;
+        if self.window.is_empty() { Some(memory.cursor_us) } else { memory.floor_us }
+    }
+
+    fn class(&mut self, sample: NewSample, free_us: &mut i64) -> Class {
+        if self.inbox.len() >= INBOX_LEN_MAX {
+            return Class::Full;
+        }
+        let at_us = sample.at_us.unwrap_or_else(|| {
+            while self.inbox.contains_key(free_us) || self.window.contains_key(free_us) {
+                *free_us += 1;
+            }
+            *free_us
+        });
+        if self.floor_us().is_some_and(|floor_us| at_us <= floor_us) {
+            return Class::TooOld;
+        }
+        let judged = self.window.get(&at_us);
+        let stored = self.inbox.get(&at_us).copied().or(judged.map(|judged| judged.sample.value()));
+        match stored {
+            None => {
+                self.inbox.insert(at_us, sample.value);
+                Class::Fresh { at_us }
+            }
+            Some(value) if value == sample.value => {
+                let judgement = judged.map(|judged| self.judgement(judged));
+                Class::Duplicate { at_us, judgement }
+            }
+            Some(stored) => Class::Conflict { stored },
+        }
+    }
+
+    fn judgement(&self, judged: &Judged) -> Judgement {
+        let anomaly = self.anomalies.get(&judged.sample.at_us());
+        anomaly.copied().unwrap_or_else(|| judgement_of(judged))
+    }
+
+    fn commit(&mut self, commit: &Commit, now_us: i64) {
+        let version = if commit.version == 0 { now_us } else { commit.version + 1 };
+        let mut bytes = commit.memory.clone();
+        if let Some(place) = bytes.get_mut(VERSION) {
+            place.copy_from_slice(&version.to_le_bytes());
+        }
+        for judgement in &commit.judgements {
+            let at_us = judgement.sample.at_us();
+            self.inbox.remove(&at_us);
+            self.window.insert(at_us, judgement.judged());
+            if judgement.verdict.is_anomaly() {
+                self.anomalies.insert(at_us, *judgement);
+                self.heat = heated(self.heat, at_us);
+            }
+        }
+        if let Some(floor_us) = commit.floor_us {
+            self.window = self.window.split_off(&(floor_us + 1));
+        }
+        self.anomalies = self.anomalies.split_off(&(commit.cursor_us - ANOMALIES_AGE_MAX_US));
+        while self.anomalies.len() > ANOMALIES_KEPT_MAX {
+            self.anomalies.pop_first();
+        }
+        self.memory =
+            Some(Stored { version, floor_us: commit.floor_us, cursor_us: commit.cursor_us, bytes });
+    }
+}
+
+/// What a window knows of a judgement: all but head and band.
+pub(crate) fn judgement_of(judged: &Judged) -> Judgement {
+    let verdict = detector::Verdict { kind: judged.kind, score: judged.score, expectation: None };
+    Judgement { sample: judged.sample, verdict, late: judged.late }
+}
+
+/// The order of the worst: the logarithm of a sum of anomalies that decays with time.
+///
+/// An anomaly at time t adds `exp(t / decay)`, so that older ones weigh less without ever being touched again.
+fn heated(heat: f64, at_us: i64) -> f64 {
+    let at = at_us as f64 / HEAT_DECAY_US;
+    if heat == 0.0 { at } else { heat.max(at) + (-(heat - at).abs()).exp().ln_1p() }
+}
+
+impl Inner {
+    fn count(&mut self, name: &str, label: &str, n: u64) {
+        if n > 0 {
+            let field = if label.is_empty() { name.to_owned() } else { format!("{name} {label}") };
+            *self.totals.entry(field).or_default() += n;
+        }
+    }
+
+    fn receive(&mut self, key: &SeriesKey, now_us: i64) {
+        let entry = self.series.entry(key.clone()).or_default();
+        let before = std::mem::replace(&mut entry.received_us, now_us);
+        self.by_receipt.remove(&(before, key.clone()));
+        self.by_receipt.insert((now_us, key.clone()));
+        let oldest_us = now_us - (SERIES_TTL_S as i64) * 1_000_000;
+        while self.by_receipt.first().is_some_and(|(received_us, _)| *received_us < oldest_us) {
+            if let Some((_, expired)) = self.by_receipt.pop_first() {
+                self.series.remove(&expired);
+            }
+        }
+    }
+
+    fn of_tenant<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+    ) -> impl Iterator<Item = (&'a SeriesKey, &'a Entry)> {
+        self.series.iter().filter(move |(key, _)| key.tenant() == tenant)
+    }
+}
+
+#[async_trait]
+impl SeriesStore for Embedded {
+    async fn append(&self, key: &SeriesKey, samples: &[NewSample]) -> Result<Appended, StoreError> {
+        let now_us = (self.clock)();
+        let mut inner = self.lock();
+        let entry = inner.series.entry(key.clone()).or_default();
+        let mut free_us = now_us;
+        let classes: Vec<Class> =
+            samples.iter().map(|sample| entry.class(*sample, &mut free_us)).collect();
+        let state = (!entry.inbox.is_empty()).then(|| entry.state());
+        if entry.inbox.is_empty() && entry.memory.is_none() {
+            inner.series.remove(key);
+        } else if classes.iter().any(|class| matches!(class, Class::Fresh { .. })) {
+            inner.receive(key, now_us);
+        }
+        for (label, n) in class_counts(&classes) {
+            inner.count(totals::SAMPLES, label, n);
+        }
+        Ok(Appended { classes, state })
+    }
+
+    async fn commit(&self, key: &SeriesKey, commit: &Commit) -> Result<Committed, StoreError> {
+        let now_us = (self.clock)();
+        let mut inner = self.lock();
+        let entry = inner.series.entry(key.clone()).or_default();
+        if entry.version() != commit.version {
+            let state = entry.state();
+            inner.count(totals::CONFLICTS, "", 1);
+            return Ok(Committed::Conflict(state));
+        }
+        entry.commit(commit, now_us);
+        if entry.received_us == 0 {
+            inner.receive(key, now_us);
+        }
+        for (name, label, n) in judgement_counts(&commit.judgements) {
+            inner.count(name, label, n);
+        }
+        Ok(Committed::Done)
+    }
+
+    async fn read(&self, key: &SeriesKey) -> Result<Option<State>, StoreError> {
+        Ok(self.lock().series.get(key).map(Entry::state))
+    }
+
+    async fn anomalies(
+        &self,
+        key: &SeriesKey,
+        since_us: i64,
+        limit: usize,
+    ) -> Result<Vec<Judgement>, StoreError> {
+        let inner = self.lock();
+        let anomalies =
+            inner.series.get(key).map(|entry| entry.anomalies.range(since_us..).rev().take(limit));
+        Ok(anomalies.into_iter().flatten().map(|(_, judgement)| *judgement).collect())
+    }
+
+    async fn list(
+        &self,
+        tenant: &Tenant,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Listed>, StoreError> {
+        let after = cursor.map(|cursor| parse_cursor(tenant, cursor)).transpose()?;
+        let inner = self.lock();
+        let range = match &after {
+            Some(after) => inner
+                .by_receipt
+                .range((std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded)),
+            None => inner.by_receipt.range(..),
+        };
+        let mut items: Vec<Listed> = range
+            .filter(|(_, key)| key.tenant() == tenant)
+            .take(limit + 1)
+            .map(|(received_us, key)| Listed { key: key.clone(), received_us: *received_us })
+            .collect();
+        let has_more = items.len() > limit;
+        items.truncate(limit);
+        let next = items
+            .last()
+            .filter(|_| has_more)
+            .map(|last| format!("{}:{}", last.received_us, last.key.name()));
+        Ok(Page { items, next })
+    }
+
+    async fn worst(&self, tenant: &Tenant, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
+        let inner = self.lock();
+        let mut hot: Vec<(f64, &SeriesKey)> = inner
+            .of_tenant(tenant)
+            .filter(|(_, entry)| !entry.anomalies.is_empty())
+            .map(|(key, entry)| (entry.heat, key))
+            .collect();
+        hot.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+        Ok(hot.into_iter().take(limit).map(|(_, key)| key.clone()).collect())
+    }
+
+    async fn count(&self, tenant: &Tenant) -> Result<u64, StoreError> {
+        Ok(self.lock().of_tenant(tenant).count() as u64)
+    }
+
+    async fn pending(&self, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
+        let inner = self.lock();
+        let waits =
+            |key: &SeriesKey| inner.series.get(key).is_some_and(|entry| !entry.inbox.is_empty());
+        let pending = inner.by_receipt.iter().filter(|(_, key)| waits(key));
+        Ok(pending.take(limit).map(|(_, key)| key.clone()).collect())
+    }
+
+    async fn forget(&self, key: &SeriesKey) -> Result<bool, StoreError> {
+        let mut inner = self.lock();
+        let Some(entry) = inner.series.remove(key) else { return Ok(false) };
+        inner.by_receipt.remove(&(entry.received_us, key.clone()));
+        Ok(true)
+    }
+
+    async fn add_totals(&self, totals: &BTreeMap<String, u64>) -> Result<(), StoreError> {
+        let mut inner = self.lock();
+        for (field, n) in totals {
+            *inner.totals.entry(field.clone()).or_default() += n;
+        }
+        Ok(())
+    }
+
+    async fn totals(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        Ok(self.lock().totals.clone())
+    }
+
+    async fn ready(&self, deployed: &Deployed) -> Result<(), StoreError> {
+        let detector = deployed.detector.to_string();
+        let mut inner = self.lock();
+        let first =
+            inner.detectors.entry(deployed.generation).or_insert_with(|| detector.clone()).clone();
+        check_detector(deployed, &first)
+    }
+}
+
+/// Compares the first detector of a generation with that of a deployment.
+pub(crate) fn check_detector(deployed: &Deployed, first: &str) -> Result<(), StoreError> {
+    let (detector, generation) = (deployed.detector.to_string(), deployed.generation);
+    if first == detector {
+        return Ok(());
+    }
+    Err(StoreError::DetectorMismatch { stored: first.to_owned(), deployed: detector, generation })
+}
+
+/// How many samples became what.
+fn class_counts(classes: &[Class]) -> [(&'static str, u64); 5] {
+    let mut counts =
+        [("accepted", 0), ("duplicate", 0), ("conflict", 0), ("too_old", 0), ("full", 0)];
+    for class in classes {
+        let i = match class {
+            Class::Fresh { .. } => 0,
+            Class::Duplicate { .. } => 1,
+            Class::Conflict { .. } => 2,
+            Class::TooOld => 3,
+            Class::Full => 4,
+        };
+        counts[i].1 += 1;
+    }
+    counts
+}
+
+/// Late samples, and anomalies by head, among what was judged.
+pub(crate) fn judgement_counts(judgements: &[Judgement]) -> Vec<(&'static str, &'static str, u64)> {
+    let n_late = judgements.iter().filter(|judgement| judgement.late).count() as u64;
+    let anomalies = judgements.iter().filter(|judgement| judgement.verdict.is_anomaly());
+    let heads: Vec<&str> = anomalies
+        .filter_map(|it| it.verdict.expectation)
+        .map(|expectation| expectation.head.as_str())
+        .collect();
+    let of_head =
+        |head: detector::Head| heads.iter().filter(|name| **name == head.as_str()).count() as u64;
+    let mut counts = vec![(totals::LATE, "", n_late)];
+    counts
+        .extend(detector::Head::ALL.map(|head| (totals::ANOMALIES, head.as_str(), of_head(head))));
+    counts.retain(|count| count.2 > 0);
+    counts
+}
+
+fn parse_cursor(tenant: &Tenant, cursor: &str) -> Result<(i64, SeriesKey), StoreError> {
+    let invalid = || StoreError::CursorInvalid { cursor: cursor.to_owned() };
+    let (received_us, name) = cursor.split_once(':').ok_or_else(invalid)?;
+    let key = SeriesKey::from_name(tenant, name).map_err(|_| invalid())?;
+    Ok((received_us.parse().map_err(|_| invalid())?, key))
+}

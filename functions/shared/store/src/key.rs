@@ -1,0 +1,229 @@
+//! Where a series lives: its tenant, its shard and the names of its keys.
+//!
+//! Names are percent-encoded, so that no separator can be smuggled in, and long ones are cut to a readable
+//! prefix and a 128-bit hash, so that keys stay short while distinct series never share one.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use detector::Series;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use sha2::{Digest, Sha256};
+
+use crate::StoreError;
+
+/// Longest part of a key, in bytes, that is written out; a longer one is cut and hashed.
+const PART_LEN_MAX: usize = 128;
+
+/// Bytes of a cut part that stay readable.
+const PREFIX_LEN: usize = 64;
+
+/// Everything but `[A-Za-z0-9_.-]` is written as `%XX`.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-');
+
+/// Shards of a store unless configured otherwise: enough to spread over any cluster, few enough to ask all.
+pub const SHARDS_DEFAULT: u16 = 64;
+
+/// Whose series they are; comes from the credential, never from a body.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tenant(String);
+
+impl Tenant {
+    /// The tenant of that name, which may hold any character.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(name.into())
+    }
+
+    /// Its name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Its part of a key.
+    pub(crate) fn part(&self) -> String {
+        shortened(self.escaped())
+    }
+
+    /// Its name without any separator.
+    pub(crate) fn escaped(&self) -> String {
+        escaped(&self.0)
+    }
+
+    /// Reads back what [`Tenant::escaped`] wrote.
+    pub(crate) fn from_escaped(text: &str) -> Option<Self> {
+        plain(text).map(Self)
+    }
+}
+
+impl Default for Tenant {
+    /// The only tenant where there are no credentials.
+    fn default() -> Self {
+        Self("default".to_owned())
+    }
+}
+
+/// A series of a tenant, with the texts by which a store knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SeriesKey {
+    tenant: Tenant,
+    series: Series,
+    name: String,
+}
+
+impl SeriesKey {
+    /// The key of `series` of `tenant`.
+    pub fn new(tenant: Tenant, series: Series) -> Self {
+        let name = full_name(&series);
+        Self { tenant, series, name }
+    }
+
+    /// Reads back what [`SeriesKey::name`] wrote.
+    pub(crate) fn from_name(tenant: &Tenant, name: &str) -> Result<Self, StoreError> {
+        let series = series_from(name).ok_or(StoreError::Unreadable { what: "series name" })?;
+        Ok(Self { tenant: tenant.clone(), series, name: name.to_owned() })
+    }
+
+    /// Whose it is.
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// Which series.
+    pub fn series(&self) -> &Series {
+        &self.series
+    }
+
+    /// The whole name, escaped: the member of the indexes, from which the series can be read back.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The tenant and the name, short enough for a key.
+    pub(crate) fn path(&self) -> String {
+        format!("{}/{}", self.tenant.part(), shortened(self.name.clone()))
+    }
+
+    /// Its shard: the hash of tenant and series modulo the number of shards.
+    pub fn shard(&self, n_shards: u16) -> u16 {
+        let digest = Sha256::new()
+            .chain_update(self.tenant.escaped())
+            .chain_update("/")
+            .chain_update(&self.name)
+            .finalize();
+        let hash = u64::from_be_bytes(std::array::from_fn(|i| digest[i]));
+        (hash % u64::from(n_shards.max(1))) as u16
+    }
+}
+
+fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, ESCAPED).to_string()
+}
+
+/// `source/metric`, then `/name=value` for each label; no part can hold a `/` or a `=`.
+fn full_name(series: &Series) -> String {
+    let mut name = format!("{}/{}", escaped(series.source()), escaped(series.metric()));
+    for (label, value) in series.labels() {
+        // Writing to a string cannot fail.
+        let _infallible = write!(name, "/{}={}", escaped(label), escaped(value));
+    }
+    name
+}
+
+fn plain(part: &str) -> Option<String> {
+    percent_decode_str(part).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+}
+
+fn series_from(name: &str) -> Option<Series> {
+    let mut parts = name.split('/');
+    let (source, metric) = (plain(parts.next()?)?, plain(parts.next()?)?);
+    let labels: Option<BTreeMap<String, String>> = parts
+        .map(|part| {
+            let (label, value) = part.split_once('=')?;
+            Some((plain(label)?, plain(value)?))
+        })
+        .collect();
+    Series::new(source, metric, labels?).ok()
+}
+
+/// `text` itself, or a prefix and a hash of all of it; a `~` tells them apart, as no escaped text holds one.
+fn shortened(text: String) -> String {
+    if text.len() <= PART_LEN_MAX {
+        return text;
+    }
+    let digest = Sha256::digest(&text);
+    // Escaped text is ASCII, so any cut is at a character.
+    let mut short: String = text.chars().take(PREFIX_LEN).collect();
+    short.push('~');
+    for byte in digest.iter().take(16) {
+        let _infallible = write!(short, "{byte:02x}");
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(tenant: &str, source: &str, metric: &str, labels: &[(&str, &str)]) -> SeriesKey {
+        let labels =
+            labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        SeriesKey::new(Tenant::new(tenant), Series::new(source, metric, labels).unwrap())
+    }
+
+    #[test]
+    fn a_separator_in_a_name_moves_nothing() {
+        let paths = [
+            key("t", "a/b", "c", &[]).path(),
+            key("t", "a", "b/c", &[]).path(),
+            key("t/a", "b", "c", &[]).path(),
+            key("t", "a", "b", &[("c", "")]).path(),
+            key("t", "a", "b", &[("c", "d/e=f")]).path(),
+            key("t", "a", "b", &[("c", "d"), ("e", "f")]).path(),
+        ];
+        let distinct: std::collections::BTreeSet<&String> = paths.iter().collect();
+        assert_eq!(distinct.len(), paths.len(), "{paths:?}");
+    }
+
+    #[test]
+    fn a_shard_is_a_stable_promise() {
+        // These numbers are in every store that exists: changing them loses it.
+        let shards: Vec<u16> = ["rps", "cpu", "latency"]
+            .into_iter()
+            .map(|metric| key("default", "checkout", metric, &[]).shard(SHARDS_DEFAULT))
+            .collect();
+        assert_eq!(shards, [38, 61, 51]);
+    }
+
+    fn any_series() -> impl Strategy<Value = Series> {
+        let name = "[A-Za-z0-9_.:/-]{1,128}";
+        let labels = prop::collection::btree_map("[a-z/:.]{1,9}", "\\PC{0,64}", 0..4);
+        (name, name, labels)
+            .prop_map(|(source, metric, labels)| Series::new(source, metric, labels).unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn distinct_series_never_share_a_key(
+            a in any_series(), b in any_series(), tenants in ("\\PC{0,20}", "\\PC{0,20}"),
+        ) {
+            let one = SeriesKey::new(Tenant::new(tenants.0), a);
+            let other = SeriesKey::new(Tenant::new(tenants.1), b);
+            prop_assert_eq!(one == other, one.path() == other.path());
+        }
+
+        #[test]
+        fn a_name_reads_back(series in any_series()) {
+            let key = SeriesKey::new(Tenant::default(), series);
+            prop_assert_eq!(SeriesKey::from_name(key.tenant(), key.name()).unwrap(), key);
+        }
+
+        #[test]
+        fn a_key_is_short_and_plain(series in any_series(), tenant in "\\PC{0,300}") {
+            let path = SeriesKey::new(Tenant::new(tenant), series).path();
+            prop_assert!(path.len() <= 2 * PART_LEN_MAX + 1);
+            prop_assert!(path.chars().all(|c| c.is_ascii_alphanumeric() || "_.-%/=~".contains(c)), "{}", path);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Keeps series between invocations.
+//!
+//! A series is an inbox of accepted samples, a window of judged ones and a memory. Writers append, judge and
+//! commit: an append is kept before it is judged, a commit succeeds only on the version that was judged, and a
+//! sample is in the inbox or judged, never between. Whoever dies between two steps loses nothing, since the next
+//! writer of the series judges what waits.
+//!
+//! Architecture invariant: every store passes the same conformance suite (`tests/conformance.rs`).
+
+mod key;
+mod member;
+mod state;
+
+mod embedded;
+mod redis;
+
+#[cfg(feature = "testbed")]
+pub mod testbed;
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use detector::Judgement;
+use thiserror::Error;
+
+pub use embedded::Embedded;
+pub use key::{SHARDS_DEFAULT, SeriesKey, Tenant};
+pub use redis::{Redis, RedisOptions, Topology};
+pub use state::{
+    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, APPEND_MAX, Appended, Class, Commit, Committed,
+    HEAT_DECAY_US, INBOX_LEN_MAX, INBOX_READ_MAX, Listed, NewSample, Page, SERIES_TTL_S, State,
+};
+
+/// Names of the totals that a store counts itself, exactly, inside its atomic steps.
+pub mod totals {
+    /// Samples by what became of them; the name of a [`crate::Class`] follows.
+    pub const SAMPLES: &str = "samples";
+    /// Samples judged late.
+    pub const LATE: &str = "late";
+    /// Anomalies by head; the name of a head follows.
+    pub const ANOMALIES: &str = "anomalies";
+    /// Commits that found another version.
+    pub const CONFLICTS: &str = "commit_conflicts";
+}
+
+/// Where series live.
+#[async_trait]
+pub trait SeriesStore: Debug + Send + Sync {
+    /// Puts samples into the inbox of a series, at most [`APPEND_MAX`].
+    async fn append(&self, key: &SeriesKey, samples: &[NewSample]) -> Result<Appended, StoreError>;
+
+    /// Stores what was judged, if the version is still the one judged on.
+    async fn commit(&self, key: &SeriesKey, commit: &Commit) -> Result<Committed, StoreError>;
+
+    /// The series as it is; none where nothing is known of it.
+    async fn read(&self, key: &SeriesKey) -> Result<Option<State>, StoreError>;
+
+    /// Anomalies of a series at or after `since_us`, the newest first, at most `limit`.
+    async fn anomalies(
+        &self,
+        key: &SeriesKey,
+        since_us: i64,
+        limit: usize,
+    ) -> Result<Vec<Judgement>, StoreError>;
+
+    /// Series of a tenant, shard by shard, the longest without a sample first; one that receives while it is
+    /// listed may come twice, none is left out.
+    async fn list(
+        &self,
+        tenant: &Tenant,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Listed>, StoreError>;
+
+    /// Series of a tenant with the most recent anomalies, the worst first, at most `limit`.
+    async fn worst(&self, tenant: &Tenant, limit: usize) -> Result<Vec<SeriesKey>, StoreError>;
+
+    /// How many series of a tenant received a sample within the time that series are kept.
+    async fn count(&self, tenant: &Tenant) -> Result<u64, StoreError>;
+
+    /// Series with samples that wait to be judged, those that wait longest first, at most `limit`.
+    async fn pending(&self, limit: usize) -> Result<Vec<SeriesKey>, StoreError>;
+
+    /// Forgets all of a series; answers whether there was something.
+    async fn forget(&self, key: &SeriesKey) -> Result<bool, StoreError>;
+
+    /// Adds to totals that processes share.
+    async fn add_totals(&self, totals: &BTreeMap<String, u64>) -> Result<(), StoreError>;
+
+    /// The totals, added up over all shards.
+    async fn totals(&self) -> Result<BTreeMap<String, u64>, StoreError>;
+
+    /// Answers when the store does, and holds the deployment's detector against those of the same generation.
+    async fn ready(&self, deployed: &detector::Deployed) -> Result<(), StoreError>;
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// It did not answer, or not in time.
+    #[error("the store does not answer: {reason}")]
+    Unavailable {
+        /// What it, or the network, said.
+        reason: String,
+    },
+    /// What it holds cannot be read.
+    #[error("a stored {what} cannot be read")]
+    Unreadable {
+        /// Which part.
+        what: &'static str,
+    },
+    /// A cursor is not one that this store gave.
+    #[error("cursor `{cursor}` is not one that was given out: the `next` of a page is wanted")]
+    CursorInvalid {
+        /// The cursor that was given.
+        cursor: String,
+    },
+    /// It was made with another number of shards.
+    #[error(
+        "the store has {stored} shards, this deployment {wanted}: the number is fixed for the life of a store"
+    )]
+    ShardsDiffer {
+        /// Its own number.
+        stored: u16,
+        /// The configured one.
+        wanted: u16,
+    },
+    /// Another deployment of the same generation judges with another detector.
+    #[error(
+        "generation {generation} judges with `{stored}`, this deployment with `{deployed}`: \
+         another generation is wanted with another detector"
+    )]
+    DetectorMismatch {
+        /// The detector that came first.
+        stored: String,
+        /// The configured one.
+        deployed: String,
+        /// The generation of both.
+        generation: u32,
+    },
+    /// The address of the store is not one.
+    #[error("store address is not usable: {reason}")]
+    AddressInvalid {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// The bounded code of the error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "store_unavailable",
+            Self::Unreadable { .. } => "store_unreadable",
+            Self::CursorInvalid { .. } => "cursor_invalid",
+            Self::ShardsDiffer { .. } => "shards_differ",
+            Self::DetectorMismatch { .. } => "detector_mismatch",
+            Self::AddressInvalid { .. } => "address_invalid",
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The texts by which samples and verdicts are members of sorted sets.
+//!
+//! `<at_us>:<value>` in an inbox, `<at_us>:<value>:<verdict>:<score>` in a window, and with head and band among
+//! the anomalies. Floats are in their shortest exact form with exponent, so equal values have equal texts and
+//! a window's members stay within the 64 bytes of the compact encoding.
+
+use detector::{Expectation, Head, Judged, Judgement, Kind, Sample, Verdict};
+
+/// `<at_us>:<value>`.
+pub(crate) fn of_sample(at_us: i64, value: f64) -> String {
+    format!("{at_us}:{}", float(value))
+}
+
+/// The shortest text with exponent that reads back as `value`.
+pub(crate) fn float(value: f64) -> String {
+    format!("{value:e}")
+}
+
+/// `<at_us>:<value>:<verdict>:<score>`; the verdict is one letter, upper case when late.
+pub(crate) fn of_judged(judged: &Judged) -> String {
+    let letter = letter(judged.kind, judged.late);
+    let sample = judged.sample;
+    format!("{}:{letter}:{:e}", of_sample(sample.at_us(), sample.value()), judged.score as f32)
+}
+
+/// `<at_us>:<value>:<verdict>:<score>:<head>:<expected>:<low>:<high>`.
+pub(crate) fn of_anomaly(judgement: &Judgement) -> Option<String> {
+    let Expectation { head, value, low, high } = judgement.verdict.expectation?;
+    let judged = of_judged(&judgement.judged());
+    Some(format!("{judged}:{}:{value:e}:{low:e}:{high:e}", head.as_str()))
+}
+
+/// Reads a member of an inbox.
+pub(crate) fn sample(member: &str) -> Option<Sample> {
+    let (at_us, value) = member.split_once(':')?;
+    Sample::new(at_us.parse().ok()?, value.parse().ok()?).ok()
+}
+
+/// Reads a member of a window.
+pub(crate) fn judged(member: &str) -> Option<Judged> {
+    let mut parts = member.split(':');
+    let sample = Sample::new(parts.next()?.parse().ok()?, parts.next()?.parse().ok()?).ok()?;
+    let (kind, late) = kind(parts.next()?)?;
+    let score: f32 = parts.next()?.parse().ok()?;
+    Some(Judged { sample, kind, score: f64::from(score), late })
+}
+
+/// Reads a member of the anomalies.
+pub(crate) fn anomaly(member: &str) -> Option<Judgement> {
+    let judged = judged(member)?;
+    let mut parts = member.split(':').skip(4);
+    let head = Head::from_name(parts.next()?)?;
+    let mut number = || parts.next()?.parse().ok();
+    let expectation = Expectation { head, value: number()?, low: number()?, high: number()? };
+    let verdict =
+        Verdict { kind: judged.kind, score: judged.score, expectation: Some(expectation) };
+    Some(Judgement { sample: judged.sample, verdict, late: judged.late })
+}
+
+fn letter(kind: Kind, late: bool) -> char {
+    let letter = match kind {
+        Kind::Learning => 'l',
+        Kind::Constant => 'c',
+        Kind::Normal => 'n',
+        Kind::Anomaly => 'a',
+    };
+    if late { letter.to_ascii_uppercase() } else { letter }
+}
+
+fn kind(letter: &str) -> Option<(Kind, bool)> {
+    let kind = match letter.to_ascii_lowercase().as_str() {
+        "l" => Kind::Learning,
+        "c" => Kind::Constant,
+        "n" => Kind::Normal,
+        "a" => Kind::Anomaly,
+        _ => return None,
+    };
+    Some((kind, letter.starts_with(|c: char| c.is_ascii_uppercase())))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_judgement() -> impl Strategy<Value = Judgement> {
+        let numbers = (
+            0i64..=1 << 53,
+            -1e15..=1e15_f64,
+            any::<f32>().prop_filter("finite", |s| s.is_finite()),
+        );
+        let band = (any::<f64>(), any::<f64>(), any::<f64>());
+        let band = band.prop_filter("finite", |band| (band.0 + band.1 + band.2).is_finite());
+        (numbers, 0usize..4, any::<bool>(), band).prop_map(
+            |((at_us, value, score), kind, late, band)| Judgement {
+                sample: Sample::new(at_us, value).unwrap(),
+                verdict: Verdict {
+                    kind: Kind::ALL[kind],
+                    score: f64::from(score),
+                    expectation: Some(Expectation {
+                        head: Head::Deviation,
+                        value: band.0,
+                        low: band.1,
+                        high: band.2,
+                    }),
+                },
+                late,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn members_read_back_exactly(judgement in any_judgement()) {
+            let it = judgement.sample;
+            prop_assert_eq!(sample(&of_sample(it.at_us(), it.value())), Some(it));
+            prop_assert_eq!(judged(&of_judged(&judgement.judged())), Some(judgement.judged()));
+            prop_assert_eq!(anomaly(&of_anomaly(&judgement).unwrap()), Some(judgement));
+        }
+
+        #[test]
+        fn a_windows_member_stays_within_the_compact_encoding(judgement in any_judgement()) {
+            prop_assert!(of_judged(&judgement.judged()).len() <= 64);
+        }
+
+        #[test]
+        fn rubbish_is_nothing(member in "\\PC{0,80}") {
+            let _read = (sample(&member), judged(&member), anomaly(&member));
+        }
+    }
+}

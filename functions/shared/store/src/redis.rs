@@ -1,0 +1,423 @@
+//! The Redis store: series in sorted sets, written by two atomic scripts.
+//!
+//! `append` and `commit` are Lua scripts (`redis/*.lua`): each touches the keys of one shard, which share a hash
+//! tag and so a slot of a cluster. There are no locks: a commit compares the version that was judged on and sets
+//! the next one. `SCAN` and `KEYS` are never used.
+
+mod connection;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use detector::{Deployed, Judgement};
+use futures_util::future::try_join_all;
+use redis::{Script, ScriptInvocation, cmd};
+
+pub use self::connection::{RedisOptions, Topology};
+
+use self::connection::Connection;
+use crate::embedded::{check_detector, judgement_counts, judgement_of};
+use crate::state::{INBOX_LEN_MAX, INBOX_READ_MAX};
+use crate::{
+    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Appended, Class, Commit, Committed, HEAT_DECAY_US,
+    Listed, NewSample, Page, SERIES_TTL_S, SeriesKey, SeriesStore, State, StoreError, Tenant,
+    member,
+};
+
+/// Shards asked at a time for a list: most lists end within the first.
+const SHARDS_AT_ONCE: usize = 16;
+
+/// Series in a Redis, a Valkey or a cluster of them.
+#[derive(Debug)]
+pub struct Redis {
+    connection: Connection,
+    n_shards: u16,
+    scripts: Scripts,
+}
+
+#[derive(Debug)]
+struct Scripts {
+    append: Script,
+    commit: Script,
+    read: Script,
+}
+
+/// What `state` of `state.lua` answers: version, memory, window, inbox.
+type StateReply = (i64, Option<Vec<u8>>, Vec<String>, Vec<String>);
+
+impl Redis {
+    /// A store at the address of `options`; connects when first asked.
+    pub fn new(options: &RedisOptions) -> Result<Self, StoreError> {
+        let with_state =
+            |code: &str| Script::new(&format!("{}\n{code}", include_str!("redis/state.lua")));
+        let scripts = Scripts {
+            append: with_state(include_str!("redis/append.lua")),
+            commit: with_state(include_str!("redis/commit.lua")),
+            read: with_state(include_str!("redis/read.lua")),
+        };
+        Ok(Self { connection: Connection::new(options)?, n_shards: options.n_shards, scripts })
+    }
+
+    fn keys(&self, key: &SeriesKey) -> Keys {
+        let shard = key.shard(self.n_shards);
+        Keys {
+            shard,
+            series: format!("tm:{{{shard}}}:{}", key.path()),
+            tenant: key.tenant().part(),
+        }
+    }
+
+    fn shards(&self) -> std::ops::Range<u16> {
+        0..self.n_shards
+    }
+}
+
+/// The names of the keys of one series and of its shard.
+struct Keys {
+    shard: u16,
+    series: String,
+    tenant: String,
+}
+
+impl Keys {
+    /// Inbox, window, anomalies and memory.
+    fn of_series(&self) -> [String; 4] {
+        ["inbox", "window", "anomalies", "memory"].map(|kind| format!("{}:{kind}", self.series))
+    }
+
+    /// Those of the series, the indexes of series and pending, and the totals.
+    fn invoke<'a>(&self, script: &'a Script) -> ScriptInvocation<'a> {
+        let mut invocation = script.prepare_invoke();
+        for key in self.of_series() {
+            invocation.key(key);
+        }
+        invocation.key(series_index(self.shard, &self.tenant));
+        invocation.key(pending_index(self.shard)).key(totals_key(self.shard));
+        invocation
+    }
+}
+
+fn series_index(shard: u16, tenant: &str) -> String {
+    format!("tm:{{{shard}}}:series/{tenant}")
+}
+
+fn anomalous_index(shard: u16, tenant: &str) -> String {
+    format!("tm:{{{shard}}}:anomalous/{tenant}")
+}
+
+fn pending_index(shard: u16) -> String {
+    format!("tm:{{{shard}}}:pending")
+}
+
+fn totals_key(shard: u16) -> String {
+    format!("tm:{{{shard}}}:totals")
+}
+
+/// The member of the index of pending series, which is one for all tenants.
+fn pending_name(key: &SeriesKey) -> String {
+    format!("{} {}", key.tenant().escaped(), key.name())
+}
+
+fn unreadable(what: &'static str) -> StoreError {
+    StoreError::Unreadable { what }
+}
+
+fn state_from((version, memory, window, inbox): StateReply) -> Result<State, StoreError> {
+    let window: Option<Vec<_>> = window.iter().map(|text| member::judged(text)).collect();
+    let inbox: Option<Vec<_>> = inbox.iter().map(|text| member::sample(text)).collect();
+    Ok(State {
+        version,
+        memory,
+        window: window.ok_or_else(|| unreadable("window"))?,
+        inbox: inbox.ok_or_else(|| unreadable("inbox"))?,
+    })
+}
+
+fn class_from(reply: &[String]) -> Option<Class> {
+    match reply {
+        [class, at] if class == "fresh" => Some(Class::Fresh { at_us: at.parse().ok()? }),
+        [class, at, judged] if class == "duplicate" => {
+            let judgement = if judged.is_empty() {
+                None
+            } else {
+                Some(
+                    member::anomaly(judged)
+                        .or_else(|| Some(judgement_of(&member::judged(judged)?)))?,
+                )
+            };
+            Some(Class::Duplicate { at_us: at.parse().ok()?, judgement })
+        }
+        [class, value] if class == "conflict" => {
+            Some(Class::Conflict { stored: value.parse().ok()? })
+        }
+        [class] if class == "too_old" => Some(Class::TooOld),
+        [class] if class == "full" => Some(Class::Full),
+        _ => None,
+    }
+}
+
+/// The logarithm of the sum of the weights of anomalies; see the order of the worst in the embedded store.
+fn heat(judgements: &[Judgement]) -> Option<f64> {
+    let anomalies = judgements.iter().filter(|judgement| judgement.verdict.is_anomaly());
+    let weights = anomalies.map(|judgement| judgement.sample.at_us() as f64 / HEAT_DECAY_US);
+    weights.reduce(|a, b| a.max(b) + (-(a - b).abs()).exp().ln_1p())
+}
+
+#[async_trait]
+impl SeriesStore for Redis {
+    async fn append(&self, key: &SeriesKey, samples: &[NewSample]) -> Result<Appended, StoreError> {
+        let mut call = self.keys(key).invoke(&self.scripts.append);
+        call.arg(key.name())
+            .arg(pending_name(key))
+            .arg(SERIES_TTL_S)
+            .arg(INBOX_LEN_MAX)
+            .arg(INBOX_READ_MAX);
+        for sample in samples {
+            call.arg(sample.at_us.map(|at_us| at_us.to_string()).unwrap_or_default());
+            call.arg(member::float(sample.value));
+        }
+        let (classes, state): (Vec<Vec<String>>, Option<StateReply>) =
+            self.connection.invoke(&call).await?;
+        let classes: Option<Vec<Class>> = classes.iter().map(|reply| class_from(reply)).collect();
+        let classes = classes
+            .filter(|classes| classes.len() == samples.len())
+            .ok_or_else(|| unreadable("class"))?;
+        Ok(Appended { classes, state: state.map(state_from).transpose()? })
+    }
+
+    async fn commit(&self, key: &SeriesKey, commit: &Commit) -> Result<Committed, StoreError> {
+        let keys = self.keys(key);
+        let mut call = keys.invoke(&self.scripts.commit);
+        call.key(anomalous_index(keys.shard, &keys.tenant));
+        call.arg(key.name()).arg(pending_name(key)).arg(SERIES_TTL_S).arg(INBOX_READ_MAX);
+        call.arg(commit.version).arg(commit.memory.as_slice()).arg(commit.floor_us.unwrap_or(-1));
+        call.arg(commit.cursor_us - ANOMALIES_AGE_MAX_US).arg(ANOMALIES_KEPT_MAX);
+        call.arg(heat(&commit.judgements).map(member::float).unwrap_or_default());
+        let counts = judgement_counts(&commit.judgements);
+        call.arg(counts.len());
+        for (name, label, n) in counts {
+            call.arg(format!("{name} {label}").trim_end()).arg(n);
+        }
+        for judgement in &commit.judgements {
+            let sample = judgement.sample;
+            call.arg(sample.at_us()).arg(member::of_sample(sample.at_us(), sample.value()));
+            call.arg(member::of_judged(&judgement.judged()));
+            let anomaly =
+                if judgement.verdict.is_anomaly() { member::of_anomaly(judgement) } else { None };
+            call.arg(anomaly.unwrap_or_default());
+        }
+        let conflict: Option<StateReply> = self.connection.invoke(&call).await?;
+        Ok(match conflict {
+            None => Committed::Done,
+            Some(reply) => Committed::Conflict(state_from(reply)?),
+        })
+    }
+
+    async fn read(&self, key: &SeriesKey) -> Result<Option<State>, StoreError> {
+        let mut call = self.keys(key).invoke(&self.scripts.read);
+        let state = state_from(self.connection.invoke(call.arg(INBOX_READ_MAX)).await?)?;
+        let is_known =
+            state.memory.is_some() || !state.window.is_empty() || !state.inbox.is_empty();
+        Ok(is_known.then_some(state))
+    }
+
+    async fn anomalies(
+        &self,
+        key: &SeriesKey,
+        since_us: i64,
+        limit: usize,
+    ) -> Result<Vec<Judgement>, StoreError> {
+        let [_, _, anomalies, _] = self.keys(key).of_series();
+        let mut command = cmd("ZREVRANGEBYSCORE");
+        command.arg(anomalies).arg("+inf").arg(since_us).arg("LIMIT").arg(0).arg(limit);
+        let members: Vec<String> = self.connection.query(&command).await?;
+        let anomalies: Option<Vec<Judgement>> =
+            members.iter().map(|text| member::anomaly(text)).collect();
+        anomalies.ok_or_else(|| unreadable("anomaly"))
+    }
+
+    async fn list(
+        &self,
+        tenant: &Tenant,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Listed>, StoreError> {
+        let start = cursor.map(Cursor::parse).transpose()?.unwrap_or_default();
+        let mut items: Vec<(u16, Listed)> = Vec::new();
+        let shards: Vec<u16> = (start.shard..self.n_shards).collect();
+        for some in shards.chunks(SHARDS_AT_ONCE) {
+            let pages = some.iter().map(|shard| self.list_shard(*shard, tenant, &start, limit + 1));
+            items.extend(try_join_all(pages).await?.into_iter().flatten());
+            if items.len() > limit {
+                break;
+            }
+        }
+        let has_more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| has_more).map(|(shard, last)| {
+            let (received_us, name) = (last.received_us, last.key.name().to_owned());
+            Cursor { shard: *shard, received_us, name }.to_string()
+        });
+        Ok(Page { items: items.into_iter().map(|(_, listed)| listed).collect(), next })
+    }
+
+    async fn worst(&self, tenant: &Tenant, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
+        let shards = self.shards().map(|shard| async move {
+            let mut command = cmd("ZREVRANGE");
+            command
+                .arg(anomalous_index(shard, &tenant.part()))
+                .arg(0)
+                .arg(limit.saturating_sub(1))
+                .arg("WITHSCORES");
+            self.connection.query::<Vec<(String, f64)>>(&command).await
+        });
+        let mut hot: Vec<(String, f64)> =
+            try_join_all(shards).await?.into_iter().flatten().collect();
+        hot.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        hot.into_iter().take(limit).map(|(name, _)| SeriesKey::from_name(tenant, &name)).collect()
+    }
+
+    async fn count(&self, tenant: &Tenant) -> Result<u64, StoreError> {
+        let shards = self.shards().map(|shard| async move {
+            self.connection
+                .query::<u64>(cmd("ZCARD").arg(series_index(shard, &tenant.part())))
+                .await
+        });
+        Ok(try_join_all(shards).await?.into_iter().sum())
+    }
+
+    async fn pending(&self, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
+        let shards = self.shards().map(|shard| async move {
+            let mut command = cmd("ZRANGE");
+            command.arg(pending_index(shard)).arg(0).arg(limit.saturating_sub(1)).arg("WITHSCORES");
+            self.connection.query::<Vec<(String, f64)>>(&command).await
+        });
+        let mut waiting: Vec<(String, f64)> =
+            try_join_all(shards).await?.into_iter().flatten().collect();
+        waiting.sort_by(|a, b| a.1.total_cmp(&b.1));
+        waiting.into_iter().take(limit).map(|(name, _)| from_pending_name(&name)).collect()
+    }
+
+    async fn forget(&self, key: &SeriesKey) -> Result<bool, StoreError> {
+        let keys = self.keys(key);
+        let mut commands = redis::pipe();
+        commands.cmd("DEL").arg(&keys.of_series());
+        commands.cmd("ZREM").arg(series_index(keys.shard, &keys.tenant)).arg(key.name()).ignore();
+        commands
+            .cmd("ZREM")
+            .arg(anomalous_index(keys.shard, &keys.tenant))
+            .arg(key.name())
+            .ignore();
+        commands.cmd("ZREM").arg(pending_index(keys.shard)).arg(pending_name(key)).ignore();
+        let (n_keys,): (u64,) = self.connection.query_all(commands.atomic()).await?;
+        Ok(n_keys > 0)
+    }
+
+    async fn add_totals(&self, totals: &BTreeMap<String, u64>) -> Result<(), StoreError> {
+        if totals.is_empty() {
+            return Ok(());
+        }
+        let mut commands = redis::pipe();
+        for (field, n) in totals {
+            commands.cmd("HINCRBY").arg(totals_key(0)).arg(field).arg(*n).ignore();
+        }
+        self.connection.query_all(commands.atomic()).await
+    }
+
+    async fn totals(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        let shards = self.shards().map(|shard| async move {
+            self.connection
+                .query::<BTreeMap<String, u64>>(cmd("HGETALL").arg(totals_key(shard)))
+                .await
+        });
+        let mut sum = BTreeMap::new();
+        for (field, n) in try_join_all(shards).await?.into_iter().flatten() {
+            *sum.entry(field).or_default() += n;
+        }
+        Ok(sum)
+    }
+
+    async fn ready(&self, deployed: &Deployed) -> Result<(), StoreError> {
+        const KEY: &str = "tm:{0}:deployed";
+        let generation = deployed.generation.to_string();
+        let mut commands = redis::pipe();
+        commands.cmd("HSETNX").arg(KEY).arg("shards").arg(self.n_shards).ignore();
+        commands
+            .cmd("HSETNX")
+            .arg(KEY)
+            .arg(&generation)
+            .arg(deployed.detector.to_string())
+            .ignore();
+        commands.cmd("HMGET").arg(KEY).arg("shards").arg(&generation);
+        let ((stored, first),): ((u16, String),) =
+            self.connection.query_all(commands.atomic()).await?;
+        if stored != self.n_shards {
+            return Err(StoreError::ShardsDiffer { stored, wanted: self.n_shards });
+        }
+        check_detector(deployed, &first)
+    }
+}
+
+impl Redis {
+    /// The series of one shard that a page which starts at `start` may still hold.
+    async fn list_shard(
+        &self,
+        shard: u16,
+        tenant: &Tenant,
+        start: &Cursor,
+        limit: usize,
+    ) -> Result<Vec<(u16, Listed)>, StoreError> {
+        let is_first = shard == start.shard;
+        let from = if is_first { start.received_us } else { i64::MIN };
+        let mut command = cmd("ZRANGEBYSCORE");
+        // One more, as the series at which the last page ended comes first again.
+        command.arg(series_index(shard, &tenant.part())).arg(from).arg("+inf");
+        command.arg("WITHSCORES").arg("LIMIT").arg(0).arg(limit + 1);
+        let members: Vec<(String, f64)> = self.connection.query(&command).await?;
+        let is_new = |name: &str, received_us: i64| {
+            !is_first || (received_us, name) > (start.received_us, start.name.as_str())
+        };
+        members
+            .into_iter()
+            .map(|(name, received)| (name, received as i64))
+            .filter(|(name, received_us)| is_new(name, *received_us))
+            .map(|(name, received_us)| {
+                Ok((shard, Listed { key: SeriesKey::from_name(tenant, &name)?, received_us }))
+            })
+            .collect()
+    }
+}
+
+fn from_pending_name(name: &str) -> Result<SeriesKey, StoreError> {
+    let (tenant, series) = name.split_once(' ').ok_or_else(|| unreadable("series name"))?;
+    SeriesKey::from_name(&Tenant::from_escaped(tenant).ok_or_else(|| unreadable("tenant"))?, series)
+}
+
+/// Where a page ended: the shard, and receipt and name of its last series.
+#[derive(Debug, Default)]
+struct Cursor {
+    shard: u16,
+    received_us: i64,
+    name: String,
+}
+
+impl Cursor {
+    fn parse(text: &str) -> Result<Self, StoreError> {
+        let parts: Vec<&str> = text.splitn(3, ':').collect();
+        let parsed = match parts.as_slice() {
+            [shard, received_us, name] => {
+                shard.parse().ok().zip(received_us.parse().ok()).map(|it| (it, *name))
+            }
+            _ => None,
+        };
+        let ((shard, received_us), name) =
+            parsed.ok_or_else(|| StoreError::CursorInvalid { cursor: text.to_owned() })?;
+        Ok(Self { shard, received_us, name: name.to_owned() })
+    }
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.shard, self.received_us, self.name)
+    }
+}

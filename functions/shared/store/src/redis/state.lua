@@ -1,0 +1,34 @@
+-- Shared by append.lua and commit.lua, in front of which it is put.
+--
+-- Version, cursor and floor stand at fixed places of the memory (see detector::memory). A memory that is missing,
+-- cut off or of another layout counts as version 0, and is replaced by the next commit.
+local inbox, window, anomalies, memory = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+
+local time = redis.call('TIME')
+local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
+
+local header = redis.call('GETRANGE', memory, 0, 31)
+local version, cursor, floor = 0, -1, -1
+if #header == 32 and string.sub(header, 1, 4) == 'TMm1' then
+  version, cursor, floor = struct.unpack('<i8i8i8', header, 9)
+end
+
+local function integer(number)
+  return string.format('%.0f', number)
+end
+
+-- The series as it is: version, memory, window, and the oldest samples that wait.
+local function state(inbox_read_max)
+  return {
+    integer(version),
+    redis.call('GET', memory),
+    redis.call('ZRANGE', window, 0, -1),
+    redis.call('ZRANGE', inbox, 0, inbox_read_max - 1),
+  }
+end
+
+local function expire(seconds)
+  for i = 1, 4 do
+    redis.call('EXPIRE', KEYS[i], seconds)
+  end
+end

@@ -1,0 +1,125 @@
+//! What goes into a store and what comes out of it.
+
+use detector::{Judged, Judgement, Sample};
+
+use crate::SeriesKey;
+
+/// A sample to append; without a time it gets the first free microsecond at or after its receipt.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NewSample {
+    /// Microseconds since the Unix epoch, where the sender gave them.
+    pub at_us: Option<i64>,
+    /// The value, checked by [`detector::sample::check_value`].
+    pub value: f64,
+}
+
+/// What became of one appended sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Class {
+    /// In the inbox, at that time.
+    Fresh {
+        /// Its time, in microseconds.
+        at_us: i64,
+    },
+    /// The same time and value are there already.
+    Duplicate {
+        /// Its time, in microseconds.
+        at_us: i64,
+        /// What was said of it; none while it waits to be judged.
+        judgement: Option<Judgement>,
+    },
+    /// The same time is there with another value; this one was not kept.
+    Conflict {
+        /// The value that is there.
+        stored: f64,
+    },
+    /// At or below the floor: what it was then is not known any more.
+    TooOld,
+    /// The inbox is full of samples that wait to be judged; this one was not kept.
+    Full,
+}
+
+/// A series as it is stored.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct State {
+    /// By which writers compare and set; 0 when there is no memory.
+    pub version: i64,
+    /// The bytes of the memory, as of `version`.
+    pub memory: Option<Vec<u8>>,
+    /// The last judged samples, in time order.
+    pub window: Vec<Judged>,
+    /// Samples that wait to be judged, the oldest [`INBOX_READ_MAX`], in time order.
+    pub inbox: Vec<Sample>,
+}
+
+/// What an append answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Appended {
+    /// One for each sample, in the order they were given.
+    pub classes: Vec<Class>,
+    /// The series after it, when samples wait to be judged.
+    pub state: Option<State>,
+}
+
+/// What a writer judged, to be stored if nobody else stored something since.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Commit {
+    /// The version that was judged on.
+    pub version: i64,
+    /// The memory after it; the store writes the new version into it.
+    pub memory: Vec<u8>,
+    /// The newest judged time, in microseconds.
+    pub cursor_us: i64,
+    /// The newest time ever trimmed from the window, in microseconds.
+    pub floor_us: Option<i64>,
+    /// The judged samples, which leave the inbox.
+    pub judgements: Vec<Judgement>,
+}
+
+/// What a commit answers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Committed {
+    /// Stored.
+    Done,
+    /// Somebody else stored something since; nothing was changed, and this is the series now.
+    Conflict(State),
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// What is listed.
+    pub items: Vec<T>,
+    /// Where the next page starts; none at the end.
+    pub next: Option<String>,
+}
+
+/// A series in a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// Which series.
+    pub key: SeriesKey,
+    /// When it last received a sample, in microseconds.
+    pub received_us: i64,
+}
+
+/// Most samples of one inbox that are read, and so judged, at a time.
+pub const INBOX_READ_MAX: usize = 1_024;
+
+/// Most samples that may wait in one inbox: eight rounds of judging; more means that nobody can judge.
+pub const INBOX_LEN_MAX: usize = 8_192;
+
+/// Most samples of a series in one append; longer batches loop in time order.
+pub const APPEND_MAX: usize = 512;
+
+/// Most anomalies kept of one series.
+pub const ANOMALIES_KEPT_MAX: usize = 1_000;
+
+/// Oldest anomaly kept, against the newest judged time of its own series: 35 days, in microseconds.
+pub const ANOMALIES_AGE_MAX_US: i64 = 35 * 86_400_000_000;
+
+/// How long a series without samples is kept, by time of receipt: 35 days, in seconds.
+pub const SERIES_TTL_S: u64 = 35 * 86_400;
+
+/// Time in which an anomaly's weight in the order of the worst falls by a factor e: 6 hours, in microseconds.
+pub const HEAT_DECAY_US: f64 = 6.0 * 3_600.0 * 1e6;

@@ -1,0 +1,177 @@
+//! Real servers for tests: a Redis, or a cluster of three, on free ports of the loopback, gone when dropped.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Longest wait for a server to answer; a loaded machine may take seconds.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A running `redis-server` with nothing in it.
+#[derive(Debug)]
+pub struct RedisServer {
+    child: Option<Child>,
+    folder: TempDir,
+    port: u16,
+    arguments: Vec<String>,
+}
+
+impl RedisServer {
+    /// Starts one that persists nothing.
+    ///
+    /// # Panics
+    ///
+    /// When `redis-server` is not installed or does not start: a test that needs it fails without it.
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let mut server = Self { child: None, folder, port: free_port(), arguments };
+        server.spawn();
+        server
+    }
+
+    fn spawn(&mut self) {
+        let child = Command::new("redis-server")
+            .args([
+                "--port",
+                &self.port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+            ])
+            .arg("--dir")
+            .arg(self.folder.path())
+            .args(&self.arguments)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server is installed");
+        self.child = Some(child);
+        wait_until("redis-server answers", || self.cli(&["PING"]) == "PONG");
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Runs `redis-cli` against it and answers what it printed.
+    pub fn cli(&self, arguments: &[&str]) -> String {
+        cli(self.port, arguments)
+    }
+
+    /// Kills it; what it held is gone.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ended = child.kill().and_then(|()| child.wait());
+        }
+    }
+
+    /// Starts it again on the same port, empty.
+    pub fn start_again(&mut self) {
+        self.stop();
+        self.spawn();
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// A cluster of three masters.
+#[derive(Debug)]
+pub struct RedisCluster {
+    nodes: Vec<RedisServer>,
+}
+
+impl RedisCluster {
+    /// Starts one.
+    ///
+    /// # Panics
+    ///
+    /// When `redis-server` or `redis-cli` is not installed, or the cluster does not form.
+    pub fn start() -> Self {
+        let node = |_| {
+            let node = RedisServer::start_with(&[
+                "--cluster-enabled",
+                "yes",
+                "--cluster-config-file",
+                "nodes.conf",
+            ]);
+            assert!(Path::new(node.folder.path()).exists());
+            node
+        };
+        let nodes: Vec<RedisServer> = (0..3).map(node).collect();
+        let addresses = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port));
+        let created = Command::new("redis-cli")
+            .args(["--cluster", "create"])
+            .args(addresses)
+            .arg("--cluster-yes")
+            .output()
+            .expect("redis-cli is installed");
+        assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stdout));
+        for node in &nodes {
+            wait_until("the cluster is whole", || {
+                node.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok")
+            });
+        }
+        Self { nodes }
+    }
+
+    /// The addresses of its nodes, separated by commas.
+    pub fn url(&self) -> String {
+        self.nodes.iter().map(RedisServer::url).collect::<Vec<_>>().join(",")
+    }
+
+    /// Its nodes.
+    pub fn nodes(&mut self) -> &mut [RedisServer] {
+        &mut self.nodes
+    }
+}
+
+/// A port that was free a moment ago, with room above for the bus of a cluster, which uses the port 10,000 higher.
+///
+/// # Panics
+///
+/// When the loopback has no free port.
+pub fn free_port() -> u16 {
+    (0..100)
+        .map(|_| TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()))
+        .filter_map(|address| address.ok().map(|address| address.port()))
+        .find(|port| *port < 55_000 && TcpListener::bind(("127.0.0.1", port + 10_000)).is_ok())
+        .expect("the loopback has a free port")
+}
+
+fn cli(port: u16, arguments: &[&str]) -> String {
+    let output = Command::new("redis-cli")
+        .args(["-h", "127.0.0.1", "-p", &port.to_string()])
+        .args(arguments)
+        .output()
+        .expect("redis-cli is installed");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test waits in real time for a real process")]
+fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < START_TIMEOUT, "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

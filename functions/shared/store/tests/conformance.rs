@@ -1,0 +1,531 @@
+//! The promises that every store keeps, run on the embedded store, on a Redis and on a cluster of three.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use detector::{Deployed, Detector, Judge, Judgement, Sample, Series};
+use store::testbed::{RedisCluster, RedisServer};
+use store::{
+    APPEND_MAX, Class, Commit, Committed, Embedded, INBOX_LEN_MAX, NewSample, Redis, RedisOptions,
+    SeriesKey, SeriesStore, State, StoreError, Tenant, Topology,
+};
+
+const DEPLOYED: Deployed = Deployed { detector: Detector::ALL[1], generation: 1 };
+
+/// A clock that moves by a millisecond each time it is read, so that receipts are ordered.
+fn clock() -> i64 {
+    static NOW_US: AtomicI64 = AtomicI64::new(1_700_000_000_000_000);
+    NOW_US.fetch_add(1_000, Ordering::Relaxed)
+}
+
+fn options(url: String, topology: Topology) -> RedisOptions {
+    let limit = Duration::from_secs(5);
+    RedisOptions { url, topology, connect_timeout: limit, response_timeout: limit, n_shards: 8 }
+}
+
+fn key_of(tenant: &str, metric: &str) -> SeriesKey {
+    SeriesKey::new(Tenant::new(tenant), Series::new("checkout", metric, BTreeMap::new()).unwrap())
+}
+
+fn key(metric: &str) -> SeriesKey {
+    key_of("t", metric)
+}
+
+/// A sample of second `i`.
+fn at(i: i64, value: f64) -> NewSample {
+    NewSample { at_us: Some(i * 1_000_000), value }
+}
+
+/// Samples of the seconds of `range`, with a spike every fiftieth.
+fn wave(range: std::ops::Range<i64>) -> Vec<NewSample> {
+    range.map(|i| at(i, if i % 50 == 49 { 900.0 } else { 100.0 + (i % 7) as f64 })).collect()
+}
+
+fn judge_state(state: &State) -> (Judge, Vec<Judgement>) {
+    let mut judge =
+        Judge::restore(DEPLOYED, state.memory.as_deref(), state.window.clone()).unwrap();
+    let judgements = state.inbox.iter().map(|sample| judge.judge(*sample)).collect();
+    (judge, judgements)
+}
+
+fn commit_of(state: &State) -> Commit {
+    let (judge, judgements) = judge_state(state);
+    Commit {
+        version: state.version,
+        memory: judge.memory().encode(),
+        cursor_us: judge.memory().cursor_us.unwrap(),
+        floor_us: judge.memory().floor_us,
+        judgements,
+    }
+}
+
+/// Appends, judges and commits until nothing waits, as a writer that is alone.
+async fn write(store: &dyn SeriesStore, key: &SeriesKey, samples: &[NewSample]) -> Vec<Class> {
+    let mut classes = Vec::new();
+    for part in samples.chunks(APPEND_MAX) {
+        let appended = store.append(key, part).await.unwrap();
+        classes.extend(appended.classes);
+        let mut state = appended.state;
+        while let Some(waiting) = state.filter(|state| !state.inbox.is_empty()) {
+            state = match store.commit(key, &commit_of(&waiting)).await.unwrap() {
+                Committed::Done => store.read(key).await.unwrap(),
+                Committed::Conflict(now) => Some(now),
+            };
+        }
+    }
+    classes
+}
+
+async fn state(store: &dyn SeriesStore, key: &SeriesKey) -> State {
+    store.read(key).await.unwrap().unwrap()
+}
+
+async fn fresh_samples_wait_in_time_order(store: &dyn SeriesStore) {
+    let appended = store.append(&key("a"), &[at(3, 3.0), at(1, 1.0), at(2, -0.5)]).await.unwrap();
+    assert!(appended.classes.iter().all(|class| matches!(class, Class::Fresh { .. })));
+    let inbox: Vec<f64> = appended.state.unwrap().inbox.iter().map(Sample::value).collect();
+    assert_eq!(inbox, [1.0, -0.5, 3.0]);
+    assert_eq!(store.read(&key("unknown")).await.unwrap(), None);
+}
+
+async fn a_sample_is_kept_once(store: &dyn SeriesStore) {
+    let key = key("a");
+    let twice = store.append(&key, &[at(1, 5.0), at(1, 5.0), at(1, 6.0)]).await.unwrap();
+    let at_us = 1_000_000;
+    let waiting = Class::Duplicate { at_us, judgement: None };
+    assert_eq!(twice.classes, [Class::Fresh { at_us }, waiting, Class::Conflict { stored: 5.0 }]);
+    let again = store.append(&key, &[at(1, 5.0), at(1, 6.0)]).await.unwrap();
+    assert_eq!(again.classes, [waiting, Class::Conflict { stored: 5.0 }]);
+    assert_eq!(again.state.unwrap().inbox.len(), 1);
+}
+
+async fn a_replay_is_answered_with_the_stored_verdicts(store: &dyn SeriesStore) {
+    let key = key("a");
+    let samples = wave(0..100);
+    write(store, &key, &samples).await;
+    let before = state(store, &key).await;
+    let replay = store.append(&key, &samples).await.unwrap();
+    assert_eq!(replay.state, None);
+    let mut judge = Judge::new(DEPLOYED.detector);
+    for (class, sample) in replay.classes.iter().zip(&samples) {
+        let said = judge.judge(Sample::new(sample.at_us.unwrap(), sample.value).unwrap());
+        let Class::Duplicate { judgement: Some(stored), .. } = class else { panic!("{class:?}") };
+        assert_eq!(stored.judged(), said.judged());
+        if said.verdict.is_anomaly() {
+            assert_eq!(*stored, said);
+        }
+    }
+    let conflict = store.append(&key, &[at(99, 1.0)]).await.unwrap();
+    assert_eq!(conflict.classes, [Class::Conflict { stored: 900.0 }]);
+    assert_eq!(state(store, &key).await, before);
+}
+
+async fn a_replay_of_many_windows_changes_nothing(store: &dyn SeriesStore) {
+    let key = key("a");
+    let samples = wave(0..3_000);
+    write(store, &key, &samples).await;
+    let (before, totals) = (state(store, &key).await, store.totals().await.unwrap());
+    let classes = write(store, &key, &samples).await;
+    let n_too_old = classes.iter().filter(|class| **class == Class::TooOld).count();
+    assert_eq!((n_too_old, classes.len()), (3_000 - 128, 3_000));
+    assert_eq!(state(store, &key).await, before);
+    let after = store.totals().await.unwrap();
+    assert_eq!(after.get("anomalies deviation"), totals.get("anomalies deviation"));
+    assert_eq!((after["samples accepted"], after["samples too_old"]), (3_000, 3_000 - 128));
+}
+
+async fn samples_without_a_time_never_conflict(store: &dyn SeriesStore) {
+    let key = key("a");
+    let untimed = [NewSample { at_us: None, value: 7.0 }; 300];
+    for _ in 0..3 {
+        let classes = write(store, &key, &untimed).await;
+        assert!(classes.iter().all(|class| matches!(class, Class::Fresh { .. })));
+    }
+    assert_eq!(store.totals().await.unwrap()["samples accepted"], 900);
+}
+
+async fn a_commit_on_another_version_changes_nothing(store: &dyn SeriesStore) {
+    let key = key("a");
+    write(store, &key, &wave(0..60)).await;
+    let waiting = store.append(&key, &[at(60, 1.0)]).await.unwrap().state.unwrap();
+    let first = commit_of(&waiting);
+    assert_eq!(store.commit(&key, &first).await.unwrap(), Committed::Done);
+    let now = state(store, &key).await;
+    assert_eq!(store.commit(&key, &first).await.unwrap(), Committed::Conflict(now.clone()));
+    assert_eq!(state(store, &key).await, now);
+    assert!(now.version > waiting.version && waiting.version > 0);
+    assert_eq!(store.totals().await.unwrap()["commit_conflicts"], 1);
+}
+
+async fn two_first_commits_do_not_both_succeed(store: &dyn SeriesStore) {
+    let key = key("a");
+    let waiting = store.append(&key, &[at(1, 1.0)]).await.unwrap().state.unwrap();
+    assert_eq!(waiting.version, 0);
+    let commit = commit_of(&waiting);
+    assert_eq!(store.commit(&key, &commit).await.unwrap(), Committed::Done);
+    assert!(matches!(store.commit(&key, &commit).await.unwrap(), Committed::Conflict(_)));
+}
+
+async fn a_stored_series_judges_as_one_kept_in_memory(store: &dyn SeriesStore) {
+    let key = key("a");
+    let mut judge = Judge::restore(DEPLOYED, None, Vec::new()).unwrap();
+    for part in wave(0..700).chunks(37) {
+        write(store, &key, part).await;
+        for sample in part {
+            judge.judge(Sample::new(sample.at_us.unwrap(), sample.value).unwrap());
+        }
+        let stored = state(store, &key).await;
+        assert_eq!(stored.window, judge.window().judged());
+        let mut memory = detector::Memory::decode(&stored.memory.unwrap()).unwrap();
+        memory.version = 0;
+        assert_eq!(&memory, judge.memory());
+    }
+}
+
+async fn a_full_inbox_refuses_and_drains(store: &dyn SeriesStore) {
+    let key = key("a");
+    for part in wave(0..INBOX_LEN_MAX as i64).chunks(APPEND_MAX) {
+        store.append(&key, part).await.unwrap();
+    }
+    let refused = store.append(&key, &[at(1_000_000, 1.0)]).await.unwrap();
+    assert_eq!(refused.classes, [Class::Full]);
+    let mut waiting = refused.state.unwrap();
+    while !waiting.inbox.is_empty() {
+        assert_eq!(store.commit(&key, &commit_of(&waiting)).await.unwrap(), Committed::Done);
+        waiting = state(store, &key).await;
+    }
+    assert!(matches!(write(store, &key, &[at(1_000_000, 1.0)]).await[..], [Class::Fresh { .. }]));
+}
+
+async fn anomalies_come_newest_first(store: &dyn SeriesStore) {
+    let key = key("a");
+    write(store, &key, &wave(0..400)).await;
+    let all = store.anomalies(&key, 0, 100).await.unwrap();
+    let times: Vec<i64> = all.iter().map(|anomaly| anomaly.sample.at_us() / 1_000_000).collect();
+    assert_eq!(times, [399, 349, 299, 249, 199, 149, 99, 49]);
+    assert_eq!(store.anomalies(&key, 0, 3).await.unwrap(), all[..3]);
+    assert_eq!(store.anomalies(&key, 300_000_000, 100).await.unwrap(), all[..2]);
+    assert!(store.anomalies(&super_quiet(), 0, 9).await.unwrap().is_empty());
+}
+
+fn super_quiet() -> SeriesKey {
+    key("never-sent")
+}
+
+async fn a_list_names_every_series_of_its_tenant_once(store: &dyn SeriesStore) {
+    let wanted: BTreeSet<SeriesKey> = (0..57).map(|i| key_of("mine", &format!("m{i}"))).collect();
+    for key in wanted.iter().chain([&key_of("other", "m1")]) {
+        write(store, key, &[at(1, 1.0)]).await;
+    }
+    for limit in [1, 7, 56, 57, 1_000] {
+        let mut listed = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let page = store.list(&Tenant::new("mine"), cursor.as_deref(), limit).await.unwrap();
+            assert!(page.items.len() <= limit);
+            listed.extend(page.items.into_iter().map(|item| item.key));
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(listed.len(), 57);
+        assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), wanted);
+    }
+    assert_eq!(store.count(&Tenant::new("mine")).await.unwrap(), 57);
+    let error = store.list(&Tenant::new("mine"), Some("rubbish"), 5).await.unwrap_err();
+    assert_eq!(error.code(), "cursor_invalid");
+}
+
+async fn the_worst_have_the_most_recent_anomalies(store: &dyn SeriesStore) {
+    let spikes = |n: i64| -> Vec<NewSample> {
+        (0..200)
+            .map(|i| {
+                at(i, if i > 100 && i <= 100 + n { 1e6 * i as f64 } else { 5.0 + (i % 3) as f64 })
+            })
+            .collect()
+    };
+    for (metric, n) in [("one", 1), ("none", 0), ("three", 3)] {
+        write(store, &key(metric), &spikes(n)).await;
+    }
+    assert_eq!(store.worst(&Tenant::new("t"), 10).await.unwrap(), [key("three"), key("one")]);
+    assert_eq!(store.worst(&Tenant::new("t"), 1).await.unwrap(), [key("three")]);
+    assert!(store.worst(&Tenant::new("nobody"), 10).await.unwrap().is_empty());
+}
+
+async fn what_waits_is_pending_until_it_is_judged(store: &dyn SeriesStore) {
+    let tenants = [key_of("t", "a"), key_of("u v/%", "b")];
+    for key in &tenants {
+        store.append(key, &[at(1, 1.0)]).await.unwrap();
+    }
+    assert_eq!(store.pending(10).await.unwrap(), tenants);
+    assert_eq!(store.pending(1).await.unwrap().len(), 1);
+    write(store, &tenants[0], &[at(2, 1.0)]).await;
+    assert_eq!(store.pending(10).await.unwrap(), tenants[1..]);
+}
+
+async fn a_forgotten_series_is_new(store: &dyn SeriesStore) {
+    write(store, &key("a"), &wave(0..200)).await;
+    assert!(store.forget(&key("a")).await.unwrap());
+    assert!(!store.forget(&key("a")).await.unwrap());
+    assert_eq!(store.read(&key("a")).await.unwrap(), None);
+    assert!(store.worst(&Tenant::new("t"), 10).await.unwrap().is_empty());
+    assert_eq!(store.count(&Tenant::new("t")).await.unwrap(), 0);
+    assert!(matches!(write(store, &key("a"), &[at(0, 1.0)]).await[..], [Class::Fresh { .. }]));
+}
+
+async fn totals_of_processes_add_up(store: &dyn SeriesStore) {
+    let some = BTreeMap::from([("requests 200".to_owned(), 3), ("requests 503".to_owned(), 1)]);
+    store.add_totals(&some).await.unwrap();
+    store.add_totals(&some).await.unwrap();
+    store.add_totals(&BTreeMap::new()).await.unwrap();
+    assert_eq!(
+        store.totals().await.unwrap(),
+        BTreeMap::from([("requests 200".to_owned(), 6), ("requests 503".to_owned(), 2),])
+    );
+}
+
+async fn one_generation_has_one_detector(store: &dyn SeriesStore) {
+    store.ready(&DEPLOYED).await.unwrap();
+    store.ready(&DEPLOYED).await.unwrap();
+    let other = Deployed { detector: Detector::ALL[2], ..DEPLOYED };
+    let error = store.ready(&other).await.unwrap_err();
+    assert!(matches!(error, StoreError::DetectorMismatch { generation: 1, .. }), "{error}");
+    store.ready(&Deployed { generation: 2, ..other }).await.unwrap();
+}
+
+/// Random interleavings of writers that stop between any two steps: nothing is lost, nothing is judged twice.
+async fn interleaved_writers_that_die_lose_nothing(store: &dyn SeriesStore) {
+    for seed in 0..12 {
+        let key = key(&format!("m{seed}"));
+        let mut random = Lcg(seed);
+        let mut sent: BTreeSet<i64> = BTreeSet::new();
+        let mut held: Vec<State> = Vec::new();
+        for step in 0..60 {
+            if random.below(2) == 0 || held.is_empty() {
+                let i = step + random.below(5) as i64;
+                let appended = store.append(&key, &[at(i, i as f64)]).await.unwrap();
+                if !matches!(appended.classes[..], [Class::TooOld]) {
+                    sent.insert(i * 1_000_000);
+                }
+                held.extend(appended.state);
+            } else {
+                // Some writer goes on; what it holds may be outdated, and it may die right after.
+                let state = held.swap_remove(random.below(held.len() as u64) as usize);
+                if let Committed::Conflict(now) =
+                    store.commit(&key, &commit_of(&state)).await.unwrap()
+                {
+                    held.extend((random.below(2) == 0 && !now.inbox.is_empty()).then_some(now));
+                }
+            }
+        }
+        write(store, &key, &[]).await;
+        while let waiting = state(store, &key).await
+            && !waiting.inbox.is_empty()
+        {
+            store.commit(&key, &commit_of(&waiting)).await.unwrap();
+        }
+        let last = state(store, &key).await;
+        let kept: BTreeSet<i64> = last.window.iter().map(|judged| judged.sample.at_us()).collect();
+        assert_eq!(kept, sent, "seed {seed}");
+        let memory = detector::Memory::decode(&last.memory.unwrap()).unwrap();
+        assert_eq!(memory.counters.judged, sent.len() as u64, "seed {seed}");
+    }
+    assert!(store.pending(10).await.unwrap().is_empty());
+}
+
+/// A small seeded generator (Knuth's constants), so that a failing seed fails again.
+struct Lcg(u64);
+
+impl Lcg {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+}
+
+macro_rules! conformance {
+    ($($promise:ident),* $(,)?) => {
+        mod embedded {
+            $(#[tokio::test]
+            async fn $promise() {
+                super::$promise(&super::Embedded::new(super::clock)).await;
+            })*
+        }
+        mod redis {
+            $(#[tokio::test]
+            async fn $promise() {
+                let server = super::RedisServer::start();
+                super::$promise(&super::Redis::new(&super::options(server.url(), super::Topology::Single)).unwrap()).await;
+            })*
+        }
+        /// A cluster takes seconds to form, so one serves all promises in turn.
+        #[tokio::test]
+        async fn cluster_keeps_every_promise() {
+            let mut cluster = RedisCluster::start();
+            let store = Redis::new(&options(cluster.url(), Topology::Cluster)).unwrap();
+            $({
+                for node in cluster.nodes() {
+                    node.cli(&["FLUSHALL"]);
+                }
+                eprintln!("{}", stringify!($promise));
+                $promise(&store).await;
+            })*
+        }
+    };
+}
+
+conformance!(
+    fresh_samples_wait_in_time_order,
+    a_sample_is_kept_once,
+    a_replay_is_answered_with_the_stored_verdicts,
+    a_replay_of_many_windows_changes_nothing,
+    samples_without_a_time_never_conflict,
+    a_commit_on_another_version_changes_nothing,
+    two_first_commits_do_not_both_succeed,
+    a_stored_series_judges_as_one_kept_in_memory,
+    a_full_inbox_refuses_and_drains,
+    anomalies_come_newest_first,
+    a_list_names_every_series_of_its_tenant_once,
+    the_worst_have_the_most_recent_anomalies,
+    what_waits_is_pending_until_it_is_judged,
+    a_forgotten_series_is_new,
+    totals_of_processes_add_up,
+    one_generation_has_one_detector,
+    interleaved_writers_that_die_lose_nothing,
+);
+
+mod lost {
+    //! Any key of a series may be missing alone: evicted, expired, or gone with a restart.
+
+    use super::*;
+
+    async fn after_losing(kind: &str) -> (RedisServer, Redis, SeriesKey) {
+        let server = RedisServer::start();
+        let store = Redis::new(&options(server.url(), Topology::Single)).unwrap();
+        let key = key("a");
+        write(&store, &key, &wave(0..300)).await;
+        store.append(&key, &[at(300, 1.0)]).await.unwrap();
+        let shard = key.shard(8);
+        assert_eq!(server.cli(&["DEL", &format!("tm:{{{shard}}}:t/checkout/a:{kind}")]), "1");
+        (server, store, key)
+    }
+
+    #[tokio::test]
+    async fn without_its_memory_a_series_learns_from_its_window() {
+        let (_server, store, key) = after_losing("memory").await;
+        let classes = write(&store, &key, &[at(301, 1.0), at(299, 900.0)]).await;
+        assert!(matches!(classes[..], [Class::Fresh { .. }, Class::Duplicate { .. }]));
+        let state = state(&store, &key).await;
+        assert!(state.version > 1_000_000 && state.inbox.is_empty());
+        assert_eq!(state.window.len(), 128);
+        // What the lost floor covered is covered by the new one.
+        assert_eq!(write(&store, &key, &wave(0..170)).await, vec![Class::TooOld; 170]);
+    }
+
+    #[tokio::test]
+    async fn without_its_window_a_series_judges_no_replay_again() {
+        let (_server, store, key) = after_losing("window").await;
+        assert_eq!(write(&store, &key, &wave(0..300)).await, vec![Class::TooOld; 300]);
+        let state = state(&store, &key).await;
+        assert_eq!(state.window.len(), 1);
+        assert_eq!(state.window[0].kind, detector::Kind::Learning);
+    }
+
+    #[tokio::test]
+    async fn without_its_inbox_a_series_goes_on_and_a_resend_is_fresh() {
+        let (_server, store, key) = after_losing("inbox").await;
+        assert!(matches!(write(&store, &key, &[at(300, 1.0)]).await[..], [Class::Fresh { .. }]));
+    }
+
+    #[tokio::test]
+    async fn without_its_anomalies_a_replay_still_knows_its_verdict() {
+        let (_server, store, key) = after_losing("anomalies").await;
+        let classes = write(&store, &key, &wave(299..300)).await;
+        let [Class::Duplicate { judgement: Some(judgement), .. }] = classes[..] else {
+            panic!("{classes:?}")
+        };
+        assert!(judgement.verdict.is_anomaly() && judgement.verdict.expectation.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_sample_lost_between_append_and_commit_is_still_committed() {
+        let (server, store, key) = after_losing("anomalies").await;
+        let waiting = state(&store, &key).await;
+        server.cli(&["DEL", &format!("tm:{{{}}}:t/checkout/a:inbox", key.shard(8))]);
+        assert_eq!(store.commit(&key, &commit_of(&waiting)).await.unwrap(), Committed::Done);
+        assert!(
+            state(&store, &key)
+                .await
+                .window
+                .iter()
+                .any(|judged| judged.sample.at_us() == 300_000_000)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_version_from_before_a_loss_never_matches() {
+        let (server, store, key) = after_losing("anomalies").await;
+        let old = commit_of(&state(&store, &key).await);
+        server.cli(&["FLUSHALL"]);
+        write(&store, &key, &wave(0..300)).await;
+        assert!(matches!(store.commit(&key, &old).await.unwrap(), Committed::Conflict(_)));
+    }
+
+    #[tokio::test]
+    async fn a_flushed_script_cache_is_filled_again() {
+        let (server, store, key) = after_losing("anomalies").await;
+        server.cli(&["SCRIPT", "FLUSH"]);
+        assert!(matches!(write(&store, &key, &[at(400, 1.0)]).await[..], [Class::Fresh { .. }]));
+    }
+
+    #[tokio::test]
+    async fn a_store_that_was_away_is_found_again() {
+        let (mut server, store, key) = after_losing("anomalies").await;
+        server.stop();
+        let error = store.append(&key, &[at(400, 1.0)]).await.unwrap_err();
+        assert_eq!(error.code(), "store_unavailable");
+        server.start_again();
+        let mut answer = store.append(&key, &[at(400, 1.0)]).await;
+        for _ in 0..100 {
+            if answer.is_ok() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            answer = store.append(&key, &[at(400, 1.0)]).await;
+        }
+        answer.unwrap();
+    }
+
+    #[tokio::test]
+    async fn all_keys_of_a_series_expire_together() {
+        let (server, _store, key) = after_losing("anomalies").await;
+        let shard = key.shard(8);
+        for kind in ["inbox", "window", "memory"] {
+            let ttl_s: i64 = server
+                .cli(&["TTL", &format!("tm:{{{shard}}}:t/checkout/a:{kind}")])
+                .parse()
+                .unwrap();
+            assert!((1..=store::SERIES_TTL_S as i64).contains(&ttl_s), "{kind}: {ttl_s}");
+        }
+    }
+
+    #[tokio::test]
+    async fn another_number_of_shards_is_refused() {
+        let (server, store, _key) = after_losing("anomalies").await;
+        store.ready(&DEPLOYED).await.unwrap();
+        let other =
+            Redis::new(&RedisOptions { n_shards: 16, ..options(server.url(), Topology::Single) })
+                .unwrap();
+        assert_eq!(other.ready(&DEPLOYED).await.unwrap_err().code(), "shards_differ");
+    }
+
+    #[tokio::test]
+    async fn windows_stay_in_the_compact_encoding() {
+        let (server, _store, key) = after_losing("anomalies").await;
+        let window = format!("tm:{{{}}}:t/checkout/a:window", key.shard(8));
+        assert_eq!(server.cli(&["OBJECT", "ENCODING", &window]), "listpack");
+    }
+}
