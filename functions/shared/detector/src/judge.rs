@@ -137,14 +137,16 @@ impl Judge {
     /// Judges `sample` and remembers it.
     ///
     /// A sample at or before the newest one is late: judged against what preceded it, it joins the window and the
-    /// season, never the scalars. A time already judged, or at or below the floor, is judged and not kept.
+    /// season, never the scalars. One at or below the floor is counted and not kept; one at the time of a sample of
+    /// the window is neither.
     pub fn judge(&mut self, sample: Sample) -> Judgement {
         let at_us = sample.at_us();
         let late = self.memory.cursor_us.is_some_and(|cursor_us| at_us <= cursor_us);
         let judgement = Judgement { sample, verdict: self.verdict(sample), late };
-        if !self.window.insert(judgement.judged()) {
+        if self.window.at(at_us).is_some() {
             return judgement;
         }
+        self.window.insert(judgement.judged());
         self.memory.floor_us = self.window.floor_us();
         self.memory.counters.judged += 1;
         self.memory.counters.anomalies += u64::from(judgement.verdict.is_anomaly());
@@ -318,11 +320,20 @@ mod tests {
     fn a_time_already_judged_changes_nothing() {
         let mut judge = learned(DEPLOYED, 300);
         let (memory, n_kept) = (judge.memory().clone(), judge.window().judged().len());
-        for i in [299, 250, 3] {
+        for i in [299, 250, 172] {
             assert!(judge.judge(Sample::new(sample(i).at_us(), 9_000.0).unwrap()).late);
         }
         assert_eq!(judge.memory(), &memory);
         assert_eq!(judge.window().judged().len(), n_kept);
+    }
+
+    #[test]
+    fn a_sample_below_the_floor_is_counted_and_not_kept() {
+        let mut judge = learned(DEPLOYED, 300);
+        let floor_us = judge.memory().floor_us;
+        assert!(judge.judge(Sample::new(sample(3).at_us() + 1, 100.0).unwrap()).late);
+        assert_eq!((judge.memory().counters.judged, judge.memory().floor_us), (301, floor_us));
+        assert!(judge.window().at(sample(3).at_us() + 1).is_none());
     }
 
     #[test]

@@ -104,8 +104,9 @@ impl Verdict {
     pub fn reason(&self, value: f64) -> String {
         let Some(expectation) = self.expectation else {
             return match self.kind {
+                Kind::Learning => "too few samples to judge yet".to_owned(),
                 Kind::Constant => "every sample of the window has the same value".to_owned(),
-                _ => "too few samples to judge yet".to_owned(),
+                Kind::Normal | Kind::Anomaly => "judged earlier; only the score is kept".to_owned(),
             };
         };
         let Expectation { value: expected, low, high, .. } = expectation;

@@ -1,1 +1,30 @@
-//! Placeholder.
+//! Serves the use cases over the ports.
+//!
+//! It knows neither HTTP nor Lambda: requests come in as batches and names, answers go out as values that serialize.
+//! Architecture invariant: nothing is kept between two calls that the store does not hold, but for totals that wait
+//! to be flushed.
+
+mod fate;
+mod writer;
+
+mod analyze;
+mod ingest;
+mod service;
+
+pub mod answers;
+pub mod config;
+
+mod clock;
+mod error;
+mod metrics;
+mod telemetry;
+mod timed;
+
+pub use analyze::AnomalyRange;
+pub use answers::{IngestAnswer, VerdictsWanted};
+pub use clock::now_us;
+pub use config::{Config, ConfigError};
+pub use error::ServiceError;
+pub use metrics::RequestFacts;
+pub use service::{Role, Service, store_for};
+pub use telemetry::init_tracing;

@@ -1,5 +1,7 @@
 //! The promises that every store keeps, run on the embedded store, on a Redis and on a cluster of three.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;

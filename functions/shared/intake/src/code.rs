@@ -1,0 +1,156 @@
+//! The codes of rejected samples.
+//!
+//! One closed set for everything that can be wrong with a sample, wherever it is found: the store
+//! and the service reject with these codes as well, so that a sender learns one list and a metric
+//! has bounded labels.
+
+use std::fmt;
+
+use detector::sample::SampleError;
+use detector::series::SeriesError;
+use serde::Serialize;
+
+/// Why a sample was not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// The series holds another value at the same time.
+    Conflict,
+    /// The time is further ahead of the receiver's clock than allowed.
+    TimeAhead,
+    /// The time cannot be read, or lies outside the accepted years.
+    TimeInvalid,
+    /// The value is NaN or infinite.
+    ValueNotFinite,
+    /// The value is missing or anything but a number.
+    ValueNotNumber,
+    /// The magnitude of the value is above the accepted one.
+    ValueTooLarge,
+    /// A source, metric or label name is empty or holds a character that no name may hold.
+    NameInvalid,
+    /// A source, metric or label name is too long.
+    NameTooLong,
+    /// The series has too many labels.
+    LabelsTooMany,
+    /// A label value is too long.
+    LabelTooLong,
+    /// Nothing says what was measured.
+    MetricMissing,
+    /// The tenant has as many active series as it may have.
+    TooManySeries,
+    /// The store did not answer; the sample may be sent again.
+    StoreUnavailable,
+    /// The series is judged by another detector of the same generation.
+    DetectorMismatch,
+    /// The sample is not an object, or one of its fields has a type it cannot have.
+    SampleMalformed,
+}
+
+impl Code {
+    /// Every code, in the order of the documentation: a counter per code starts from here.
+    pub const ALL: [Self; 15] = [
+        Self::Conflict,
+        Self::TimeAhead,
+        Self::TimeInvalid,
+        Self::ValueNotFinite,
+        Self::ValueNotNumber,
+        Self::ValueTooLarge,
+        Self::NameInvalid,
+        Self::NameTooLong,
+        Self::LabelsTooMany,
+        Self::LabelTooLong,
+        Self::MetricMissing,
+        Self::TooManySeries,
+        Self::StoreUnavailable,
+        Self::DetectorMismatch,
+        Self::SampleMalformed,
+    ];
+
+    /// The code as answers, logs and metric labels spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Conflict => "conflict",
+            Self::TimeAhead => "time_ahead",
+            Self::TimeInvalid => "time_invalid",
+            Self::ValueNotFinite => "value_not_finite",
+            Self::ValueNotNumber => "value_not_number",
+            Self::ValueTooLarge => "value_too_large",
+            Self::NameInvalid => "name_invalid",
+            Self::NameTooLong => "name_too_long",
+            Self::LabelsTooMany => "labels_too_many",
+            Self::LabelTooLong => "label_too_long",
+            Self::MetricMissing => "metric_missing",
+            Self::TooManySeries => "too_many_series",
+            Self::StoreUnavailable => "store_unavailable",
+            Self::DetectorMismatch => "detector_mismatch",
+            Self::SampleMalformed => "sample_malformed",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<&SampleError> for Code {
+    fn from(error: &SampleError) -> Self {
+        match error {
+            SampleError::ValueNotFinite { .. } => Self::ValueNotFinite,
+            SampleError::ValueTooLarge { .. } => Self::ValueTooLarge,
+            SampleError::TimeOutOfRange { .. } => Self::TimeInvalid,
+            _ => Self::SampleMalformed,
+        }
+    }
+}
+
+impl From<&SeriesError> for Code {
+    fn from(error: &SeriesError) -> Self {
+        match error {
+            SeriesError::NameInvalid { .. } => Self::NameInvalid,
+            SeriesError::NameTooLong { .. } => Self::NameTooLong,
+            SeriesError::LabelsTooMany { .. } => Self::LabelsTooMany,
+            SeriesError::LabelTooLong { .. } => Self::LabelTooLong,
+            _ => Self::SampleMalformed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_code_is_listed_once_and_serialized_as_its_name() {
+        let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+        for code in Code::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
+            assert_eq!(code.to_string(), code.as_str());
+        }
+    }
+
+    #[test]
+    fn errors_of_the_detector_keep_their_codes() {
+        let samples = [
+            SampleError::ValueNotFinite { value: f64::NAN },
+            SampleError::ValueTooLarge { value: 1e16 },
+            SampleError::TimeOutOfRange { at_us: -1 },
+        ];
+        for error in &samples {
+            assert_eq!(Code::from(error).as_str(), error.code());
+        }
+        let series = [
+            SeriesError::NameInvalid { field: "source", name: String::new() },
+            SeriesError::NameTooLong { field: "source", len: 129 },
+            SeriesError::LabelsTooMany { n_labels: 17 },
+            SeriesError::LabelTooLong { name: "zone".to_owned(), len: 257 },
+        ];
+        for error in &series {
+            assert_eq!(Code::from(error).as_str(), error.code());
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Reads a body that is JSON: an object, an array of objects, `{"samples":[...]}`, or objects one
+//! after the other.
+//!
+//! Elements are read one by one as they come, so that neither a tree nor a list of elements is ever
+//! held. Broken syntax fails the whole body, since nothing says where the next sample would start.
+
+use std::{fmt, str};
+
+use serde::Deserializer as _;
+use serde::de::{Error, IgnoredAny, SeqAccess, Visitor};
+use serde_json::Deserializer;
+use serde_json::value::RawValue;
+
+use crate::batch::{Batch, Builder};
+use crate::error::IntakeError;
+use crate::fault::quoted;
+use crate::fields::Fields;
+use crate::limits::Limits;
+use crate::{element, literal, ndjson};
+
+/// Reads the samples of a JSON body; if that fails, once more with bare literals quoted.
+pub(crate) fn read(body: &[u8], limits: &Limits) -> Result<Batch, IntakeError> {
+    let text = str::from_utf8(body).map_err(|error| not_utf8(body, error.valid_up_to()))?;
+    let malformed = match read_text(text, limits) {
+        Err(error @ IntakeError::BodyMalformed { .. }) => error,
+        read => return read,
+    };
+    let Some(quoted) = literal::quote(text) else { return Err(malformed) };
+    read_text(&quoted, limits).map_err(|error| match error {
+        IntakeError::BodyMalformed { line, column, problem } => {
+            let column = literal::unquoted_column(text, line, column);
+            IntakeError::BodyMalformed { line, column, problem }
+        }
+        other => other,
+    })
+}
+
+fn not_utf8(body: &[u8], at: usize) -> IntakeError {
+    let valid = body.get(..at).unwrap_or_default();
+    let mut lines = valid.rsplit(|&byte| byte == b'\n');
+    let column = lines.next().unwrap_or_default().len() + 1;
+    IntakeError::BodyMalformed {
+        line: lines.count() + 1,
+        column,
+        problem: "UTF-8 is wanted".to_owned(),
+    }
+}
+
+fn read_text(text: &str, limits: &Limits) -> Result<Batch, IntakeError> {
+    let mut builder = Builder::new(limits);
+    if text.trim_ascii_start().starts_with('[') {
+        read_array(text, &mut builder)?;
+    } else {
+        read_object(text, &mut builder)?;
+    }
+    Ok(builder.finish())
+}
+
+/// Reads the one object of the body, unless it is followed by others or holds them.
+fn read_object(text: &str, builder: &mut Builder<'_>) -> Result<(), IntakeError> {
+    let mut deserializer = Deserializer::from_str(text);
+    let fields = Fields::read_next(&mut deserializer, builder.n_samples_max())?;
+    if deserializer.end().is_err() {
+        return read_sequence(text, builder);
+    }
+    let Some(samples) = fields.samples() else { return element::push(&fields, builder) };
+    check_envelope(&fields)?;
+    read_array(samples, builder)
+}
+
+/// Refuses what would be lost beside `samples`; other keys are the sender's own.
+fn check_envelope(fields: &Fields<'_>) -> Result<(), IntakeError> {
+    let problem = if let Some(field) = fields.of_one_sample() {
+        format!("`{field}` beside `samples` has no effect: `{field}` in each sample is wanted")
+    } else if let Some(key) = fields.repeated_other() {
+        format!("key {} is given twice: once is wanted", quoted(key))
+    } else {
+        return Ok(());
+    };
+    Err(IntakeError::BodyMalformed { line: 1, column: 1, problem })
+}
+
+/// Reads several objects: as NDJSON if the first line is one of them, otherwise as values in any
+/// layout.
+fn read_sequence(text: &str, builder: &mut Builder<'_>) -> Result<(), IntakeError> {
+    let first_line = text.trim_ascii_start().lines().next().unwrap_or_default();
+    if serde_json::from_str::<IgnoredAny>(first_line).is_ok() {
+        return ndjson::read(text.as_bytes(), builder);
+    }
+    for raw in Deserializer::from_str(text).into_iter::<&RawValue>() {
+        element::read(raw?.get(), builder)?;
+    }
+    Ok(())
+}
+
+fn read_array(text: &str, builder: &mut Builder<'_>) -> Result<(), IntakeError> {
+    let mut deserializer = Deserializer::from_str(text);
+    let mut failure = None;
+    let read = deserializer.deserialize_seq(Elements { builder, failure: &mut failure });
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    Ok(read.and_then(|()| deserializer.end())?)
+}
+
+/// Reads each element of an array into the batch.
+///
+/// A visitor can fail only with an error of the parser, so the failure of the batch leaves by its
+/// own door.
+struct Elements<'b, 'l> {
+    builder: &'b mut Builder<'l>,
+    failure: &'b mut Option<IntakeError>,
+}
+
+impl<'de> Visitor<'de> for Elements<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        while let Some(raw) = elements.next_element::<&'de RawValue>()? {
+            if let Err(error) = element::read(raw.get(), self.builder) {
+                *self.failure = Some(error);
+                return Err(A::Error::custom("the batch is full"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::Code;
+
+    fn batch(body: &str) -> Batch {
+        read(body.as_bytes(), &Limits::default()).unwrap()
+    }
+
+    fn values(body: &str) -> Vec<(usize, f64)> {
+        batch(body).samples.iter().map(|sample| (sample.index, sample.value)).collect()
+    }
+
+    fn error(body: &[u8]) -> String {
+        read(body, &Limits::default()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_shape_of_a_body_is_read() {
+        let cases: [(&str, &[(usize, f64)]); 14] = [
+            (r#"{"rps":1}"#, &[(0, 1.0)]),
+            (" \n{\"rps\":1}\n ", &[(0, 1.0)]),
+            (r#"[{"rps":1},{"rps":2}]"#, &[(0, 1.0), (1, 2.0)]),
+            (" [ ] ", &[]),
+            (r#"{"samples":[{"rps":1},{"rps":2}]}"#, &[(0, 1.0), (1, 2.0)]),
+            (r#"{"version":2,"samples":[],"host":"a"}"#, &[]),
+            (r#"{"samples":3}"#, &[(0, 3.0)]),
+            ("{\"rps\":1}\n{\"rps\":2}", &[(0, 1.0), (1, 2.0)]),
+            ("{\"rps\":1}\n\n{broken\n{\"rps\":3}\n", &[(0, 1.0), (2, 3.0)]),
+            (r#"{"rps":1}{"rps":2} {"rps":3}"#, &[(0, 1.0), (1, 2.0), (2, 3.0)]),
+            ("{\n\"rps\":1\n}\n{\n\"rps\":2\n}\n", &[(0, 1.0), (1, 2.0)]),
+            ("{\"rps\":NaN,\"cpu\":1}{\"rps\":2}", &[(0, 1.0), (1, 2.0)]),
+            ("{\"rps\":1}\n{\"rps\":NaN}\n{\"rps\":3}", &[(0, 1.0), (2, 3.0)]),
+            ("{\"rps\":NaN}\n{\"rps\":2}\n{oops", &[(1, 2.0)]),
+        ];
+        for (body, wanted) in cases {
+            assert_eq!(values(body), wanted, "{body}");
+        }
+    }
+
+    #[test]
+    fn elements_that_are_no_objects_reject_themselves_only() {
+        let body = r#"[1,"a",null,true,[],1e400,{"rps":1},{"\ud800":1},{}]"#;
+        let batch = batch(body);
+        assert_eq!(batch.samples[0].index, 6);
+        let rejected: Vec<_> = batch.rejected.iter().map(|r| (r.index, r.code.as_str())).collect();
+        let malformed = [0, 1, 2, 3, 4, 5, 7].map(|index| (index, "sample_malformed"));
+        assert_eq!(rejected, [&malformed[..], &[(8, "metric_missing")]].concat());
+    }
+
+    #[test]
+    fn bare_literals_reject_their_samples_only() {
+        let batch = batch(
+            r#"[{"rps":NaN},{"rps":1},{"metric":"Infinity","value":-Infinity},{"rps":Infinity}]"#,
+        );
+        assert_eq!(batch.samples.len(), 1);
+        let rejected: Vec<_> =
+            batch.rejected.iter().map(|r| (r.index, r.metric.as_deref(), r.code)).collect();
+        let wanted = [(0, Some("rps")), (2, Some("Infinity")), (3, Some("rps"))];
+        assert_eq!(rejected, wanted.map(|(index, metric)| (index, metric, Code::ValueNotFinite)));
+    }
+
+    #[test]
+    fn errors_name_the_position_in_the_body_as_sent() {
+        let bodies: [&[u8]; 14] = [
+            b"rps=1",
+            b"5",
+            b"null",
+            b"[{\"rps\":1}",
+            b"[{\"rps\":1},]",
+            b"[{\"rps\":1}] x",
+            b"[{\"rps\":NaN},\n {\"rps\":NaN,,}]",
+            b"{\"rps\":1}}",
+            b"{\"rps\":1,\n \"cpu\" 2}",
+            b"{\"rps\":1} {\"rps\":2",
+            b"[{\"rps\":1},\n{\"r\xff\":1}]",
+            b"{\"source\":\"a\",\"samples\":[]}",
+            b"{\"samples\":[],\"samples\":[]}",
+            b"{NaN:1}",
+        ];
+        let errors: Vec<_> = bodies.map(error).into_iter().collect();
+        insta::assert_snapshot!(errors.join("\n"), @r"
+        body is malformed at line 1 column 1: expected value
+        body is malformed at line 1 column 1: invalid type: integer `5`, expected an object
+        body is malformed at line 1 column 4: invalid type: null, expected an object
+        body is malformed at line 1 column 10: EOF while parsing a list
+        body is malformed at line 1 column 12: trailing comma
+        body is malformed at line 1 column 13: trailing characters
+        body is malformed at line 2 column 13: key must be a string
+        body is malformed at line 1 column 10: expected value
+        body is malformed at line 2 column 8: expected `:`
+        body is malformed at line 1 column 18: EOF while parsing an object
+        body is malformed at line 2 column 4: UTF-8 is wanted
+        body is malformed at line 1 column 1: `source` beside `samples` has no effect: `source` in each sample is wanted
+        body is malformed at line 1 column 1: key `samples` is given twice: once is wanted
+        body is malformed at line 1 column 2: key must be a string
+        ");
+    }
+
+    #[test]
+    fn a_long_text_is_not_echoed() {
+        assert!(error(format!("{:?}", "a".repeat(1 << 20)).as_bytes()).len() < 300);
+    }
+
+    #[test]
+    fn too_many_elements_end_the_reading() {
+        let limits = Limits { n_samples_max: 2, ..Limits::default() };
+        // What follows the third element is broken, and is not reached.
+        for body in [
+            "[{\"rps\":1},0,0,!",
+            "{\"samples\":[0,0,0]}",
+            "{\"a\":1}\n!\n!",
+            "{\"a\":1}{}{}!",
+            "[0,0,{},0]",
+        ] {
+            assert_eq!(
+                read(body.as_bytes(), &limits).unwrap_err().code(),
+                "too_many_samples",
+                "{body}"
+            );
+        }
+        assert_eq!(read(b"[0,{}]", &limits).unwrap().n_read(), 2);
+    }
+
+    #[test]
+    fn deep_nesting_does_not_overflow_the_stack() {
+        let depth = 200_000;
+        for open in ["[", "{\"a\":", "[{\"samples\":", "{\"samples\":["] {
+            let body = open.repeat(depth);
+            assert_eq!(
+                read(body.as_bytes(), &Limits::default()).unwrap_err().code(),
+                "body_malformed",
+                "{open}"
+            );
+        }
+        let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(batch(&nested).rejected[0].code, Code::SampleMalformed);
+        let labels = format!(r#"{{"rps":1,"labels":{{"a":{nested}}}}}"#);
+        assert_eq!(batch(&labels).rejected[0].code, Code::SampleMalformed);
+        let value = format!(r#"{{"metric":"rps","value":{nested}}}"#);
+        assert_eq!(batch(&value).rejected[0].code, Code::ValueNotNumber);
+    }
+}

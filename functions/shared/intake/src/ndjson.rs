@@ -1,0 +1,129 @@
+//! Reads a body of one JSON object a line.
+//!
+//! A line is on its own: what is broken in one, even a byte that is not UTF-8, rejects that line
+//! and no other.
+
+use std::str;
+
+use crate::batch::Builder;
+use crate::code::Code;
+use crate::error::{IntakeError, problem};
+use crate::fault::Fault;
+use crate::fields::Fields;
+use crate::{element, literal};
+
+/// Adds the samples of every line to the batch; blank lines have no index.
+pub(crate) fn read(body: &[u8], builder: &mut Builder<'_>) -> Result<(), IntakeError> {
+    for (at, line) in body.split(|&byte| byte == b'\n').enumerate() {
+        if !line.trim_ascii().is_empty() {
+            read_line(at + 1, line, builder)?;
+        }
+    }
+    Ok(())
+}
+
+fn read_line(number: usize, line: &[u8], builder: &mut Builder<'_>) -> Result<(), IntakeError> {
+    let text = match str::from_utf8(line) {
+        Ok(text) => text,
+        Err(error) => return reject(number, error.valid_up_to() + 1, "UTF-8 is wanted", builder),
+    };
+    let quoted;
+    let mut fields = Fields::of_text(text, builder.n_samples_max());
+    if fields.is_err()
+        && let Some(text) = literal::quote(text)
+    {
+        quoted = text;
+        fields = Fields::of_text(&quoted, builder.n_samples_max());
+    }
+    match fields {
+        Ok(fields) => element::push(&fields, builder),
+        Err(error) => {
+            let column = literal::unquoted_column(text, error.line(), error.column().max(1));
+            reject(number, column, &problem(&error), builder)
+        }
+    }
+}
+
+fn reject(
+    line: usize,
+    column: usize,
+    problem: &str,
+    builder: &mut Builder<'_>,
+) -> Result<(), IntakeError> {
+    let index = builder.next_index();
+    let detail = format!("line {line} column {column}: {problem}");
+    builder.reject(index, None, Fault::new(Code::SampleMalformed, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Batch;
+    use crate::limits::Limits;
+
+    fn batch(body: &[u8]) -> Batch {
+        let limits = Limits::default();
+        let mut builder = Builder::new(&limits);
+        read(body, &mut builder).unwrap();
+        builder.finish()
+    }
+
+    #[test]
+    fn blank_lines_have_no_index_and_line_ends_do_not_matter() {
+        let body = b"\n{\"rps\":1}\r\n  \r\n\t{\"rps\":2}\n{\"rps\":3,\"cpu\":4}";
+        let read: Vec<_> = batch(body).samples.iter().map(|s| (s.index, s.value)).collect();
+        assert_eq!(read, [(0, 1.0), (1, 2.0), (2, 3.0), (2, 4.0)]);
+    }
+
+    #[test]
+    fn a_malformed_line_rejects_itself_only() {
+        let lines: [&[u8]; 8] = [
+            b"{\"rps\":1}",
+            b"{\"rps\":2",
+            b"[{\"rps\":3}]",
+            b"rps=4",
+            b"{\"rps\":5}{\"rps\":6}",
+            b"{\"r\xffs\":7}",
+            b"{\"rps\":NaN, \"cpu\":}",
+            b"{\"rps\":8}",
+        ];
+        let batch = batch(&lines.join(&b'\n'));
+        let accepted: Vec<_> = batch.samples.iter().map(|s| s.index).collect();
+        assert_eq!(accepted, [0, 7]);
+        assert!(
+            batch.rejected.iter().all(|r| r.code == Code::SampleMalformed && r.metric.is_none())
+        );
+        let details: Vec<_> =
+            batch.rejected.iter().map(|r| format!("{}: {}", r.index, r.detail)).collect();
+        insta::assert_snapshot!(details.join("\n"), @r"
+        1: line 2 column 8: EOF while parsing an object
+        2: line 3 column 1: invalid type: sequence, expected an object
+        3: line 4 column 1: expected value
+        4: line 5 column 10: trailing characters
+        5: line 6 column 4: UTF-8 is wanted
+        6: line 7 column 19: expected value
+        ");
+    }
+
+    #[test]
+    fn a_bare_literal_rejects_its_value_only() {
+        let batch = batch(
+            b"{\"rps\":NaN,\"cpu\":1}\n{\"metric\":\"rps\",\"value\":-Infinity}\n{\"rps\":2}",
+        );
+        let accepted: Vec<_> = batch.samples.iter().map(|s| (s.index, s.series.metric())).collect();
+        assert_eq!(accepted, [(0, "cpu"), (2, "rps")]);
+        let rejected: Vec<_> =
+            batch.rejected.iter().map(|r| (r.index, r.metric.as_deref(), r.code)).collect();
+        assert_eq!(
+            rejected,
+            [(0, Some("rps"), Code::ValueNotFinite), (1, Some("rps"), Code::ValueNotFinite)]
+        );
+    }
+
+    #[test]
+    fn too_many_lines_end_the_reading() {
+        let limits = Limits { n_samples_max: 2, ..Limits::default() };
+        let error = read(b"{\"rps\":1}\n!\n!\n", &mut Builder::new(&limits)).unwrap_err();
+        assert_eq!(error.code(), "too_many_samples");
+    }
+}

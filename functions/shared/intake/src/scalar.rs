@@ -1,0 +1,235 @@
+//! Turns the JSON text of one field into a number, a text or labels.
+//!
+//! Fields arrive as the text that was sent: a number is then parsed by the standard library,
+//! exactly, and what is refused can be quoted as the sender wrote it.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use detector::sample::check_value;
+use detector::series::{LABELS_MAX, SeriesError};
+
+use crate::code::Code;
+use crate::entries::{self, Text};
+use crate::error::problem;
+use crate::fault::{Fault, quoted};
+use crate::literal::is_not_finite;
+
+/// What a JSON value is, told by its first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Null,
+    Boolean,
+    Number,
+    String,
+    Array,
+    Object,
+}
+
+impl Kind {
+    /// The kind of a text that is known to be one JSON value.
+    pub(crate) fn of(raw: &str) -> Self {
+        match raw.as_bytes().first() {
+            Some(b'n') => Self::Null,
+            Some(b't' | b'f') => Self::Boolean,
+            Some(b'"') => Self::String,
+            Some(b'[') => Self::Array,
+            Some(b'{') => Self::Object,
+            _ => Self::Number,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Null => "null",
+            Self::Boolean => "a boolean",
+            Self::Number => "a number",
+            Self::String => "a string",
+            Self::Array => "an array",
+            Self::Object => "an object",
+        })
+    }
+}
+
+/// Says whether the text means a number, be it one that is not finite.
+pub(crate) fn is_number(raw: &str) -> bool {
+    Kind::of(raw) == Kind::Number || is_not_finite_string(raw)
+}
+
+/// Reads the value of a sample.
+pub(crate) fn value(raw: &str) -> Result<f64, Fault> {
+    if is_not_finite_string(raw) {
+        let detail = format!("value {} is not finite: a finite number is wanted", quoted(raw));
+        return Err(Fault::new(Code::ValueNotFinite, detail));
+    }
+    match (Kind::of(raw), raw.parse()) {
+        (Kind::Number, Ok(value)) => Ok(check_value(value)?),
+        (kind, _) => {
+            let detail = format!("value {} is {kind}: a number is wanted", quoted(raw));
+            Err(Fault::new(Code::ValueNotNumber, detail))
+        }
+    }
+}
+
+/// Reads a field that holds a string.
+pub(crate) fn text<'a>(field: &str, raw: &'a str) -> Result<Cow<'a, str>, Fault> {
+    let kind = Kind::of(raw);
+    if kind != Kind::String {
+        return Err(malformed(format!("`{field}` is {kind}: a string is wanted")));
+    }
+    let text: Text<'a> = serde_json::from_str(raw)
+        .map_err(|error| malformed(format!("`{field}` is no text: {}", problem(&error))))?;
+    Ok(text.0)
+}
+
+/// Reads the labels of a series: strings as they are, numbers and booleans as they are written.
+pub(crate) fn labels(raw: &str) -> Result<BTreeMap<String, String>, Fault> {
+    let kind = Kind::of(raw);
+    if kind != Kind::Object {
+        return Err(malformed(format!("`labels` is {kind}: an object of strings is wanted")));
+    }
+    let mut labels = BTreeMap::new();
+    let mut n_labels = 0;
+    let mut added = Ok(());
+    let each = |name: Cow<'_, str>, raw: &str| {
+        n_labels += 1;
+        // Past the bound labels are only counted.
+        if n_labels <= LABELS_MAX && added.is_ok() {
+            added = add_label(&mut labels, name, raw);
+        }
+    };
+    entries::read(raw, each)
+        .map_err(|error| malformed(format!("`labels` is no object: {}", problem(&error))))?;
+    if n_labels > LABELS_MAX {
+        return Err(SeriesError::LabelsTooMany { n_labels }.into());
+    }
+    added.map(|()| labels)
+}
+
+fn add_label(
+    labels: &mut BTreeMap<String, String>,
+    name: Cow<'_, str>,
+    raw: &str,
+) -> Result<(), Fault> {
+    let value = match Kind::of(raw) {
+        Kind::String => text("labels", raw)?.into_owned(),
+        Kind::Number | Kind::Boolean => raw.to_owned(),
+        kind => {
+            return Err(malformed(format!(
+                "label {} is {kind}: a string is wanted",
+                quoted(&name)
+            )));
+        }
+    };
+    if labels.contains_key(name.as_ref()) {
+        return Err(malformed(format!("label {} is given twice: once is wanted", quoted(&name))));
+    }
+    labels.insert(name.into_owned(), value);
+    Ok(())
+}
+
+fn is_not_finite_string(raw: &str) -> bool {
+    raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).is_some_and(is_not_finite)
+}
+
+fn malformed(detail: String) -> Fault {
+    Fault::new(Code::SampleMalformed, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_parsed_exactly() {
+        let cases = [
+            ("812.5", 812.5),
+            ("0.1", 0.1),
+            ("1e3", 1000.0),
+            ("-1e15", -1e15),
+            ("5e-324", 5e-324),
+            ("1e-400", 0.0),
+            ("-0", 0.0),
+            ("0.30000000000000004440892098500626", 0.1 + 0.2),
+        ];
+        for (raw, wanted) in cases {
+            assert_eq!(value(raw).unwrap().to_bits(), f64::to_bits(wanted), "{raw}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_finite_number_has_its_code() {
+        let cases = [
+            ("1e400", Code::ValueNotFinite),
+            ("-1e400", Code::ValueNotFinite),
+            (r#""NaN""#, Code::ValueNotFinite),
+            (r#""Infinity""#, Code::ValueNotFinite),
+            (r#""-Infinity""#, Code::ValueNotFinite),
+            (r#""inf""#, Code::ValueNotFinite),
+            ("1e16", Code::ValueTooLarge),
+            ("1000000000000001", Code::ValueTooLarge),
+            (r#""12""#, Code::ValueNotNumber),
+            (r#""\ud800""#, Code::ValueNotNumber),
+            (r#""""#, Code::ValueNotNumber),
+            ("null", Code::ValueNotNumber),
+            ("true", Code::ValueNotNumber),
+            ("{}", Code::ValueNotNumber),
+            ("[1]", Code::ValueNotNumber),
+        ];
+        for (raw, code) in cases {
+            assert_eq!(value(raw).unwrap_err().code, code, "{raw}");
+        }
+        assert_eq!(
+            value(r#""12""#).unwrap_err().detail,
+            r#"value `"12"` is a string: a number is wanted"#
+        );
+    }
+
+    #[test]
+    fn texts_are_unescaped_and_other_kinds_refused() {
+        assert_eq!(text("source", r#""a""#).unwrap(), "a");
+        assert_eq!(text("source", r#""a\u002fb""#).unwrap(), "a/b");
+        for raw in ["1", "true", "null", "[]", "{}", r#""\ud800""#] {
+            assert_eq!(text("source", raw).unwrap_err().code, Code::SampleMalformed, "{raw}");
+        }
+        assert_eq!(
+            text("source", "1").unwrap_err().detail,
+            "`source` is a number: a string is wanted"
+        );
+    }
+
+    #[test]
+    fn labels_are_texts_and_scalars_become_their_text() {
+        let read = labels(r#"{"zone":"a","pod":7,"weight":1.50,"canary":true}"#).unwrap();
+        let read: Vec<_> =
+            read.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(read, [("canary", "true"), ("pod", "7"), ("weight", "1.50"), ("zone", "a")]);
+        assert!(labels("{}").unwrap().is_empty());
+    }
+
+    #[test]
+    fn other_labels_are_refused() {
+        for raw in [
+            r#"{"a":null}"#,
+            r#"{"a":[]}"#,
+            r#"{"a":{}}"#,
+            r#"{"a":"1","a":"1"}"#,
+            r#""a=b""#,
+            "[]",
+            "1",
+        ] {
+            assert_eq!(labels(raw).unwrap_err().code, Code::SampleMalformed, "{raw}");
+        }
+    }
+
+    #[test]
+    fn labels_past_the_bound_are_counted_and_not_kept() {
+        let entries: Vec<_> = (0..1000).map(|i| format!(r#""l{i}":"v""#)).collect();
+        let fault = labels(&format!("{{{}}}", entries.join(","))).unwrap_err();
+        assert_eq!(fault.code, Code::LabelsTooMany);
+        assert!(fault.detail.contains("1000"), "{}", fault.detail);
+    }
+}

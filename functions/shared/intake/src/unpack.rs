@@ -1,0 +1,267 @@
+//! Undoes the content encoding of a body, within bounds.
+//!
+//! A packed kilobyte can hold a gigabyte, so that the decoder is stopped as soon as it has produced
+//! more than allowed, instead of being asked afterwards how much it produced.
+
+use std::borrow::Cow;
+use std::io::{self, Read};
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::error::IntakeError;
+use crate::fault::clip;
+use crate::limits::Limits;
+
+/// Most encodings applied one after the other: an agent's and a proxy's.
+const CODINGS_MAX: usize = 2;
+
+/// Largest window of a zstd frame, as a power of two: the 8 MiB that RFC 8878 asks every decoder to
+/// support. The decoder allocates what the frame header claims, up to 128 MiB unless it is told
+/// otherwise.
+const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
+/// Longest content encoding that an error quotes, in bytes.
+const QUOTED_LEN_MAX: usize = 100;
+
+/// Undoes a `Content-Encoding`: identity, gzip or zstd, or a list of at most two, the last applied
+/// first.
+///
+/// Several gzip members or zstd frames are read as one body. An empty body stays empty whatever its
+/// encoding: the sender's mistake is that nothing was sent.
+pub fn unpack<'a>(
+    body: &'a [u8],
+    content_encoding: Option<&str>,
+    limits: &Limits,
+) -> Result<Cow<'a, [u8]>, IntakeError> {
+    if body.len() > limits.body_bytes_max {
+        return Err(IntakeError::BodyTooLarge { len: body.len(), len_max: limits.body_bytes_max });
+    }
+    let len_max = limits.unpacked_bytes_max;
+    let codings = codings(content_encoding.unwrap_or_default())?;
+    if body.is_empty() {
+        return Ok(Cow::Borrowed(body));
+    }
+    let mut unpacked = Cow::Borrowed(body);
+    for coding in codings.iter().rev() {
+        unpacked = Cow::Owned(coding.decode(&unpacked, len_max)?);
+    }
+    if unpacked.len() > len_max {
+        return Err(IntakeError::UnpackedTooLarge { len_max });
+    }
+    Ok(unpacked)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    Gzip,
+    Zstd,
+}
+
+/// The encodings that change something, in the order in which the sender applied them.
+fn codings(content_encoding: &str) -> Result<Vec<Coding>, IntakeError> {
+    let unknown = || IntakeError::EncodingUnknown {
+        content_encoding: clip(content_encoding.to_owned(), QUOTED_LEN_MAX),
+    };
+    let mut codings = Vec::new();
+    for name in content_encoding.split(',').map(str::trim) {
+        match name.to_ascii_lowercase().as_str() {
+            "" | "identity" => {}
+            "gzip" | "x-gzip" => codings.push(Coding::Gzip),
+            "zstd" => codings.push(Coding::Zstd),
+            _ => return Err(unknown()),
+        }
+    }
+    if codings.len() > CODINGS_MAX { Err(unknown()) } else { Ok(codings) }
+}
+
+impl Coding {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    fn decode(self, packed: &[u8], len_max: usize) -> Result<Vec<u8>, IntakeError> {
+        let unpacked = match self {
+            Self::Gzip => read_at_most(MultiGzDecoder::new(packed), len_max),
+            Self::Zstd => unzstd(packed, len_max),
+        };
+        let unpacked = unpacked
+            .map_err(|source| IntakeError::EncodingCorrupt { coding: self.name(), source })?;
+        if unpacked.len() > len_max {
+            Err(IntakeError::UnpackedTooLarge { len_max })
+        } else {
+            Ok(unpacked)
+        }
+    }
+}
+
+fn unzstd(packed: &[u8], len_max: usize) -> io::Result<Vec<u8>> {
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
+    decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+    read_at_most(decoder, len_max)
+}
+
+/// Reads up to one byte past the bound: that byte tells too much from just enough.
+fn read_at_most(decoder: impl Read, len_max: usize) -> io::Result<Vec<u8>> {
+    let mut unpacked = Vec::new();
+    decoder.take((len_max as u64).saturating_add(1)).read_to_end(&mut unpacked)?;
+    Ok(unpacked)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    const BODY: &[u8] = br#"{"source":"checkout","metric":"rps","value":812.5}"#;
+
+    fn gzip(body: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(body).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zstd(body: &[u8]) -> Vec<u8> {
+        zstd::stream::encode_all(body, 0).unwrap()
+    }
+
+    fn code(body: &[u8], content_encoding: &str, limits: &Limits) -> &'static str {
+        unpack(body, Some(content_encoding), limits).unwrap_err().code()
+    }
+
+    #[test]
+    fn each_encoding_is_undone() {
+        let cases = [
+            (None, BODY.to_vec()),
+            (Some(""), BODY.to_vec()),
+            (Some("identity"), BODY.to_vec()),
+            (Some("gzip"), gzip(BODY)),
+            (Some("X-GZIP"), gzip(BODY)),
+            (Some("zstd"), zstd(BODY)),
+            (Some("gzip, zstd"), zstd(&gzip(BODY))),
+            (Some("zstd,gzip"), gzip(&zstd(BODY))),
+            (Some("identity, gzip, identity, gzip"), gzip(&gzip(BODY))),
+        ];
+        for (content_encoding, body) in cases {
+            let unpacked = unpack(&body, content_encoding, &Limits::default()).unwrap();
+            assert_eq!(*unpacked, *BODY, "{content_encoding:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_not_packed_is_not_copied() {
+        assert!(matches!(unpack(BODY, None, &Limits::default()).unwrap(), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn several_members_are_one_body() {
+        let limits = Limits::default();
+        let (head, tail) = BODY.split_at(20);
+        for (content_encoding, packed) in [
+            ("gzip", [gzip(head), gzip(tail)].concat()),
+            ("zstd", [zstd(head), zstd(tail)].concat()),
+        ] {
+            assert_eq!(*unpack(&packed, Some(content_encoding), &limits).unwrap(), *BODY);
+        }
+    }
+
+    #[test]
+    fn unknown_encodings_are_refused() {
+        for content_encoding in ["br", "deflate", "gzip, br", "gzip gzip", "gzip,gzip,gzip"] {
+            assert_eq!(
+                code(BODY, content_encoding, &Limits::default()),
+                "encoding_unknown",
+                "{content_encoding}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_truncation_is_found() {
+        for (content_encoding, packed) in [("gzip", gzip(BODY)), ("zstd", zstd(BODY))] {
+            for len in 1..packed.len() {
+                let cut = packed.get(..len).unwrap();
+                assert_eq!(
+                    code(cut, content_encoding, &Limits::default()),
+                    "encoding_corrupt",
+                    "{len}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn corruption_and_trailing_garbage_are_found() {
+        let limits = Limits::default();
+        let mut wrong_checksum = gzip(BODY);
+        let at = wrong_checksum.len() - 8;
+        wrong_checksum[at] ^= 1;
+        assert_eq!(code(&wrong_checksum, "gzip", &limits), "encoding_corrupt");
+        assert_eq!(code(BODY, "gzip", &limits), "encoding_corrupt");
+        assert_eq!(code(BODY, "zstd", &limits), "encoding_corrupt");
+        assert_eq!(
+            code(&[gzip(BODY), BODY.to_vec()].concat(), "gzip", &limits),
+            "encoding_corrupt"
+        );
+        assert_eq!(
+            code(&[zstd(BODY), BODY.to_vec()].concat(), "zstd", &limits),
+            "encoding_corrupt"
+        );
+        assert_eq!(code(&zstd(BODY), "zstd, gzip", &limits), "encoding_corrupt");
+    }
+
+    #[test]
+    fn bounds_are_inclusive_and_hold_before_everything_is_unpacked() {
+        let limits = Limits { unpacked_bytes_max: 1000, ..Limits::default() };
+        for pack in [gzip, zstd] {
+            let content_encoding =
+                if pack(BODY).starts_with(&[0x1f, 0x8b]) { "gzip" } else { "zstd" };
+            assert_eq!(
+                unpack(&pack(&[b' '; 1000]), Some(content_encoding), &limits).unwrap().len(),
+                1000
+            );
+            assert_eq!(code(&pack(&[b' '; 1001]), content_encoding, &limits), "unpacked_too_large");
+            // A bomb is refused as too large and not as corrupt although its end is cut off: the
+            // end was not read.
+            let mut bomb = pack(&vec![b' '; 10 << 20]);
+            bomb.truncate(bomb.len() - 1);
+            assert_eq!(code(&bomb, content_encoding, &limits), "unpacked_too_large");
+        }
+        assert_eq!(code(&[b' '; 1001], "identity", &limits), "unpacked_too_large");
+    }
+
+    #[test]
+    fn the_body_is_bounded_as_sent() {
+        let limits = Limits { body_bytes_max: BODY.len() - 1, ..Limits::default() };
+        assert_eq!(code(BODY, "gzip", &limits), "body_too_large");
+        let limits = Limits { body_bytes_max: BODY.len(), ..Limits::default() };
+        assert!(unpack(BODY, None, &limits).is_ok());
+    }
+
+    #[test]
+    fn a_bomb_inside_a_bomb_is_bounded_at_each_step() {
+        let packed = gzip(&gzip(&vec![b' '; 20 << 20]));
+        assert_eq!(code(&packed, "gzip, gzip", &Limits::default()), "unpacked_too_large");
+    }
+
+    #[test]
+    fn a_huge_window_is_not_allocated() {
+        // Frame header of RFC 8878: magic number, no content size, window descriptor of 2^(10 + 17)
+        // bytes.
+        let header = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 17 << 3, 0x01, 0x00, 0x00];
+        assert_eq!(code(&header, "zstd", &Limits::default()), "encoding_corrupt");
+    }
+
+    #[test]
+    fn an_empty_body_stays_empty() {
+        for content_encoding in ["identity", "gzip", "zstd"] {
+            assert!(unpack(b"", Some(content_encoding), &Limits::default()).unwrap().is_empty());
+        }
+    }
+}

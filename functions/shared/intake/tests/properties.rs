@@ -1,0 +1,250 @@
+//! Promises that hold for every body: no panic, every sample accounted for, and what is written is
+//! what is read.
+//!
+//! They go through the public interface only, as a function does.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use detector::Series;
+use detector::sample::{AT_US_MAX, VALUE_ABS_MAX};
+use intake::{Batch, Format, Incoming, Limits, parse, unpack};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const FORMATS: [Format; 2] = [Format::Json, Format::Ndjson];
+
+/// Bounds small enough for random bodies to reach them.
+const SMALL: Limits = Limits { n_samples_max: 5, body_bytes_max: 1000, unpacked_bytes_max: 400 };
+
+fn name() -> impl Strategy<Value = String> {
+    "[A-Za-z0-9_.:/-]{1,128}"
+}
+
+/// Metrics that are not also the name of a field, so that they can be written as keys.
+fn metric() -> impl Strategy<Value = String> {
+    "m[a-z0-9_]{1,20}".prop_filter("a field", |metric| metric != "metric")
+}
+
+fn labels() -> impl Strategy<Value = BTreeMap<String, String>> {
+    prop::collection::btree_map(name(), "\\PC{0,20}", 0..4)
+}
+
+prop_compose! {
+    fn series()(source in name(), metric in metric(), labels in labels()) -> Series {
+        Series::new(source, metric, labels).expect("the strategies make valid names")
+    }
+}
+
+/// From 1973 on, where every unit can be told from every other.
+fn at_us() -> impl Strategy<Value = Option<i64>> {
+    prop::option::of(100_000_000_000_000..=AT_US_MAX)
+}
+
+prop_compose! {
+    fn incoming()(
+        series in series(),
+        at_us in at_us(),
+        value in -VALUE_ABS_MAX..VALUE_ABS_MAX,
+    ) -> Incoming {
+        Incoming { index: 0, series, at_us, value }
+    }
+}
+
+fn samples() -> impl Strategy<Value = Vec<Incoming>> {
+    prop::collection::vec(incoming(), 1..20).prop_map(|mut samples| {
+        for (index, sample) in samples.iter_mut().enumerate() {
+            sample.index = index;
+        }
+        samples
+    })
+}
+
+fn time_text(at_us: i64, notation: u8) -> Value {
+    match notation % 5 {
+        0 => json!(at_us),
+        1 => json!(format!("{}.{:03}", at_us / 1_000, at_us % 1_000)),
+        2 => json!(format!("{}.{:06}", at_us / 1_000_000, at_us % 1_000_000)),
+        3 => json!(format!("{at_us}000")),
+        _ => json!(
+            jiff::Timestamp::from_microsecond(at_us).expect("the year is below 9999").to_string()
+        ),
+    }
+}
+
+fn canonical(sample: &Incoming, notation: u8) -> Value {
+    json!({
+        "source": sample.series.source(),
+        "metric": sample.series.metric(),
+        "timestamp": sample.at_us.map(|at_us| time_text(at_us, notation)),
+        "value": sample.value,
+        "labels": sample.series.labels(),
+    })
+}
+
+/// The same sample in the form of several values, with a single one.
+fn keyed(sample: &Incoming, notation: u8) -> Value {
+    let mut object = json!({
+        "source": sample.series.source(),
+        "ts": sample.at_us.map(|at_us| time_text(at_us, notation)),
+        "labels": sample.series.labels(),
+    });
+    object[sample.series.metric()] = json!(sample.value);
+    object
+}
+
+/// The bodies that mean these samples, with the format of each.
+fn bodies(objects: &[Value]) -> [(String, Format); 5] {
+    let lines = objects.iter().map(Value::to_string).collect::<Vec<_>>();
+    [
+        (json!(objects).to_string(), Format::Json),
+        (json!({ "samples": objects }).to_string(), Format::Json),
+        (lines.join("\n"), Format::Ndjson),
+        (lines.join("\r\n"), Format::Json),
+        (lines.concat(), Format::Json),
+    ]
+}
+
+fn check_account(batch: &Batch, limits: &Limits) {
+    assert!(batch.n_read() <= limits.n_samples_max);
+    assert!(batch.samples.is_sorted_by_key(|sample| sample.index));
+    assert!(batch.rejected.is_sorted_by_key(|rejection| rejection.index));
+    for sample in &batch.samples {
+        assert!(detector::Sample::new(sample.at_us.unwrap_or(0), sample.value).is_ok());
+    }
+}
+
+/// Every index up to the last one was either accepted or rejected.
+fn check_no_gap(batch: &Batch) {
+    let indexes =
+        batch.samples.iter().map(|s| s.index).chain(batch.rejected.iter().map(|r| r.index));
+    let mut indexes: Vec<_> = indexes.collect();
+    indexes.sort_unstable();
+    indexes.dedup();
+    assert!(indexes.iter().copied().eq(0..indexes.len()));
+}
+
+fn check_any_body(body: &[u8]) {
+    for format in FORMATS {
+        for limits in [Limits::default(), SMALL] {
+            if let Ok(batch) = parse(body, format, &limits) {
+                check_account(&batch, &limits);
+                check_no_gap(&batch);
+            }
+        }
+    }
+}
+
+/// One object of each kind, good and bad.
+fn any_object() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        (incoming(), any::<u8>()).prop_map(|(sample, notation)| canonical(&sample, notation)),
+        (incoming(), any::<u8>()).prop_map(|(sample, notation)| keyed(&sample, notation)),
+        Just(json!({"metric": "rps", "value": "NaN"})),
+        Just(json!({"metric": "rps"})),
+        Just(json!({"rps": 1, "cpu": "x", "labels": {"zone": ["a"]}})),
+        Just(json!([1, null, {"a": {}}])),
+        Just(json!("text")),
+        Just(Value::Null),
+    ]
+}
+
+/// Valid bodies, then a few bytes replaced, inserted or removed.
+fn mutated() -> impl Strategy<Value = Vec<u8>> {
+    let edits = prop::collection::vec((any::<prop::sample::Index>(), 0..4_u8, mutation()), 0..6);
+    (prop::collection::vec(any_object(), 0..6), 0..5_usize, edits).prop_map(
+        |(objects, shape, edits)| {
+            let mut body = bodies(&objects)[shape].0.clone().into_bytes();
+            for (at, kind, text) in edits {
+                let at = at.index(body.len() + 1);
+                let removed = at..(at + usize::from(kind)).min(body.len());
+                body.splice(removed, text);
+            }
+            body
+        },
+    )
+}
+
+fn mutation() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        Just(Vec::new()),
+        prop::collection::vec(any::<u8>(), 1..3),
+        prop::sample::select(vec![
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\"",
+            "\\",
+            "\n",
+            "NaN",
+            "-Infinity",
+            "1e999",
+            "null"
+        ])
+        .prop_map(|text| text.as_bytes().to_vec()),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_do_not_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
+        check_any_body(&body);
+        for content_encoding in ["gzip", "zstd", "gzip, zstd"] {
+            prop_assert!(body.is_empty() || unpack(&body, Some(content_encoding), &SMALL).is_err());
+        }
+    }
+
+    #[test]
+    fn arbitrary_text_of_json_characters_does_not_panic(
+        body in "[\\[\\]{}:,\"\\\\ \n0-9eE.+NaInfity-]{0,100}",
+    ) {
+        check_any_body(body.as_bytes());
+    }
+
+    #[test]
+    fn mutated_bodies_do_not_panic(body in mutated()) {
+        check_any_body(&body);
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_read(samples in samples(), notation in any::<u8>()) {
+        for write in [canonical, keyed] {
+            let objects: Vec<_> = samples.iter().map(|sample| write(sample, notation)).collect();
+            for (body, format) in bodies(&objects) {
+                let batch = parse(body.as_bytes(), format, &Limits::default()).unwrap();
+                prop_assert_eq!(&batch.samples, &samples);
+                prop_assert!(batch.rejected.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn values_of_one_object_are_all_accounted_for(
+        good in prop::collection::btree_map("good[a-z]{0,9}", -1e15..1e15, 1..20),
+        bad in prop::collection::btree_set("bad[a-z]{0,9}", 0..20),
+    ) {
+        let mut object = json!(good);
+        for key in &bad {
+            object[key] = json!("not a number");
+        }
+        let batch = parse(object.to_string().as_bytes(), Format::Json, &Limits::default()).unwrap();
+        prop_assert_eq!((batch.samples.len(), batch.rejected.len()), (good.len(), bad.len()));
+        let read: BTreeMap<_, _> =
+            batch.samples.iter().map(|s| (s.series.metric().to_owned(), s.value)).collect();
+        prop_assert_eq!(read, good);
+    }
+
+    #[test]
+    fn what_is_packed_is_what_is_unpacked(body in prop::collection::vec(any::<u8>(), 1..2000)) {
+        let limits = Limits::default();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(&body).unwrap();
+        let gzip = gzip.finish().unwrap();
+        prop_assert_eq!(&*unpack(&gzip, Some("gzip"), &limits).unwrap(), &*body);
+        let zstd = zstd::stream::encode_all(&*body, 1).unwrap();
+        prop_assert_eq!(&*unpack(&zstd, Some("zstd"), &limits).unwrap(), &*body);
+    }
+}

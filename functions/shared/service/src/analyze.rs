@@ -1,0 +1,245 @@
+//! What is normal, what is not, and why: reading, and judging without storing.
+
+use detector::{Deployed, Detector, Episode, Judge, Judged, Memory, Sample, Series};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use intake::{Batch, Code, Incoming, Rejection};
+use store::{SeriesKey, State, Tenant};
+use tracing::warn;
+
+use crate::answers::{
+    AnalyzeAnswer, AnomaliesPage, BodyAnswer, EpisodeAnswer, LearningAnswer, ListedAnswer,
+    PointAnswer, SeriesName, SeriesPage, SummaryAnswer, SweepAnswer, VerdictAnswer, WindowAnswer,
+    WorstAnswer,
+};
+use crate::error::ServiceError;
+use crate::service::Service;
+
+/// Anomalies in the answer about one series; more are read from the list of anomalies.
+const ANOMALIES_TOLD: usize = 20;
+
+/// Series in a summary.
+const WORST_TOLD: usize = 100;
+
+/// Series read or judged at once: enough to fill a round trip.
+const AT_ONCE: usize = 16;
+
+/// Most series that one sweep judges.
+const SWEPT_MAX: usize = 1_000;
+
+/// Which anomalies of a series are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnomalyRange {
+    /// At or after this time, in microseconds.
+    pub since_us: i64,
+    /// Before this time, in microseconds.
+    pub before_us: Option<i64>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl Service {
+    /// What is known of one series; judges what waits first, where it can.
+    pub async fn analyze(
+        &self,
+        tenant: &Tenant,
+        series: Series,
+    ) -> Result<AnalyzeAnswer, ServiceError> {
+        let key = SeriesKey::new(tenant.clone(), series);
+        let mut state = self.store().read(&key).await?.ok_or(ServiceError::NotFound)?;
+        if !state.inbox.is_empty() {
+            match self.writer().drain(&key).await {
+                Ok(()) => state = self.store().read(&key).await?.ok_or(ServiceError::NotFound)?,
+                Err(error) => warn!(%error, "samples wait and cannot be judged"),
+            }
+        }
+        let anomalies = self.store().anomalies(&key, 0, ANOMALIES_TOLD).await?;
+        let judge = self.restored(&state);
+        let memory = judge.memory();
+        let learning = judge.learning();
+        Ok(AnalyzeAnswer {
+            series: SeriesName::from(key.series()),
+            detector: memory.detector.to_string(),
+            window: WindowAnswer::of(read_by(&memory.detector, judge.window().judged())),
+            last: memory.last.as_ref().map(PointAnswer::of),
+            learning: LearningAnswer {
+                ready: learning.is_ready(),
+                seen: learning.seen,
+                needed: learning.needed,
+            },
+            pending: state.inbox.len(),
+            judged_count: memory.counters.judged,
+            late_count: memory.counters.late,
+            anomaly_count: memory.counters.anomalies,
+            episode: memory.episode.as_ref().map(episode),
+            anomalies: anomalies.iter().map(PointAnswer::of).collect(),
+        })
+    }
+
+    /// The judge of a stored series, for reading: with the detector that it was judged by, whichever that is.
+    fn restored(&self, state: &State) -> Judge {
+        let stored = state.memory.as_deref().and_then(Memory::decode);
+        let deployed = stored.map_or(self.deployed(), |it| Deployed {
+            detector: it.detector,
+            generation: it.generation,
+        });
+        Judge::restore(deployed, state.memory.as_deref(), state.window.clone())
+            .unwrap_or_else(|_| Judge::new(deployed.detector))
+    }
+
+    /// The series of a tenant with the most recent anomalies.
+    pub async fn summary(&self, tenant: &Tenant) -> Result<SummaryAnswer, ServiceError> {
+        let keys = self.store().worst(tenant, WORST_TOLD).await?;
+        let states = stream::iter(keys).map(|key| async move {
+            let state = self.store().read(&key).await?;
+            Ok::<_, ServiceError>((key, state))
+        });
+        let states: Vec<(SeriesKey, Option<State>)> =
+            states.buffered(AT_ONCE).try_collect().await?;
+        let worst = states.iter().filter_map(|(key, state)| {
+            let memory = Memory::decode(state.as_ref()?.memory.as_deref()?)?;
+            Some(WorstAnswer {
+                series: SeriesName::from(key.series()),
+                anomaly_count: memory.counters.anomalies,
+                last: memory.last.as_ref().map(PointAnswer::of),
+                episode: memory.episode.as_ref().map(episode),
+            })
+        });
+        Ok(SummaryAnswer {
+            detector: self.deployed().detector.to_string(),
+            series_count: self.store().count(tenant).await?,
+            worst: worst.collect(),
+        })
+    }
+
+    /// Judges series that came in a body, each from its first sample on; stores nothing.
+    ///
+    /// The samples of a series are judged in time order; of several at one time the first counts.
+    pub fn analyze_body(&self, batch: Batch, detector: Option<Detector>) -> BodyAnswer {
+        let detector = detector.unwrap_or(self.deployed().detector);
+        let mut answer = BodyAnswer {
+            detector: detector.to_string(),
+            judged: 0,
+            anomalies: 0,
+            rejected: batch.rejected,
+            verdicts: Vec::with_capacity(batch.samples.len()),
+        };
+        let mut samples: Vec<(Sample, Incoming)> = Vec::with_capacity(batch.samples.len());
+        for incoming in batch.samples {
+            match timed(&incoming) {
+                Ok(sample) => samples.push((sample, incoming)),
+                Err(rejection) => answer.rejected.push(rejection),
+            }
+        }
+        samples.sort_by(|a, b| a.1.series.cmp(&b.1.series).then(a.0.at_us().cmp(&b.0.at_us())));
+        let mut judge = Judge::new(detector);
+        let mut last: Option<&Series> = None;
+        for (sample, incoming) in &samples {
+            if last != Some(&incoming.series) {
+                judge = Judge::new(detector);
+                last = Some(&incoming.series);
+            }
+            if judge.window().at(sample.at_us()).is_some() {
+                let detail = "another sample of the series has the same time".to_owned();
+                answer.rejected.push(reject(incoming, Code::Conflict, detail));
+                continue;
+            }
+            let judgement = judge.judge(*sample);
+            answer.judged += 1;
+            answer.anomalies += usize::from(judgement.verdict.is_anomaly());
+            let series = SeriesName::from(&incoming.series);
+            answer.verdicts.push(VerdictAnswer { series, point: PointAnswer::of(&judgement) });
+        }
+        answer.rejected.sort_by_key(|rejection| rejection.index);
+        answer
+    }
+
+    /// A page of the series of a tenant.
+    pub async fn list_series(
+        &self,
+        tenant: &Tenant,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<SeriesPage, ServiceError> {
+        let page = self.store().list(tenant, cursor, limit).await?;
+        let listed = |item: &store::Listed| ListedAnswer {
+            series: SeriesName::from(item.key.series()),
+            received: item.received_us,
+        };
+        Ok(SeriesPage { series: page.items.iter().map(listed).collect(), next: page.next })
+    }
+
+    /// A page of the anomalies of a series, the newest first.
+    pub async fn list_anomalies(
+        &self,
+        tenant: &Tenant,
+        series: Series,
+        range: AnomalyRange,
+    ) -> Result<AnomaliesPage, ServiceError> {
+        let key = SeriesKey::new(tenant.clone(), series);
+        let mut anomalies =
+            self.store().anomalies(&key, range.since_us, store::ANOMALIES_KEPT_MAX).await?;
+        if anomalies.is_empty() && self.store().read(&key).await?.is_none() {
+            return Err(ServiceError::NotFound);
+        }
+        anomalies
+            .retain(|it| range.before_us.is_none_or(|before_us| it.sample.at_us() < before_us));
+        let has_more = anomalies.len() > range.limit;
+        anomalies.truncate(range.limit);
+        let next =
+            anomalies.last().filter(|_| has_more).map(|last| last.sample.at_us().to_string());
+        let anomalies = anomalies.iter().map(PointAnswer::of).collect();
+        Ok(AnomaliesPage { series: SeriesName::from(key.series()), anomalies, next })
+    }
+
+    /// Forgets all of a series.
+    pub async fn forget(&self, tenant: &Tenant, series: Series) -> Result<(), ServiceError> {
+        let is_known = self.store().forget(&SeriesKey::new(tenant.clone(), series)).await?;
+        if is_known { Ok(()) } else { Err(ServiceError::NotFound) }
+    }
+
+    /// Judges what waits in any series, those that wait longest first.
+    pub async fn sweep(&self) -> Result<SweepAnswer, ServiceError> {
+        let keys = self.store().pending(SWEPT_MAX).await?;
+        let series = keys.len();
+        let drained = stream::iter(keys).map(|key| async move { self.writer().drain(&key).await });
+        let judged = drained
+            .buffer_unordered(AT_ONCE)
+            .filter(|drained| std::future::ready(drained.is_ok()))
+            .count()
+            .await;
+        Ok(SweepAnswer { series, judged, failed: series - judged })
+    }
+}
+
+/// The samples of a window that the detector reads; all of them where it reads none.
+fn read_by<'a>(detector: &Detector, window: &'a [Judged]) -> &'a [Judged] {
+    let len = if detector.window_len() == 0 { window.len() } else { detector.window_len() };
+    &window[window.len().saturating_sub(len)..]
+}
+
+fn episode(episode: &Episode) -> EpisodeAnswer {
+    EpisodeAnswer {
+        start: episode.start_us,
+        samples: episode.n_samples,
+        peak: PointAnswer::of(&episode.peak),
+    }
+}
+
+fn timed(incoming: &Incoming) -> Result<Sample, Rejection> {
+    let Some(at_us) = incoming.at_us else {
+        let detail =
+            "time is missing: a `timestamp` is wanted of each sample that is not stored".to_owned();
+        return Err(reject(incoming, Code::TimeInvalid, detail));
+    };
+    Sample::new(at_us, incoming.value)
+        .map_err(|error| reject(incoming, Code::from(&error), error.to_string()))
+}
+
+fn reject(incoming: &Incoming, code: Code, detail: String) -> Rejection {
+    Rejection {
+        index: incoming.index,
+        metric: Some(incoming.series.metric().to_owned()),
+        code,
+        detail,
+    }
+}

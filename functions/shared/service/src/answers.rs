@@ -1,0 +1,360 @@
+//! What the functions answer, as it is written in JSON.
+//!
+//! Field names are fixed; more may join. Times are Unix milliseconds, with a fraction where there is one.
+
+use std::collections::BTreeMap;
+
+use detector::{Judged, Judgement, Series};
+use intake::Rejection;
+use serde::{Serialize, Serializer};
+
+/// The answer to samples.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct IngestAnswer {
+    /// Samples that the store now holds.
+    pub accepted: usize,
+    /// Of which a newer one of their series had been judged before.
+    pub late: usize,
+    /// Samples that the store held already.
+    pub duplicates: usize,
+    /// Samples older than all that is kept of their series.
+    pub too_old: usize,
+    /// Samples that were not kept, and why.
+    pub rejected: Vec<Rejection>,
+    /// What is said of the samples; which of them is for the caller to choose.
+    pub verdicts: Vec<VerdictAnswer>,
+}
+
+impl IngestAnswer {
+    /// Samples read; what became of each adds up to it.
+    pub fn n_read(&self) -> usize {
+        self.accepted + self.duplicates + self.too_old + self.rejected.len()
+    }
+
+    /// Whether some samples were not kept because the store failed: resend the whole, it is safe.
+    pub fn is_store_unavailable(&self) -> bool {
+        use intake::Code::{DetectorMismatch, StoreUnavailable};
+        self.rejected.iter().any(|it| matches!(it.code, StoreUnavailable | DetectorMismatch))
+    }
+
+    /// Whether there were samples and none of them was acceptable.
+    pub fn is_all_rejected(&self) -> bool {
+        !self.rejected.is_empty() && self.rejected.len() == self.n_read()
+    }
+}
+
+/// Which verdicts an answer holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum VerdictsWanted {
+    /// Those of anomalies.
+    #[default]
+    Anomalies,
+    /// Those of all samples.
+    All,
+    /// None.
+    None,
+}
+
+/// The name of a series, as three fields of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SeriesName {
+    /// Who sends it.
+    pub source: String,
+    /// What is measured.
+    pub metric: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl From<&Series> for SeriesName {
+    fn from(series: &Series) -> Self {
+        Self {
+            source: series.source().to_owned(),
+            metric: series.metric().to_owned(),
+            labels: series.labels().clone(),
+        }
+    }
+}
+
+/// One sample with what is said of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct VerdictAnswer {
+    /// Its series.
+    #[serde(flatten)]
+    pub series: SeriesName,
+    /// The sample and what is said of it.
+    #[serde(flatten)]
+    pub point: PointAnswer,
+}
+
+/// One point of a series with what is said of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PointAnswer {
+    /// Its time, in Unix milliseconds.
+    #[serde(serialize_with = "milliseconds")]
+    pub timestamp: i64,
+    /// Its value.
+    pub value: f64,
+    /// `learning`, `constant`, `normal` or `anomaly`; null when the verdict is not known any more.
+    pub verdict: Option<&'static str>,
+    /// The head that spoke.
+    pub head: Option<&'static str>,
+    /// Its score.
+    pub score: Option<f32>,
+    /// The expected value.
+    pub expected: Option<f64>,
+    /// Lower and upper end of what would have been normal.
+    pub band: Option<[f64; 2]>,
+    /// Whether a newer sample had been judged before.
+    pub late: bool,
+    /// One sentence for a person.
+    pub reason: Option<String>,
+}
+
+impl PointAnswer {
+    /// What is said of a sample.
+    pub fn of(judgement: &Judgement) -> Self {
+        let expectation = judgement.verdict.expectation;
+        let value = judgement.sample.value();
+        let is_judged = judgement.verdict.score != 0.0 || expectation.is_some();
+        Self {
+            timestamp: judgement.sample.at_us(),
+            value,
+            verdict: Some(judgement.verdict.kind.as_str()),
+            head: expectation.map(|it| it.head.as_str()),
+            score: is_judged.then_some(judgement.verdict.score as f32),
+            expected: expectation.map(|it| it.value),
+            band: expectation.map(|it| [it.low, it.high]),
+            late: judgement.late,
+            reason: Some(judgement.verdict.reason(value)),
+        }
+    }
+
+    /// A sample that was judged, and whose verdict is not kept any more.
+    pub fn forgotten(at_us: i64, value: f64) -> Self {
+        Self {
+            timestamp: at_us,
+            value,
+            verdict: None,
+            head: None,
+            score: None,
+            expected: None,
+            band: None,
+            late: false,
+            reason: None,
+        }
+    }
+}
+
+/// What is normal in one series, what is not, and why.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AnalyzeAnswer {
+    /// Its name.
+    #[serde(flatten)]
+    pub series: SeriesName,
+    /// The text of the detector that judges it.
+    pub detector: String,
+    /// Statistics of the samples that the detector reads.
+    pub window: Option<WindowAnswer>,
+    /// The newest sample with what was said of it.
+    pub last: Option<PointAnswer>,
+    /// How far learning is.
+    pub learning: LearningAnswer,
+    /// Samples accepted and not judged yet.
+    pub pending: usize,
+    /// Samples judged since the memory of the series began.
+    pub judged_count: u64,
+    /// Of which late.
+    pub late_count: u64,
+    /// Of which anomalies.
+    pub anomaly_count: u64,
+    /// The anomalies in a row with which the series ends now.
+    pub episode: Option<EpisodeAnswer>,
+    /// The newest anomalies, the newest first.
+    pub anomalies: Vec<PointAnswer>,
+}
+
+/// Statistics of a window.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WindowAnswer {
+    /// Samples.
+    pub count: usize,
+    /// Mean.
+    pub mean: f64,
+    /// Population standard deviation.
+    pub stddev: f64,
+    /// Least value.
+    pub min: f64,
+    /// Largest value.
+    pub max: f64,
+    /// Median, interpolated.
+    pub p50: f64,
+    /// 95th percentile, interpolated.
+    pub p95: f64,
+    /// Newest value.
+    pub last: f64,
+}
+
+impl WindowAnswer {
+    /// The statistics of judged samples, none when there are none.
+    pub fn of(window: &[Judged]) -> Option<Self> {
+        let moments = detector::moments::Moments::of(detector::window::values(window))?;
+        let mut sorted: Vec<f64> = detector::window::values(window).collect();
+        sorted.sort_by(f64::total_cmp);
+        Some(Self {
+            count: moments.count,
+            mean: moments.mean,
+            stddev: moments.stddev,
+            min: percentile(&sorted, 0.0),
+            max: percentile(&sorted, 1.0),
+            p50: percentile(&sorted, 0.5),
+            p95: percentile(&sorted, 0.95),
+            last: window.last()?.sample.value(),
+        })
+    }
+}
+
+/// The value below which a share of at least one sorted value lies, interpolated linearly.
+fn percentile(sorted: &[f64], share: f64) -> f64 {
+    let place = share * (sorted.len() - 1) as f64;
+    let (low, high) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+    low + (high - low) * place.fract()
+}
+
+/// How far learning is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct LearningAnswer {
+    /// Whether the next sample can be judged.
+    pub ready: bool,
+    /// Samples seen, up to those needed.
+    pub seen: usize,
+    /// Samples needed.
+    pub needed: usize,
+}
+
+/// Consecutive anomalies.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EpisodeAnswer {
+    /// Time of the first, in Unix milliseconds.
+    #[serde(serialize_with = "milliseconds")]
+    pub start: i64,
+    /// How many so far.
+    pub samples: u64,
+    /// The one with the highest score.
+    pub peak: PointAnswer,
+}
+
+/// What is known of all series of a tenant, bounded.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SummaryAnswer {
+    /// The detector of this deployment.
+    pub detector: String,
+    /// Series that are kept.
+    pub series_count: u64,
+    /// Series with the most recent anomalies, the worst first.
+    pub worst: Vec<WorstAnswer>,
+}
+
+/// A series among the worst.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WorstAnswer {
+    /// Its name.
+    #[serde(flatten)]
+    pub series: SeriesName,
+    /// Anomalies since the memory of the series began.
+    pub anomaly_count: u64,
+    /// The newest sample with what was said of it.
+    pub last: Option<PointAnswer>,
+    /// The anomalies in a row with which the series ends now.
+    pub episode: Option<EpisodeAnswer>,
+}
+
+/// One page of the series of a tenant.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SeriesPage {
+    /// The series.
+    pub series: Vec<ListedAnswer>,
+    /// The cursor of the next page; null at the end.
+    pub next: Option<String>,
+}
+
+/// A series in a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ListedAnswer {
+    /// Its name.
+    #[serde(flatten)]
+    pub series: SeriesName,
+    /// When it last received a sample, in Unix milliseconds.
+    #[serde(serialize_with = "milliseconds")]
+    pub received: i64,
+}
+
+/// One page of the anomalies of a series, the newest first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AnomaliesPage {
+    /// The name of the series.
+    #[serde(flatten)]
+    pub series: SeriesName,
+    /// Its anomalies.
+    pub anomalies: Vec<PointAnswer>,
+    /// Give it as `before` to read older ones; null at the end.
+    pub next: Option<String>,
+}
+
+/// The verdicts on series that came in a body and are stored nowhere.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BodyAnswer {
+    /// The text of the detector that judged.
+    pub detector: String,
+    /// Samples that were judged.
+    pub judged: usize,
+    /// Of which anomalies.
+    pub anomalies: usize,
+    /// Samples that could not be judged, and why.
+    pub rejected: Vec<Rejection>,
+    /// One for each judged sample, series by series in time order.
+    pub verdicts: Vec<VerdictAnswer>,
+}
+
+/// What a sweep of waiting samples did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct SweepAnswer {
+    /// Series that had waiting samples.
+    pub series: usize,
+    /// Of which were judged.
+    pub judged: usize,
+    /// Of which could not be.
+    pub failed: usize,
+}
+
+/// Writes microseconds as milliseconds: whole ones as an integer, others with their exact fraction.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn milliseconds<S: Serializer>(at_us: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+    if at_us % 1_000 == 0 {
+        serializer.serialize_i64(at_us / 1_000)
+    } else {
+        // The shortest text of this double has all three digits until the year 2248.
+        serializer.serialize_f64(*at_us as f64 / 1e3)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_interpolated() {
+        let sorted = [1.0, 2.0, 3.0, 4.0];
+        assert_eq!(percentile(&sorted, 0.5), 2.5);
+        assert_eq!(percentile(&sorted, 1.0), 4.0);
+        assert_eq!(percentile(&[7.0], 0.95), 7.0);
+    }
+
+    #[test]
+    fn times_are_milliseconds_with_a_fraction_where_there_is_one() {
+        let text = |at_us| serde_json::to_string(&PointAnswer::forgotten(at_us, 1.0)).unwrap();
+        assert!(text(1_732_060_800_000_000).contains(r#""timestamp":1732060800000,"#));
+        assert!(text(1_732_060_800_123_456).contains(r#""timestamp":1732060800123.456,"#));
+        assert!(text(4_102_444_800_000_001).contains(r#""timestamp":4102444800000.001,"#));
+    }
+}

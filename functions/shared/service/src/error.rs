@@ -1,0 +1,45 @@
+//! Why a use case had no answer.
+
+use store::StoreError;
+use thiserror::Error;
+
+/// Why a use case had no answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// Nothing is known of the series.
+    #[error("the series is unknown: one that has sent samples is wanted")]
+    NotFound,
+    /// The store did not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The metrics could not be written.
+    #[error("metrics could not be rendered: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+impl ServiceError {
+    /// The bounded code of the error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "series_unknown",
+            Self::Store(error) => error.code(),
+            Self::Metrics(_) => "metrics_failed",
+        }
+    }
+
+    /// Whether the series is unknown.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound)
+    }
+
+    /// Whether the request was wrong, and not the store.
+    pub fn is_invalid(&self) -> bool {
+        matches!(self, Self::Store(StoreError::CursorInvalid { .. }))
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Store(_)) && !self.is_invalid()
+    }
+}

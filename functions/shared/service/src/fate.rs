@@ -1,0 +1,217 @@
+//! What became of each sample of a round, from append to commit.
+//!
+//! Separate from the loop that talks to the store, so that it can be read, and tested, without one.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use detector::{Judgement, RestoreError, Verdict};
+use store::{Class, NewSample, State, StoreError};
+use thiserror::Error;
+
+/// What became of one sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Fate {
+    /// Stored by this request; the verdict is not known any more when another writer judged it and its place in the
+    /// window is gone.
+    Accepted { at_us: i64, judgement: Option<Judgement> },
+    /// Stored by an earlier request.
+    Duplicate { at_us: i64, judgement: Option<Judgement> },
+    /// Another value was stored at its time.
+    Conflict { stored: f64 },
+    /// Older than all that is kept.
+    TooOld,
+}
+
+/// Why samples could not be written; sending them again is safe.
+#[derive(Debug, Clone, Error)]
+pub(crate) enum WriteError {
+    #[error("{0}")]
+    Store(String),
+    #[error(transparent)]
+    Detector(#[from] RestoreError),
+    #[error("too many requests wait for this series")]
+    Overloaded,
+    #[error("samples of others wait and cannot be judged")]
+    Backlog,
+    #[error("the round ended without an answer")]
+    Aborted,
+}
+
+impl From<StoreError> for WriteError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.to_string())
+    }
+}
+
+impl WriteError {
+    /// The code of the samples.
+    pub(crate) fn code(&self) -> intake::Code {
+        match self {
+            Self::Detector(_) => intake::Code::DetectorMismatch,
+            _ => intake::Code::StoreUnavailable,
+        }
+    }
+}
+
+/// The samples of one round.
+#[derive(Debug)]
+pub(crate) struct Round {
+    samples: Vec<NewSample>,
+    places: Vec<Place>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Place {
+    /// In the inbox, put there by this request or found there.
+    Waiting {
+        at_us: i64,
+        is_ours: bool,
+    },
+    /// Not stored: the inbox was full, or the store lost it.
+    Missing {
+        at_us: Option<i64>,
+    },
+    Known(Fate),
+}
+
+impl Round {
+    pub(crate) fn new(samples: &[NewSample], classes: &[Class]) -> Self {
+        let places = vec![Place::Missing { at_us: None }; samples.len()];
+        let mut round = Self { samples: samples.to_vec(), places };
+        for (i, class) in classes.iter().enumerate() {
+            round.set_class(i, class);
+        }
+        round
+    }
+
+    /// Notes what an append said of sample `i`.
+    ///
+    /// A sample that had been appended before and is found again is still the one of this request.
+    pub(crate) fn set_class(&mut self, i: usize, class: &Class) {
+        let was_ours = matches!(self.places[i], Place::Missing { at_us: Some(_) });
+        self.places[i] = match *class {
+            Class::Fresh { at_us } => Place::Waiting { at_us, is_ours: true },
+            Class::Duplicate { at_us, judgement: None } => {
+                Place::Waiting { at_us, is_ours: was_ours }
+            }
+            Class::Duplicate { at_us, judgement } if was_ours => {
+                Place::Known(Fate::Accepted { at_us, judgement })
+            }
+            Class::Duplicate { at_us, judgement } => {
+                Place::Known(Fate::Duplicate { at_us, judgement })
+            }
+            Class::Conflict { stored } => Place::Known(Fate::Conflict { stored }),
+            Class::TooOld => Place::Known(Fate::TooOld),
+            Class::Full => Place::Missing { at_us: None },
+        };
+    }
+
+    /// Notes what this writer judged and stored.
+    pub(crate) fn resolve(&mut self, judgements: &[Judgement]) {
+        let by_time: HashMap<i64, &Judgement> =
+            judgements.iter().map(|it| (it.sample.at_us(), it)).collect();
+        for place in &mut self.places {
+            if let Place::Waiting { at_us, is_ours } = *place
+                && let Some(judgement) = by_time.get(&at_us)
+            {
+                *place = known(at_us, is_ours, Some(**judgement));
+            }
+        }
+    }
+
+    /// Notes what others did meanwhile: what is not in the inbox any more was judged, and its verdict is in the
+    /// window, or gone with it; what is nowhere was lost.
+    pub(crate) fn resolve_by_others(&mut self, now: &State) {
+        let waiting: HashSet<i64> = now.inbox.iter().map(detector::Sample::at_us).collect();
+        let window: HashMap<i64, Judgement> = now
+            .window
+            .iter()
+            .map(|judged| (judged.sample.at_us(), without_expectation(judged)))
+            .collect();
+        let memory = now.memory.as_deref().and_then(detector::Memory::decode);
+        let floor_us = memory.and_then(|memory| memory.floor_us);
+        for place in &mut self.places {
+            let Place::Waiting { at_us, is_ours } = *place else { continue };
+            if let Some(judgement) = window.get(&at_us) {
+                *place = known(at_us, is_ours, Some(*judgement));
+            } else if floor_us.is_some_and(|floor_us| at_us <= floor_us) {
+                *place = known(at_us, is_ours, None);
+            } else if !waiting.contains(&at_us) && now.inbox.len() < store::INBOX_READ_MAX {
+                *place = Place::Missing { at_us: Some(at_us) };
+            }
+        }
+    }
+
+    /// The samples to append again, with their places.
+    pub(crate) fn missing(&self) -> Vec<(usize, NewSample)> {
+        let missing = self.places.iter().enumerate().filter_map(|(i, place)| match place {
+            Place::Missing { at_us } => Some((i, *at_us)),
+            _ => None,
+        });
+        missing
+            .map(|(i, at_us)| {
+                (i, NewSample { at_us: at_us.or(self.samples[i].at_us), ..self.samples[i] })
+            })
+            .collect()
+    }
+
+    /// Whether nothing of this round waits any more.
+    pub(crate) fn is_resolved(&self) -> bool {
+        self.places.iter().all(|place| matches!(place, Place::Known(_)))
+    }
+
+    /// The time of the oldest anomaly of which only the score is known.
+    pub(crate) fn oldest_without_expectation(&self) -> Option<i64> {
+        self.places
+            .iter()
+            .filter_map(|place| incomplete(place).map(|judgement| judgement.sample.at_us()))
+            .min()
+    }
+
+    /// Completes anomalies of which only the score is known.
+    pub(crate) fn fill_in(&mut self, anomalies: &BTreeMap<i64, Judgement>) {
+        for place in &mut self.places {
+            let Some(full) =
+                incomplete(place).and_then(|judgement| anomalies.get(&judgement.sample.at_us()))
+            else {
+                continue;
+            };
+            if let Place::Known(
+                Fate::Accepted { judgement, .. } | Fate::Duplicate { judgement, .. },
+            ) = place
+            {
+                *judgement = Some(*full);
+            }
+        }
+    }
+
+    /// What became of each sample, in order.
+    pub(crate) fn into_fates(self) -> Result<Vec<Fate>, WriteError> {
+        let fates = self.places.into_iter().map(|place| match place {
+            Place::Known(fate) => Ok(fate),
+            Place::Waiting { .. } | Place::Missing { .. } => Err(WriteError::Backlog),
+        });
+        fates.collect()
+    }
+}
+
+fn known(at_us: i64, is_ours: bool, judgement: Option<Judgement>) -> Place {
+    Place::Known(if is_ours {
+        Fate::Accepted { at_us, judgement }
+    } else {
+        Fate::Duplicate { at_us, judgement }
+    })
+}
+
+fn without_expectation(judged: &detector::Judged) -> Judgement {
+    let verdict = Verdict { kind: judged.kind, score: judged.score, expectation: None };
+    Judgement { sample: judged.sample, verdict, late: judged.late }
+}
+
+fn incomplete(place: &Place) -> Option<Judgement> {
+    let Place::Known(Fate::Accepted { judgement, .. } | Fate::Duplicate { judgement, .. }) = place
+    else {
+        return None;
+    };
+    judgement.filter(|it| it.verdict.is_anomaly() && it.verdict.expectation.is_none())
+}

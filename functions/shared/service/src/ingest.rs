@@ -1,0 +1,153 @@
+//! Samples in, verdicts out.
+
+use std::collections::HashMap;
+
+use detector::{Judgement, Kind, Series};
+use futures_util::future::join_all;
+use intake::{Batch, Code, Incoming, Rejection};
+use store::{NewSample, SeriesKey, Tenant};
+use tracing::{info, warn};
+
+use crate::answers::{IngestAnswer, PointAnswer, SeriesName, VerdictAnswer, VerdictsWanted};
+use crate::clock::now_us;
+use crate::fate::{Fate, WriteError};
+use crate::service::Service;
+
+/// The samples of one series of a batch.
+struct Group<'a> {
+    series: &'a Series,
+    samples: Vec<&'a Incoming>,
+}
+
+impl Service {
+    /// Stores samples and judges them; what could not be stored is among the rejected.
+    ///
+    /// The samples of a series are written as one batch, those of different series at once.
+    pub async fn ingest(
+        &self,
+        tenant: &Tenant,
+        batch: Batch,
+        wanted: VerdictsWanted,
+    ) -> IngestAnswer {
+        let mut answer = IngestAnswer { rejected: batch.rejected, ..IngestAnswer::default() };
+        let newest_us = now_us() + self.time_ahead_max_us();
+        let (samples, ahead): (Vec<Incoming>, Vec<Incoming>) = batch
+            .samples
+            .into_iter()
+            .partition(|sample| sample.at_us.is_none_or(|at_us| at_us <= newest_us));
+        answer.rejected.extend(ahead.iter().map(|sample| self.time_ahead(sample)));
+
+        let groups = by_series(&samples);
+        let written = groups.iter().map(|group| async move {
+            let key = SeriesKey::new(tenant.clone(), group.series.clone());
+            let samples = group
+                .samples
+                .iter()
+                .map(|it| NewSample { at_us: it.at_us, value: it.value })
+                .collect();
+            self.writer().write(&key, samples).await
+        });
+        for (group, fates) in groups.iter().zip(join_all(written).await) {
+            for (sample, fate) in group.samples.iter().zip(fates) {
+                tell(&mut answer, sample, fate, wanted);
+            }
+        }
+        answer.rejected.sort_by_key(|rejection| rejection.index);
+        self.count_answer(&answer);
+        answer
+    }
+
+    fn time_ahead(&self, sample: &Incoming) -> Rejection {
+        let detail = format!(
+            "time is more than {} ms ahead of the receiver's clock: an earlier one is wanted",
+            self.time_ahead_max_us() / 1_000
+        );
+        reject(sample, Code::TimeAhead, detail)
+    }
+
+    fn count_answer(&self, answer: &IngestAnswer) {
+        let mut by_code: HashMap<Code, u64> = HashMap::new();
+        for rejection in &answer.rejected {
+            *by_code.entry(rejection.code).or_default() += 1;
+        }
+        for (code, n) in by_code {
+            self.totals().count_rejected(code, n);
+            warn!(code = code.as_str(), n_samples = n, "samples rejected");
+        }
+        let n_anomalies = answer
+            .verdicts
+            .iter()
+            .filter(|it| it.point.verdict == Some(Kind::Anomaly.as_str()))
+            .count();
+        if n_anomalies > 0 {
+            info!(n_samples = answer.n_read(), n_anomalies, "anomalies found");
+        }
+    }
+}
+
+fn by_series(samples: &[Incoming]) -> Vec<Group<'_>> {
+    let mut places: HashMap<&Series, usize> = HashMap::new();
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for sample in samples {
+        let place = *places.entry(&sample.series).or_insert_with(|| {
+            groups.push(Group { series: &sample.series, samples: Vec::new() });
+            groups.len() - 1
+        });
+        groups[place].samples.push(sample);
+    }
+    groups
+}
+
+/// Adds what became of one sample to the answer.
+fn tell(
+    answer: &mut IngestAnswer,
+    sample: &Incoming,
+    fate: Result<Fate, WriteError>,
+    wanted: VerdictsWanted,
+) {
+    match fate {
+        Ok(Fate::Accepted { at_us, judgement }) => {
+            answer.accepted += 1;
+            answer.late += usize::from(judgement.is_some_and(|it| it.late));
+            tell_verdict(answer, sample, at_us, judgement, wanted);
+        }
+        Ok(Fate::Duplicate { at_us, judgement }) => {
+            answer.duplicates += 1;
+            tell_verdict(answer, sample, at_us, judgement, wanted);
+        }
+        Ok(Fate::TooOld) => answer.too_old += 1,
+        Ok(Fate::Conflict { stored }) => {
+            let detail = format!(
+                "value `{}` differs from the `{stored}` stored at the same time",
+                sample.value
+            );
+            answer.rejected.push(reject(sample, Code::Conflict, detail));
+        }
+        Err(error) => answer.rejected.push(reject(sample, error.code(), error.to_string())),
+    }
+}
+
+fn tell_verdict(
+    answer: &mut IngestAnswer,
+    sample: &Incoming,
+    at_us: i64,
+    judgement: Option<Judgement>,
+    wanted: VerdictsWanted,
+) {
+    let is_wanted = match wanted {
+        VerdictsWanted::All => true,
+        VerdictsWanted::Anomalies => judgement.is_some_and(|it| it.verdict.is_anomaly()),
+        VerdictsWanted::None => false,
+    };
+    if is_wanted {
+        let point = judgement.map_or_else(
+            || PointAnswer::forgotten(at_us, sample.value),
+            |judgement| PointAnswer::of(&judgement),
+        );
+        answer.verdicts.push(VerdictAnswer { series: SeriesName::from(&sample.series), point });
+    }
+}
+
+fn reject(sample: &Incoming, code: Code, detail: String) -> Rejection {
+    Rejection { index: sample.index, metric: Some(sample.series.metric().to_owned()), code, detail }
+}

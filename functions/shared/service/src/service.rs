@@ -1,0 +1,126 @@
+//! What the use cases share: store, writer, clock, totals.
+
+use std::sync::Arc;
+
+use detector::Deployed;
+use store::{Embedded, Redis, SeriesStore};
+use tracing::warn;
+
+use crate::clock::now_us;
+use crate::config::{Config, ConfigError};
+use crate::error::ServiceError;
+use crate::metrics::{RequestFacts, Totals, render};
+use crate::timed::Timed;
+use crate::writer::Writer;
+
+/// The use cases over one store. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Service {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<dyn SeriesStore>,
+    writer: Writer,
+    deployed: Deployed,
+    time_ahead_max_us: i64,
+    totals: Arc<Totals>,
+}
+
+/// Who else sees the series of a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Other processes: the series must live in Redis.
+    Shared,
+    /// Nobody: they may live in the process.
+    Alone,
+}
+
+/// The store that `config` names.
+pub fn store_for(config: &Config, role: Role) -> Result<Arc<dyn SeriesStore>, ConfigError> {
+    match (&config.redis, role) {
+        (Some(options), _) => {
+            let redis = Redis::new(options)
+                .map_err(|error| ConfigError::one(format!("REDIS_URL: {error}")))?;
+            Ok(Arc::new(redis))
+        }
+        (None, Role::Alone) => Ok(Arc::new(Embedded::new(now_us))),
+        (None, Role::Shared) => Err(ConfigError::one(
+            "REDIS_URL is missing: `ingest` and `analyze` in separate processes would not see each other's series; \
+             `standalone` runs without it",
+        )),
+    }
+}
+
+impl Service {
+    /// The use cases over `store`.
+    pub fn new(store: Arc<dyn SeriesStore>, config: &Config) -> Self {
+        let totals = Arc::new(Totals::default());
+        let store: Arc<dyn SeriesStore> = Arc::new(Timed::new(store, Arc::clone(&totals)));
+        let writer = Writer::new(Arc::clone(&store), config.deployed);
+        let time_ahead_max_us = config.time_ahead_max_us;
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                writer,
+                deployed: config.deployed,
+                time_ahead_max_us,
+                totals,
+            }),
+        }
+    }
+
+    /// Whether the store answers, and judges with the same detector.
+    pub async fn ready(&self) -> Result<(), ServiceError> {
+        Ok(self.store().ready(&self.deployed()).await?)
+    }
+
+    /// The totals of all processes as Prometheus text, version 0.0.4.
+    pub async fn metrics(&self) -> Result<String, ServiceError> {
+        self.flush().await;
+        Ok(render(&self.store().totals().await?)?)
+    }
+
+    /// Makes a route known, so that its counter starts from 0.
+    pub fn declare_request(&self, function: &str, method: &str, route: &str) {
+        self.totals().declare_request(function, method, route);
+    }
+
+    /// Counts a served request.
+    pub fn count_request(&self, facts: &RequestFacts) {
+        self.totals().count_request(facts);
+    }
+
+    /// Adds what this process counted to the totals in the store; what the store does not take is kept for the next.
+    pub async fn flush(&self) {
+        let totals = self.totals().take();
+        if totals.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store().add_totals(&totals).await {
+            warn!(code = error.code(), %error, "totals not saved");
+            self.totals().give_back(totals);
+        }
+    }
+
+    pub(crate) fn store(&self) -> &dyn SeriesStore {
+        self.inner.store.as_ref()
+    }
+
+    pub(crate) fn writer(&self) -> &Writer {
+        &self.inner.writer
+    }
+
+    pub(crate) fn totals(&self) -> &Totals {
+        &self.inner.totals
+    }
+
+    pub(crate) fn deployed(&self) -> Deployed {
+        self.inner.deployed
+    }
+
+    pub(crate) fn time_ahead_max_us(&self) -> i64 {
+        self.inner.time_ahead_max_us
+    }
+}

@@ -1,0 +1,101 @@
+//! A store whose steps are timed and counted.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use detector::{Deployed, Judgement};
+use store::{
+    Appended, Commit, Committed, Listed, NewSample, Page, SeriesKey, SeriesStore, State,
+    StoreError, Tenant,
+};
+use tokio::time::Instant;
+
+use crate::metrics::Totals;
+
+/// Passes every call on, and counts it.
+#[derive(Debug)]
+pub(crate) struct Timed {
+    inner: Arc<dyn SeriesStore>,
+    totals: Arc<Totals>,
+}
+
+impl Timed {
+    pub(crate) fn new(inner: Arc<dyn SeriesStore>, totals: Arc<Totals>) -> Self {
+        Self { inner, totals }
+    }
+
+    async fn timed<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let start = Instant::now();
+        let answer = call.await;
+        self.totals.count_operation(operation, start.elapsed().as_secs_f64(), answer.is_err());
+        answer
+    }
+}
+
+#[async_trait]
+impl SeriesStore for Timed {
+    async fn append(&self, key: &SeriesKey, samples: &[NewSample]) -> Result<Appended, StoreError> {
+        self.timed("append", self.inner.append(key, samples)).await
+    }
+
+    async fn commit(&self, key: &SeriesKey, commit: &Commit) -> Result<Committed, StoreError> {
+        self.timed("commit", self.inner.commit(key, commit)).await
+    }
+
+    async fn read(&self, key: &SeriesKey) -> Result<Option<State>, StoreError> {
+        self.timed("read", self.inner.read(key)).await
+    }
+
+    async fn anomalies(
+        &self,
+        key: &SeriesKey,
+        since_us: i64,
+        limit: usize,
+    ) -> Result<Vec<Judgement>, StoreError> {
+        self.timed("read", self.inner.anomalies(key, since_us, limit)).await
+    }
+
+    async fn list(
+        &self,
+        tenant: &Tenant,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Listed>, StoreError> {
+        self.timed("list", self.inner.list(tenant, cursor, limit)).await
+    }
+
+    async fn worst(&self, tenant: &Tenant, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
+        self.timed("list", self.inner.worst(tenant, limit)).await
+    }
+
+    async fn count(&self, tenant: &Tenant) -> Result<u64, StoreError> {
+        self.timed("list", self.inner.count(tenant)).await
+    }
+
+    async fn pending(&self, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
+        self.timed("list", self.inner.pending(limit)).await
+    }
+
+    async fn forget(&self, key: &SeriesKey) -> Result<bool, StoreError> {
+        self.timed("commit", self.inner.forget(key)).await
+    }
+
+    // The rest tells of the store and is no work on series.
+
+    async fn add_totals(&self, totals: &BTreeMap<String, u64>) -> Result<(), StoreError> {
+        self.inner.add_totals(totals).await
+    }
+
+    async fn totals(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        self.inner.totals().await
+    }
+
+    async fn ready(&self, deployed: &Deployed) -> Result<(), StoreError> {
+        self.inner.ready(deployed).await
+    }
+}

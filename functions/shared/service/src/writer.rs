@@ -1,0 +1,270 @@
+//! Appends, judges and commits: the loop of every writer of a series.
+//!
+//! Samples of a series that arrive while a round of it is under way in this process join the next round, so a hot
+//! series batches itself and never conflicts with its own process. A round runs in a task of its own: a client
+//! that hangs up cancels nobody else. There is no timer and no lock over a wait.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use detector::{Deployed, Judge, Judgement, Origin};
+use store::{
+    APPEND_MAX, Commit, Committed, INBOX_READ_MAX, NewSample, SeriesKey, SeriesStore, State,
+};
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+use crate::fate::{Fate, Round, WriteError};
+
+/// Most rounds of commit for one append: each conflict is another writer's progress, so more means a broken store.
+const COMMITS_MAX: usize = 64;
+
+/// Most requests of one series that may wait for its next round: past it they are told to come again.
+const WAITING_MAX: usize = 4_096;
+
+/// Writes series, one round at a time each.
+#[derive(Debug, Clone)]
+pub(crate) struct Writer {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<dyn SeriesStore>,
+    deployed: Deployed,
+    // A `std::sync::Mutex` and not a Tokio one: it is never held over a wait.
+    rounds: Mutex<HashMap<SeriesKey, VecDeque<Work>>>,
+}
+
+/// Samples of one request, and where to say what became of them.
+#[derive(Debug)]
+struct Work {
+    samples: Vec<NewSample>,
+    answer: oneshot::Sender<Result<Vec<Fate>, WriteError>>,
+}
+
+impl Writer {
+    pub(crate) fn new(store: Arc<dyn SeriesStore>, deployed: Deployed) -> Self {
+        Self { inner: Arc::new(Inner { store, deployed, rounds: Mutex::default() }) }
+    }
+
+    /// Writes samples of a series, and says for each what became of it; none judges only what waits.
+    ///
+    /// More than fit one round go round by round, in time order.
+    pub(crate) async fn write(
+        &self,
+        key: &SeriesKey,
+        samples: Vec<NewSample>,
+    ) -> Vec<Result<Fate, WriteError>> {
+        let mut order: Vec<usize> = (0..samples.len()).collect();
+        order.sort_by_key(|i| samples[*i].at_us.unwrap_or(i64::MAX));
+        let mut fates: Vec<Option<Result<Fate, WriteError>>> = vec![None; samples.len()];
+        for part in order.chunks(APPEND_MAX) {
+            let part_samples = part.iter().map(|i| samples[*i]).collect();
+            match self.join_round(key, part_samples).await {
+                Ok(part_fates) => {
+                    part.iter().zip(part_fates).for_each(|(i, fate)| fates[*i] = Some(Ok(fate)));
+                }
+                Err(error) => part.iter().for_each(|i| fates[*i] = Some(Err(error.clone()))),
+            }
+        }
+        fates.into_iter().map(|fate| fate.unwrap_or(Err(WriteError::Aborted))).collect()
+    }
+
+    /// Judges what waits in a series.
+    pub(crate) async fn drain(&self, key: &SeriesKey) -> Result<(), WriteError> {
+        self.join_round(key, Vec::new()).await.map(|_| ())
+    }
+
+    async fn join_round(
+        &self,
+        key: &SeriesKey,
+        samples: Vec<NewSample>,
+    ) -> Result<Vec<Fate>, WriteError> {
+        let (answer, fates) = oneshot::channel();
+        let work = Work { samples, answer };
+        let is_idle = {
+            let mut rounds = self.inner.rounds();
+            let is_idle = !rounds.contains_key(key);
+            let waiting = rounds.entry(key.clone()).or_default();
+            if waiting.len() >= WAITING_MAX {
+                return Err(WriteError::Overloaded);
+            }
+            waiting.push_back(work);
+            is_idle
+        };
+        if is_idle {
+            let rounds =
+                Rounds { inner: Arc::clone(&self.inner), key: key.clone(), is_over: false };
+            tokio::spawn(rounds.run());
+        }
+        // A sender that is gone without a word was dropped by a round that panicked.
+        fates.await.unwrap_or(Err(WriteError::Aborted))
+    }
+}
+
+impl Inner {
+    fn rounds(&self) -> MutexGuard<'_, HashMap<SeriesKey, VecDeque<Work>>> {
+        self.rounds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The rounds of one series, until nothing waits for another.
+struct Rounds {
+    inner: Arc<Inner>,
+    key: SeriesKey,
+    is_over: bool,
+}
+
+impl Drop for Rounds {
+    /// After a panic those who wait are let go, and the next request starts again.
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.inner.rounds().remove(&self.key);
+        }
+    }
+}
+
+impl Rounds {
+    async fn run(mut self) {
+        while let Some(works) = self.next_works() {
+            let samples: Vec<NewSample> =
+                works.iter().flat_map(|work| work.samples.iter().copied()).collect();
+            let mut fates = self.round(&samples).await.map(Vec::into_iter);
+            for Work { samples, answer } in works {
+                let part = match &mut fates {
+                    Ok(fates) => Ok(fates.take(samples.len()).collect()),
+                    Err(error) => Err(error.clone()),
+                };
+                // The client may have hung up; its samples are stored all the same.
+                let _hung_up = answer.send(part);
+            }
+        }
+    }
+
+    /// The requests of the next round: as many as fit one append, at least one.
+    ///
+    /// When none waits the series leaves the map under the same lock, so none can join a round that has ended.
+    fn next_works(&mut self) -> Option<Vec<Work>> {
+        let inner = Arc::clone(&self.inner);
+        let mut rounds = inner.rounds();
+        let waiting = rounds.get_mut(&self.key)?;
+        let (mut works, mut n_samples) = (Vec::new(), 0);
+        while let Some(work) = waiting.front() {
+            n_samples += work.samples.len();
+            if n_samples > APPEND_MAX && !works.is_empty() {
+                break;
+            }
+            works.extend(waiting.pop_front());
+        }
+        if works.is_empty() {
+            rounds.remove(&self.key);
+            self.is_over = true;
+            return None;
+        }
+        Some(works)
+    }
+
+    /// Appends, then judges and commits until none of the samples waits.
+    async fn round(&self, samples: &[NewSample]) -> Result<Vec<Fate>, WriteError> {
+        let appended = self.inner.store.append(&self.key, samples).await?;
+        let mut round = Round::new(samples, &appended.classes);
+        let mut state = if samples.is_empty() {
+            self.inner.store.read(&self.key).await?
+        } else {
+            appended.state
+        };
+        for _ in 0..COMMITS_MAX {
+            let Some(waiting) = state.filter(|state| !state.inbox.is_empty()) else {
+                return self.finish(round).await;
+            };
+            state = match self.judge_and_commit(&waiting).await? {
+                Outcome::Stored(judgements) => {
+                    round.resolve(&judgements);
+                    self.after_commit(&mut round, judgements.len()).await?
+                }
+                Outcome::Conflict(now) => {
+                    round.resolve_by_others(&now);
+                    self.append_again(&mut round)
+                        .await?
+                        .or(Some(now))
+                        .filter(|_| !round.is_resolved())
+                }
+            };
+        }
+        Err(WriteError::Backlog)
+    }
+
+    /// What is left to judge after a commit: the rest of a long inbox, and samples that it had no room for.
+    async fn after_commit(
+        &self,
+        round: &mut Round,
+        n_judged: usize,
+    ) -> Result<Option<State>, WriteError> {
+        let mut state = None;
+        if n_judged >= INBOX_READ_MAX {
+            state = self.inner.store.read(&self.key).await?;
+        }
+        Ok(self.append_again(round).await?.or(state))
+    }
+
+    /// Appends the samples that were not kept, or that the store has lost meanwhile.
+    async fn append_again(&self, round: &mut Round) -> Result<Option<State>, WriteError> {
+        let missing = round.missing();
+        if missing.is_empty() {
+            return Ok(None);
+        }
+        let samples: Vec<NewSample> = missing.iter().map(|(_, sample)| *sample).collect();
+        let appended = self.inner.store.append(&self.key, &samples).await?;
+        for ((i, _), class) in missing.iter().zip(&appended.classes) {
+            round.set_class(*i, class);
+        }
+        Ok(appended.state)
+    }
+
+    async fn judge_and_commit(&self, waiting: &State) -> Result<Outcome, WriteError> {
+        let mut judge =
+            Judge::restore(self.inner.deployed, waiting.memory.as_deref(), waiting.window.clone())?;
+        match judge.origin() {
+            Origin::Relearned => {
+                warn!(series = ?self.key.series(), "memory lost, relearned from the window");
+            }
+            Origin::Migrated => {
+                info!(series = ?self.key.series(), "memory migrated to this generation");
+            }
+            Origin::New | Origin::Stored => {}
+        }
+        let judgements: Vec<Judgement> =
+            waiting.inbox.iter().map(|sample| judge.judge(*sample)).collect();
+        let memory = judge.memory();
+        let newest_us = judgements.iter().map(|it| it.sample.at_us()).max().unwrap_or_default();
+        let commit = Commit {
+            version: waiting.version,
+            memory: memory.encode(),
+            cursor_us: memory.cursor_us.unwrap_or(newest_us),
+            floor_us: memory.floor_us,
+            judgements,
+        };
+        Ok(match self.inner.store.commit(&self.key, &commit).await? {
+            Committed::Done => Outcome::Stored(commit.judgements),
+            Committed::Conflict(now) => Outcome::Conflict(now),
+        })
+    }
+
+    /// Fills in what a window does not keep of an anomaly that another writer judged.
+    async fn finish(&self, mut round: Round) -> Result<Vec<Fate>, WriteError> {
+        if let Some(since_us) = round.oldest_without_expectation() {
+            let anomalies =
+                self.inner.store.anomalies(&self.key, since_us, store::ANOMALIES_KEPT_MAX).await?;
+            let by_time: BTreeMap<i64, Judgement> =
+                anomalies.iter().map(|it| (it.sample.at_us(), *it)).collect();
+            round.fill_in(&by_time);
+        }
+        round.into_fates()
+    }
+}
+
+enum Outcome {
+    Stored(Vec<Judgement>),
+    Conflict(State),
+}

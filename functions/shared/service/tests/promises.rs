@@ -1,0 +1,377 @@
+//! What a sender may rely on, over the embedded store and over a real Redis.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use detector::{Detector, Judge, Sample, Series};
+use intake::{Batch, Code, Incoming};
+use service::{
+    Config, IngestAnswer, Role, Service, ServiceError, VerdictsWanted, now_us, store_for,
+};
+use store::Tenant;
+use store::testbed::RedisServer;
+
+fn config(vars: &[(&str, &str)]) -> Config {
+    Config::from_env(vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+        .unwrap()
+}
+
+fn service(vars: &[(&str, &str)]) -> Service {
+    let config = config(vars);
+    Service::new(store_for(&config, Role::Alone).unwrap(), &config)
+}
+
+fn replica(server: &RedisServer) -> Service {
+    service(&[("REDIS_URL", &server.url())])
+}
+
+fn series(metric: &str) -> Series {
+    Series::new("checkout", metric, BTreeMap::new()).unwrap()
+}
+
+/// Minute `i` of a past day.
+fn minute(i: i64) -> i64 {
+    1_700_000_000_000_000 + i * 60_000_000
+}
+
+/// A daily wave with a spike each 97th minute.
+fn value(i: i64) -> f64 {
+    let phase = (i % 1_440) as f64 / 1_440.0 * std::f64::consts::TAU;
+    let noise = ((i * 7_919) % 1_009) as f64 / 1_009.0;
+    (300.0 + 90.0 * phase.sin() + 12.0 * noise) * if i % 97 == 96 { 1.9 } else { 1.0 }
+}
+
+fn batch_of(metric: &str, samples: impl IntoIterator<Item = (Option<i64>, f64)>) -> Batch {
+    let incoming =
+        |(index, (at_us, value))| Incoming { index, series: series(metric), at_us, value };
+    Batch { samples: samples.into_iter().enumerate().map(incoming).collect(), rejected: Vec::new() }
+}
+
+fn wave(range: std::ops::Range<i64>) -> Batch {
+    batch_of("rps", range.map(|i| (Some(minute(i)), value(i))))
+}
+
+async fn send(service: &Service, batch: Batch) -> IngestAnswer {
+    let n_read = batch.n_read();
+    let answer = service.ingest(&Tenant::default(), batch, VerdictsWanted::All).await;
+    assert_eq!(answer.n_read(), n_read);
+    answer
+}
+
+fn judged_offline(n: i64) -> Judge {
+    let mut judge = Judge::new(Detector::default());
+    for i in 0..n {
+        judge.judge(Sample::new(minute(i), value(i)).unwrap());
+    }
+    judge
+}
+
+/// Verdicts, scores and bands that came back are those of the detector, bit for bit.
+async fn verdicts_equal_the_detectors(service: &Service) {
+    let mut judge = Judge::new(Detector::default());
+    let mut from = 0;
+    for len in [1, 7, 300, 512, 1_200, 2_000] {
+        let answer = send(service, wave(from..from + len)).await;
+        assert_eq!(answer.accepted, len as usize);
+        for (verdict, i) in answer.verdicts.iter().zip(from..) {
+            let judgement = judge.judge(Sample::new(minute(i), value(i)).unwrap());
+            assert_eq!(verdict.point, service::answers::PointAnswer::of(&judgement), "minute {i}");
+        }
+        from += len;
+    }
+}
+
+#[tokio::test]
+async fn verdicts_over_the_embedded_store_equal_the_detectors() {
+    verdicts_equal_the_detectors(&service(&[])).await;
+}
+
+#[tokio::test]
+async fn verdicts_over_redis_equal_the_detectors() {
+    let server = RedisServer::start();
+    verdicts_equal_the_detectors(&replica(&server)).await;
+}
+
+#[tokio::test]
+async fn a_request_sent_three_times_changes_nothing_after_the_first() {
+    let server = RedisServer::start();
+    let service = replica(&server);
+    // A hundred windows of fifty.
+    let first = send(&service, wave(0..5_000)).await;
+    assert_eq!((first.accepted, first.duplicates, first.too_old), (5_000, 0, 0));
+    let told = service.analyze(&Tenant::default(), series("rps")).await.unwrap();
+    for _ in 0..2 {
+        let again = send(&service, wave(0..5_000)).await;
+        assert_eq!((again.accepted, again.rejected.len()), (0, 0));
+        assert_eq!((again.duplicates, again.too_old), (128, 5_000 - 128));
+        for (stored, said) in again.verdicts.iter().zip(&first.verdicts[5_000 - 128..]) {
+            assert_eq!(
+                (stored.point.verdict, stored.point.score),
+                (said.point.verdict, said.point.score)
+            );
+            assert!(stored.point.verdict != Some("anomaly") || stored == said);
+        }
+        assert_eq!(service.analyze(&Tenant::default(), series("rps")).await.unwrap(), told);
+    }
+}
+
+#[tokio::test]
+async fn another_value_at_the_same_time_is_a_conflict() {
+    let service = service(&[]);
+    send(&service, wave(0..10)).await;
+    let answer =
+        send(&service, batch_of("rps", [(Some(minute(5)), 1.0), (Some(minute(10)), 2.0)])).await;
+    assert_eq!((answer.accepted, answer.rejected.len()), (1, 1));
+    assert_eq!((answer.rejected[0].code, answer.rejected[0].index), (Code::Conflict, 0));
+    assert!(!answer.is_all_rejected());
+}
+
+#[tokio::test]
+async fn a_late_sample_is_kept_judged_and_marked() {
+    let service = service(&[]);
+    send(&service, wave(0..200)).await;
+    let answer = send(&service, batch_of("rps", [(Some(minute(150) + 1), 9_000.0)])).await;
+    assert_eq!((answer.accepted, answer.late), (1, 1));
+    assert!(answer.verdicts[0].point.late);
+    assert_eq!(answer.verdicts[0].point.verdict, Some("anomaly"));
+    let told = service.analyze(&Tenant::default(), series("rps")).await.unwrap();
+    assert_eq!((told.late_count, told.last.unwrap().timestamp), (1, minute(199)));
+    let again = send(&service, batch_of("rps", [(Some(minute(150) + 1), 9_000.0)])).await;
+    assert_eq!(again.verdicts, answer.verdicts);
+}
+
+#[tokio::test]
+async fn a_time_too_far_ahead_is_refused_and_the_rest_kept() {
+    let service = service(&[]);
+    let answer = send(
+        &service,
+        batch_of("rps", [(Some(now_us() + 60_000_000), 1.0), (Some(now_us()), 1.0)]),
+    )
+    .await;
+    assert_eq!((answer.accepted, answer.rejected[0].code), (1, Code::TimeAhead));
+}
+
+#[tokio::test]
+async fn samples_without_a_time_never_conflict() {
+    let server = RedisServer::start();
+    let service = replica(&server);
+    let sends = (0..40).map(|_| send(&service, batch_of("rps", [(None, 1.0); 20])));
+    let answers = futures_util::future::join_all(sends).await;
+    assert_eq!(answers.iter().map(|answer| answer.accepted).sum::<usize>(), 800);
+    let told = service.analyze(&Tenant::default(), series("rps")).await.unwrap();
+    assert_eq!((told.judged_count, told.pending), (800, 0));
+}
+
+#[tokio::test]
+async fn many_writers_on_three_replicas_store_each_sample_once() {
+    let server = RedisServer::start();
+    let replicas = [replica(&server), replica(&server), replica(&server)];
+    let n = 2_000;
+    // Batches of 10, dealt out so that neighbors travel at the same time to different replicas.
+    let sends = (0..8).map(|writer| {
+        let service = &replicas[writer % 3];
+        async move {
+            let mut sums = [0; 4];
+            let mut from = writer as i64 * 10;
+            while from < n {
+                let answer = send(service, wave(from..from + 10)).await;
+                let sum = [answer.accepted, answer.late, answer.duplicates, answer.too_old];
+                sums.iter_mut().zip(sum).for_each(|(total, part)| *total += part);
+                from += 80;
+            }
+            sums
+        }
+    });
+    let sums = futures_util::future::join_all(sends).await;
+    let [accepted, late, duplicates, too_old] =
+        sums.iter().fold([0; 4], |a, b| std::array::from_fn(|i| a[i] + b[i]));
+    assert_eq!((accepted + too_old, duplicates), (n as usize, 0));
+    let told = replicas[0].analyze(&Tenant::default(), series("rps")).await.unwrap();
+    assert_eq!(told.judged_count, accepted as u64);
+    // Of a sample that another writer judged, and whose place in the window is gone, lateness is not known.
+    assert!(late as u64 <= told.late_count);
+    let offline = judged_offline(n);
+    let window: Vec<Sample> =
+        offline.window().judged().iter().map(|judged| judged.sample).collect();
+    let state = store_for(&config(&[("REDIS_URL", &server.url())]), Role::Shared).unwrap();
+    let stored = state
+        .read(&store::SeriesKey::new(Tenant::default(), series("rps")))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(stored.window.iter().map(|judged| judged.sample).collect::<Vec<_>>(), window);
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_cancels_nobody() {
+    let server = RedisServer::start();
+    let service = Arc::new(replica(&server));
+    let mut sends = Vec::new();
+    for i in 0..200 {
+        let service = Arc::clone(&service);
+        let send = tokio::spawn(async move { send(&service, wave(i..i + 1)).await });
+        if i % 2 == 0 {
+            send.abort();
+        } else {
+            sends.push(send);
+        }
+    }
+    for send in sends {
+        let answer = send.await.unwrap();
+        assert_eq!(answer.accepted + answer.too_old, 1);
+    }
+}
+
+#[tokio::test]
+async fn what_a_dead_writer_left_is_judged_by_the_next_reader_or_sweep() {
+    let server = RedisServer::start();
+    let service = replica(&server);
+    let store = store_for(&config(&[("REDIS_URL", &server.url())]), Role::Shared).unwrap();
+    for metric in ["rps", "cpu", "latency"] {
+        let key = store::SeriesKey::new(Tenant::default(), series(metric));
+        store
+            .append(&key, &[store::NewSample { at_us: Some(minute(1)), value: 1.0 }])
+            .await
+            .unwrap();
+    }
+    let told = service.analyze(&Tenant::default(), series("rps")).await.unwrap();
+    assert_eq!((told.pending, told.judged_count), (0, 1));
+    let swept = service.sweep().await.unwrap();
+    assert_eq!((swept.series, swept.judged, swept.failed), (2, 2, 0));
+    assert_eq!(service.sweep().await.unwrap().series, 0);
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_told_by_code_and_a_resend_is_safe() {
+    let mut server = RedisServer::start();
+    let service = replica(&server);
+    send(&service, wave(0..50)).await;
+    server.stop();
+    let answer = send(&service, wave(50..60)).await;
+    assert!(answer.is_store_unavailable());
+    assert!(answer.rejected.iter().all(|it| it.code == Code::StoreUnavailable));
+    assert!(service.ready().await.unwrap_err().is_unavailable());
+    server.start_again();
+    let mut resent = send(&service, wave(50..60)).await;
+    for _ in 0..100 {
+        if !resent.is_store_unavailable() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        resent = send(&service, wave(50..60)).await;
+    }
+    assert_eq!(resent.accepted, 10);
+    service.ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn two_detectors_of_one_generation_are_an_error_and_not_a_fight() {
+    let server = RedisServer::start();
+    let one = replica(&server);
+    let url = server.url();
+    let other = service(&[("REDIS_URL", &url), ("TIDEMARK_DETECTOR", "zscore")]);
+    send(&one, wave(0..50)).await;
+    one.ready().await.unwrap();
+    assert_eq!(other.ready().await.unwrap_err().code(), "detector_mismatch");
+    let answer = send(&other, wave(50..51)).await;
+    assert_eq!(answer.rejected[0].code, Code::DetectorMismatch);
+    let higher = [
+        ("REDIS_URL", url.as_str()),
+        ("TIDEMARK_DETECTOR", "zscore"),
+        ("TIDEMARK_DETECTOR_GENERATION", "1"),
+    ];
+    let higher = service(&higher);
+    send(&higher, wave(51..60)).await;
+    send(&one, wave(60..70)).await;
+    let told = one.analyze(&Tenant::default(), series("rps")).await.unwrap();
+    assert!(told.detector.starts_with("zscore"));
+    assert_eq!(told.judged_count, 70);
+}
+
+#[tokio::test]
+async fn ten_thousand_series_come_in_one_request_and_page_by_page() {
+    let service = service(&[]);
+    let incoming = |index| {
+        let series = Series::new("fleet", format!("m{index}"), BTreeMap::new()).unwrap();
+        Incoming { index, series, at_us: Some(minute(0)), value: 1.0 }
+    };
+    let answer = send(
+        &service,
+        Batch { samples: (0..10_000).map(incoming).collect(), rejected: Vec::new() },
+    )
+    .await;
+    assert_eq!(answer.accepted, 10_000);
+    let (mut names, mut cursor) = (BTreeSet::new(), None::<String>);
+    loop {
+        let page = service.list_series(&Tenant::default(), cursor.as_deref(), 999).await.unwrap();
+        names.extend(page.series.into_iter().map(|listed| listed.series.metric));
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(names.len(), 10_000);
+}
+
+#[tokio::test]
+async fn anomalies_page_from_the_newest_to_the_oldest() {
+    let service = service(&[]);
+    send(&service, wave(0..3_000)).await;
+    let (mut times, mut before_us) = (Vec::new(), None);
+    loop {
+        let range = service::AnomalyRange { since_us: 0, before_us, limit: 4 };
+        let page = service.list_anomalies(&Tenant::default(), series("rps"), range).await.unwrap();
+        times.extend(page.anomalies.iter().map(|anomaly| anomaly.timestamp));
+        before_us = page.next.map(|next| next.parse().unwrap());
+        if before_us.is_none() {
+            break;
+        }
+    }
+    assert!(times.is_sorted_by(|a, b| a > b));
+    let told = service.analyze(&Tenant::default(), series("rps")).await.unwrap();
+    assert_eq!(times.len() as u64, told.anomaly_count);
+    let unknown = service.analyze(&Tenant::default(), series("nothing")).await.unwrap_err();
+    assert!(matches!(unknown, ServiceError::NotFound));
+}
+
+#[tokio::test]
+async fn a_series_in_a_body_is_judged_as_the_stored_one_and_stored_nowhere() {
+    let service = service(&[]);
+    let stored = send(&service, wave(0..500)).await;
+    let body = service.analyze_body(wave(0..500), None);
+    assert_eq!(body.verdicts, stored.verdicts);
+    let told = service.summary(&Tenant::new("nobody")).await.unwrap();
+    assert_eq!((told.series_count, told.worst.len()), (0, 0));
+    let untimed = service.analyze_body(batch_of("rps", [(None, 1.0)]), None);
+    assert_eq!(untimed.rejected[0].code, Code::TimeInvalid);
+}
+
+#[tokio::test]
+async fn the_summary_names_the_worst_and_tenants_see_only_their_own() {
+    let service = service(&[]);
+    send(&service, wave(0..1_000)).await;
+    let summary = service.summary(&Tenant::default()).await.unwrap();
+    assert_eq!((summary.series_count, summary.worst.len()), (1, 1));
+    assert!(summary.worst[0].anomaly_count > 5);
+    let other = Tenant::new("other");
+    assert_eq!(service.summary(&other).await.unwrap().series_count, 0);
+    assert!(service.analyze(&other, series("rps")).await.unwrap_err().is_not_found());
+}
+
+#[tokio::test]
+async fn metrics_of_all_replicas_are_the_same_totals() {
+    let server = RedisServer::start();
+    let (one, other) = (replica(&server), replica(&server));
+    send(&one, wave(0..300)).await;
+    send(&other, wave(300..400)).await;
+    send(&other, wave(390..400)).await;
+    other.flush().await;
+    for service in [one, other] {
+        let text = service.metrics().await.unwrap();
+        assert!(text.contains("samples_total{outcome=\"accepted\"} 400"), "{text}");
+        assert!(text.contains("samples_total{outcome=\"duplicate\"} 10"), "{text}");
+    }
+}
