@@ -125,11 +125,13 @@ impl Judge {
             judge.memory.floor_us =
                 Some(oldest.sample.at_us() - 1).filter(|floor_us| *floor_us >= 0);
         }
-        for judged in &samples {
-            judge.learn(judged.sample);
+        judge.window = Window::restore(judge.kept(), Vec::new(), judge.memory.floor_us);
+        for judged in samples {
+            let verdict = judge.verdict(judged.sample);
+            judge.learn(judged.sample, &verdict);
+            judge.window.insert(judged);
             judge.memory.cursor_us = judge.memory.cursor_us.max(Some(judged.sample.at_us()));
         }
-        judge.window = Window::restore(judge.kept(), samples, judge.memory.floor_us);
         judge.memory.floor_us = judge.window.floor_us();
         judge
     }
@@ -154,7 +156,7 @@ impl Judge {
             self.memory.counters.late += 1;
             self.learn_late(sample);
         } else {
-            self.learn(sample);
+            self.learn(sample, &judgement.verdict);
             self.memory.cursor_us = Some(at_us);
             self.memory.last = Some(judgement);
             self.memory.episode = self.episode_with(judgement);
@@ -178,11 +180,11 @@ impl Judge {
         }
     }
 
-    fn learn(&mut self, sample: Sample) {
+    fn learn(&mut self, sample: Sample, verdict: &Verdict) {
         match (&self.memory.detector, &mut self.memory.state) {
             (Detector::Ewma(ewma), State::Ewma(state)) => ewma.learn(state, sample),
             (Detector::Deviation(deviation), State::Deviation(state)) => {
-                deviation.learn(state, sample);
+                deviation.learn(state, sample, verdict);
             }
             _ => {}
         }
