@@ -1,0 +1,98 @@
+//! `evaluator run`: detectors on scenarios.
+
+use rayon::prelude::*;
+
+use super::progress;
+use crate::cli::Output;
+use crate::contender::Contender;
+use crate::measure::{Extras, Measured, Plan, Rule, measure};
+use crate::provenance;
+use crate::record::{Record, ScenarioNote};
+use crate::scenario::Scenario;
+
+/// Series of a scenario under `--quick`: one for each noise.
+const QUICK_SERIES: usize = 4;
+
+/// Arguments of `run`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Scenarios of `list`, or paths of scenario files; all of `list` when none is given.
+    pub scenarios: Vec<String>,
+    /// A detector, `silent` or `random`; repeatable; the ancestor's rule, the default, robust, ewma and both
+    /// baselines when none is given.
+    #[arg(long = "detector", value_name = "SPEC")]
+    pub detectors: Vec<Contender>,
+    /// Added to each scenario's own seed; also seeds the random baseline and the intervals.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// At most four series per scenario.
+    #[arg(long)]
+    pub quick: bool,
+    /// Leave out the time per sample, so that the same command makes the same bytes.
+    #[arg(long)]
+    pub untimed: bool,
+    /// Leave traces and sweeps out of the record: the file is small, the page has no charts.
+    #[arg(long)]
+    pub no_charts: bool,
+    /// Where reports go.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// Measures and reports.
+pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    let scenarios = scenarios(args)?;
+    let contenders =
+        if args.detectors.is_empty() { Contender::defaults()? } else { args.detectors.clone() };
+    let n_series: usize = scenarios.iter().map(|scenario| scenario.n_series).sum();
+    let bar = progress::bar(n_series * contenders.len(), "series judged");
+    let extras =
+        Extras { charts: args.output.has_charts() && !args.no_charts, timing: !args.untimed };
+    let measured: Vec<Measured> = scenarios
+        .par_iter()
+        .map(|scenario| {
+            let series = scenario.generate(args.seed);
+            let plan = Plan {
+                scenario: &scenario.name,
+                series: &series,
+                seed: args.seed,
+                rule: Rule::Usual,
+                extras,
+            };
+            measure(&plan, &contenders, || bar.inc(1))
+        })
+        .collect();
+    bar.finish_and_clear();
+    let mut record = Record {
+        title: "Detection quality on synthetic scenarios".to_owned(),
+        command: provenance::command_line(),
+        commit: provenance::commit(),
+        seed: args.seed,
+        rows: Vec::new(),
+        traces: Vec::new(),
+        sweeps: Vec::new(),
+        scenarios: scenarios.iter().map(note).collect(),
+    };
+    for one in measured {
+        one.add_to(&mut record);
+    }
+    args.output.write(&record)
+}
+
+fn scenarios(args: &Args) -> anyhow::Result<Vec<Scenario>> {
+    let mut scenarios = if args.scenarios.is_empty() {
+        Scenario::catalogue()?
+    } else {
+        args.scenarios.iter().map(|name| Scenario::find(name)).collect::<Result<_, _>>()?
+    };
+    if args.quick {
+        for scenario in &mut scenarios {
+            scenario.n_series = scenario.n_series.min(QUICK_SERIES);
+        }
+    }
+    Ok(scenarios)
+}
+
+fn note(scenario: &Scenario) -> ScenarioNote {
+    ScenarioNote { name: scenario.name.clone(), analysis: scenario.analysis.clone() }
+}

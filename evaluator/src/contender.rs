@@ -1,0 +1,217 @@
+//! What is measured: a detector as production runs it, or one of two baselines that only a report needs.
+//!
+//! The silent baseline shows what accuracy is worth, the random one what luck is worth. Detection itself is
+//! the detector crate's; nothing here judges.
+
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+
+use detector::{Detector, Judge, Kind, SpecError, Verdict};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use crate::labeled::Labeled;
+
+/// The rule that the ancestor of this system ran, which every report shows for comparison.
+pub const ANCESTOR_SPEC: &str = "zscore:window=50,threshold=2,self=included";
+
+/// Share of the samples that the random baseline alarms on.
+const RANDOM_ALARM_SHARE: f64 = 0.01;
+
+/// What judges the series of a report.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Contender {
+    /// A detector of production.
+    Detector(Detector),
+    /// Never alarms.
+    Silent,
+    /// Alarms on one sample in a hundred, whatever comes.
+    Random,
+}
+
+/// What was said of one row, without the expectation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Opinion {
+    /// Which of the four things.
+    pub kind: Kind,
+    /// The score; 0 when nothing was judged.
+    pub score: f64,
+}
+
+/// What was said of each row of one series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Opinions {
+    /// One per row.
+    pub rows: Vec<Opinion>,
+    /// Size of the memory at the end, besides the window, in bytes.
+    pub memory_len: usize,
+}
+
+impl Contender {
+    /// What `run` and `score` measure unless told otherwise; the ancestor's rule is first.
+    pub fn defaults() -> Result<Vec<Self>, SpecError> {
+        let detectors = [ANCESTOR_SPEC, "deviation", "robust", "ewma"];
+        let mut contenders = detectors
+            .iter()
+            .map(|spec| spec.parse().map(Self::Detector))
+            .collect::<Result<Vec<_>, _>>()?;
+        contenders.extend([Self::Silent, Self::Random]);
+        Ok(contenders)
+    }
+
+    /// An alarm is a score above it.
+    pub fn threshold(&self) -> f64 {
+        match self {
+            Self::Detector(detector) => detector.threshold(),
+            Self::Silent => 1.0,
+            Self::Random => 1.0 - RANDOM_ALARM_SHARE,
+        }
+    }
+
+    /// Whether it is one of the two baselines, of which traces and sweeps say nothing.
+    pub fn is_baseline(&self) -> bool {
+        !matches!(self, Self::Detector(_))
+    }
+
+    /// Judges a whole series; `stream` tells the random baseline's series apart.
+    pub fn judge(&self, series: &Labeled, seed: u64, stream: u64) -> Opinions {
+        match self {
+            Self::Detector(detector) => judge_rows(*detector, series),
+            Self::Silent => {
+                let nothing = Opinion { kind: Kind::Normal, score: 0.0 };
+                Opinions { rows: vec![nothing; series.rows.len()], memory_len: 0 }
+            }
+            Self::Random => random_opinions(series, self.threshold(), seed, stream),
+        }
+    }
+
+    /// Judges a whole series and answers the verdicts of `rows` in full; baselines expect nothing.
+    pub fn verdicts(&self, series: &Labeled, rows: &Range<usize>) -> Vec<Verdict> {
+        let Self::Detector(detector) = self else {
+            return vec![Verdict::unjudged(Kind::Normal); rows.len()];
+        };
+        let mut judge = Judge::new(*detector);
+        let mut verdicts = Vec::with_capacity(rows.len());
+        for (i, row) in series.rows.iter().enumerate().take(rows.end) {
+            let verdict = row.sample().map(|sample| judge.judge(sample).verdict);
+            if rows.contains(&i) {
+                verdicts.push(verdict.unwrap_or(Verdict::unjudged(Kind::Learning)));
+            }
+        }
+        verdicts
+    }
+}
+
+fn judge_rows(detector: Detector, series: &Labeled) -> Opinions {
+    let mut judge = Judge::new(detector);
+    let mut rows = Vec::with_capacity(series.rows.len());
+    for row in &series.rows {
+        rows.push(match row.sample() {
+            Some(sample) => {
+                let verdict = judge.judge(sample).verdict;
+                Opinion { kind: verdict.kind, score: verdict.score }
+            }
+            None => Opinion { kind: Kind::Learning, score: 0.0 },
+        });
+    }
+    Opinions { rows, memory_len: judge.memory_len() }
+}
+
+fn random_opinions(series: &Labeled, threshold: f64, seed: u64, stream: u64) -> Opinions {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(stream);
+    let mut opinion = || {
+        let score = random.random::<f64>();
+        Opinion { kind: if score > threshold { Kind::Anomaly } else { Kind::Normal }, score }
+    };
+    Opinions { rows: series.rows.iter().map(|_| opinion()).collect(), memory_len: 0 }
+}
+
+impl fmt::Display for Contender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Detector(detector) => detector.fmt(f),
+            Self::Silent => f.write_str("silent"),
+            Self::Random => f.write_str("random"),
+        }
+    }
+}
+
+impl FromStr for Contender {
+    type Err = SpecError;
+
+    fn from_str(text: &str) -> Result<Self, SpecError> {
+        match text {
+            "silent" => Ok(Self::Silent),
+            "random" => Ok(Self::Random),
+            spec => spec.parse().map(Self::Detector),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labeled::LabeledRow;
+
+    fn series(values: &[f64]) -> Labeled {
+        let row = |(i, value): (usize, &f64)| LabeledRow {
+            at_us: i as i64 * 60_000_000,
+            value: *value,
+            label: false,
+        };
+        Labeled::from_rows("test".to_owned(), values.iter().enumerate().map(row).collect())
+    }
+
+    #[test]
+    fn names_read_back() {
+        for contender in Contender::defaults().unwrap() {
+            assert_eq!(contender.to_string().parse::<Contender>(), Ok(contender));
+        }
+        assert!("loud".parse::<Contender>().is_err());
+    }
+
+    #[test]
+    fn a_row_that_is_no_sample_changes_nothing_that_follows() {
+        let clean: Vec<f64> = (0..200).map(|i| f64::from(i % 7)).collect();
+        let mut dirty = series(&clean);
+        dirty.rows.insert(
+            100,
+            LabeledRow { at_us: dirty.rows[100].at_us, value: f64::NAN, label: false },
+        );
+        for contender in
+            Contender::defaults().unwrap().into_iter().filter(|contender| !contender.is_baseline())
+        {
+            let mut opinions = contender.judge(&dirty, 0, 0).rows;
+            assert_eq!(opinions.remove(100), Opinion { kind: Kind::Learning, score: 0.0 });
+            assert_eq!(opinions, contender.judge(&series(&clean), 0, 0).rows, "{contender}");
+        }
+    }
+
+    #[test]
+    fn verdicts_in_full_are_those_of_the_scores() {
+        let series = series(&(0..300).map(|i| f64::from(i % 11)).collect::<Vec<_>>());
+        for contender in
+            Contender::defaults().unwrap().into_iter().filter(|contender| !contender.is_baseline())
+        {
+            let opinions = contender.judge(&series, 0, 0).rows;
+            for (verdict, opinion) in
+                contender.verdicts(&series, &(100..200)).iter().zip(&opinions[100..200])
+            {
+                assert_eq!((verdict.kind, verdict.score), (opinion.kind, opinion.score));
+            }
+        }
+    }
+
+    #[test]
+    fn the_random_baseline_alarms_on_about_one_percent_and_is_seeded() {
+        let series = series(&vec![1.0; 20_000]);
+        let opinions = Contender::Random.judge(&series, 1, 2);
+        let n_alarms = opinions.rows.iter().filter(|opinion| opinion.kind == Kind::Anomaly).count();
+        assert!((140..=260).contains(&n_alarms), "{n_alarms}");
+        assert_eq!(opinions, Contender::Random.judge(&series, 1, 2));
+        assert_ne!(opinions, Contender::Random.judge(&series, 1, 3));
+    }
+}

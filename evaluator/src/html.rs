@@ -1,0 +1,94 @@
+//! The report as one HTML page that a browser shows without a network.
+//!
+//! Texts and tables are written here, so that they can be read, printed and searched without scripts;
+//! the charts are drawn in the browser from the numbers embedded in the page. Nothing is loaded from
+//! anywhere: a report is kept for years and mailed around.
+
+mod chart_data;
+mod detectors;
+mod figures;
+mod folds;
+mod kinds;
+mod pooled;
+mod tables;
+mod text;
+
+use crate::record::Record;
+use detectors::Detectors;
+use text::escape;
+
+const PAGE: &str = include_str!("html/page.html");
+const STYLE: &str = include_str!("html/style.css");
+const SWEEPS: &str = include_str!("html/sweeps.html");
+const SERIES: &str = include_str!("html/series.html");
+const CHART_SCRIPT: &str = include_str!("html/chart.js");
+const SWEEPS_SCRIPT: &str = include_str!("html/sweeps.js");
+const TRACE_SCRIPT: &str = include_str!("html/trace.js");
+const SERIES_SCRIPT: &str = include_str!("html/series.js");
+
+/// The page of a record.
+pub fn render(record: &Record) -> String {
+    let detectors = Detectors::of(record);
+    let commit = record.commit.as_deref().map_or_else(
+        || "outside a repository".to_owned(),
+        |commit| format!("commit <code>{}</code>", escape(commit)),
+    );
+    fill(
+        PAGE,
+        &[
+            ("title", &escape(&record.title)),
+            ("style", STYLE),
+            ("lead", &figures::lead(record, &detectors)),
+            ("figures", &figures::key_figures(record, &detectors)),
+            ("quality", &tables::quality(record, &detectors)),
+            ("details", &folds::details(record, &detectors)),
+            ("kinds", &kinds::section(record, &detectors)),
+            ("sweeps", if has_sweeps(record) { SWEEPS } else { "" }),
+            ("series", if has_traces(record) { SERIES } else { "" }),
+            ("command", &escape(&record.command)),
+            ("seed", &record.seed.to_string()),
+            ("commit", &commit),
+            ("n_rows", &record.rows.len().to_string()),
+            ("data", &chart_data::json(record, &detectors)),
+            ("script", &script(record)),
+        ],
+    )
+}
+
+fn has_sweeps(record: &Record) -> bool {
+    !record.sweeps.is_empty()
+}
+
+/// Whether there is a sample to draw.
+fn has_traces(record: &Record) -> bool {
+    record.traces.iter().any(|trace| !trace.points.is_empty())
+}
+
+/// The scripts of the charts that the page has.
+fn script(record: &Record) -> String {
+    let mut parts = vec![CHART_SCRIPT];
+    if has_sweeps(record) {
+        parts.push(SWEEPS_SCRIPT);
+    }
+    if has_traces(record) {
+        parts.extend([TRACE_SCRIPT, SERIES_SCRIPT]);
+    }
+    parts.join("\n")
+}
+
+/// Puts each value in the place of its `{{name}}`, in one pass: what a value holds is never filled again.
+fn fill(template: &str, values: &[(&str, &str)]) -> String {
+    let mut page = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (name, after) = after.split_once("}}").expect("the templates close each brace");
+        let value = values.iter().find(|(known, _)| *known == name);
+        page.push_str(before);
+        page.push_str(value.expect("the templates name known values only").1);
+        rest = after;
+    }
+    page + rest
+}
+
+#[cfg(test)]
+mod tests;

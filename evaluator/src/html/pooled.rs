@@ -1,0 +1,60 @@
+//! The rows of all scenarios added up, one row per detector.
+//!
+//! Counts are added before any share is taken, so that a long scenario weighs more than a short one and
+//! no average of averages appears. What cannot be added (delays, intervals, rankings) is left out.
+
+use crate::html::detectors::Detectors;
+use crate::record::{Confusion, EventScore, Record, Row};
+use crate::score::ratio;
+
+/// What the added-up rows call their scenario.
+pub(crate) const TOGETHER: &str = "All scenarios together";
+
+/// One row per detector, in the order of the detectors.
+pub(crate) fn rows(record: &Record, detectors: &Detectors<'_>) -> Vec<Row> {
+    detectors.all.iter().filter_map(|named| row(record, named.spec)).collect()
+}
+
+/// The added-up row of one detector; none when it has no row.
+pub(crate) fn row(record: &Record, spec: &str) -> Option<Row> {
+    let mut rows = record.rows.iter().filter(|row| row.detector == spec);
+    let first = rows.next()?;
+    let mut sum = Row {
+        scenario: TOGETHER.to_owned(),
+        detector: spec.to_owned(),
+        delay_samples: None,
+        by_kind: Vec::new(),
+        ranking: None,
+        intervals: None,
+        first_day: None,
+        nab: None,
+        kpi: None,
+        micros_per_sample: None,
+        ..first.clone()
+    };
+    for row in rows {
+        add(&mut sum, row);
+    }
+    let EventScore { n_events, caught, false_runs, .. } = sum.events;
+    sum.events.precision = ratio(caught as f64, (caught + false_runs) as f64);
+    sum.events.recall = ratio(caught as f64, n_events as f64);
+    sum.events.f1 = ratio(2.0 * caught as f64, (caught + false_runs + n_events) as f64);
+    sum.rates = sum.point.rates();
+    sum.false_alarms_per_series_day = ratio(false_runs as f64, sum.series_days);
+    Some(sum)
+}
+
+fn add(sum: &mut Row, row: &Row) {
+    let Confusion { tp, tn, fp, fn_ } = row.point;
+    sum.point.tp += tp;
+    sum.point.tn += tn;
+    sum.point.fp += fp;
+    sum.point.fn_ += fn_;
+    sum.events.n_events += row.events.n_events;
+    sum.events.caught += row.events.caught;
+    sum.events.caught_early += row.events.caught_early;
+    sum.events.false_runs += row.events.false_runs;
+    sum.n_series += row.n_series;
+    sum.n_samples += row.n_samples;
+    sum.series_days += row.series_days;
+}

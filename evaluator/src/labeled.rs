@@ -1,0 +1,182 @@
+//! A series whose anomalies are known: what generators make, readers read and scorers count against.
+//!
+//! Rows that are no samples (NaN, a time before 1970) stay in their place, so that labels, windows and
+//! verdicts have one index; they are never judged.
+
+use std::ops::Range;
+
+use detector::Sample;
+
+/// The kind of an anomaly whose labels do not say what it is.
+pub const KIND_UNKNOWN: &str = "anomaly";
+
+/// How long the cold start is that main numbers leave out, in microseconds: one day of the season.
+const COLD_START_US: i64 = 86_400 * 1_000_000;
+
+/// Longest cold start as a share of a series, or a short history would have nothing left to score;
+/// the share that the Numenta benchmark uses.
+const COLD_START_SHARE_MAX: f64 = 0.15;
+
+/// One row of a labelled series.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LabeledRow {
+    /// Unix microseconds.
+    pub at_us: i64,
+    /// The value; may be NaN, because real files hold such rows.
+    pub value: f64,
+    /// Whether the row is labelled anomalous.
+    pub label: bool,
+}
+
+impl LabeledRow {
+    /// The sample of this row; none when it is no sample and cannot be judged.
+    pub fn sample(&self) -> Option<Sample> {
+        Sample::new(self.at_us, self.value).ok()
+    }
+}
+
+/// One labelled anomaly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// What kind of anomaly, [`KIND_UNKNOWN`] when the labels do not say.
+    pub kind: String,
+    /// The indexes of its rows.
+    pub rows: Range<usize>,
+}
+
+/// A series with its labels, in the order in which its samples arrived.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Labeled {
+    /// The name, unique in its scenario or folder.
+    pub name: String,
+    /// The rows.
+    pub rows: Vec<LabeledRow>,
+    /// The anomalies, in order, never overlapping.
+    pub events: Vec<Event>,
+    /// How many rows at the beginning are the cold start, counted apart.
+    pub n_cold: usize,
+    /// The usual distance of two rows, in microseconds; 0 when time never advances.
+    pub interval_us: i64,
+}
+
+impl Labeled {
+    /// A series with known events; `n_cold` rows at its beginning are the cold start.
+    pub fn new(name: String, rows: Vec<LabeledRow>, events: Vec<Event>, n_cold: usize) -> Self {
+        let interval_us = usual_interval_us(&rows);
+        Self { name, n_cold: n_cold.min(rows.len()), rows, events, interval_us }
+    }
+
+    /// A series whose events are the runs of labelled rows and whose cold start is the usual one.
+    pub fn from_rows(name: String, rows: Vec<LabeledRow>) -> Self {
+        let events = runs_of_labels(&rows);
+        let n_cold = usual_cold_start(&rows);
+        Self::new(name, rows, events, n_cold)
+    }
+
+    /// The rows of the cold start.
+    pub fn cold(&self) -> Range<usize> {
+        0..self.n_cold
+    }
+
+    /// The rows that are scored.
+    pub fn scored(&self) -> Range<usize> {
+        self.n_cold..self.rows.len()
+    }
+
+    /// How long `rows` are, in days: their number times the usual distance, so that holes do not count.
+    pub fn days(&self, rows: &Range<usize>) -> f64 {
+        const DAY_US: f64 = 86_400.0 * 1e6;
+        rows.len() as f64 * self.interval_us as f64 / DAY_US
+    }
+
+    /// The events that touch `rows`, cut to them.
+    pub fn events_in<'a>(
+        &'a self,
+        rows: &'a Range<usize>,
+    ) -> impl Iterator<Item = (&'a str, Range<usize>)> + 'a {
+        self.events.iter().filter_map(|event| {
+            let cut = event.rows.start.max(rows.start)..event.rows.end.min(rows.end);
+            (!cut.is_empty()).then_some((event.kind.as_str(), cut))
+        })
+    }
+}
+
+/// The rows of the usual cold start: the first day, at most 15 % of the series.
+pub fn usual_cold_start(rows: &[LabeledRow]) -> usize {
+    let Some(first) = rows.first() else {
+        return 0;
+    };
+    let n_first_day =
+        rows.iter().take_while(|row| row.at_us.saturating_sub(first.at_us) < COLD_START_US).count();
+    n_first_day.min((rows.len() as f64 * COLD_START_SHARE_MAX) as usize)
+}
+
+/// The median of the positive distances of two rows, 0 when there is none.
+fn usual_interval_us(rows: &[LabeledRow]) -> i64 {
+    let step = |pair: &[LabeledRow]| pair[1].at_us.saturating_sub(pair[0].at_us);
+    let mut steps: Vec<i64> = rows.windows(2).map(step).filter(|us| *us > 0).collect();
+    if steps.is_empty() {
+        return 0;
+    }
+    let middle = steps.len() / 2;
+    *steps.select_nth_unstable(middle).1
+}
+
+fn runs_of_labels(rows: &[LabeledRow]) -> Vec<Event> {
+    let mut events: Vec<Event> = Vec::new();
+    for (i, _) in rows.iter().enumerate().filter(|(_, row)| row.label) {
+        match events.last_mut() {
+            Some(event) if event.rows.end == i => event.rows.end = i + 1,
+            _ => events.push(Event { kind: KIND_UNKNOWN.to_owned(), rows: i..i + 1 }),
+        }
+    }
+    events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hourly(labels: &[bool]) -> Labeled {
+        let row = |(i, label): (usize, &bool)| LabeledRow {
+            at_us: i as i64 * 3_600_000_000,
+            value: 1.0,
+            label: *label,
+        };
+        Labeled::from_rows("test".to_owned(), labels.iter().enumerate().map(row).collect())
+    }
+
+    #[test]
+    fn runs_of_labels_are_events() {
+        let series = hourly(&[true, false, true, true]);
+        let rows: Vec<Range<usize>> = series.events.into_iter().map(|event| event.rows).collect();
+        assert_eq!(rows, [0..1, 2..4]);
+    }
+
+    #[test]
+    fn cold_start_is_the_first_day_or_15_percent_of_a_short_series() {
+        assert_eq!(hourly(&[false; 1000]).n_cold, 24);
+        assert_eq!(hourly(&[false; 100]).n_cold, 15);
+        assert_eq!(hourly(&[]).n_cold, 0);
+    }
+
+    #[test]
+    fn an_event_that_begins_in_the_cold_start_is_cut() {
+        let mut series = hourly(&[false, true, true, true]);
+        series.n_cold = 2;
+        let scored = series.scored();
+        let cut: Vec<_> = series.events_in(&scored).map(|(_, rows)| rows).collect();
+        assert_eq!(cut, vec![2..4]);
+        let cold = series.cold();
+        assert_eq!(series.events_in(&cold).count(), 1);
+    }
+
+    #[test]
+    fn repeated_and_stepping_times_do_not_change_the_interval() {
+        let mut rows = hourly(&[false; 9]).rows;
+        rows[4].at_us = rows[3].at_us;
+        rows[7].at_us = 0;
+        assert_eq!(usual_interval_us(&rows), 3_600_000_000);
+        assert_eq!(hourly(&[false]).interval_us, 0);
+    }
+}

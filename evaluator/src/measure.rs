@@ -1,0 +1,278 @@
+//! Measuring: every contender judges every series, and each scoring rule counts what it said.
+//!
+//! Nothing is chosen here: series, contenders and rules come from the command, numbers go into a record.
+
+mod sweep;
+mod trace;
+
+use std::ops::Range;
+use std::time::Duration;
+
+use detector::Kind;
+use rayon::prelude::*;
+
+use crate::contender::{ANCESTOR_SPEC, Contender, Opinions};
+use crate::labeled::Labeled;
+use crate::record::{Confusion, FirstDay, KpiScore, NabScore, Record, Row, Sweep, Trace};
+use crate::score::event::EventTally;
+use crate::score::ranking::{Ranked, rank};
+use crate::score::{bootstrap, confusion, event, kpi, nab};
+use crate::stopwatch;
+
+/// What to measure on.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan<'a> {
+    /// Name of the rows.
+    pub scenario: &'a str,
+    /// The series; not empty.
+    pub series: &'a [Labeled],
+    /// Seed of the random baseline and the bootstrap.
+    pub seed: u64,
+    /// Further rules that apply to the data.
+    pub rule: Rule,
+    /// What else to keep.
+    pub extras: Extras,
+}
+
+/// A rule that counts besides the usual ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// None.
+    Usual,
+    /// That of the Numenta benchmark.
+    Nab,
+    /// That of the 2018 KPI competition.
+    Kpi,
+}
+
+/// What a record keeps besides its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extras {
+    /// Traces and sweeps, which only charts need.
+    pub charts: bool,
+    /// The time per sample, which no two runs share.
+    pub timing: bool,
+}
+
+/// What was measured on one scenario, by contender.
+#[derive(Debug, Default)]
+pub struct Measured {
+    /// The rows, in the order of the contenders.
+    pub rows: Vec<Row>,
+    /// Event scores at other thresholds; none for baselines.
+    pub sweeps: Vec<Sweep>,
+    /// A piece of a series; none for baselines.
+    pub traces: Vec<Trace>,
+}
+
+/// Measures contenders on one scenario, in parallel; `progress` is told of each series judged.
+pub fn measure(plan: &Plan<'_>, contenders: &[Contender], progress: impl Fn() + Sync) -> Measured {
+    let judged: Vec<Vec<Judged>> =
+        contenders.par_iter().map(|contender| judge_all(plan, *contender, &progress)).collect();
+    let reference = contenders
+        .iter()
+        .position(|contender| contender.to_string() == ANCESTOR_SPEC)
+        .map(|i| (i, tallies(&judged[i])));
+    let mut measured = Measured::default();
+    for (i, (contender, series)) in contenders.iter().zip(&judged).enumerate() {
+        let mut row = row(plan, *contender, series);
+        let other =
+            reference.as_ref().filter(|(at, _)| *at != i).map(|(_, tallies)| tallies.as_slice());
+        row.intervals = bootstrap::intervals(&tallies(series), other, plan.seed);
+        measured.rows.push(row);
+        if plan.extras.charts && !contender.is_baseline() {
+            measured.sweeps.push(sweep::sweep(plan, *contender, series));
+            measured.traces.extend(trace::trace(plan, *contender));
+        }
+    }
+    measured
+}
+
+impl Measured {
+    /// Appends to a record.
+    pub fn add_to(self, record: &mut Record) {
+        record.rows.extend(self.rows);
+        record.sweeps.extend(self.sweeps);
+        record.traces.extend(self.traces);
+    }
+}
+
+/// What was said of one series, counted.
+#[derive(Debug)]
+struct Judged {
+    opinions: Opinions,
+    elapsed: Duration,
+    scored: Counted,
+    cold: Counted,
+}
+
+/// A range of rows, counted by the two usual rules.
+#[derive(Debug)]
+struct Counted {
+    point: Confusion,
+    events: EventTally,
+}
+
+fn judge_all(plan: &Plan<'_>, contender: Contender, progress: &(impl Fn() + Sync)) -> Vec<Judged> {
+    let judge = |(stream, series): (usize, &Labeled)| {
+        let (opinions, elapsed) =
+            stopwatch::timed(|| contender.judge(series, plan.seed, stream as u64));
+        let scored = counted(series, series.scored(), &opinions);
+        let cold = counted(series, series.cold(), &opinions);
+        progress();
+        Judged { opinions, elapsed, scored, cold }
+    };
+    plan.series.par_iter().enumerate().map(judge).collect()
+}
+
+fn counted(series: &Labeled, rows: Range<usize>, opinions: &Opinions) -> Counted {
+    let is_alarm = |i: usize| opinions.rows[i].kind == Kind::Anomaly;
+    let alarms: Vec<usize> = rows.clone().filter(|i| is_alarm(*i)).collect();
+    Counted {
+        events: event::count(series, &rows, &alarms),
+        point: confusion::count(series, rows, is_alarm),
+    }
+}
+
+fn tallies(judged: &[Judged]) -> Vec<EventTally> {
+    judged.iter().map(|series| series.scored.events.clone()).collect()
+}
+
+fn row(plan: &Plan<'_>, contender: Contender, judged: &[Judged]) -> Row {
+    let (point, events) = sum(judged.iter().map(|series| &series.scored));
+    let n_judged: usize = plan.series.iter().map(|series| series.rows.len()).sum();
+    let micros: f64 = judged.iter().map(|series| series.elapsed.as_secs_f64() * 1e6).sum();
+    let memory_len: usize = judged.iter().map(|series| series.opinions.memory_len).sum();
+    Row {
+        scenario: plan.scenario.to_owned(),
+        detector: contender.to_string(),
+        threshold: contender.threshold(),
+        n_series: plan.series.len(),
+        n_samples: plan.series.iter().map(|series| series.scored().len()).sum(),
+        series_days: events.days,
+        point,
+        rates: point.rates(),
+        events: events.score(),
+        false_alarms_per_series_day: events.false_alarms_per_series_day(),
+        delay_samples: events.delay(),
+        by_kind: events.kinds(),
+        ranking: rank(&ranked(plan, judged)),
+        intervals: None,
+        first_day: first_day(judged),
+        nab: nab_score(plan, judged),
+        kpi: kpi_score(plan, contender, judged),
+        micros_per_sample: plan.extras.timing.then(|| micros / n_judged.max(1) as f64),
+        bytes_per_series: memory_len as f64 / judged.len().max(1) as f64,
+    }
+}
+
+fn sum<'a>(parts: impl Iterator<Item = &'a Counted>) -> (Confusion, EventTally) {
+    let (mut point, mut events) = (Confusion::default(), EventTally::default());
+    for part in parts {
+        point += part.point;
+        events += &part.events;
+    }
+    (point, events)
+}
+
+fn first_day(judged: &[Judged]) -> Option<FirstDay> {
+    let (point, events) = sum(judged.iter().map(|series| &series.cold));
+    (point != Confusion::default()).then(|| FirstDay {
+        series_days: events.days,
+        point,
+        rates: point.rates(),
+        events: events.score(),
+        false_alarms_per_series_day: events.false_alarms_per_series_day(),
+    })
+}
+
+fn ranked(plan: &Plan<'_>, judged: &[Judged]) -> Vec<Ranked> {
+    let of_series = |(labeled, judged): (&Labeled, &Judged)| {
+        labeled.scored().map(|i| (judged.opinions.rows[i].score, labeled.rows[i].label)).collect()
+    };
+    plan.series.iter().zip(judged).map(of_series).collect()
+}
+
+fn nab_score(plan: &Plan<'_>, judged: &[Judged]) -> Option<NabScore> {
+    if plan.rule != Rule::Nab {
+        return None;
+    }
+    let mut board = nab::Board::default();
+    for (labeled, series) in plan.series.iter().zip(judged) {
+        board.add(
+            labeled,
+            series
+                .opinions
+                .rows
+                .iter()
+                .map(|opinion| (opinion.score, opinion.kind == Kind::Anomaly)),
+        );
+    }
+    Some(board.score())
+}
+
+fn kpi_score(plan: &Plan<'_>, contender: Contender, judged: &[Judged]) -> Option<KpiScore> {
+    if plan.rule != Rule::Kpi {
+        return None;
+    }
+    let scores =
+        |judged: &Judged| judged.opinions.rows.iter().map(|opinion| opinion.score).collect();
+    let series: Vec<(&Labeled, Vec<f64>)> =
+        plan.series.iter().zip(judged).map(|(labeled, judged)| (labeled, scores(judged))).collect();
+    kpi::score(&series, contender.threshold())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    fn measured(name: &str, n_series: usize, seed: u64) -> Measured {
+        let mut scenario = Scenario::find(name).unwrap();
+        scenario.n_series = n_series;
+        let series = scenario.generate(seed);
+        let extras = Extras { charts: true, timing: false };
+        let plan = Plan { scenario: name, series: &series, seed, rule: Rule::Usual, extras };
+        measure(&plan, &Contender::defaults().unwrap(), || {})
+    }
+
+    #[test]
+    fn the_ancestors_rule_gets_its_own_test_exactly_right() {
+        for seed in [0, 1, 2] {
+            let row = &measured("ancestor", 1, seed).rows[0];
+            assert_eq!(row.detector, ANCESTOR_SPEC);
+            assert_eq!(row.point, Confusion { tp: 180, tn: 1620, fp: 0, fn_: 0 }, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn measuring_twice_gives_the_same_record() {
+        let (first, second) = (measured("mixed", 4, 5), measured("mixed", 4, 5));
+        assert_eq!(first.rows, second.rows);
+        assert_eq!(first.sweeps, second.sweeps);
+        assert_eq!(first.traces, second.traces);
+    }
+
+    #[test]
+    fn a_silent_detector_scores_nothing_and_a_random_one_next_to_nothing() {
+        let measured = measured("mixed", 4, 0);
+        let row = |name: &str| measured.rows.iter().find(|row| row.detector == name).unwrap();
+        assert_eq!((row("silent").events.caught, row("silent").events.false_runs), (0, 0));
+        assert_eq!(row("silent").ranking.unwrap().roc_auc, 0.5);
+        assert!((row("random").ranking.unwrap().roc_auc - 0.5).abs() < 0.02);
+        assert!(row("random").false_alarms_per_series_day.unwrap() > 5.0);
+    }
+
+    #[test]
+    fn a_sweep_at_the_own_threshold_is_the_row() {
+        let measured = measured("mixed", 4, 0);
+        for sweep in &measured.sweeps {
+            let row = measured.rows.iter().find(|row| row.detector == sweep.detector).unwrap();
+            let point = sweep.points.iter().find(|point| point.threshold == row.threshold).unwrap();
+            assert_eq!(
+                (point.precision, point.recall, point.f1),
+                (row.events.precision, row.events.recall, row.events.f1)
+            );
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The layout of the Numenta benchmark: `data/<category>/*.csv` and `labels/combined_windows.json`.
+//!
+//! The files have no label column; a window of time labels every row in it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use super::folder::csv_files;
+use super::{Dataset, ReadError, read_csv, time, unreadable};
+use crate::labeled::{Event, KIND_UNKNOWN, Labeled};
+
+/// Windows by `<category>/<file>`: first and last time of each.
+type Windows = BTreeMap<String, Vec<[String; 2]>>;
+
+/// Reads a benchmark folder; series are named `<category>/<file>.csv`.
+pub fn read_nab(root: &Path) -> Result<Dataset, ReadError> {
+    let labels = root.join("labels").join("combined_windows.json");
+    let windows = read_windows(&labels)?;
+    let data = root.join("data");
+    let mut categories: Vec<_> = fs::read_dir(&data)
+        .and_then(|entries| {
+            entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()
+        })
+        .map_err(unreadable(&data))?;
+    categories.retain(|category| category.is_dir());
+    categories.sort();
+    let mut all = Dataset::default();
+    for file in categories
+        .iter()
+        .map(|category| csv_files(category))
+        .collect::<Result<Vec<_>, _>>()?
+        .concat()
+    {
+        let name = name_of(&file);
+        let mut dataset = read_csv(&file)?;
+        for series in &mut dataset.series {
+            series.name.clone_from(&name);
+            let Some(of_file) = windows.get(&name) else {
+                return Err(labels_error(&labels, &name, "they are missing"));
+            };
+            label(series, of_file).map_err(|why| labels_error(&labels, &name, &why))?;
+        }
+        all.extend(dataset);
+    }
+    if all.series.is_empty() {
+        return Err(ReadError::NothingFound { path: data });
+    }
+    Ok(all)
+}
+
+fn read_windows(path: &Path) -> Result<Windows, ReadError> {
+    let text = fs::read_to_string(path).map_err(unreadable(path))?;
+    serde_json::from_str(&text)
+        .map_err(|source| labels_error(path, "all files", &source.to_string()))
+}
+
+fn labels_error(path: &Path, file: &str, why: &str) -> ReadError {
+    ReadError::Labels { path: path.to_owned(), file: file.to_owned(), why: why.to_owned() }
+}
+
+fn name_of(file: &Path) -> String {
+    let part = |path: Option<&Path>| {
+        path.and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned()
+    };
+    format!("{}/{}", part(file.parent()), part(Some(file)))
+}
+
+/// Makes each window an event that spans its rows.
+fn label(series: &mut Labeled, windows: &[[String; 2]]) -> Result<(), String> {
+    series.events.clear();
+    for [first, last] in windows {
+        let parsed =
+            |text: &str| time::parse(text).ok_or_else(|| format!("`{text}` is not a time"));
+        let times_us = parsed(first)?..=parsed(last)?;
+        // Times may step back, so a window is the rows from the first to the last whose time is in it.
+        let inside = |row: &crate::labeled::LabeledRow| times_us.contains(&row.at_us);
+        let (Some(start), Some(end)) =
+            (series.rows.iter().position(inside), series.rows.iter().rposition(inside))
+        else {
+            return Err(format!("no row lies between `{first}` and `{last}`"));
+        };
+        if series.events.last().is_some_and(|event| event.rows.end > start) {
+            return Err(format!(
+                "the window from `{first}` to `{last}` overlaps the one before it"
+            ));
+        }
+        for row in &mut series.rows[start..=end] {
+            row.label = true;
+        }
+        series.events.push(Event { kind: KIND_UNKNOWN.to_owned(), rows: start..end + 1 });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn benchmark(windows: &str) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("data/cat")).unwrap();
+        fs::create_dir_all(root.path().join("labels")).unwrap();
+        let rows = "timestamp,value\n2020-01-01 00:00:00,1\n2020-01-01 00:05:00,2\n2020-01-01 00:10:00,3\n";
+        fs::write(root.path().join("data/cat/a.csv"), rows).unwrap();
+        fs::write(root.path().join("labels/combined_windows.json"), windows).unwrap();
+        root
+    }
+
+    #[test]
+    fn a_window_labels_the_rows_in_it() {
+        let root = benchmark(
+            r#"{"cat/a.csv": [["2020-01-01 00:05:00.000000", "2020-01-01 00:10:00.000000"]]}"#,
+        );
+        let series = &read_nab(root.path()).unwrap().series[0];
+        assert_eq!(series.name, "cat/a.csv");
+        assert_eq!(series.events[0].rows, 1..3);
+        assert!(series.rows[1].label && !series.rows[0].label);
+    }
+
+    #[test]
+    fn wrong_labels_and_missing_folders_are_named() {
+        let cases = [
+            ("{}", "labels"),
+            ("[1]", "labels"),
+            (r#"{"cat/a.csv": [["soon", "later"]]}"#, "labels"),
+            (r#"{"cat/a.csv": [["2021-01-01 00:00:00", "2021-01-02 00:00:00"]]}"#, "labels"),
+        ];
+        for (windows, code) in cases {
+            assert_eq!(read_nab(benchmark(windows).path()).unwrap_err().code(), code, "{windows}");
+        }
+        assert_eq!(read_nab(Path::new("/does/not/exist")).unwrap_err().code(), "unreadable");
+    }
+}

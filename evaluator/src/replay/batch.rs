@@ -1,0 +1,128 @@
+//! Batches: runs of samples that go into one request.
+//!
+//! A batch remembers the rows that its samples come from, because answers name samples and labels belong
+//! to rows. Rows that are no samples are not sent.
+
+use std::fmt::Write;
+
+use detector::Sample;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use crate::labeled::{Labeled, LabeledRow};
+
+/// The names under which samples are sent.
+#[derive(Debug, Clone)]
+pub(super) struct Destination {
+    pub(super) source: String,
+    pub(super) metric: String,
+}
+
+/// Samples of one request, in the order of their rows.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Batch {
+    pub(super) samples: Vec<Sample>,
+}
+
+impl Batch {
+    /// How many samples it holds; at least one.
+    pub(super) fn len(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Its newest time, in Unix microseconds.
+    pub(super) fn newest_us(&self) -> i64 {
+        self.samples.iter().map(Sample::at_us).max().unwrap_or_default()
+    }
+
+    /// One JSON object per line, as `ingest` reads it.
+    pub(super) fn body(&self, destination: &Destination) -> String {
+        let source = serde_json::Value::from(destination.source.as_str());
+        let metric = serde_json::Value::from(destination.metric.as_str());
+        let mut body = String::new();
+        for sample in &self.samples {
+            let (at, value) =
+                (milliseconds(sample.at_us()), serde_json::Value::from(sample.value()));
+            let _infallible = writeln!(
+                body,
+                r#"{{"source":{source},"metric":{metric},"timestamp":{at},"value":{value}}}"#
+            );
+        }
+        body
+    }
+}
+
+/// Unix milliseconds as decimal text, with a fraction only where there is one.
+fn milliseconds(at_us: i64) -> String {
+    let (whole, fraction) = (at_us.div_euclid(1_000), at_us.rem_euclid(1_000));
+    if fraction == 0 { whole.to_string() } else { format!("{whole}.{fraction:03}") }
+}
+
+/// Cuts the samples of a series into batches of at most `len`.
+pub(super) fn cut(series: &Labeled, len: usize) -> Vec<Batch> {
+    let samples: Vec<Sample> = series.rows.iter().filter_map(LabeledRow::sample).collect();
+    samples.chunks(len).map(|samples| Batch { samples: samples.to_vec() }).collect()
+}
+
+/// Puts the batches into a random order; the same seed gives the same order.
+pub(super) fn shuffle(batches: &mut [Batch], seed: u64) {
+    batches.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(values: &[f64]) -> Labeled {
+        let row = |(i, value): (usize, &f64)| LabeledRow {
+            at_us: 1_000_000 * i as i64,
+            value: *value,
+            label: false,
+        };
+        Labeled::from_rows("test".to_owned(), values.iter().enumerate().map(row).collect())
+    }
+
+    #[test]
+    fn every_sample_is_in_one_batch_and_rows_without_a_number_in_none() {
+        let batches = cut(&series(&[0.0, 1.0, f64::NAN, 3.0, 4.0, 5.0]), 2);
+        let values: Vec<Vec<f64>> =
+            batches.iter().map(|batch| batch.samples.iter().map(Sample::value).collect()).collect();
+        assert_eq!(values, [vec![0.0, 1.0], vec![3.0, 4.0], vec![5.0]]);
+        assert!(cut(&series(&[]), 2).is_empty());
+    }
+
+    #[test]
+    fn shuffling_keeps_every_batch_and_depends_on_the_seed_alone() {
+        let batches = cut(&series(&[1.0; 50]), 1);
+        let shuffled = |seed| {
+            let mut batches = batches.clone();
+            shuffle(&mut batches, seed);
+            batches
+        };
+        assert_eq!(shuffled(7), shuffled(7));
+        assert_ne!(shuffled(7), shuffled(8));
+        let mut sorted = shuffled(7);
+        sorted.sort_by_key(Batch::newest_us);
+        assert_eq!(sorted, batches);
+    }
+
+    #[test]
+    fn a_body_is_one_object_a_line_with_exact_numbers() {
+        let samples = vec![
+            Sample::new(1_732_060_800_000_001, 0.1).unwrap(),
+            Sample::new(1_000_000, 1e15).unwrap(),
+        ];
+        let destination = Destination { source: "a \"b\"".to_owned(), metric: "rps".to_owned() };
+        let body = Batch { samples }.body(&destination);
+        let lines: Vec<serde_json::Value> =
+            body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines[0]["source"], "a \"b\"");
+        assert_eq!(lines[0]["value"], 0.1);
+        assert!(
+            body.contains("\"timestamp\":1732060800000.001,")
+                && body.contains("\"timestamp\":1000,")
+        );
+        assert_eq!(lines[1]["value"], 1e15);
+    }
+}

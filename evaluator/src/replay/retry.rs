@@ -1,0 +1,83 @@
+//! When a request is sent again, and after how long.
+//!
+//! Sending again is safe: a sample is identified by its series and time, so what was stored is a duplicate.
+
+use std::time::Duration;
+
+/// Attempts for one batch; with the waits below a deployment may be gone for about half a minute.
+pub(super) const ATTEMPTS_MAX: u32 = 10;
+
+/// Wait before the second attempt; it doubles with each further one.
+const WAIT_FIRST: Duration = Duration::from_millis(100);
+
+/// Longest wait, also where the deployment asks for a longer one.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// What an answer's status asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The body says what became of each sample.
+    Done,
+    /// The deployment is overloaded, or its store is away: the same again, later.
+    Again,
+    /// The same request would be refused forever.
+    Stop,
+}
+
+/// What to do after an answer with that status.
+pub(super) fn step(status: u16) -> Step {
+    match status {
+        200 | 422 => Step::Done,
+        429 | 502..=504 => Step::Again,
+        _ => Step::Stop,
+    }
+}
+
+/// How long to wait after that many failed attempts, at least 1; what the deployment asks for goes first.
+pub(super) fn wait(n_failed: u32, retry_after: Option<Duration>) -> Duration {
+    let doubled = WAIT_FIRST.saturating_mul(2_u32.saturating_pow(n_failed.saturating_sub(1)));
+    retry_after.unwrap_or(doubled).min(WAIT_MAX)
+}
+
+/// The seconds of a `Retry-After` header; its form as a date is not used by anything we deploy.
+pub(super) fn retry_after(header: Option<&str>) -> Option<Duration> {
+    header?.trim().parse().ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_a_bound() {
+        let waits: Vec<u128> = [1, 2, 3, 40].iter().map(|n| wait(*n, None).as_millis()).collect();
+        assert_eq!(waits, [100, 200, 400, 10_000]);
+    }
+
+    #[test]
+    fn retry_after_is_followed_within_the_bound() {
+        assert_eq!(wait(5, retry_after(Some(" 2 "))), Duration::from_secs(2));
+        assert_eq!(wait(1, retry_after(Some("0"))), Duration::ZERO);
+        assert_eq!(wait(1, retry_after(Some("86400"))), WAIT_MAX);
+        assert_eq!(retry_after(Some("Fri, 20 Nov 2026 10:00:00 GMT")), None);
+        assert_eq!(retry_after(None), None);
+    }
+
+    #[test]
+    fn only_what_may_pass_later_is_sent_again() {
+        for (status, wanted) in [
+            (200, Step::Done),
+            (422, Step::Done),
+            (429, Step::Again),
+            (503, Step::Again),
+            (504, Step::Again),
+            (400, Step::Stop),
+            (401, Step::Stop),
+            (404, Step::Stop),
+            (413, Step::Stop),
+            (500, Step::Stop),
+        ] {
+            assert_eq!(step(status), wanted, "{status}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! One line of CSV per row of a record, for other programs; an undefined number is an empty field.
+
+use crate::record::{Record, Row};
+
+/// A column: its name and how to write it.
+type Column = (&'static str, fn(&Row) -> String);
+
+/// The names and texts of a row, as they stand in its line of CSV.
+pub fn columns(row: &Row) -> impl Iterator<Item = (&'static str, String)> {
+    COLUMNS.iter().map(|(name, text)| (*name, text(row)))
+}
+
+/// Whether a line of CSV has a column of that name.
+pub fn is_column(name: &str) -> bool {
+    COLUMNS.iter().any(|(column, _)| *column == name)
+}
+
+/// Shows the rows of a record.
+pub(super) fn render(record: &Record) -> Result<String, csv::Error> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(COLUMNS.iter().map(|(name, _)| name))?;
+    for row in &record.rows {
+        writer.write_record(columns(row).map(|(_, text)| text))?;
+    }
+    let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+const COLUMNS: [Column; 44] = [
+    ("scenario", |row| row.scenario.clone()),
+    ("detector", |row| row.detector.clone()),
+    ("threshold", |row| row.threshold.to_string()),
+    ("n_series", |row| row.n_series.to_string()),
+    ("n_samples", |row| row.n_samples.to_string()),
+    ("series_days", |row| row.series_days.to_string()),
+    ("tp", |row| row.point.tp.to_string()),
+    ("tn", |row| row.point.tn.to_string()),
+    ("fp", |row| row.point.fp.to_string()),
+    ("fn", |row| row.point.fn_.to_string()),
+    ("precision", |row| text(row.rates.precision)),
+    ("recall", |row| text(row.rates.recall)),
+    ("f1", |row| text(row.rates.f1)),
+    ("accuracy", |row| text(row.rates.accuracy)),
+    ("false_positive_rate", |row| text(row.rates.false_positive_rate)),
+    ("mcc", |row| text(row.rates.mcc)),
+    ("n_events", |row| row.events.n_events.to_string()),
+    ("caught", |row| row.events.caught.to_string()),
+    ("caught_early", |row| row.events.caught_early.to_string()),
+    ("false_runs", |row| row.events.false_runs.to_string()),
+    ("event_precision", |row| text(row.events.precision)),
+    ("event_recall", |row| text(row.events.recall)),
+    ("event_f1", |row| text(row.events.f1)),
+    ("event_f1_low", |row| text(row.intervals.map(|intervals| intervals.event_f1[0]))),
+    ("event_f1_high", |row| text(row.intervals.map(|intervals| intervals.event_f1[1]))),
+    ("false_alarms_per_series_day", |row| text(row.false_alarms_per_series_day)),
+    ("delay_median", |row| text(row.delay_samples.map(|delay| delay.median))),
+    ("delay_p90", |row| text(row.delay_samples.map(|delay| delay.p90))),
+    ("delay_p95", |row| text(row.delay_samples.map(|delay| delay.p95))),
+    ("pr_auc", |row| text(row.ranking.map(|ranking| ranking.pr_auc))),
+    ("pr_auc_mean", |row| text(row.ranking.map(|ranking| ranking.pr_auc_mean))),
+    ("roc_auc", |row| text(row.ranking.map(|ranking| ranking.roc_auc))),
+    ("nab_standard", |row| text(row.nab.map(|nab| nab.optimized.standard))),
+    ("nab_reward_low_fp_rate", |row| text(row.nab.map(|nab| nab.optimized.reward_low_fp_rate))),
+    ("nab_reward_low_fn_rate", |row| text(row.nab.map(|nab| nab.optimized.reward_low_fn_rate))),
+    ("nab_standard_shipped", |row| text(row.nab.map(|nab| nab.shipped.standard))),
+    ("kpi_f1_one_threshold", |row| text(row.kpi.map(|kpi| kpi.f1_one_threshold))),
+    ("kpi_f1_threshold_per_series", |row| text(row.kpi.map(|kpi| kpi.f1_threshold_per_series))),
+    ("kpi_f1_shipped", |row| text(row.kpi.map(|kpi| kpi.f1_shipped))),
+    ("halves_event_f1", |row| text(row.kpi.and_then(|kpi| kpi.halves.events.f1))),
+    ("halves_event_pr_auc", |row| text(row.kpi.map(|kpi| kpi.halves.event_pr_auc))),
+    ("first_day_false_alarms", |row| {
+        text(row.first_day.and_then(|day| day.false_alarms_per_series_day))
+    }),
+    ("micros_per_sample", |row| text(row.micros_per_sample)),
+    ("bytes_per_series", |row| row.bytes_per_series.to_string()),
+];
+
+fn text(number: Option<f64>) -> String {
+    number.map(|number| number.to_string()).unwrap_or_default()
+}

@@ -1,0 +1,283 @@
+//! The tables of a report as texts in rows, before anyone decides how to draw them.
+//!
+//! Terminal and Markdown show the same tables, so both are made from these.
+
+use std::collections::BTreeSet;
+
+use crate::record::{Intervals, NabProfiles, Record, Row};
+
+/// What stands where a number is not defined.
+const UNDEFINED: &str = "-";
+
+/// One table.
+#[derive(Debug, PartialEq)]
+pub(super) struct Grid {
+    /// What it counts, and how to read it.
+    pub(super) title: String,
+    /// Names of the columns.
+    pub(super) header: Vec<String>,
+    /// Texts, as many per row as there are columns.
+    pub(super) rows: Vec<Vec<String>>,
+    /// What the columns hold.
+    pub(super) columns: Columns,
+}
+
+/// What the columns of a table hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Columns {
+    /// A scenario, named on its first line only, a detector, and numbers.
+    ScenarioDetectorNumbers,
+    /// A text and numbers.
+    TextNumbers,
+    /// Texts.
+    Texts,
+}
+
+/// What the scenarios stand for; none for data.
+pub(super) fn notes(record: &Record) -> Option<Grid> {
+    (!record.scenarios.is_empty()).then(|| Grid {
+        title: "Scenarios".to_owned(),
+        header: ["scenario", "what it stands for"].map(str::to_owned).to_vec(),
+        rows: record
+            .scenarios
+            .iter()
+            .map(|note| vec![note.name.clone(), note.analysis.clone()])
+            .collect(),
+        columns: Columns::Texts,
+    })
+}
+
+/// The tables on quality, of which a report shows all or none: one number alone misleads.
+pub(super) fn quality(record: &Record) -> Vec<Grid> {
+    let mut grids = vec![events(record), samples(record)];
+    grids.extend(kinds(record));
+    grids.extend(nab(record));
+    grids.extend(second_halves(record));
+    grids
+}
+
+/// The tables on cold start and cost.
+pub(super) fn costs(record: &Record) -> Vec<Grid> {
+    let mut grids: Vec<Grid> = first_day(record).into_iter().collect();
+    grids.push(cost(record));
+    grids
+}
+
+fn events(record: &Record) -> Grid {
+    let columns = [
+        "caught",
+        "early",
+        "false",
+        "precision",
+        "recall",
+        "F1",
+        "F1 95 %",
+        "gain 95 %",
+        "false/day",
+        "delay",
+    ];
+    grid(
+        "Anomalies and alarm runs (gain: F1 over the ancestor's rule; delay: samples, median/p95)",
+        &columns,
+        &record.rows,
+        |row| {
+            let events = &row.events;
+            vec![
+                format!("{}/{}", events.caught, events.n_events),
+                events.caught_early.to_string(),
+                events.false_runs.to_string(),
+                share(events.precision),
+                share(events.recall),
+                share(events.f1),
+                interval(judged(row).map(|intervals| intervals.event_f1)),
+                interval(judged(row).and_then(|intervals| intervals.event_f1_gain)),
+                share(row.false_alarms_per_series_day),
+                row.delay_samples.map_or(UNDEFINED.to_owned(), |delay| {
+                    format!("{}/{}", delay.median, delay.p95)
+                }),
+            ]
+        },
+    )
+}
+
+/// The intervals, where there are anomalies to have an F1 of.
+fn judged(row: &Row) -> Option<Intervals> {
+    row.intervals.filter(|_| row.events.f1.is_some())
+}
+
+fn samples(record: &Record) -> Grid {
+    let columns =
+        ["TP", "TN", "FP", "FN", "precision", "recall", "F1", "accuracy", "FPR", "MCC", "PR-AUC"];
+    grid("Samples", &columns, &record.rows, |row| {
+        let rates = &row.rates;
+        let counts =
+            [row.point.tp, row.point.tn, row.point.fp, row.point.fn_].map(|n| n.to_string());
+        let shares = [
+            rates.precision,
+            rates.recall,
+            rates.f1,
+            rates.accuracy,
+            rates.false_positive_rate,
+            rates.mcc,
+        ];
+        let pr_auc = row.ranking.map(|ranking| ranking.pr_auc);
+        counts.into_iter().chain(shares.into_iter().chain([pr_auc]).map(share)).collect()
+    })
+}
+
+/// One table per scenario with several kinds of anomaly: kinds down, detectors across.
+fn kinds(record: &Record) -> Vec<Grid> {
+    let mut scenarios: Vec<&str> = record.rows.iter().map(|row| row.scenario.as_str()).collect();
+    scenarios.dedup();
+    scenarios.into_iter().filter_map(|scenario| kinds_of(record, scenario)).collect()
+}
+
+fn kinds_of(record: &Record, scenario: &str) -> Option<Grid> {
+    let rows: Vec<&Row> = record.rows.iter().filter(|row| row.scenario == scenario).collect();
+    let kinds: BTreeSet<&str> =
+        rows.iter().flat_map(|row| row.by_kind.iter().map(|kind| kind.kind.as_str())).collect();
+    if kinds.len() < 2 {
+        return None;
+    }
+    let cell = |row: &Row, kind: &str| {
+        let Some(score) = row.by_kind.iter().find(|score| score.kind == kind) else {
+            return UNDEFINED.to_owned();
+        };
+        let delay = score.delay_median.map(|delay| format!(" ({delay})")).unwrap_or_default();
+        format!("{}/{}{delay}", score.caught, score.n_events)
+    };
+    let line = |kind: &&str| {
+        std::iter::once((*kind).to_owned()).chain(rows.iter().map(|row| cell(row, kind))).collect()
+    };
+    // Blanks let a long detector wrap in the head of a narrow column.
+    let heads = rows.iter().map(|row| row.detector.replace([':', ','], " "));
+    Some(Grid {
+        title: format!("Caught by kind in {scenario} (median delay in samples)"),
+        header: std::iter::once("kind".to_owned()).chain(heads).collect(),
+        rows: kinds.iter().map(line).collect(),
+        columns: Columns::TextNumbers,
+    })
+}
+
+fn nab(record: &Record) -> Option<Grid> {
+    let scored: Vec<Row> = record.rows.iter().filter(|row| row.nab.is_some()).cloned().collect();
+    let columns = [
+        "standard",
+        "low FP",
+        "low FN",
+        "best threshold",
+        "standard as shipped",
+        "low FP",
+        "low FN",
+    ];
+    let points = |points: NabProfiles| {
+        [points.standard, points.reward_low_fp_rate, points.reward_low_fn_rate]
+    };
+    (!scored.is_empty()).then(|| {
+        grid("Numenta benchmark: 0 silent, 100 perfect", &columns, &scored, |row| {
+            let Some(nab) = row.nab else { return Vec::new() };
+            let best = points(nab.optimized).map(|points| format!("{points:.2}"));
+            let shipped = points(nab.shipped).map(|points| format!("{points:.2}"));
+            let threshold = format!("{:.4}", nab.thresholds.standard);
+            best.into_iter().chain([threshold]).chain(shipped).collect()
+        })
+    })
+}
+
+fn second_halves(record: &Record) -> Option<Grid> {
+    let scored: Vec<Row> = record.rows.iter().filter(|row| row.kpi.is_some()).cloned().collect();
+    let columns = [
+        "KPI F1",
+        "threshold",
+        "per series",
+        "as shipped",
+        "event F1",
+        "threshold",
+        "false/day",
+        "event PR-AUC",
+    ];
+    let title = "Second halves, thresholds from the first (KPI: the rule of the 2018 competition)";
+    (!scored.is_empty()).then(|| {
+        grid(title, &columns, &scored, |row| {
+            let Some(kpi) = row.kpi else { return Vec::new() };
+            vec![
+                number(kpi.f1_one_threshold),
+                number(kpi.threshold),
+                number(kpi.f1_threshold_per_series),
+                number(kpi.f1_shipped),
+                share(kpi.halves.events.f1),
+                number(kpi.halves.threshold),
+                share(kpi.halves.false_alarms_per_series_day),
+                number(kpi.halves.event_pr_auc),
+            ]
+        })
+    })
+}
+
+fn first_day(record: &Record) -> Option<Grid> {
+    let cold: Vec<Row> =
+        record.rows.iter().filter(|row| row.first_day.is_some()).cloned().collect();
+    let columns = ["series-days", "caught", "false", "false/day", "TP", "TN", "FP", "FN", "FPR"];
+    (!cold.is_empty()).then(|| {
+        grid("Cold start: the first day, left out above", &columns, &cold, |row| {
+            let Some(day) = row.first_day else { return Vec::new() };
+            vec![
+                format!("{:.1}", day.series_days),
+                format!("{}/{}", day.events.caught, day.events.n_events),
+                day.events.false_runs.to_string(),
+                share(day.false_alarms_per_series_day),
+                day.point.tp.to_string(),
+                day.point.tn.to_string(),
+                day.point.fp.to_string(),
+                day.point.fn_.to_string(),
+                share(day.rates.false_positive_rate),
+            ]
+        })
+    })
+}
+
+fn cost(record: &Record) -> Grid {
+    let columns = ["series", "samples", "series-days", "us/sample", "bytes/series"];
+    grid("Size and cost", &columns, &record.rows, |row| {
+        vec![
+            row.n_series.to_string(),
+            row.n_samples.to_string(),
+            format!("{:.1}", row.series_days),
+            row.micros_per_sample.map_or(UNDEFINED.to_owned(), |micros| format!("{micros:.2}")),
+            format!("{:.0}", row.bytes_per_series),
+        ]
+    })
+}
+
+/// A table with a line per row of the record; a scenario is named on its first line only.
+fn grid(title: &str, columns: &[&str], rows: &[Row], cells: impl Fn(&Row) -> Vec<String>) -> Grid {
+    let mut previous = "";
+    let mut lines = Vec::with_capacity(rows.len());
+    for row in rows {
+        let scenario = if row.scenario == previous { "" } else { &row.scenario };
+        previous = &row.scenario;
+        lines.push(
+            [scenario, &row.detector].map(str::to_owned).into_iter().chain(cells(row)).collect(),
+        );
+    }
+    let header =
+        ["scenario", "detector"].iter().chain(columns).map(|name| (*name).to_owned()).collect();
+    Grid { title: title.to_owned(), header, rows: lines, columns: Columns::ScenarioDetectorNumbers }
+}
+
+fn share(value: Option<f64>) -> String {
+    value.map_or(UNDEFINED.to_owned(), number)
+}
+
+/// A number with three decimals, fewer where it is large.
+fn number(value: f64) -> String {
+    match value.abs() {
+        magnitude if magnitude >= 1e6 => format!("{value:.1e}"),
+        magnitude if magnitude >= 100.0 => format!("{value:.0}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+fn interval(ends: Option<[f64; 2]>) -> String {
+    ends.map_or(UNDEFINED.to_owned(), |[low, high]| format!("{low:.2}..{high:.2}"))
+}

@@ -1,0 +1,46 @@
+//! The tables as Markdown: a whole document, or an excerpt for another one.
+
+use super::grid::{self, Columns, Grid};
+use crate::record::Record;
+
+/// A document with every table.
+pub(super) fn render(record: &Record) -> String {
+    let commit = record.commit.as_deref().unwrap_or("unknown");
+    let mut parts = vec![
+        format!("# {}\n\n{}\n", record.title, command(record)),
+        format!("Seed {}, commit {commit}.\n", record.seed),
+    ];
+    let grids =
+        grid::notes(record).into_iter().chain(grid::quality(record)).chain(grid::costs(record));
+    parts.extend(grids.map(|grid| format!("\n## {}\n\n{}", grid.title, draw(&grid))));
+    parts.concat()
+}
+
+/// The tables on quality and the command that makes them; without costs, which no two runs share.
+pub(super) fn excerpt(record: &Record) -> String {
+    let grids = grid::quality(record).into_iter();
+    let tables = grids.map(|grid| format!("\n**{}**\n\n{}", grid.title, draw(&grid)));
+    std::iter::once(command(record)).chain(tables).collect()
+}
+
+fn command(record: &Record) -> String {
+    format!("```sh\n{}\n```\n", record.command)
+}
+
+fn draw(grid: &Grid) -> String {
+    let n_texts = match grid.columns {
+        Columns::ScenarioDetectorNumbers | Columns::Texts => 2,
+        Columns::TextNumbers => 1,
+    };
+    let rule = (0..grid.header.len()).map(|i| if i < n_texts { "---" } else { "---:" });
+    let mut text = line(grid.header.iter().map(String::as_str)) + &line(rule);
+    for row in &grid.rows {
+        text += &line(row.iter().map(String::as_str));
+    }
+    text
+}
+
+fn line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
+    let cells: Vec<String> = cells.map(|cell| cell.replace('|', "\\|")).collect();
+    format!("| {} |\n", cells.join(" | "))
+}

@@ -1,0 +1,94 @@
+//! Tables for a terminal: at most 120 columns, no color, no line that matters.
+
+use comfy_table::{
+    CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle,
+};
+
+use super::grid::{self, Columns, Grid};
+use crate::record::Record;
+
+/// Widest line: two panes fit a wide screen, and CI logs do not wrap it.
+const WIDTH: u16 = 120;
+
+/// Widest line of a detector.
+const TEXT_WIDTH: usize = 22;
+
+/// The only line of a table: that below its head.
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::new('-', '-', '-', '-'));
+
+/// Shows a record as tables.
+pub(super) fn render(record: &Record) -> String {
+    let mut parts = vec![format!("{}\n{}\n", record.title, origin(record))];
+    let grids =
+        grid::notes(record).into_iter().chain(grid::quality(record)).chain(grid::costs(record));
+    parts.extend(grids.map(|grid| format!("\n{}\n{}\n", grid.title, draw(&grid))));
+    parts.concat()
+}
+
+/// Where the numbers come from, in one line.
+fn origin(record: &Record) -> String {
+    let commit = record.commit.as_deref().unwrap_or("unknown");
+    format!("{} (seed {}, commit {commit})", record.command, record.seed)
+}
+
+fn draw(grid: &Grid) -> String {
+    let mut table = Table::new();
+    table.load_style(STYLE).force_no_tty();
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    match grid.columns {
+        Columns::ScenarioDetectorNumbers => fill_grouped(&mut table, grid),
+        Columns::TextNumbers | Columns::Texts => {
+            table.set_header(&grid.header);
+            table.add_rows(&grid.rows);
+        }
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 1));
+        if column.index == 0 {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        } else if grid.columns != Columns::Texts {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.trim_fmt()
+}
+
+/// A line for each scenario and below it its detectors: two columns of text would leave no room for numbers.
+fn fill_grouped(table: &mut Table, grid: &Grid) {
+    table.set_header(grid.header.iter().skip(1));
+    for row in &grid.rows {
+        let [scenario, detector, numbers @ ..] = row.as_slice() else {
+            continue;
+        };
+        if !scenario.is_empty() {
+            table.add_row([scenario]);
+        }
+        table.add_row(std::iter::once(broken(detector)).chain(numbers.iter().cloned()));
+    }
+}
+
+/// A long detector broken between its parameters.
+fn broken(text: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for part in text.split_inclusive(',') {
+        match lines.last_mut() {
+            Some(line) if line.len() + part.len() <= TEXT_WIDTH => line.push_str(part),
+            _ => lines.push(part.to_owned()),
+        }
+    }
+    format!("  {}", lines.join("\n    "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_detector_breaks_between_its_parameters() {
+        assert_eq!(
+            broken("zscore:window=50,threshold=2,self=included"),
+            "  zscore:window=50,\n    threshold=2,\n    self=included"
+        );
+        assert_eq!(broken("ewma:alpha=0.1,min=5"), "  ewma:alpha=0.1,min=5");
+    }
+}

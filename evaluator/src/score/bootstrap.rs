@@ -1,0 +1,151 @@
+//! Intervals by resampling whole series, because samples of one series are anything but independent.
+//!
+//! The difference to the reference detector is taken on the same resampled series, so what both find hard
+//! cancels out.
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use super::event::EventTally;
+use super::{f1, ratio};
+use crate::record::Intervals;
+
+/// Resamples: the ends of a 95 % interval are then the 25th from either side.
+const RESAMPLES: usize = 1_000;
+
+/// Fewest series whose resampling says anything.
+pub const SERIES_MIN: usize = 4;
+
+/// The counts of one series that the intervals need.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    n_events: f64,
+    caught: f64,
+    false_runs: f64,
+    days: f64,
+}
+
+/// 95 % intervals over series; none for fewer than [`SERIES_MIN`].
+///
+/// `reference` holds the tallies of the reference detector on the same series; none for itself.
+pub fn intervals(
+    tallies: &[EventTally],
+    reference: Option<&[EventTally]>,
+    seed: u64,
+) -> Option<Intervals> {
+    if tallies.len() < SERIES_MIN {
+        return None;
+    }
+    let own: Vec<Counts> = tallies.iter().map(Counts::of).collect();
+    let theirs: Option<Vec<Counts>> =
+        reference.map(|tallies| tallies.iter().map(Counts::of).collect());
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut samples: [Vec<f64>; 5] = Default::default();
+    for _ in 0..RESAMPLES {
+        let drawn: Vec<usize> = (0..own.len()).map(|_| random.random_range(0..own.len())).collect();
+        let sum = Counts::sum(&own, &drawn);
+        let gain = theirs.as_ref().map(|theirs| sum.f1() - Counts::sum(theirs, &drawn).f1());
+        let values =
+            [sum.f1(), sum.recall(), sum.precision(), sum.false_alarms(), gain.unwrap_or_default()];
+        for (all, value) in samples.iter_mut().zip(values) {
+            all.push(value);
+        }
+    }
+    let [event_f1, recall, precision, false_alarms_per_series_day, gain] =
+        samples.map(middle_95_percent);
+    let event_f1_gain = theirs.map(|_| gain);
+    Some(Intervals { event_f1, recall, precision, false_alarms_per_series_day, event_f1_gain })
+}
+
+impl Counts {
+    fn of(tally: &EventTally) -> Self {
+        Self {
+            n_events: tally.n_events() as f64,
+            caught: tally.caught() as f64,
+            false_runs: tally.false_runs as f64,
+            days: tally.days,
+        }
+    }
+
+    fn sum(all: &[Self], drawn: &[usize]) -> Self {
+        let mut sum = Self::default();
+        for one in drawn.iter().map(|i| &all[*i]) {
+            sum.n_events += one.n_events;
+            sum.caught += one.caught;
+            sum.false_runs += one.false_runs;
+            sum.days += one.days;
+        }
+        sum
+    }
+
+    // Where a rate is not defined (no event, no alarm), nothing was achieved: 0.
+    fn f1(&self) -> f64 {
+        f1(self.caught, self.false_runs, self.n_events - self.caught).unwrap_or_default()
+    }
+
+    fn recall(&self) -> f64 {
+        ratio(self.caught, self.n_events).unwrap_or_default()
+    }
+
+    fn precision(&self) -> f64 {
+        ratio(self.caught, self.caught + self.false_runs).unwrap_or_default()
+    }
+
+    fn false_alarms(&self) -> f64 {
+        ratio(self.false_runs, self.days).unwrap_or_default()
+    }
+}
+
+fn middle_95_percent(mut values: Vec<f64>) -> [f64; 2] {
+    values.sort_unstable_by(f64::total_cmp);
+    let cut = values.len() / 40;
+    [values[cut], values[values.len() - 1 - cut]]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::score::event::KindTally;
+
+    fn tally(n_events: u64, caught: usize, false_runs: u64) -> EventTally {
+        let kind = KindTally { n_events, delays: vec![1; caught] };
+        EventTally { by_kind: [("spike".to_owned(), kind)].into(), false_runs, days: 10.0 }
+    }
+
+    #[test]
+    fn an_interval_holds_the_value_and_is_wide_when_series_differ() {
+        let tallies: Vec<EventTally> = (0..20).map(|i| tally(10, i % 11, 3)).collect();
+        let intervals = intervals(&tallies, None, 1).unwrap();
+        let recall = tallies.iter().map(EventTally::caught).sum::<u64>() as f64 / 200.0;
+        assert!(intervals.recall[0] < recall && recall < intervals.recall[1]);
+        assert!(intervals.recall[1] - intervals.recall[0] > 0.1);
+        assert_eq!(intervals.false_alarms_per_series_day, [0.3, 0.3]);
+    }
+
+    #[test]
+    fn equal_series_have_no_width_and_no_gain_over_themselves() {
+        let tallies = vec![tally(10, 5, 1); 5];
+        let intervals = intervals(&tallies, Some(&tallies), 1).unwrap();
+        assert_eq!(intervals.recall, [0.5, 0.5]);
+        assert_eq!(intervals.event_f1_gain, Some([0.0, 0.0]));
+    }
+
+    #[test]
+    fn a_constant_gain_is_certain_though_series_differ() {
+        let own: Vec<EventTally> = (0..8).map(|i| tally(10 + i, 10 + i as usize, 0)).collect();
+        let theirs: Vec<EventTally> = (0..8).map(|i| tally(10 + i, 0, 0)).collect();
+        assert_eq!(intervals(&own, Some(&theirs), 1).unwrap().event_f1_gain, Some([1.0, 1.0]));
+    }
+
+    #[test]
+    fn too_few_series_have_no_interval() {
+        assert_eq!(intervals(&vec![tally(1, 1, 0); SERIES_MIN - 1], None, 1), None);
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_interval() {
+        let tallies: Vec<EventTally> = (0..9).map(|i| tally(10, i, 2)).collect();
+        assert_eq!(intervals(&tallies, None, 4), intervals(&tallies, None, 4));
+    }
+}

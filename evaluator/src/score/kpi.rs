@@ -1,0 +1,182 @@
+//! F1 by the rule of the 2018 KPI competition (AIOps challenge).
+//!
+//! An anomaly whose beginning is alarmed counts as found with all its points, one that is not as missed with
+//! all its points; every other alarmed point is false. The threshold is fitted on the first halves of the
+//! series and judged on the second, because a threshold fitted where it is judged flatters.
+
+use super::{f1, halves};
+use crate::labeled::Labeled;
+use crate::record::KpiScore;
+
+/// Largest delay of a found anomaly in samples after its first one, as the competition sets it.
+pub const DELAY_MAX: usize = 7;
+
+/// Half of a series as the rule sees it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Half {
+    /// Of each anomaly, the highest score near its beginning and its number of points.
+    anomalies: Vec<(f64, f64)>,
+    /// The scores of all other points.
+    others: Vec<f64>,
+}
+
+/// Scores series by their scores, one per row; `shipped` is the detector's own threshold, exclusive.
+pub fn score(series: &[(&Labeled, Vec<f64>)], shipped: f64) -> Option<KpiScore> {
+    let both: Vec<(Half, Half)> =
+        series.iter().map(|(labeled, scores)| split(labeled, scores)).collect();
+    let first: Vec<&Half> = both.iter().map(|(first, _)| first).collect();
+    let threshold = best_threshold(&first)?;
+    let at = |threshold_of: &dyn Fn(&Half) -> f64| {
+        total_f1(both.iter().map(|(first, second)| {
+            let threshold = threshold_of(first);
+            second.counts(|score| score >= threshold)
+        }))
+    };
+    Some(KpiScore {
+        f1_one_threshold: at(&|_| threshold)?,
+        threshold,
+        // A first half without an anomaly teaches nothing, so the threshold of all serves.
+        f1_threshold_per_series: at(&|first| best_threshold(&[first]).unwrap_or(threshold))?,
+        halves: halves::score(series)?,
+        f1_shipped: total_f1(
+            both.iter().map(|(_, second)| second.counts(|score| score > shipped)),
+        )?,
+    })
+}
+
+fn split(labeled: &Labeled, scores: &[f64]) -> (Half, Half) {
+    let middle = labeled.rows.len() / 2;
+    (Half::new(labeled, scores, 0, middle), Half::new(labeled, scores, middle, labeled.rows.len()))
+}
+
+impl Half {
+    fn new(labeled: &Labeled, scores: &[f64], start: usize, end: usize) -> Self {
+        let rows = start..end;
+        let anomalies = labeled
+            .events_in(&rows)
+            .map(|(_, event)| {
+                let near = event.start..event.end.min(event.start + DELAY_MAX + 1);
+                let highest = scores[near].iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                (highest, event.len() as f64)
+            })
+            .collect();
+        let others = rows.filter(|i| !labeled.rows[*i].label).map(|i| scores[i]).collect();
+        Self { anomalies, others }
+    }
+
+    /// Found points, false points, missed points.
+    fn counts(&self, is_alarm: impl Fn(f64) -> bool) -> [f64; 3] {
+        let found: f64 =
+            self.anomalies.iter().filter(|(score, _)| is_alarm(*score)).map(|(_, n)| n).sum();
+        let all: f64 = self.anomalies.iter().map(|(_, n)| n).sum();
+        let false_points = self.others.iter().filter(|score| is_alarm(**score)).count() as f64;
+        [found, false_points, all - found]
+    }
+}
+
+/// The threshold, inclusive, with the highest F1 over all halves together; none without anomalies.
+///
+/// Only the scores of anomalies can be best: between two of them a higher threshold only drops false points.
+pub fn best_threshold(halves: &[&Half]) -> Option<f64> {
+    let mut anomalies: Vec<(f64, f64)> =
+        halves.iter().flat_map(|half| half.anomalies.iter().copied()).collect();
+    let mut others: Vec<f64> = halves.iter().flat_map(|half| half.others.iter().copied()).collect();
+    anomalies.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    others.sort_unstable_by(|a, b| b.total_cmp(a));
+    let n_points: f64 = anomalies.iter().map(|(_, n)| n).sum();
+    let mut best: Option<(f64, f64)> = None;
+    let mut found = 0.0;
+    for tied in anomalies.chunk_by(|a, b| a.0 == b.0) {
+        found += tied.iter().map(|(_, n)| n).sum::<f64>();
+        let threshold = tied[0].0;
+        if threshold <= 0.0 {
+            // A score of 0 says that nothing was judged, so it is no alarm at any threshold.
+            break;
+        }
+        let false_points = others.partition_point(|score| *score >= threshold) as f64;
+        let f1 = f1(found, false_points, n_points - found)?;
+        if best.is_none_or(|(highest, _)| f1 > highest) {
+            best = Some((f1, threshold));
+        }
+    }
+    // A threshold above every score is a silent detector.
+    (n_points > 0.0).then(|| best.map_or(f64::MAX, |(_, threshold)| threshold))
+}
+
+fn total_f1(counts: impl Iterator<Item = [f64; 3]>) -> Option<f64> {
+    let [found, false_points, missed] =
+        counts.fold([0.0; 3], |sum, one| [0, 1, 2].map(|i| sum[i] + one[i]));
+    f1(found, false_points, missed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labeled::LabeledRow;
+
+    fn series(n: usize, anomalies: &[std::ops::Range<usize>]) -> Labeled {
+        let is_anomalous = |i: usize| anomalies.iter().any(|anomaly| anomaly.contains(&i));
+        let row =
+            |i| LabeledRow { at_us: i as i64 * 60_000_000, value: 0.0, label: is_anomalous(i) };
+        Labeled::from_rows("test".to_owned(), (0..n).map(row).collect())
+    }
+
+    fn scores(n: usize, high: &[(usize, f64)]) -> Vec<f64> {
+        let mut scores = vec![0.0; n];
+        for (i, score) in high {
+            scores[*i] = *score;
+        }
+        scores
+    }
+
+    #[test]
+    fn an_anomaly_counts_whole_when_alarmed_within_seven_samples_after_its_first() {
+        let labeled = series(100, std::slice::from_ref(&(20..40)));
+        for (alarm, counts) in [
+            (20, [20.0, 0.0, 0.0]),
+            (27, [20.0, 0.0, 0.0]),
+            (28, [0.0, 0.0, 20.0]),
+            (41, [0.0, 1.0, 20.0]),
+        ] {
+            let half = Half::new(&labeled, &scores(100, &[(alarm, 1.0)]), 0, 100);
+            assert_eq!(half.counts(|score| score >= 0.5), counts, "alarm at {alarm}");
+        }
+    }
+
+    #[test]
+    fn the_threshold_comes_from_the_first_half() {
+        let labeled = series(200, &[20..30, 120..130]);
+        // In the second half a lower threshold would be better; it must not be taken.
+        let scores = scores(200, &[(20, 5.0), (50, 4.0), (51, 4.0), (120, 3.0)]);
+        let score = score(&[(&labeled, scores)], 2.0).unwrap();
+        assert_eq!((score.threshold, score.f1_one_threshold), (5.0, 0.0));
+        assert_eq!(score.f1_shipped, 1.0);
+    }
+
+    #[test]
+    fn the_threshold_is_best_over_all_series() {
+        let labeled = series(100, &[10..20, 30..31]);
+        let half = Half::new(
+            &labeled,
+            &scores(100, &[(10, 5.0), (30, 1.0), (60, 2.0), (70, 2.0), (80, 2.0)]),
+            0,
+            100,
+        );
+        assert_eq!(best_threshold(&[&half]), Some(5.0));
+        let half = Half::new(&labeled, &scores(100, &[(10, 1.0), (30, 5.0), (60, 2.0)]), 0, 100);
+        assert_eq!(best_threshold(&[&half]), Some(1.0));
+    }
+
+    #[test]
+    fn a_score_of_zero_is_never_an_alarm() {
+        let labeled = series(100, &[10..20, 60..70]);
+        let silent = score(&[(&labeled, vec![0.0; 100])], 1.0).unwrap();
+        assert_eq!((silent.f1_one_threshold, silent.f1_threshold_per_series), (0.0, 0.0));
+        assert_eq!(silent.halves.events.caught, 0);
+    }
+
+    #[test]
+    fn without_anomalies_there_is_no_score() {
+        assert_eq!(score(&[(&series(10, &[]), vec![0.0; 10])], 1.0), None);
+    }
+}

@@ -1,0 +1,72 @@
+//! How well scores rank anomalous rows above others, at every threshold together.
+//!
+//! No threshold is chosen, so a badly chosen one cannot hide good scores; for the same reason no number here
+//! says how the shipped detector behaves.
+
+use crate::record::Ranking;
+
+/// Scores and labels of the scored rows of one series.
+pub type Ranked = Vec<(f64, bool)>;
+
+/// Areas under both curves; none when all rows together have only one class.
+pub fn rank(series: &[Ranked]) -> Option<Ranking> {
+    let pooled: Ranked = series.concat();
+    let (pr_auc, roc_auc) = areas(pooled)?;
+    let each: Vec<f64> = series
+        .iter()
+        .filter_map(|ranked| areas(ranked.clone()))
+        .map(|(pr_auc, _)| pr_auc)
+        .collect();
+    let pr_auc_mean = each.iter().sum::<f64>() / each.len().max(1) as f64;
+    Some(Ranking { pr_auc, pr_auc_mean, roc_auc })
+}
+
+/// Average precision and area under the receiver operating characteristic, by sorting once.
+fn areas(mut ranked: Ranked) -> Option<(f64, f64)> {
+    ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    let n_positive = ranked.iter().filter(|(_, label)| *label).count() as f64;
+    let n_negative = ranked.len() as f64 - n_positive;
+    if n_positive == 0.0 || n_negative == 0.0 {
+        return None;
+    }
+    let (mut tp, mut fp, mut pr_area, mut roc_area) = (0.0, 0.0, 0.0, 0.0);
+    // Equal scores pass a threshold together.
+    for tied in ranked.chunk_by(|a, b| a.0 == b.0) {
+        let hits = tied.iter().filter(|(_, label)| *label).count() as f64;
+        let misses = tied.len() as f64 - hits;
+        roc_area += misses * (tp + hits / 2.0);
+        tp += hits;
+        fp += misses;
+        pr_area += hits * tp / (tp + fp);
+    }
+    Some((pr_area / n_positive, roc_area / (n_positive * n_negative)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn areas_of_a_table_of_cases() {
+        let perfect = vec![(0.9, true), (0.8, true), (0.2, false), (0.1, false)];
+        assert_eq!(areas(perfect), Some((1.0, 1.0)));
+        let reversed = vec![(0.1, true), (0.9, false)];
+        assert_eq!(areas(reversed), Some((0.5, 0.0)));
+        let mixed = vec![(4.0, true), (3.0, false), (2.0, true), (1.0, false)];
+        let (pr, roc) = areas(mixed).unwrap();
+        assert!((pr - 5.0 / 6.0).abs() < 1e-12);
+        assert_eq!(roc, 0.75);
+    }
+
+    #[test]
+    fn equal_scores_are_luck() {
+        let tied = vec![(1.0, true), (1.0, false), (1.0, false), (1.0, false)];
+        assert_eq!(areas(tied), Some((0.25, 0.5)));
+    }
+
+    #[test]
+    fn one_class_has_no_area() {
+        assert_eq!(rank(&[vec![(1.0, false)]]), None);
+        assert_eq!(rank(&[]), None);
+    }
+}
