@@ -1,9 +1,9 @@
 //! Distance from the local window and the time of day together; the default.
 //!
 //! `score = sqrt(zw * zs / max(1, u))` with `zw = |x - mean| / stddev` over the previous `window` samples,
-//! `zs = |x - mu| / sigma` of the sample's bucket, and `u` the value of `sqrt(zw * zs)` that one sample in 500 of
-//! this series exceeds. A bucket is one of 288 five-minute buckets of the day (UTC) with an exponentially weighted
-//! mean and variance; a quarter of `sigma`'s variance is that of all residuals, since one bucket is seldom visited.
+//! `zs = |x - mu| / sigma` of the sample's bucket, and `u` the value of `sqrt(zw * zs)` that this series exceeds
+//! once in 500 samples. A bucket is one of 288 five-minute buckets of the day (UTC) with an exponentially weighted
+//! mean and variance; half of `sigma`'s variance is that of all residuals, since one bucket is seldom visited.
 //! Until a bucket has three visits a long exponentially weighted mean stands for it. Neither deviation counts as less
 //! than 1 % of the long mean.
 //!
@@ -12,9 +12,9 @@
 //! restless ones. No update moves a table by more than eight of its deviations, so that one absurd value cannot
 //! blind the weeks that follow; values that stay absurd are a new normal, and are learned without that bound.
 //!
-//! Constants are round. Window, buckets and rates were chosen on the AIOps 2018 KPI series; the quarter and the one in
+//! Constants are round. Window, buckets and rates were chosen on the AIOps 2018 KPI series; the half and the once in
 //! 500 on these and on Microsoft's cloud-monitoring series. Cost: two passes over the window, one bucket. Memory:
-//! 2,640 bytes. Fails: within a lasting shift (the window follows it), on weekly seasons, on series sampled so
+//! 2,648 bytes. Fails: within a lasting shift (the window follows it), on weekly seasons, on series sampled so
 //! rarely that a window spans days.
 
 use crate::layout::{Reader, Writer};
@@ -35,7 +35,7 @@ const BUCKET_RATE: f64 = 0.1;
 const BUCKET_VISITS_MIN: u8 = 3;
 
 /// Share of the variance of all residuals in that of a bucket: a bucket alone is a handful of visits.
-const SHARED_SHARE: f64 = 0.25;
+const SHARED_SHARE: f64 = 0.5;
 
 /// Weight of the newest residual in the variance of all of them.
 const RESIDUAL_RATE: f64 = 0.001;
@@ -46,11 +46,17 @@ const RESIDUAL_MAX: f64 = 3.0;
 /// Samples before residuals are bounded: the season is not known earlier.
 const RESIDUAL_BOUNDED_AFTER: u64 = 200;
 
-/// Share of samples whose score is above the usual high: a few a day at one a minute.
+/// How often the usual high is exceeded, per sample: about three times a day at one a minute.
 const HIGH_SHARE: f64 = 0.002;
 
-/// Step of the usual high, relative: it doubles after 35 samples in a row above it.
-const HIGH_STEP: f64 = 0.02;
+/// Step of the usual high, relative: fourteen times above it double it.
+const HIGH_STEP: f64 = 0.05;
+
+/// Samples after one above the usual high in which another does not count: a long event is one event.
+const HIGH_APART: u64 = 10;
+
+/// Least usual high: a tenth of what counts at all.
+const HIGH_MIN: f64 = 0.1;
 
 /// Samples before the usual high moves: the first scores are those of an empty season.
 const HIGH_AFTER: u64 = 50;
@@ -108,6 +114,7 @@ pub struct DeviationState {
     absurd_share: f64,
     residual_var: f64,
     usual_high: f64,
+    last_high_n: u64,
     buckets: Box<[Bucket; N_BUCKETS]>,
 }
 
@@ -115,13 +122,22 @@ impl Default for DeviationState {
     fn default() -> Self {
         let buckets = Box::new([Bucket::default(); N_BUCKETS]);
         let (long_mean, long_var, absurd_share, residual_var) = (0.0, 0.0, 0.0, 0.0);
-        Self { n: 0, long_mean, long_var, absurd_share, residual_var, usual_high: 1.0, buckets }
+        Self {
+            n: 0,
+            long_mean,
+            long_var,
+            absurd_share,
+            residual_var,
+            usual_high: 1.0,
+            last_high_n: 0,
+            buckets,
+        }
     }
 }
 
 impl DeviationState {
     /// Length of its layout, in bytes.
-    pub const LEN: usize = 48 + N_BUCKETS * 9;
+    pub const LEN: usize = 56 + N_BUCKETS * 9;
 
     pub(crate) fn write(&self, out: &mut Writer) {
         out.u64(self.n);
@@ -130,6 +146,7 @@ impl DeviationState {
         out.f64(self.absurd_share);
         out.f64(self.residual_var);
         out.f64(self.usual_high);
+        out.u64(self.last_high_n);
         for bucket in self.buckets.iter() {
             out.f32(bucket.mean);
             out.f32(bucket.var);
@@ -145,6 +162,7 @@ impl DeviationState {
             absurd_share: from.not_negative()?,
             residual_var: from.not_negative()?,
             usual_high: from.not_negative()?,
+            last_high_n: from.u64()?,
             ..Self::default()
         };
         for bucket in state.buckets.iter_mut() {
@@ -174,22 +192,26 @@ impl DeviationState {
         (mean, var.sqrt().max(self.floor(sample)))
     }
 
-    /// Moves the usual high a step towards the score that one sample in 500 exceeds.
+    /// Moves the usual high a step towards the score that is exceeded once in 500 samples.
     fn learn_high(&mut self, score: f64) {
+        let is_above = score * self.usual_high.max(1.0).sqrt() > self.usual_high;
+        let is_apart = self.n > self.last_high_n.saturating_add(HIGH_APART);
         if self.n > HIGH_AFTER {
-            let undivided = score * self.usual_high.max(1.0).sqrt();
-            let is_above = f64::from(u8::from(undivided > self.usual_high));
-            // Between the least score that counts and the largest there is: bounded both ways.
-            self.usual_high = (self.usual_high * (HIGH_STEP * (is_above - HIGH_SHARE)).exp())
-                .clamp(0.1, DISTANCE_MAX);
+            let counted = f64::from(u8::from(is_above && is_apart));
+            let step = (HIGH_STEP * (counted - HIGH_SHARE)).exp();
+            // Neither a long calm nor a storm of alarms moves it beyond recall.
+            self.usual_high = (self.usual_high * step).clamp(HIGH_MIN, DISTANCE_MAX);
+        }
+        if is_above {
+            self.last_high_n = self.n;
         }
     }
 
     fn learn_residual(&mut self, residual: f64, scale: f64) {
         let rate = RESIDUAL_RATE.max(1.0 / self.n as f64);
         let bound = match self.n {
-            0..=BOUNDED_AFTER => f64::INFINITY,
-            0..=RESIDUAL_BOUNDED_AFTER => MOVE_MAX * scale,
+            n if n <= BOUNDED_AFTER => f64::INFINITY,
+            n if n <= RESIDUAL_BOUNDED_AFTER => MOVE_MAX * scale,
             _ => RESIDUAL_MAX * scale,
         };
         let residual = residual.clamp(-bound, bound);

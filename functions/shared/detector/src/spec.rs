@@ -44,7 +44,7 @@ impl Default for Detector {
 const ZSCORE: Zscore = Zscore { window: 50, threshold: 3.0, min: 30, own: Own::Excluded };
 const ROBUST: Robust = Robust { window: 50, threshold: 3.5, min: 30 };
 const EWMA: Ewma = Ewma { alpha: 0.1, threshold: 4.0, min: 30 };
-const DEVIATION: Deviation = Deviation { window: 50, threshold: 3.0, min: 10 };
+const DEVIATION: Deviation = Deviation { window: 50, threshold: 2.5, min: 10 };
 
 impl Detector {
     /// Every detector with its defaults.
