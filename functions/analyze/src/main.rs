@@ -1,3 +1,10 @@
-//! Placeholder.
+//! The analyze function: what is normal, what is not, and why.
 
-fn main() {}
+use std::process::ExitCode;
+
+use host::Function;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    host::run(Function::Analyze).await
+}

@@ -1,3 +1,10 @@
-//! Placeholder.
+//! The ingest function: samples in, verdicts out.
 
-fn main() {}
+use std::process::ExitCode;
+
+use host::Function;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    host::run(Function::Ingest).await
+}

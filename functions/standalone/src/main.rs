@@ -1,3 +1,12 @@
-//! Placeholder.
+//! Both functions in one process: a laptop, a single pod.
+//!
+//! Series live in the process unless `REDIS_URL` says where else.
 
-fn main() {}
+use std::process::ExitCode;
+
+use host::Function;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    host::run(Function::Standalone).await
+}

@@ -1,1 +1,40 @@
-//! Placeholder.
+//! Hosts one router on the Lambda runtime or on a port.
+//!
+//! A [`Function`] is a set of routes over the use cases of the crate `service`. Its router is the same
+//! on both hosts: [`serve_http`] gives it a socket, [`serve_lambda`] the events of API Gateway, of a
+//! function URL or of a load balancer. [`run()`] reads the environment and picks the host, so that a
+//! `main` is one line.
+//!
+//! Architecture invariant: what a request means is decided in `service` and `intake`; here it is
+//! only received, bounded, answered, logged and counted. Nothing here names Redis.
+
+mod function;
+mod router;
+mod routes;
+
+mod body;
+mod query;
+
+mod answer;
+mod error;
+mod problem;
+
+mod app;
+mod compute;
+mod load;
+
+mod deadline;
+mod observe;
+mod request_id;
+
+mod lambda;
+mod linger;
+mod run;
+mod serve;
+
+pub use crate::app::App;
+pub use crate::function::Function;
+pub use crate::lambda::serve_lambda;
+pub use crate::router::router;
+pub use crate::run::{RunError, run};
+pub use crate::serve::serve_http;

@@ -1,0 +1,82 @@
+//! What all requests of a process share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use intake::Limits;
+use service::{Config, Service};
+use store::Tenant;
+
+use crate::function::Function;
+use crate::load::Load;
+use crate::request_id::Sequence;
+
+/// The use cases with the bounds within which they are served. Clones share it.
+#[derive(Debug, Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    function: Function,
+    service: Service,
+    limits: Limits,
+    request_timeout: Duration,
+    load: Load,
+    request_ids: Sequence,
+}
+
+impl App {
+    /// `service` as `function`, within the bounds of `config`.
+    pub fn new(function: Function, service: Service, config: &Config) -> Self {
+        let inner = Inner {
+            function,
+            service,
+            limits: config.limits,
+            request_timeout: config.request_timeout,
+            load: Load::new(config.requests_in_flight_max, config.in_flight_bytes_max),
+            request_ids: Sequence::new(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Which function it is.
+    pub fn function(&self) -> Function {
+        self.inner.function
+    }
+
+    /// The use cases.
+    pub fn service(&self) -> &Service {
+        &self.inner.service
+    }
+
+    /// Whose series a request speaks of: the only tenant, as long as there are no credentials.
+    #[expect(
+        clippy::unused_self,
+        reason = "the tenant comes from the credential, which this will know"
+    )]
+    pub(crate) fn tenant(&self) -> Tenant {
+        Tenant::default()
+    }
+
+    /// Bounds of one request.
+    pub(crate) fn limits(&self) -> Limits {
+        self.inner.limits
+    }
+
+    /// Longest time for one request.
+    pub(crate) fn request_timeout(&self) -> Duration {
+        self.inner.request_timeout
+    }
+
+    /// What is being served.
+    pub(crate) fn load(&self) -> &Load {
+        &self.inner.load
+    }
+
+    /// Ids for requests that bring none.
+    pub(crate) fn request_ids(&self) -> &Sequence {
+        &self.inner.request_ids
+    }
+}

@@ -1,0 +1,76 @@
+//! Bodies that are read to their end although nobody wants them.
+//!
+//! An answer may come before the body has been read: too large, overloaded, no such route. A socket
+//! that is closed with bytes unread resets the connection, and the reset overtakes the answer: the
+//! sender would see a broken pipe in the place of the 413. So what is left is read and thrown away,
+//! within bounds, beside the answer. A sender that said `Expect: 100-continue` needs none of this.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+
+/// Most bytes that are thrown away: what a sender may have meant to be acceptable, several times.
+const DISCARDED_BYTES_MAX: usize = 16 << 20;
+
+/// Longest time spent on it.
+const DISCARDING_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A body whose unread rest is thrown away when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Lingering {
+    /// None only once it is dropped.
+    body: Option<Incoming>,
+}
+
+impl Lingering {
+    pub(crate) fn new(body: Incoming) -> Self {
+        Self { body: Some(body) }
+    }
+}
+
+impl Body for Lingering {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        self.body.as_mut().map_or(Poll::Ready(None), |body| Pin::new(body).poll_frame(cx))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        let Some(body) = self.body.take().filter(|body| !body.is_end_stream()) else { return };
+        // Without a runtime the connection is gone as well.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(timeout(DISCARDING_TIMEOUT, discard(body)));
+        }
+    }
+}
+
+async fn discard(mut body: Incoming) {
+    let mut n_bytes = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        n_bytes += frame.data_ref().map_or(0, Bytes::len);
+        if n_bytes > DISCARDED_BYTES_MAX {
+            return;
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The router of a function: its routes, within what every request passes.
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use tower_http::CompressionLevel;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
+
+use crate::app::App;
+use crate::routes::{self, Kind, Route};
+use crate::{deadline, load, observe, problem};
+
+/// Shortest answer that is packed, in bytes: one below fits a packet either way.
+const PACKED_LEN_MIN: u64 = 1_024;
+
+/// The router of the function that `app` is.
+///
+/// From the outside in, a request passes the span with its log line and count, the packing of the answer, the
+/// deadline, the net for panics and, on routes for users, the bound on requests served at once.
+pub fn router(app: App) -> Router {
+    let routes = routes::of(app.function());
+    declare(&app, routes);
+    let of_kind = |kind: Kind| {
+        let routes = routes.iter().filter(|route| route.kind == kind);
+        routes.fold(Router::new(), |router, route| router.route(route.path, (route.handlers)()))
+    };
+    let packing = CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(SizeAbove::new(PACKED_LEN_MIN));
+    of_kind(Kind::Use)
+        .route_layer(from_fn_with_state(app.clone(), load::shed))
+        .merge(of_kind(Kind::Operation))
+        .fallback(problem::route_unknown)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(CatchPanicLayer::custom(problem::panicked))
+        .layer(from_fn_with_state(app.clone(), deadline::within))
+        .layer(packing)
+        .layer(from_fn_with_state(app.clone(), observe::observe))
+        .with_state(app)
+}
+
+/// Lets the count of each route start from 0: a rate needs two points.
+fn declare(app: &App, routes: &[Route]) {
+    for route in routes {
+        for method in route.methods {
+            app.service().declare_request(app.function().name(), method, route.path);
+        }
+    }
+}

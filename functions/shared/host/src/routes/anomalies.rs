@@ -1,0 +1,30 @@
+//! `GET /anomalies`: those of one series, the newest first.
+
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use service::AnomalyRange;
+
+use crate::answer;
+use crate::app::App;
+use crate::error::RequestError;
+use crate::query::Params;
+
+/// Anomalies of a page unless asked otherwise: what a person reads.
+const PAGE_LEN: usize = 100;
+
+/// Most anomalies of a page: about 250 KB.
+const PAGE_LEN_MAX: usize = 1_000;
+
+/// A page of the anomalies of a series.
+pub(crate) async fn list(State(app): State<App>, uri: Uri) -> Result<Response, RequestError> {
+    let known = ["source", "metric", "label", "since", "before", "limit"];
+    let params = Params::of(&uri, &known)?;
+    let range = AnomalyRange {
+        since_us: params.time_us("since")?.unwrap_or_default(),
+        before_us: params.cursor_us("before")?,
+        limit: params.number("limit", 1..=PAGE_LEN_MAX)?.unwrap_or(PAGE_LEN),
+    };
+    let series = params.series()?;
+    answer::ok(&app.service().list_anomalies(&app.tenant(), series, range).await?)
+}

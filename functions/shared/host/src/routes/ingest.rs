@@ -1,0 +1,54 @@
+//! `POST /ingest`: samples in, verdicts out.
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use service::{IngestAnswer, VerdictsWanted};
+
+use crate::answer;
+use crate::app::App;
+use crate::body::read_samples;
+use crate::compute::compute;
+use crate::error::RequestError;
+use crate::problem::ProblemCode;
+use crate::query::Params;
+
+/// Stores the samples of the body and says what became of each.
+pub(crate) async fn ingest(
+    State(app): State<App>,
+    request: Request,
+) -> Result<Response, RequestError> {
+    let wanted = verdicts_wanted(&Params::of(request.uri(), &["verdicts"])?)?;
+    let samples = read_samples(&app, request).await?;
+    let answer = app.service().ingest(&app.tenant(), samples.batch, wanted).await;
+    let (status, first) = (status(&answer), answer.rejected.first().map(|it| it.code));
+    let json = compute(samples.held.n_bytes(), move || answer::to_json(&answer)).await?;
+    let mut response = answer::written(status, json);
+    if let Some(code) = first.filter(|_| status != StatusCode::OK) {
+        response.extensions_mut().insert(ProblemCode(code.as_str()));
+    }
+    Ok(response)
+}
+
+fn verdicts_wanted(params: &Params) -> Result<VerdictsWanted, RequestError> {
+    match params.one("verdicts")? {
+        None | Some("anomalies") => Ok(VerdictsWanted::Anomalies),
+        Some("all") => Ok(VerdictsWanted::All),
+        Some("none") => Ok(VerdictsWanted::None),
+        Some(_) => Err(RequestError::ParameterInvalid {
+            name: "verdicts",
+            wanted: "all, anomalies or none".to_owned(),
+        }),
+    }
+}
+
+/// The body is the same in each case: it tells the sender which samples to look at.
+fn status(answer: &IngestAnswer) -> StatusCode {
+    if answer.is_store_unavailable() {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else if answer.is_all_rejected() {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    }
+}

@@ -1,0 +1,40 @@
+//! Routes for those who operate it.
+//!
+//! Their queries are not looked at: probes and proxies add what they like.
+
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::answer;
+use crate::app::App;
+use crate::error::RequestError;
+
+/// The description of all routes, of whichever function.
+pub(crate) const OPENAPI_JSON: &str = include_str!("../openapi.json");
+
+/// The media type of Prometheus text, of the version that `service` writes.
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The process answers.
+pub(crate) async fn livez() -> Result<Response, RequestError> {
+    answer::ok(&json!({ "status": "alive" }))
+}
+
+/// The store answers, too.
+pub(crate) async fn readyz(State(app): State<App>) -> Result<Response, RequestError> {
+    app.service().ready().await?;
+    answer::ok(&json!({ "status": "ready" }))
+}
+
+/// The totals of all processes.
+pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, RequestError> {
+    let text = app.service().metrics().await?;
+    Ok(([(CONTENT_TYPE, PROMETHEUS_TEXT)], text).into_response())
+}
+
+/// What this API is.
+pub(crate) async fn openapi() -> Response {
+    ([(CONTENT_TYPE, "application/json")], OPENAPI_JSON).into_response()
+}

@@ -1,0 +1,174 @@
+//! From the environment to a served function, and from its end to an exit code.
+
+use std::env;
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use service::{Config, ConfigError, Service, init_tracing, store_for};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::select;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::info;
+
+use crate::app::App;
+use crate::function::Function;
+use crate::lambda::serve_lambda;
+use crate::router::router;
+use crate::serve::serve_http;
+
+/// The variable by which the Lambda runtime says that it is one.
+const LAMBDA_RUNTIME: &str = "AWS_LAMBDA_RUNTIME_API";
+
+/// Why a function is not served.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The environment holds mistakes.
+    #[error("read the configuration:\n{0}")]
+    Config(#[from] ConfigError),
+    /// The address to listen on cannot be had.
+    #[error("listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Signals cannot be waited for.
+    #[error("wait for signals: {0}")]
+    Signal(#[source] io::Error),
+    /// The Lambda runtime ended.
+    #[error("serve the Lambda runtime: {0}")]
+    Lambda(#[source] lambda_http::Error),
+}
+
+impl RunError {
+    /// The bounded code of the error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Config(_) => "config_invalid",
+            Self::Listen { .. } => "listen_failed",
+            Self::Signal(_) => "signal_failed",
+            Self::Lambda(_) => "lambda_failed",
+        }
+    }
+
+    /// The exit code of the process, as `sysexits.h` names them.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            // EX_USAGE
+            Self::Config(_) => 64,
+            // EX_UNAVAILABLE
+            Self::Listen { .. } => 69,
+            // EX_OSERR
+            Self::Signal(_) => 71,
+            // EX_SOFTWARE
+            Self::Lambda(_) => 70,
+        }
+    }
+}
+
+/// Serves a function as the environment says, until it is told to end.
+///
+/// Exit codes: 0 after SIGTERM or an interrupt, 64 on a bad configuration, 69 when the address to listen on
+/// cannot be had, 70 when the Lambda runtime fails, 71 when signals cannot be waited for.
+#[expect(clippy::print_stderr, reason = "the log may not be configured yet")]
+pub async fn run(function: Function) -> ExitCode {
+    match serve(function, environment()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{function}: failed to {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// The one look at the environment. What is no text is read as such text as will be refused.
+fn environment() -> Vec<(String, String)> {
+    let text = |raw: std::ffi::OsString| raw.to_string_lossy().into_owned();
+    env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
+}
+
+async fn serve(function: Function, vars: Vec<(String, String)>) -> Result<(), RunError> {
+    let is_lambda = vars.iter().any(|(name, _)| name == LAMBDA_RUNTIME);
+    let config = Config::from_env(vars.into_iter())?;
+    let store = store_for(&config, function.role())?;
+    init_tracing(&config);
+    let app = App::new(function, Service::new(store, &config), &config);
+    let router = router(app.clone());
+    if is_lambda {
+        return serve_lambda(&app, router).await.map_err(RunError::Lambda);
+    }
+    // Before the socket is open, so that no signal finds the process without its handler.
+    let shutdown = Shutdown::new().map_err(RunError::Signal)?;
+    let address = SocketAddr::new(config.listen_host, config.port);
+    let listening =
+        async { TcpListener::bind(address).await.and_then(|it| Ok((it.local_addr()?, it))) };
+    let (address, listener) =
+        listening.await.map_err(|source| RunError::Listen { address, source })?;
+    info!(%address, function = function.name(), "listening");
+    serve_http(&app, router, listener, shutdown.signaled()).await;
+    info!("ended");
+    Ok(())
+}
+
+/// The signals that end a process in good order.
+struct Shutdown {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Shutdown {
+    fn new() -> io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the first of them.
+    async fn signaled(mut self) {
+        select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn failure(function: Function, vars: &[(&str, &str)]) -> RunError {
+        let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        serve(function, vars.collect()).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn functions_that_share_series_refuse_to_start_without_redis() {
+        for function in [Function::Ingest, Function::Analyze] {
+            let error = failure(function, &[]).await;
+            assert_eq!((error.exit_code(), error.code()), (64, "config_invalid"));
+            assert!(error.to_string().contains("REDIS_URL is missing"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_mistake_is_named() {
+        let vars = [("PORT", "http"), ("TIDEMARK_LOG_FORMAT", "xml"), ("TIDEMARK_SPEED", "1")];
+        let error = failure(Function::Standalone, &vars).await;
+        assert_eq!(error.exit_code(), 64);
+        for (name, _) in vars {
+            assert!(error.to_string().contains(name), "{name} in {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_taken_has_its_exit_code() {
+        let taken = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = taken.local_addr().unwrap().port().to_string();
+        let error = failure(Function::Standalone, &[("PORT", &port), ("RUST_LOG", "off")]).await;
+        assert_eq!((error.exit_code(), error.code()), (69, "listen_failed"));
+        assert!(error.to_string().contains(&port), "{error}");
+    }
+}

@@ -1,0 +1,93 @@
+//! Bounds on one request and on all of them.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use crate::client::{Client, Stuck, request};
+
+#[tokio::test]
+async fn one_sample_too_many_is_too_many() {
+    let client = Client::standalone();
+    let samples = |n: usize| {
+        let samples: Vec<Value> =
+            (0..n).map(|i| json!({ "m": i, "ts": 1_732_060_800 + i })).collect();
+        json!(samples).to_string()
+    };
+    let answer = client.post("/ingest?verdicts=none", samples(10_000)).await;
+    assert_eq!((answer.status, &answer.json()["accepted"]), (200, &json!(10_000)));
+    client.post("/ingest", samples(10_001)).await.is_problem(413, "too_many_samples");
+}
+
+#[tokio::test]
+async fn a_body_is_bounded_by_what_it_declares_and_by_what_it_is() {
+    let client = Client::with(&[("TIDEMARK_BODY_BYTES_MAX", "10")]);
+    assert_eq!(client.post("/ingest", "[        ]").await.status, 200);
+    client.post("/ingest", "[         ]").await.is_problem(413, "body_too_large");
+    // Refused at its head: the body, which never comes, is not waited for.
+    let mut declared = request(Method::POST, "/ingest", Body::new(Stuck::default()));
+    declared.headers_mut().insert("content-length", 11.into());
+    client.send(declared).await.is_problem(413, "body_too_large");
+}
+
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_given_up() {
+    let client = Client::with(&[("TIDEMARK_REQUEST_TIMEOUT_MS", "100")]);
+    let answer = client.post("/ingest", Body::new(Stuck::default())).await;
+    assert!(answer.is_problem(504, "deadline_exceeded").contains("within 100 ms"));
+}
+
+#[tokio::test]
+async fn a_panic_is_answered_and_takes_nothing_else_down() {
+    struct Panicking;
+    impl http_body::Body for Panicking {
+        type Data = axum::body::Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
+            panic!("of all things")
+        }
+    }
+    let client = Client::standalone();
+    let answer = client.post("/ingest", Body::new(Panicking)).await;
+    assert!(!answer.is_problem(500, "panicked").contains("of all things"));
+    assert_eq!(client.post("/ingest", "[]").await.status, 200);
+}
+
+#[tokio::test]
+async fn requests_past_the_bound_are_refused_at_once_and_health_is_not() {
+    let client = Client::with(&[("TIDEMARK_IN_FLIGHT_REQUESTS_MAX", "1")]);
+    let body = Stuck::default();
+    let is_awaited = Arc::clone(&body.is_awaited);
+    let stuck = tokio::spawn({
+        let client = client.clone();
+        async move { client.post("/ingest", Body::new(body)).await }
+    });
+    is_awaited.notified().await;
+    client.post("/ingest", "[]").await.is_problem(503, "overloaded");
+    client.get("/series").await.is_problem(503, "overloaded");
+    for path in ["/livez", "/readyz", "/metrics"] {
+        assert_eq!(client.get(path).await.status, 200, "{path}");
+    }
+    stuck.abort();
+    assert!(stuck.await.unwrap_err().is_cancelled());
+    assert_eq!(client.post("/ingest", "[]").await.status, 200);
+    // The sender that hung up is counted, too.
+    let metrics = client.get("/metrics").await.text();
+    assert!(metrics.contains(r#"method="POST",route="/ingest",status="499"} 1"#), "{metrics}");
+}
+
+#[tokio::test]
+async fn bytes_past_the_bound_are_refused_at_once() {
+    let client = Client::with(&[("TIDEMARK_IN_FLIGHT_BYTES_MAX", "1000")]);
+    client.post("/ingest", vec![b' '; 1001]).await.is_problem(503, "overloaded");
+    client.post("/ingest", vec![b' '; 1000]).await.is_problem(400, "body_empty");
+    let mut declared = request(Method::POST, "/ingest", Body::new(Stuck::default()));
+    declared.headers_mut().insert("content-length", 1001.into());
+    client.send(declared).await.is_problem(503, "overloaded");
+}

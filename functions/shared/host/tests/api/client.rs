@@ -1,0 +1,170 @@
+//! A client of a router, and the functions that the tests speak to.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, Method, Request};
+use host::{App, Function};
+use http_body::Frame;
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use service::{Config, Service, store_for};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tower::ServiceExt;
+
+use crate::document;
+
+/// 2024-11-20T00:00:00Z, in milliseconds.
+pub(crate) const AT_MS: i64 = 1_732_060_800_000;
+
+/// What judges unless a test says otherwise: it learns fast, and its verdicts are easy to foresee.
+const DETECTOR: (&str, &str) = ("TIDEMARK_DETECTOR", "zscore:window=50,threshold=3");
+
+/// A configuration with these variables.
+pub(crate) fn config(vars: &[(&str, &str)]) -> Config {
+    let vars = [DETECTOR].iter().chain(vars).map(|(name, value)| (name, value));
+    Config::from_env(vars.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).unwrap()
+}
+
+/// A function with these variables.
+pub(crate) fn app(function: Function, vars: &[(&str, &str)]) -> App {
+    let config = config(vars);
+    let store = store_for(&config, service::Role::Alone).unwrap();
+    App::new(function, Service::new(store, &config), &config)
+}
+
+/// The address of a Redis that is not there.
+pub(crate) async fn closed_port() -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    format!("redis://{}", listener.local_addr().unwrap())
+}
+
+/// A client of a router.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    router: Router,
+}
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Client {
+    /// A client of both functions on the embedded store.
+    pub(crate) fn standalone() -> Self {
+        Self::with(&[])
+    }
+
+    /// A client of both functions with these variables.
+    pub(crate) fn with(vars: &[(&str, &str)]) -> Self {
+        Self { router: host::router(app(Function::Standalone, vars)) }
+    }
+
+    /// A client of one function.
+    pub(crate) fn of(function: Function) -> Self {
+        Self { router: host::router(app(function, &[])) }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(request(Method::GET, path, Body::empty())).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(request(Method::DELETE, path, Body::empty())).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {
+        self.send(request(Method::POST, path, body.into())).await
+    }
+
+    /// Sends samples of `checkout rps`, one a second from [`AT_MS`] on, and wants all verdicts.
+    pub(crate) async fn send_values(&self, values: &[f64]) -> Answer {
+        let samples: Vec<Value> = (0..).zip(values).map(|(i, value)| sample(i, *value)).collect();
+        self.post("/ingest?verdicts=all", json!(samples).to_string()).await
+    }
+
+    /// Sends a request, and holds the answer against the document.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
+        let told = (answer.status, &answer.headers, &*answer.body);
+        let faults = document::faults(&method, uri.path(), told);
+        assert!(faults.is_empty(), "{method} {uri} {}: {faults:?}", answer.status);
+        answer
+    }
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+
+    /// The body as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.to_vec()).unwrap()
+    }
+
+    /// The answer is a problem with this status and code; returns its detail.
+    #[track_caller]
+    pub(crate) fn is_problem(&self, status: u16, code: &str) -> String {
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
+        let problem = self.json();
+        assert_eq!((self.status, problem["code"].as_str()), (status, Some(code)), "{problem}");
+        assert_eq!(problem["status"], status);
+        assert_eq!(problem["type"], "about:blank");
+        assert_eq!(self.headers.contains_key("retry-after"), status == 503);
+        let codes = &document::DOCUMENT["components"]["schemas"]["Problem"]["properties"]["code"];
+        assert!(codes["enum"].as_array().unwrap().contains(&problem["code"]), "{code}");
+        problem["detail"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A request without headers.
+pub(crate) fn request(method: Method, path: &str, body: Body) -> Request<Body> {
+    Request::builder().method(method).uri(path).body(body).unwrap()
+}
+
+/// A sample of `checkout rps`, `second` seconds after [`AT_MS`].
+pub(crate) fn sample(second: i64, value: f64) -> Value {
+    json!({
+        "source": "checkout", "metric": "rps", "timestamp": AT_MS + second * 1000, "value": value
+    })
+}
+
+/// Values that a detector learns, then one that it has not seen.
+pub(crate) fn with_spike(n_normal: usize) -> Vec<f64> {
+    let normal = (0..n_normal).map(|i| 200.0 + (i % 5) as f64);
+    normal.chain([900.0]).collect()
+}
+
+/// A body that never comes, and says when it is waited for.
+#[derive(Debug, Default)]
+pub(crate) struct Stuck {
+    pub(crate) is_awaited: Arc<Notify>,
+}
+
+impl http_body::Body for Stuck {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.is_awaited.notify_one();
+        Poll::Pending
+    }
+}

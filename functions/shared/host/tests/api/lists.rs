@@ -1,0 +1,96 @@
+//! `/series` and `/anomalies`, page by page.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::client::{AT_MS, Client, sample, with_spike};
+
+/// Percent-encodes what may not stand in a query.
+fn encoded(text: &str) -> String {
+    text.replace('%', "%25").replace('&', "%26").replace('+', "%2B").replace('#', "%23")
+}
+
+#[tokio::test]
+async fn all_series_are_listed_page_by_page() {
+    let client = Client::standalone();
+    let samples: Vec<Value> =
+        (0..5).map(|i| json!({ "metric": format!("m{i}"), "value": i })).collect();
+    client.post("/ingest", json!(samples).to_string()).await;
+    let (mut listed, mut cursor, mut n_pages) = (BTreeSet::new(), String::new(), 0);
+    loop {
+        let page = client.get(&format!("/series?limit=2{cursor}")).await.json();
+        let series = page["series"].as_array().unwrap();
+        assert!(series.len() <= 2);
+        listed.extend(series.iter().map(|it| it["metric"].as_str().unwrap().to_owned()));
+        n_pages += 1;
+        let Some(next) = page["next"].as_str() else { break };
+        cursor = format!("&cursor={}", encoded(next));
+    }
+    assert_eq!(listed.into_iter().collect::<Vec<_>>(), ["m0", "m1", "m2", "m3", "m4"]);
+    assert_eq!(n_pages, 3);
+}
+
+#[tokio::test]
+async fn a_page_has_its_bounds() {
+    let client = Client::standalone();
+    for limit in ["0", "1001", "many"] {
+        let answer = client.get(&format!("/series?limit={limit}")).await;
+        assert!(answer.is_problem(400, "parameter_invalid").contains("from 1 to 1000"));
+    }
+    client.get("/series?cursor=made-up").await.is_problem(400, "cursor_invalid");
+    client.get("/series?since=1").await.is_problem(400, "parameter_unknown");
+}
+
+#[tokio::test]
+async fn a_forgotten_series_is_unknown() {
+    let client = Client::standalone();
+    client.send_values(&[1.0, 2.0]).await;
+    let path = "/series?source=checkout&metric=rps";
+    let answer = client.delete(path).await;
+    assert_eq!((answer.status, answer.body.len()), (204, 0));
+    client.delete(path).await.is_problem(404, "series_unknown");
+    client.get("/analyze?source=checkout&metric=rps").await.is_problem(404, "series_unknown");
+    client.get("/anomalies?source=checkout&metric=rps").await.is_problem(404, "series_unknown");
+    client.delete("/series").await.is_problem(400, "parameter_missing");
+}
+
+#[tokio::test]
+async fn anomalies_are_listed_newest_first_page_by_page() {
+    let client = Client::standalone();
+    let mut values = with_spike(60);
+    for _ in 0..2 {
+        values.extend(with_spike(60));
+    }
+    client.send_values(&values).await;
+    let path = "/anomalies?source=checkout&metric=rps";
+    let all = client.get(path).await.json();
+    let seconds = |page: &Value| -> Vec<i64> {
+        let anomalies = page["anomalies"].as_array().unwrap().iter();
+        anomalies.map(|it| (it["timestamp"].as_i64().unwrap() - AT_MS) / 1000).collect()
+    };
+    assert_eq!((seconds(&all), &all["next"]), (vec![182, 121, 60], &Value::Null));
+
+    let first = client.get(&format!("{path}&limit=2")).await.json();
+    assert_eq!(seconds(&first), [182, 121]);
+    let next = first["next"].as_str().unwrap();
+    let second = client.get(&format!("{path}&limit=2&before={next}")).await.json();
+    assert_eq!((seconds(&second), &second["next"]), (vec![60], &Value::Null));
+
+    for since in [(AT_MS + 121_000).to_string(), "2024-11-20T00:02:01Z".to_owned()] {
+        assert_eq!(seconds(&client.get(&format!("{path}&since={since}")).await.json()), [182, 121]);
+    }
+}
+
+#[tokio::test]
+async fn a_series_without_anomalies_has_an_empty_list() {
+    let client = Client::standalone();
+    client.post("/ingest", sample(0, 1.0).to_string()).await;
+    let page = client.get("/anomalies?source=checkout&metric=rps").await.json();
+    assert_eq!((&page["anomalies"], &page["next"]), (&json!([]), &Value::Null));
+    let path = "/anomalies?source=checkout&metric=rps";
+    for query in ["since=yesterday", "before=yesterday", "limit=0"] {
+        client.get(&format!("{path}&{query}")).await.is_problem(400, "parameter_invalid");
+    }
+    client.get("/anomalies?source=checkout").await.is_problem(400, "parameter_missing");
+}

@@ -1,0 +1,137 @@
+//! Health, metrics, the document, and what is the same for all routes.
+
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::http::Method;
+use host::Function;
+
+use crate::client::{Client, closed_port, request, sample};
+use crate::document::DOCUMENT;
+
+#[tokio::test]
+async fn health_is_told_of_process_and_store() {
+    let client = Client::standalone();
+    assert_eq!(client.get("/livez").await.json()["status"], "alive");
+    for path in ["/readyz", "/healthz", "/readyz?from=probe"] {
+        assert_eq!(client.get(path).await.json()["status"], "ready", "{path}");
+    }
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a real connection is refused in real time")]
+async fn without_the_store_all_but_livez_says_so_within_two_seconds() {
+    let client = Client::with(&[("REDIS_URL", &closed_port().await)]);
+    let begin = Instant::now();
+    for path in ["/readyz", "/healthz", "/metrics", "/analyze", "/series", "/analyze?metric=rps"] {
+        client.get(path).await.is_problem(503, "store_unavailable");
+    }
+    assert_eq!(client.get("/livez").await.status, 200);
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+
+    let begin = Instant::now();
+    let answer = client.post("/ingest", sample(0, 1.0).to_string()).await;
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert_eq!(answer.status, 503);
+    assert!(answer.headers.contains_key("retry-after"));
+    assert_eq!(answer.headers["content-type"], "application/json");
+    assert_eq!(answer.json()["rejected"][0]["code"], "store_unavailable");
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_declared_route() {
+    let client = Client::standalone();
+    client.post("/ingest?verdicts=all", "[]").await;
+    client.post("/ingest", "{").await;
+    client.get("/wp-login.php").await;
+    let metrics = client.get("/metrics").await;
+    assert_eq!(metrics.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let text = metrics.text();
+    let count = |method: &str, route: &str, status: u16| {
+        let labels = format!(
+            r#"{{function="standalone",method="{method}",route="{route}",status="{status}"}}"#
+        );
+        text.lines().find_map(|it| it.strip_prefix(&format!("http_requests_total{labels} ")))
+    };
+    assert_eq!(count("POST", "/ingest", 200), Some("1"), "{text}");
+    assert_eq!(count("POST", "/ingest", 400), Some("1"));
+    assert_eq!(count("GET", "other", 404), Some("1"));
+    // Every route of the function is there from 0.
+    assert_eq!(count("DELETE", "/series", 200), Some("0"));
+}
+
+#[tokio::test]
+async fn the_document_is_served_by_each_function() {
+    for function in [Function::Ingest, Function::Analyze, Function::Standalone] {
+        assert_eq!(Client::of(function).get("/openapi.json").await.json(), *DOCUMENT);
+    }
+}
+
+#[tokio::test]
+async fn a_function_serves_its_own_routes_only() {
+    let ingest = Client::of(Function::Ingest);
+    assert_eq!(ingest.post("/ingest", "[]").await.status, 200);
+    let request_for_other = request(Method::GET, "/series", Body::empty());
+    let detail = send_unchecked(&ingest, request_for_other).await;
+    assert!(detail.contains("one of /ingest, /livez"), "{detail}");
+    let analyze = Client::of(Function::Analyze);
+    assert_eq!(analyze.get("/series").await.status, 200);
+    send_unchecked(&analyze, request(Method::POST, "/ingest", Body::empty())).await;
+}
+
+/// Sends a request for a documented route that this function does not serve.
+async fn send_unchecked(client: &Client, mut request: axum::http::Request<Body>) -> String {
+    // A trailing slash makes it a path that is nowhere documented, and no route of anybody.
+    let path = format!("{}/", request.uri().path());
+    *request.uri_mut() = path.parse().unwrap();
+    client.send(request).await.is_problem(404, "route_unknown")
+}
+
+#[tokio::test]
+async fn a_method_that_a_route_does_not_have_is_answered_with_those_it_has() {
+    let client = Client::standalone();
+    for (path, methods) in DOCUMENT["paths"].as_object().unwrap() {
+        let mut wanted: Vec<String> = methods.as_object().unwrap().keys().cloned().collect();
+        if wanted.contains(&"get".to_owned()) {
+            wanted.push("head".to_owned());
+        }
+        wanted.sort();
+        for (method, status) in [(Method::PATCH, 405), (Method::OPTIONS, 204)] {
+            let answer = client.send(request(method, path, Body::empty())).await;
+            assert_eq!(answer.status, status, "{path}");
+            let allow = answer.headers["allow"].to_str().unwrap().to_lowercase();
+            let mut allowed: Vec<&str> = allow.split(',').map(str::trim).collect();
+            allowed.sort_unstable();
+            assert_eq!(allowed, wanted, "{path}");
+            if status == 405 {
+                answer.is_problem(405, "method_not_allowed");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn head_is_get_without_its_body() {
+    let client = Client::standalone();
+    let get = client.get("/openapi.json").await;
+    let head = client.send(request(Method::HEAD, "/openapi.json", Body::empty())).await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.headers["content-length"], get.body.len().to_string());
+    let head = client.send(request(Method::HEAD, "/ingest", Body::empty())).await;
+    assert_eq!((head.status, head.headers["allow"].to_str().unwrap()), (405, "POST"));
+}
+
+#[tokio::test]
+async fn an_answer_says_which_request_it_answers() {
+    let client = Client::standalone();
+    let with_id = |id: &str| {
+        let mut request = request(Method::GET, "/livez", Body::empty());
+        request.headers_mut().insert("x-request-id", id.parse().unwrap());
+        client.send(request)
+    };
+    assert_eq!(with_id("abc-1").await.headers["x-request-id"], "abc-1");
+    assert_ne!(with_id("a b").await.headers["x-request-id"], "a b");
+    let (one, two) = (client.get("/nowhere").await, client.get("/nowhere").await);
+    assert_ne!(one.headers["x-request-id"], two.headers["x-request-id"]);
+    assert_eq!(one.headers["cache-control"], "no-store");
+}

@@ -1,0 +1,156 @@
+//! The function as a process: its environment, its signals, its exit codes, both of its hosts.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+/// The function as a process, which ends with its test.
+struct Process(Child);
+
+impl Process {
+    /// Starts it with these variables and nothing else.
+    fn start(vars: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_standalone"));
+        command.env_clear().envs(vars.iter().copied()).stderr(Stdio::piped());
+        Self(command.spawn().unwrap())
+    }
+
+    /// The exit code and what was said, once it ends.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut said = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (self.0.wait().unwrap().code(), said)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that has ended cannot be killed, and need not be.
+        let _has_ended = self.0.kill().and_then(|()| self.0.wait()).is_err();
+    }
+}
+
+fn request(address: &str, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let len = body.len();
+    write!(
+        stream,
+        "{head} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {len}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn it_says_where_it_listens_and_ends_well_on_sigterm() {
+    let mut process = Process::start(&[("PORT", "0")]);
+    let mut said = BufReader::new(process.0.stderr.as_mut().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&line["message"], &line["function"]), (&json!("listening"), &json!("standalone")));
+    let address = line["address"].as_str().unwrap();
+    let answer = request(address, "POST /ingest", r#"{"metric":"rps","value":1}"#);
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(r#""accepted":1"#), "{answer}");
+    let answer = request(address, "GET /analyze?metric=rps", "");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+    let id = process.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(process.end().0, Some(0));
+}
+
+#[test]
+fn a_bad_environment_is_told_in_full() {
+    let (code, said) = Process::start(&[("PORT", "http"), ("TIDEMARK_DETECTOR", "zscor")]).end();
+    assert_eq!(code, Some(64));
+    assert!(said.starts_with("standalone: failed to read the configuration:\n"), "{said}");
+    assert!(said.contains("PORT `http`") && said.contains("TIDEMARK_DETECTOR"), "{said}");
+}
+
+#[test]
+fn an_event_of_the_lambda_runtime_is_answered() {
+    let runtime = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = runtime.local_addr().unwrap().to_string();
+    let _process = Process::start(&[
+        ("AWS_LAMBDA_RUNTIME_API", &address),
+        ("AWS_LAMBDA_FUNCTION_NAME", "standalone"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", "group"),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", "stream"),
+    ]);
+    let answer = invoke(&runtime, &event("prod", r#"{"metric":"rps","value":1}"#));
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+    assert_eq!(answer["headers"]["x-request-id"], "invocation-1");
+    let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+    assert_eq!(body["accepted"], 1);
+}
+
+/// An event of a named stage of an HTTP API.
+fn event(stage: &str, body: &str) -> Value {
+    let path = format!("/{stage}/ingest");
+    json!({
+        "version": "2.0",
+        "routeKey": "POST /ingest",
+        "rawPath": path,
+        "rawQueryString": "verdicts=all",
+        "headers": { "content-type": "application/json", "host": "api.example.com" },
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "a1",
+            "domainName": "api.example.com",
+            "http": {
+                "method": "POST",
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "192.0.2.1",
+                "userAgent": "test"
+            },
+            "requestId": "r1",
+            "routeKey": "POST /ingest",
+            "stage": stage,
+            "timeEpoch": 1_732_060_800_000_i64
+        },
+        "body": body,
+        "isBase64Encoded": false
+    })
+}
+
+/// Plays the Lambda runtime for one invocation; returns what the function answers.
+fn invoke(runtime: &TcpListener, event: &Value) -> Value {
+    let (stream, _) = runtime.accept().unwrap();
+    let mut reader = BufReader::new(stream);
+    let (path, _) = read_request(&mut reader);
+    assert_eq!(path, "/2018-06-01/runtime/invocation/next");
+    let event = event.to_string();
+    write!(
+        reader.get_mut(),
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nLambda-Runtime-Aws-Request-Id: invocation-1\r\n\
+         Lambda-Runtime-Deadline-Ms: 4102444800000\r\nLambda-Runtime-Invoked-Function-Arn: arn\r\n\r\n{event}",
+        event.len()
+    )
+    .unwrap();
+    let (path, body) = read_request(&mut reader);
+    assert_eq!(path, "/2018-06-01/runtime/invocation/invocation-1/response");
+    serde_json::from_slice(&body).unwrap()
+}
+
+/// Reads a request: its path and its body, whose length must be declared.
+fn read_request(reader: &mut BufReader<TcpStream>) -> (String, Vec<u8>) {
+    let mut lines = reader.by_ref().lines().map(Result::unwrap);
+    let path = lines.next().unwrap().split(' ').nth(1).unwrap().to_owned();
+    let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+    let len = head
+        .iter()
+        .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    let mut body = vec![0; len.unwrap_or_default()];
+    reader.read_exact(&mut body).unwrap();
+    (path, body)
+}
