@@ -91,6 +91,9 @@ pub struct Args {
     /// Also judge the series in this process with this detector, and count the verdicts that differ.
     #[arg(long, value_name = "SPEC")]
     compare: Option<Contender>,
+    /// Tell of each anomaly on stderr as soon as it is answered.
+    #[arg(long)]
+    print_anomalies: bool,
     /// Write a CSV file with the verdict of each sample.
     #[arg(long, value_name = "FILE")]
     verdicts: Option<PathBuf>,
@@ -126,7 +129,13 @@ async fn send(args: &Args, series: &Labeled) -> anyhow::Result<Outcome> {
         batch::shuffle(&mut batches, seed);
     }
     let progress = progress_bar(batches.iter().map(Batch::len).sum());
-    let plan = Plan { batches, dues, destination, progress: progress.clone() };
+    let plan = Plan {
+        batches,
+        dues,
+        destination,
+        progress: progress.clone(),
+        is_talkative: args.print_anomalies,
+    };
     let client = Client::new(&args.url, input::api_key(args)?)?;
     let outcome = deliver::all(client, plan, series, args.writers as usize).await;
     progress.finish_and_clear();

@@ -48,12 +48,22 @@ pub(super) struct Said {
     /// Whether a newer sample had been judged before it.
     #[serde(default)]
     pub(super) late: Option<bool>,
+    /// One sentence for a person.
+    #[serde(default)]
+    reason: Option<String>,
 }
 
 impl Said {
     /// Unix microseconds.
     pub(super) fn at_us(&self) -> i64 {
         (self.timestamp * 1e3).round() as i64
+    }
+
+    /// The line that tells a person of it, where it is an anomaly.
+    pub(super) fn anomaly(&self) -> Option<String> {
+        let reason = self.reason.as_ref().filter(|_| self.verdict == Some(Kind::Anomaly))?;
+        let at = jiff::Timestamp::from_microsecond(self.at_us()).ok()?;
+        Some(format!("anomaly  {}  {reason}", at.strftime("%F %H:%M")))
     }
 }
 

@@ -11,7 +11,7 @@ use reqwest::{Response, Url};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::answer::{Answer, Problem};
+use super::answer::{Answer, Problem, Said};
 use super::batch::{Batch, Destination};
 use super::outcome::{Log, Outcome};
 use super::retry::{self, ATTEMPTS_MAX, Step};
@@ -40,6 +40,8 @@ pub(super) struct Plan {
     pub(super) dues: Vec<Duration>,
     pub(super) destination: Destination,
     pub(super) progress: ProgressBar,
+    /// Whether each anomaly is told of as it comes.
+    pub(super) is_talkative: bool,
 }
 
 /// What one attempt came to.
@@ -186,6 +188,9 @@ async fn deliver(shared: &Shared, turn: usize, batch: &Batch, log: &mut Log) -> 
         match reply {
             Reply::Answered(answer) => {
                 log.counts += attempts.answered(n_samples, &answer);
+                if shared.plan.is_talkative {
+                    tell(&shared.plan.progress, &answer);
+                }
                 log.said.extend(answer.verdicts);
                 return Ok(());
             }
@@ -202,6 +207,13 @@ async fn deliver(shared: &Shared, turn: usize, batch: &Batch, log: &mut Log) -> 
     }
     log.counts += attempts.given_up(n_samples);
     Ok(())
+}
+
+/// Tells of the anomalies of an answer, above the bar.
+#[expect(clippy::print_stderr, reason = "stderr is where the talk goes")]
+fn tell(progress: &ProgressBar, answer: &Answer) {
+    let lines = answer.verdicts.iter().filter_map(Said::anomaly);
+    progress.suspend(|| lines.for_each(|line| eprintln!("  {line}")));
 }
 
 #[cfg(test)]
