@@ -1,0 +1,69 @@
+# The verbs of the project; `make help` lists them.
+#
+# Tools that the tests need are put into .tools (Python) and into the system (Debian), by `make setup`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+
+CARGO ?= cargo
+NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+
+.PHONY: help
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Judge a day of synthetic traffic on this machine, write the report, leave a server running
+	@.config/demo.sh
+
+.PHONY: stop
+stop: ## Stop the server that `make demo` left running
+	@.config/demo.sh stop
+
+.PHONY: run
+run: ## Run both functions in one process on port 8080, without Redis
+	$(CARGO) run --package standalone
+
+.PHONY: watch
+watch: ## Run the two functions on the Lambda emulator of cargo-lambda, over the Redis at REDIS_URL
+	REDIS_URL=$${REDIS_URL:-redis://127.0.0.1:6379} $(CARGO) lambda watch
+
+.PHONY: setup
+setup: ## Install what the tests need
+	@.config/setup.sh
+
+.PHONY: check
+check: ## The quick loop: everything compiles, the code is formatted
+	$(CARGO) fmt --all --check
+	$(CARGO) check --workspace --all-targets
+
+.PHONY: lint
+lint: ## Format, clippy and documentation, warnings denied
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --workspace --no-deps --document-private-items --quiet
+
+.PHONY: test
+test: setup ## Install what the tests need, run all of them
+	$(CARGO) build --workspace
+ifeq ($(NEXTEST),yes)
+	$(CARGO) nextest run --workspace
+else
+	$(CARGO) test --workspace --all-targets
+endif
+	$(CARGO) test --workspace --doc
+
+.PHONY: bench
+bench: ## Measure the detectors, and `ingest` over Redis against a bare route
+	$(CARGO) bench --package detector
+	@.config/load.sh
+
+.PHONY: record
+record: ## Measure detection quality anew, and write the results into README and records
+	@.config/record.sh
+
+.PHONY: clean
+clean: stop ## Remove what was built, installed and reported
+	$(CARGO) clean
+	rm -rf .tools reports
