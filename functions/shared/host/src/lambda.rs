@@ -19,13 +19,20 @@ pub async fn serve_lambda(app: &App, router: Router) -> Result<(), lambda_http::
     let app = app.clone();
     lambda_http::run_concurrent(service_fn(move |event: lambda_http::Request| {
         let (app, router) = (app.clone(), router.clone());
-        async move {
-            let response = answer(router, event).await;
-            app.service().flush().await;
-            response
-        }
+        async move { answer_event(&app, router, event).await }
     }))
     .await
+}
+
+/// Answers one invocation, and writes the totals.
+pub async fn answer_event(
+    app: &App,
+    router: Router,
+    event: lambda_http::Request,
+) -> Result<Response<Body>, lambda_http::Error> {
+    let response = answer(router, event).await;
+    app.service().flush().await;
+    response
 }
 
 /// Answers one event.

@@ -34,7 +34,7 @@ mod serve;
 
 pub use crate::app::App;
 pub use crate::function::Function;
-pub use crate::lambda::serve_lambda;
+pub use crate::lambda::{answer_event, serve_lambda};
 pub use crate::router::router;
 pub use crate::run::{RunError, run};
 pub use crate::serve::serve_http;
