@@ -55,6 +55,9 @@ const HIGH_STEP: f64 = 0.05;
 /// Samples after one above the usual high in which another does not count: a long event is one event.
 const HIGH_APART: u64 = 10;
 
+/// The usual high of a series of which nothing is known: a first day without a season is restless.
+const HIGH_START: f64 = 1.5;
+
 /// Least usual high: a tenth of what counts at all.
 const HIGH_MIN: f64 = 0.1;
 
@@ -128,7 +131,7 @@ impl Default for DeviationState {
             long_var,
             absurd_share,
             residual_var,
-            usual_high: 1.0,
+            usual_high: HIGH_START,
             last_high_n: 0,
             buckets,
         }
@@ -194,7 +197,9 @@ impl DeviationState {
 
     /// Moves the usual high a step towards the score that is exceeded once in 500 samples.
     fn learn_high(&mut self, score: f64) {
-        let is_above = score * self.usual_high.max(1.0).sqrt() > self.usual_high;
+        let undivided = score * self.usual_high.max(1.0).sqrt();
+        // A value beyond all distance is broken, and teaches nothing of what is high.
+        let is_above = undivided > self.usual_high && undivided < DISTANCE_MAX * 0.999;
         let is_apart = self.n > self.last_high_n.saturating_add(HIGH_APART);
         if self.n > HIGH_AFTER {
             let counted = f64::from(u8::from(is_above && is_apart));
