@@ -12,7 +12,7 @@ use serde_json::Value;
 use store::testbed::{RedisServer, free_port};
 
 /// Longest wait: the first call of a function builds it.
-const START_TIMEOUT: Duration = Duration::from_secs(600);
+const START_TIMEOUT: Duration = Duration::from_mins(10);
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize().unwrap()

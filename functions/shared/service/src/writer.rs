@@ -1,7 +1,7 @@
 //! Appends, judges and commits: the loop of every writer of a series.
 //!
 //! Samples of a series that arrive while a round of it is under way in this process join the next round, so a hot
-//! series batches itself and never conflicts with its own process. A round runs in a task of its own: a client
+//! series batches itself and does not conflict with its own process. A round runs in a task of its own: a client
 //! that hangs up cancels nobody else. There is no timer and no lock over a wait.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -125,38 +125,38 @@ impl Drop for Rounds {
     }
 }
 
+/// A round whose samples have been appended.
+struct Begun {
+    works: Vec<Work>,
+    appended: Result<(Round, Option<State>), WriteError>,
+}
+
 impl Rounds {
+    /// Round after round: what waits is appended while the round before is judged and committed.
+    ///
+    /// Both travel on one connection in that order, so the append sees the commit; where it does not, the next commit
+    /// finds another version, as with any other writer.
     async fn run(mut self) {
         while let Some(works) = self.next_works() {
-            let samples: Vec<NewSample> =
-                works.iter().flat_map(|work| work.samples.iter().copied()).collect();
-            let mut fates = self.round(&samples).await.map(Vec::into_iter);
-            for Work { samples, answer } in works {
-                let part = match &mut fates {
-                    Ok(fates) => Ok(fates.take(samples.len()).collect()),
-                    Err(error) => Err(error.clone()),
-                };
-                // The client may have hung up; its samples are stored all the same.
-                let _hung_up = answer.send(part);
+            let mut begun = self.begin(works).await;
+            loop {
+                let works = self.waiting_works();
+                if works.is_empty() {
+                    break;
+                }
+                ((), begun) = tokio::join!(self.end(begun), self.begin(works));
             }
+            self.end(begun).await;
         }
     }
 
-    /// The requests of the next round: as many as fit one append, at least one.
+    /// The requests of the next round; when none waits the rounds are over.
     ///
-    /// When none waits the series leaves the map under the same lock, so none can join a round that has ended.
+    /// The series leaves the map under the same lock, so none can join rounds that have ended.
     fn next_works(&mut self) -> Option<Vec<Work>> {
         let inner = Arc::clone(&self.inner);
         let mut rounds = inner.rounds();
-        let waiting = rounds.get_mut(&self.key)?;
-        let (mut works, mut n_samples) = (Vec::new(), 0);
-        while let Some(work) = waiting.front() {
-            n_samples += work.samples.len();
-            if n_samples > APPEND_MAX && !works.is_empty() {
-                break;
-            }
-            works.extend(waiting.pop_front());
-        }
+        let works = rounds.get_mut(&self.key).map(take_works).unwrap_or_default();
         if works.is_empty() {
             rounds.remove(&self.key);
             self.is_over = true;
@@ -165,15 +165,47 @@ impl Rounds {
         Some(works)
     }
 
-    /// Appends, then judges and commits until none of the samples waits.
-    async fn round(&self, samples: &[NewSample]) -> Result<Vec<Fate>, WriteError> {
-        let appended = self.inner.store.append(&self.key, samples).await?;
-        let mut round = Round::new(samples, &appended.classes);
-        let mut state = if samples.is_empty() {
-            self.inner.store.read(&self.key).await?
+    /// The requests that wait now, possibly none.
+    fn waiting_works(&self) -> Vec<Work> {
+        self.inner.rounds().get_mut(&self.key).map(take_works).unwrap_or_default()
+    }
+
+    /// Appends the samples of some requests; without any, reads what others left.
+    async fn begin(&self, works: Vec<Work>) -> Begun {
+        let samples: Vec<NewSample> =
+            works.iter().flat_map(|work| work.samples.iter().copied()).collect();
+        let appended = if samples.is_empty() {
+            self.inner.store.read(&self.key).await.map(|state| (Round::new(&[], &[]), state))
         } else {
-            appended.state
+            let appended = self.inner.store.append(&self.key, &samples).await;
+            appended.map(|appended| (Round::new(&samples, &appended.classes), appended.state))
         };
+        Begun { works, appended: appended.map_err(WriteError::from) }
+    }
+
+    /// Judges and commits what was appended, and answers the requests.
+    async fn end(&self, begun: Begun) {
+        let fates = match begun.appended {
+            Ok((round, state)) => self.judge_all(round, state).await,
+            Err(error) => Err(error),
+        };
+        let mut fates = fates.map(Vec::into_iter);
+        for Work { samples, answer } in begun.works {
+            let part = match &mut fates {
+                Ok(fates) => Ok(fates.take(samples.len()).collect()),
+                Err(error) => Err(error.clone()),
+            };
+            // The client may have hung up; its samples are stored all the same.
+            let _hung_up = answer.send(part);
+        }
+    }
+
+    /// Judges and commits until none of the samples waits.
+    async fn judge_all(
+        &self,
+        mut round: Round,
+        mut state: Option<State>,
+    ) -> Result<Vec<Fate>, WriteError> {
         for _ in 0..COMMITS_MAX {
             let Some(waiting) = state.filter(|state| !state.inbox.is_empty()) else {
                 return self.finish(round).await;
@@ -262,6 +294,19 @@ impl Rounds {
         }
         round.into_fates()
     }
+}
+
+/// The first requests of a queue: as many as fit one append, at least one.
+fn take_works(waiting: &mut VecDeque<Work>) -> Vec<Work> {
+    let (mut works, mut n_samples) = (Vec::new(), 0);
+    while let Some(work) = waiting.front() {
+        n_samples += work.samples.len();
+        if n_samples > APPEND_MAX && !works.is_empty() {
+            break;
+        }
+        works.extend(waiting.pop_front());
+    }
+    works
 }
 
 enum Outcome {
