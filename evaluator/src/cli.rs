@@ -13,7 +13,7 @@ use crate::replay;
 /// A bar was missed, or records or verdicts differ.
 pub const EXIT_MISSED: u8 = 1;
 
-/// Data, a scenario or a record cannot be read; 2 is clap's, for wrong arguments.
+/// Data, a scenario or a record cannot be read, or a deployment refuses a request outright; 2 is clap's, for wrong arguments.
 pub const EXIT_INPUT: u8 = 3;
 
 /// A report cannot be written.
@@ -26,7 +26,8 @@ Exit codes:
   0  done
   1  a bar was missed, or records or verdicts differ
   2  wrong arguments
-  3  data, a scenario or a record cannot be read
+  3  data, a scenario or a record cannot be read, or a deployment refuses a request of `replay` outright
+     (401, 400, 413 and the like, which no repetition would change)
   4  a report cannot be written";
 
 /// Measures detection quality on synthetic scenarios, on labelled data and on your own history.

@@ -15,7 +15,7 @@ use thiserror::Error;
 
 pub use self::csv_text::{read_csv, read_csv_from};
 pub use self::folder::read_folder;
-pub use self::nab::read_nab;
+pub use self::nab::{read_nab, read_nab_file};
 use crate::labeled::Labeled;
 
 /// Most rows of one file: two years of seconds.

@@ -40,6 +40,7 @@ const WRITERS_MAX: i64 = 256;
 /// Send a labelled series to a running deployment and score its verdicts.
 ///
 /// Exits with 1 when samples could not be delivered or compared verdicts differ; the summary is still printed.
+/// Exits with 3, without a summary, when the deployment refuses a request outright (401, 400, 413).
 #[derive(Debug, Clone, ClapArgs)]
 #[command(group(ArgGroup::new("input").required(true).args(["csv", "nab", "scenario"])))]
 pub struct Args {
@@ -79,6 +80,9 @@ pub struct Args {
     /// Send the batches in a random order drawn from this seed.
     #[arg(long, value_name = "SEED")]
     shuffle_seed: Option<u64>,
+    /// How far shuffling may move a batch, in batches; a sample that more than 128 newer ones overtake is too old.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), requires = "shuffle_seed")]
+    shuffle_within: u32,
     /// Times faster than the series was recorded, `60` or `60x`; as fast as possible when absent.
     #[arg(long, value_name = "FACTOR")]
     speed_up: Option<SpeedUp>,
@@ -126,7 +130,7 @@ async fn send(args: &Args, series: &Labeled) -> anyhow::Result<Outcome> {
     let mut batches = batch::cut(series, args.batch as usize);
     let dues = pace::dues(&batches, args.speed_up);
     if let Some(seed) = args.shuffle_seed {
-        batch::shuffle(&mut batches, seed);
+        batch::shuffle(&mut batches, seed, args.shuffle_within);
     }
     let progress = progress_bar(batches.iter().map(Batch::len).sum());
     let plan = Plan {
@@ -181,6 +185,8 @@ mod tests {
             "replay --url http://a --scenario spike --batch 10001",
             "replay --url http://a --scenario spike --writers 257",
             "replay --url http://a --scenario spike --speed-up fast",
+            "replay --url http://a --scenario spike --shuffle-within 4",
+            "replay --url http://a --scenario spike --shuffle-seed 1 --shuffle-within 0",
             "replay --url http://a --scenario spike --compare nothing",
         ];
         for text in broken {

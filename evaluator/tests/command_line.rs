@@ -173,7 +173,7 @@ fn tables_are_spliced_between_markers() {
     );
     assert!(
         spliced.ends_with("<!-- evaluator:end x -->\nb\n")
-            && spliced.contains("| TP |")
+            && spliced.contains("| caught |")
             && !spliced.contains("\nold\n")
     );
     assert_eq!(failure(&[&run[..], &["y"]].concat()).0, 3);

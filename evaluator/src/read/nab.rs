@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::folder::csv_files;
 use super::{Dataset, ReadError, read_csv, time, unreadable};
@@ -15,8 +15,7 @@ type Windows = BTreeMap<String, Vec<[String; 2]>>;
 
 /// Reads a benchmark folder; series are named `<category>/<file>.csv`.
 pub fn read_nab(root: &Path) -> Result<Dataset, ReadError> {
-    let labels = root.join("labels").join("combined_windows.json");
-    let windows = read_windows(&labels)?;
+    let windows = read_windows(root)?;
     let data = root.join("data");
     let mut categories: Vec<_> = fs::read_dir(&data)
         .and_then(|entries| {
@@ -32,16 +31,7 @@ pub fn read_nab(root: &Path) -> Result<Dataset, ReadError> {
         .collect::<Result<Vec<_>, _>>()?
         .concat()
     {
-        let name = name_of(&file);
-        let mut dataset = read_csv(&file)?;
-        for series in &mut dataset.series {
-            series.name.clone_from(&name);
-            let Some(of_file) = windows.get(&name) else {
-                return Err(labels_error(&labels, &name, "they are missing"));
-            };
-            label(series, of_file).map_err(|why| labels_error(&labels, &name, &why))?;
-        }
-        all.extend(dataset);
+        all.extend(read_labeled(root, &name_of(&file), &windows)?);
     }
     if all.series.is_empty() {
         return Err(ReadError::NothingFound { path: data });
@@ -49,10 +39,32 @@ pub fn read_nab(root: &Path) -> Result<Dataset, ReadError> {
     Ok(all)
 }
 
-fn read_windows(path: &Path) -> Result<Windows, ReadError> {
-    let text = fs::read_to_string(path).map_err(unreadable(path))?;
+/// Reads one series of a benchmark folder, `<category>/<file>.csv`, without reading the others.
+pub fn read_nab_file(root: &Path, name: &str) -> Result<Dataset, ReadError> {
+    read_labeled(root, name, &read_windows(root)?)
+}
+
+fn read_labeled(root: &Path, name: &str, windows: &Windows) -> Result<Dataset, ReadError> {
+    let mut dataset = read_csv(&root.join("data").join(name))?;
+    for series in &mut dataset.series {
+        name.clone_into(&mut series.name);
+        let Some(of_file) = windows.get(name) else {
+            return Err(labels_error(&labels_of(root), name, "they are missing"));
+        };
+        label(series, of_file).map_err(|why| labels_error(&labels_of(root), name, &why))?;
+    }
+    Ok(dataset)
+}
+
+fn labels_of(root: &Path) -> PathBuf {
+    root.join("labels").join("combined_windows.json")
+}
+
+fn read_windows(root: &Path) -> Result<Windows, ReadError> {
+    let path = labels_of(root);
+    let text = fs::read_to_string(&path).map_err(unreadable(&path))?;
     serde_json::from_str(&text)
-        .map_err(|source| labels_error(path, "all files", &source.to_string()))
+        .map_err(|source| labels_error(&path, "all files", &source.to_string()))
 }
 
 fn labels_error(path: &Path, file: &str, why: &str) -> ReadError {
@@ -116,6 +128,14 @@ mod tests {
         assert_eq!(series.name, "cat/a.csv");
         assert_eq!(series.events[0].rows, 1..3);
         assert!(series.rows[1].label && !series.rows[0].label);
+    }
+
+    #[test]
+    fn one_file_is_read_as_it_is_among_all() {
+        let root = benchmark(r#"{"cat/a.csv": [["2020-01-01 00:05:00", "2020-01-01 00:05:00"]]}"#);
+        let one = read_nab_file(root.path(), "cat/a.csv").unwrap();
+        assert_eq!(one, read_nab(root.path()).unwrap());
+        assert_eq!(read_nab_file(root.path(), "cat/b.csv").unwrap_err().code(), "unreadable");
     }
 
     #[test]

@@ -3,10 +3,11 @@
 //! A batch remembers the rows that its samples come from, because answers name samples and labels belong
 //! to rows. Rows that are no samples are not sent.
 
+use std::cmp::Reverse;
 use std::fmt::Write;
 
 use detector::Sample;
-use rand::seq::SliceRandom;
+use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -65,9 +66,19 @@ pub(super) fn cut(series: &Labeled, len: usize) -> Vec<Batch> {
     samples.chunks(len).map(|samples| Batch { samples: samples.to_vec() }).collect()
 }
 
-/// Puts the batches into a random order; the same seed gives the same order.
-pub(super) fn shuffle(batches: &mut [Batch], seed: u64) {
-    batches.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+/// Puts the batches into a random order in which none is more than `within` places from its own; the same seed
+/// gives the same order.
+pub(super) fn shuffle(batches: &mut Vec<Batch>, seed: u64, within: u32) {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    // Each batch may wait for up to `within` others. Of two that wait for the same place the later one goes first,
+    // or with 1 nothing would ever move.
+    let mut waiting: Vec<(usize, Reverse<usize>, Batch)> = std::mem::take(batches)
+        .into_iter()
+        .enumerate()
+        .map(|(i, batch)| (i + random.random_range(0..=within) as usize, Reverse(i), batch))
+        .collect();
+    waiting.sort_by_key(|(place, i, _)| (*place, *i));
+    batches.extend(waiting.into_iter().map(|(_, _, batch)| batch));
 }
 
 #[cfg(test)]
@@ -97,7 +108,7 @@ mod tests {
         let batches = cut(&series(&[1.0; 50]), 1);
         let shuffled = |seed| {
             let mut batches = batches.clone();
-            shuffle(&mut batches, seed);
+            shuffle(&mut batches, seed, 50);
             batches
         };
         assert_eq!(shuffled(7), shuffled(7));
@@ -105,6 +116,18 @@ mod tests {
         let mut sorted = shuffled(7);
         sorted.sort_by_key(Batch::newest_us);
         assert_eq!(sorted, batches);
+    }
+
+    #[test]
+    fn shuffling_moves_no_batch_farther_than_was_asked() {
+        let batches = cut(&series(&[1.0; 1_000]), 1);
+        for within in [1, 4, 30] {
+            let mut shuffled = batches.clone();
+            shuffle(&mut shuffled, 7, within);
+            let place = |batch: &Batch| (batch.newest_us() / 1_000_000) as u32;
+            let moved = (0..).zip(&shuffled).map(|(i, batch)| place(batch).abs_diff(i)).max();
+            assert!((1..=within).contains(&moved.unwrap()), "{moved:?} within {within}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use anyhow::{Context, bail, ensure};
 
 use super::Args;
 use crate::labeled::Labeled;
-use crate::read::{read_csv, read_nab};
+use crate::read::{read_csv, read_nab_file};
 use crate::scenario::Scenario;
 
 /// Longest name that `ingest` accepts, in bytes.
@@ -24,19 +24,14 @@ pub(super) fn load(args: &Args) -> anyhow::Result<Labeled> {
 fn all(args: &Args) -> anyhow::Result<Vec<Labeled>> {
     if let Some(path) = &args.csv {
         let dataset = read_csv(path)?;
-        warn(dataset.warnings.iter());
+        warn(&dataset.warnings);
         return Ok(dataset.series);
     }
     if let (Some(root), Some(file)) = (&args.nab, &args.file) {
-        let mut dataset = read_nab(root)?;
-        // Warnings name their file by its path, of which the series' name is the end.
-        warn(dataset.warnings.iter().filter(|warning| warning.contains(file)));
-        dataset.series.retain(|series| series.name == *file);
-        ensure!(
-            !dataset.series.is_empty(),
-            "no `{file}` in `{}`: `<category>/<file>.csv` is wanted",
-            root.display()
-        );
+        let dataset = read_nab_file(root, file).context(
+            "`--nab` wants the folder, `--file` one `<category>/<file>.csv` of its `data`",
+        )?;
+        warn(&dataset.warnings);
         return Ok(dataset.series);
     }
     let name = args.scenario.as_deref().context("no input was named")?;
@@ -44,7 +39,7 @@ fn all(args: &Args) -> anyhow::Result<Vec<Labeled>> {
 }
 
 #[expect(clippy::print_stderr, reason = "stderr is where a person is told")]
-fn warn<'a>(warnings: impl Iterator<Item = &'a String>) {
+fn warn(warnings: &[String]) {
     for warning in warnings {
         eprintln!("warning: {warning}");
     }

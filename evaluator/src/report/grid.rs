@@ -63,7 +63,8 @@ pub(super) fn costs(record: &Record) -> Vec<Grid> {
     grids
 }
 
-fn events(record: &Record) -> Grid {
+/// Anomalies caught and alarm runs, for each scenario and detector.
+pub(super) fn events(record: &Record) -> Grid {
     let columns = [
         "caught",
         "early",
@@ -126,7 +127,7 @@ fn samples(record: &Record) -> Grid {
 }
 
 /// One table per scenario with several kinds of anomaly: kinds down, detectors across.
-fn kinds(record: &Record) -> Vec<Grid> {
+pub(super) fn kinds(record: &Record) -> Vec<Grid> {
     let mut scenarios: Vec<&str> = record.rows.iter().map(|row| row.scenario.as_str()).collect();
     scenarios.dedup();
     scenarios.into_iter().filter_map(|scenario| kinds_of(record, scenario)).collect()

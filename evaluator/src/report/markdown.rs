@@ -16,9 +16,9 @@ pub(super) fn render(record: &Record) -> String {
     parts.concat()
 }
 
-/// The tables on quality and the command that makes them; without costs, which no two runs share.
+/// The command and the tables that a reader of another document wants first: events, and what is caught by kind.
 pub(super) fn excerpt(record: &Record) -> String {
-    let grids = grid::quality(record).into_iter();
+    let grids = std::iter::once(grid::events(record)).chain(grid::kinds(record));
     let tables = grids.map(|grid| format!("\n**{}**\n\n{}", grid.title, draw(&grid)));
     std::iter::once(command(record)).chain(tables).collect()
 }

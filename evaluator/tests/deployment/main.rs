@@ -1,0 +1,219 @@
+//! What a sender may rely on, from the outside: real processes, a real Redis, whole series replayed.
+//!
+//! The promises are those of `service/tests/promises.rs`; here they hold through sockets, JSON, replicas and the
+//! death of one. Nothing is a stand-in. The functions are the binaries beside the evaluator's own, which
+//! `cargo build --workspace` makes.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
+#![expect(
+    clippy::print_stdout,
+    reason = "what a replay came to is worth reading where it passed, too"
+)]
+
+mod input;
+mod system;
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use self::input::Input;
+use self::system::{System, evaluator, spawn_evaluator, wait_for};
+
+/// Samples of a series that are kept; see the design's section on where a series lives.
+const WINDOW_KEPT: usize = 128;
+
+/// Batches of ten in a disorder that the window nearly bridges: 8 under way and 4 places of delay are 120 samples.
+const DISORDER: [&str; 8] =
+    ["--batch", "10", "--writers", "8", "--shuffle-seed", "1", "--shuffle-within", "4"];
+
+/// A row of a file of verdicts: time, value, verdict, score. Numbers are bits, and a score has those of the JSON.
+type Row = (i64, u64, String, u32);
+
+fn replay_arguments(urls: &[String], input: &Input, options: &[&str]) -> Vec<String> {
+    let fixed = ["replay", "--json", "--metric", &input.metric].map(str::to_owned);
+    let options = options.iter().map(|option| (*option).to_owned());
+    fixed.into_iter().chain(urls.to_vec()).chain(input.arguments.clone()).chain(options).collect()
+}
+
+/// The summary of a replay to whose end nothing was undelivered and nothing differed.
+fn summary(output: &Output) -> Value {
+    assert!(output.status.success(), "{output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Replays a series and answers the summary.
+fn replay(system: &System, input: &Input, options: &[&str]) -> Value {
+    summary(&evaluator(&replay_arguments(&system.urls(), input, options)))
+}
+
+/// One line of what a replay came to.
+fn tell(what: &str, input: &Input, summary: &Value) {
+    let of = |name: &str| summary[name].to_string();
+    let events = &summary["quality"]["events"];
+    println!(
+        "{what}, {}: {} accepted, {} late, {} too old, {} verdicts, {} repeated requests, {:.2} s; \
+         caught {} of {}, {} false runs, event F1 {}; samples {}",
+        input.metric,
+        of("accepted"),
+        of("late"),
+        of("too_old"),
+        of("verdicts"),
+        of("retries"),
+        summary["seconds"].as_f64().unwrap(),
+        events["caught"],
+        events["n_events"],
+        events["false_runs"],
+        events["f1"],
+        summary["quality"]["point"],
+    );
+}
+
+fn count(value: &Value, name: &str) -> u64 {
+    value[name].as_u64().unwrap_or_else(|| panic!("no `{name}` in {value}"))
+}
+
+/// Asserts that each sample came to a good end, exactly once.
+fn nothing_is_lost(input: &Input, summary: &Value) {
+    let ends = ["accepted", "duplicates", "too_old"].map(|name| count(summary, name));
+    assert_eq!(ends.iter().sum::<u64>(), input.samples().len() as u64, "{summary}");
+    assert_eq!((&summary["rejected"], &summary["undelivered"]), (&json!({}), &json!(0)));
+}
+
+/// Asserts that what is kept are the newest samples, whatever the order in which they came.
+fn the_newest_are_kept(system: &System, input: &Input) {
+    let samples = input.samples();
+    assert_eq!(system.window(&input.metric), samples[samples.len() - WINDOW_KEPT..]);
+}
+
+fn column<T: std::str::FromStr<Err: std::fmt::Debug>>(record: &csv::StringRecord, i: usize) -> T {
+    record[i].parse().unwrap()
+}
+
+/// The rows of a file that `replay` or `score` wrote; `unit_us` is that of its times.
+fn rows(path: &Path, unit_us: f64) -> Vec<Row> {
+    let row = |record: csv::StringRecord| {
+        let at_us = (column::<f64>(&record, 0) * unit_us).round() as i64;
+        let (value, score) = (column::<f64>(&record, 1), column::<f64>(&record, 3));
+        (at_us, value.to_bits(), record[2].to_owned(), (score as f32).to_bits())
+    };
+    csv::Reader::from_path(path).unwrap().records().map(|record| row(record.unwrap())).collect()
+}
+
+/// What the detector says of a series in the evaluator's own process.
+fn offline(input: &Input, folder: &Path) -> Vec<Row> {
+    let path = folder.join("offline.csv");
+    let (csv, verdicts) = (input.csv.to_string_lossy(), path.to_string_lossy());
+    let detector = ["--detector", "deviation"];
+    let output =
+        evaluator(&[&["score", "--csv", &csv, "--verdicts", &verdicts][..], &detector].concat());
+    assert!(output.status.success(), "{output:?}");
+    rows(&path, 1e3)
+}
+
+fn verdicts_in_order_are_the_detectors(n_replicas: usize, batch: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let system = System::start(n_replicas);
+    for input in Input::all(folder.path()) {
+        let wanted = offline(&input, folder.path());
+        let path = folder.path().join("deployed.csv");
+        let verdicts = path.to_string_lossy();
+        let options = ["--compare", "deviation", "--batch", batch, "--verdicts", verdicts.as_ref()];
+        let summary = replay(&system, &input, &options);
+        tell("in order", &input, &summary);
+        let n = input.samples().len();
+        assert_eq!((count(&summary, "accepted"), count(&summary, "late")), (n as u64, 0));
+        assert_eq!(summary["comparison"], json!({"compared": n, "differing": 0}));
+        assert!(wanted.iter().any(|row| row.2 == "anomaly"), "{} has no anomaly", input.metric);
+        let said = rows(&path, 1.0);
+        assert_eq!(said.len(), n);
+        if let Some(i) = (0..n).find(|i| said[*i] != wanted[*i]) {
+            panic!("{} row {i}: {:?}, not {:?}", input.metric, said[i], wanted[i]);
+        }
+    }
+}
+
+#[test]
+fn in_order_verdicts_of_one_replica_are_the_detectors_bit_for_bit() {
+    verdicts_in_order_are_the_detectors(1, "100");
+}
+
+#[test]
+fn in_order_verdicts_of_three_replicas_are_the_detectors_bit_for_bit() {
+    verdicts_in_order_are_the_detectors(3, "10");
+}
+
+#[test]
+fn eight_writers_on_three_replicas_store_each_sample_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let system = System::start(3);
+    for input in Input::all(folder.path()) {
+        let summary = replay(&system, &input, &DISORDER);
+        tell("in disorder", &input, &summary);
+        nothing_is_lost(&input, &summary);
+        the_newest_are_kept(&system, &input);
+        let told = system.analyze(&input.metric).unwrap();
+        assert_eq!((count(&summary, "duplicates"), count(&told, "pending")), (0, 0));
+        assert_eq!(count(&told, "judged_count"), count(&summary, "accepted"));
+        // Of a sample that another writer judged, and whose place in the window is gone, lateness is not known.
+        let late = count(&summary, "late");
+        assert!((1..=count(&told, "late_count")).contains(&late), "{summary}");
+    }
+}
+
+#[test]
+fn a_series_replayed_three_times_changes_nothing_after_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let system = System::start(3);
+    let input = Input::generated(folder.path());
+    let n = input.samples().len();
+    assert_eq!(count(&replay(&system, &input, &DISORDER), "duplicates"), 0);
+    let (told, totals) = (system.analyze(&input.metric), system.totals());
+    for _ in 0..2 {
+        let again = replay(&system, &input, &DISORDER);
+        let ends = ["accepted", "late", "duplicates", "too_old"].map(|name| count(&again, name));
+        assert_eq!(ends, [0, 0, WINDOW_KEPT as u64, (n - WINDOW_KEPT) as u64]);
+        assert_eq!(again["rejected"], json!({}));
+        assert_eq!(
+            (system.analyze(&input.metric), system.totals()),
+            (told.clone(), totals.clone())
+        );
+        the_newest_are_kept(&system, &input);
+    }
+}
+
+#[test]
+fn a_replica_that_dies_in_the_middle_of_a_replay_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut system = System::start(3);
+    let input = Input::generated(folder.path());
+    let n = input.samples().len() as u64;
+    // Three days in six seconds, so that there is a middle.
+    let paced = [&DISORDER[..], &["--speed-up", "43200"]].concat();
+    let running = spawn_evaluator(&replay_arguments(&system.urls(), &input, &paced));
+    let judged = || system.analyze(&input.metric).map_or(0, |told| count(&told, "judged_count"));
+    let n_before = wait_for("a third is judged", || Some(judged()).filter(|it| *it >= n / 3));
+    system.kill(1);
+    let summary = summary(&running.wait_with_output().unwrap());
+    tell("a replica killed", &input, &summary);
+
+    assert!(n_before < n && count(&summary, "retries") > 0, "{summary}");
+    nothing_is_lost(&input, &summary);
+    the_newest_are_kept(&system, &input);
+    // What the dead replica had stored, and could not answer any more, came back as a duplicate or as too old.
+    let judged_count = count(&system.analyze(&input.metric).unwrap(), "judged_count");
+    assert!((count(&summary, "accepted")..=n).contains(&judged_count), "{judged_count}: {summary}");
+    assert!(judged_count + count(&summary, "too_old") >= n, "{judged_count}: {summary}");
+}
+
+#[test]
+fn a_deployment_that_refuses_a_request_outright_ends_a_replay_with_3() {
+    let folder = tempfile::tempdir().unwrap();
+    let system = System::start(0);
+    let input = Input::generated(folder.path());
+    let output = evaluator(&replay_arguments(&system.url_of_analyze(), &input, &[]));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("answered 404: route_unknown"), "{stderr}");
+}

@@ -1,0 +1,203 @@
+//! A deployment in processes of its own: replicas of `ingest` and one `analyze` over a Redis, gone when dropped.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use detector::{Sample, Series};
+use serde_json::Value;
+use store::testbed::RedisServer;
+use store::{
+    Redis, RedisOptions, SHARDS_DEFAULT, SeriesKey, SeriesStore, State, Tenant, Topology, totals,
+};
+use tempfile::TempDir;
+
+/// Source under which `replay` sends unless told otherwise.
+const SOURCE: &str = "replay";
+
+/// Longest wait for a process, 30 s in steps of 10 ms; a loaded machine may take seconds.
+const WAITS_MAX: u32 = 3_000;
+const WAIT: Duration = Duration::from_millis(10);
+
+/// Replicas of `ingest` and one `analyze` over one Redis.
+pub(crate) struct System {
+    redis: RedisServer,
+    ingest: Vec<Process>,
+    analyze: Process,
+    // Dropped after the processes that write into it.
+    _logs: TempDir,
+}
+
+impl System {
+    /// Starts it and waits until each of its processes is ready.
+    pub(crate) fn start(n_replicas: usize) -> Self {
+        let logs = tempfile::tempdir().unwrap();
+        let redis = RedisServer::start();
+        let start = |binary, i: usize| {
+            Process::start(binary, &redis.url(), &logs.path().join(format!("{binary}-{i}.log")))
+        };
+        let ingest = (0..n_replicas).map(|i| start("ingest", i)).collect();
+        let analyze = start("analyze", 0);
+        Self { redis, ingest, analyze, _logs: logs }
+    }
+
+    /// `--url` with the address of each replica, as `replay` wants them.
+    pub(crate) fn urls(&self) -> Vec<String> {
+        let url = |process: &Process| ["--url".to_owned(), format!("http://{}", process.address)];
+        self.ingest.iter().flat_map(url).collect()
+    }
+
+    /// `--url` with the address of `analyze`, where nothing can be sent to.
+    pub(crate) fn url_of_analyze(&self) -> [String; 2] {
+        ["--url".to_owned(), format!("http://{}", self.analyze.address)]
+    }
+
+    /// Sends SIGKILL to a replica.
+    pub(crate) fn kill(&mut self, replica: usize) {
+        self.ingest[replica].end();
+    }
+
+    /// What `analyze` says of a series; none as long as it knows nothing of it.
+    pub(crate) fn analyze(&self, metric: &str) -> Option<Value> {
+        let path = format!("/analyze?source={SOURCE}&metric={metric}");
+        let (status, body) = self.analyze.get(&path).unwrap();
+        assert!(matches!(status, 200 | 404), "{status}: {body}");
+        (status == 200).then(|| serde_json::from_str(&body).unwrap())
+    }
+
+    /// The window of a series as Redis holds it, past all processes.
+    pub(crate) fn window(&self, metric: &str) -> Vec<Sample> {
+        let series = Series::new(SOURCE, metric, BTreeMap::new()).unwrap();
+        let key = SeriesKey::new(Tenant::default(), series);
+        let state: Option<State> = self.store(async |store| store.read(&key).await.unwrap());
+        let state = state.unwrap();
+        assert!(state.inbox.is_empty(), "{:?} wait", state.inbox);
+        state.window.iter().map(|judged| judged.sample).collect()
+    }
+
+    /// What Redis counted, over all series, of samples that changed something.
+    pub(crate) fn totals(&self) -> BTreeMap<String, u64> {
+        let mut totals = self.store(async |store| store.totals().await.unwrap());
+        let accepted = format!("{} accepted", totals::SAMPLES);
+        let counted = [accepted.as_str(), totals::LATE, totals::ANOMALIES];
+        totals.retain(|name, _| counted.iter().any(|counted| name.starts_with(counted)));
+        assert_eq!(totals.len(), counted.len(), "{totals:?}");
+        totals
+    }
+
+    fn store<T>(&self, ask: impl AsyncFnOnce(Redis) -> T) -> T {
+        let options = RedisOptions {
+            url: self.redis.url(),
+            topology: Topology::Single,
+            connect_timeout: Duration::from_secs(5),
+            response_timeout: Duration::from_secs(5),
+            n_shards: SHARDS_DEFAULT,
+        };
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async { ask(Redis::new(&options).unwrap()).await })
+    }
+}
+
+/// A function as a process.
+struct Process {
+    child: Child,
+    address: String,
+}
+
+impl Process {
+    /// Starts it on a free port and waits until it is ready.
+    fn start(binary: &str, redis_url: &str, log: &Path) -> Self {
+        let child = Command::new(built(binary))
+            .env_clear()
+            .envs([("PORT", "0"), ("REDIS_URL", redis_url)])
+            // The line that says where it listens, and whatever is wrong.
+            .env("RUST_LOG", "warn,host::run=info")
+            .stderr(File::create(log).unwrap())
+            .spawn()
+            .unwrap();
+        let mut process = Self { child, address: String::new() };
+        process.address = wait_for("the process listens", || listening_at(log));
+        wait_for("the process is ready", || {
+            process.get("/readyz").filter(|(status, _)| *status == 200)
+        });
+        process
+    }
+
+    /// Status and body of an answer; none where there is none.
+    fn get(&self, path: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(&self.address).ok()?;
+        let head = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+    }
+
+    fn end(&mut self) {
+        // One that has ended cannot be killed, and need not be.
+        let _has_ended = self.child.kill().and_then(|()| self.child.wait()).is_err();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The path of a function's binary, as new as its sources: an old one would be blamed for what has been mended.
+fn built(binary: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_evaluator")).with_file_name(binary);
+    let modified = |path: &Path| path.metadata().and_then(|it| it.modified()).ok();
+    let built_at = modified(&path);
+    // Beside each binary cargo writes `<binary>: <source> <source>...`.
+    let sources = std::fs::read_to_string(path.with_extension("d")).unwrap_or_default();
+    let newer = sources.split_whitespace().skip(1).find(|it| modified(Path::new(it)) > built_at);
+    assert!(
+        built_at.is_some() && newer.is_none(),
+        "`{}` is missing, or older than its sources ({newer:?}): `cargo build --workspace` is wanted first",
+        path.display()
+    );
+    path
+}
+
+/// The address in the first line of a log that is complete.
+fn listening_at(log: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(log).ok()?;
+    let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    let mut values = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let line = values.find(|line| line["message"] == "listening")?;
+    Some(line["address"].as_str()?.to_owned())
+}
+
+/// Asks again and again until there is an answer.
+pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..WAITS_MAX {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        // A test waits in real time for a real process.
+        std::thread::sleep(WAIT);
+    }
+    panic!("waited in vain until {what}");
+}
+
+/// Starts the evaluator.
+pub(crate) fn spawn_evaluator(arguments: &[impl AsRef<str>]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_evaluator"))
+        .args(arguments.iter().map(AsRef::as_ref))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Runs the evaluator to its end.
+pub(crate) fn evaluator(arguments: &[impl AsRef<str>]) -> Output {
+    spawn_evaluator(arguments).wait_with_output().unwrap()
+}
