@@ -39,8 +39,13 @@ impl Timed {
 
 #[async_trait]
 impl SeriesStore for Timed {
-    async fn append(&self, key: &SeriesKey, samples: &[NewSample]) -> Result<Appended, StoreError> {
-        self.timed("append", self.inner.append(key, samples)).await
+    async fn append(
+        &self,
+        key: &SeriesKey,
+        samples: &[NewSample],
+        known_version: i64,
+    ) -> Result<Appended, StoreError> {
+        self.timed("append", self.inner.append(key, samples, known_version)).await
     }
 
     async fn commit(&self, key: &SeriesKey, commit: &Commit) -> Result<Committed, StoreError> {

@@ -94,8 +94,12 @@ impl Writer {
             is_idle
         };
         if is_idle {
-            let rounds =
-                Rounds { inner: Arc::clone(&self.inner), key: key.clone(), is_over: false };
+            let rounds = Rounds {
+                inner: Arc::clone(&self.inner),
+                key: key.clone(),
+                is_over: false,
+                known: Mutex::default(),
+            };
             tokio::spawn(rounds.run());
         }
         // A sender that is gone without a word was dropped by a round that panicked.
@@ -114,6 +118,16 @@ struct Rounds {
     inner: Arc<Inner>,
     key: SeriesKey,
     is_over: bool,
+    // A `std::sync::Mutex` and not a Tokio one: it is never held over a wait.
+    known: Mutex<Known>,
+}
+
+/// What the last round left behind: a hint, held against the store's version before it is used.
+#[derive(Debug, Default)]
+struct Known {
+    /// The version that the store will have when the commit under way succeeds; 0 when none is known.
+    version: i64,
+    judge: Option<Judge>,
 }
 
 impl Drop for Rounds {
@@ -174,10 +188,11 @@ impl Rounds {
     async fn begin(&self, works: Vec<Work>) -> Begun {
         let samples: Vec<NewSample> =
             works.iter().flat_map(|work| work.samples.iter().copied()).collect();
+        let known_version = self.known().version;
         let appended = if samples.is_empty() {
             self.inner.store.read(&self.key).await.map(|state| (Round::new(&[], &[]), state))
         } else {
-            let appended = self.inner.store.append(&self.key, &samples).await;
+            let appended = self.inner.store.append(&self.key, &samples, known_version).await;
             appended.map(|appended| (Round::new(&samples, &appended.classes), appended.state))
         };
         Begun { works, appended: appended.map_err(WriteError::from) }
@@ -247,7 +262,7 @@ impl Rounds {
             return Ok(None);
         }
         let samples: Vec<NewSample> = missing.iter().map(|(_, sample)| *sample).collect();
-        let appended = self.inner.store.append(&self.key, &samples).await?;
+        let appended = self.inner.store.append(&self.key, &samples, 0).await?;
         for ((i, _), class) in missing.iter().zip(&appended.classes) {
             round.set_class(*i, class);
         }
@@ -255,17 +270,11 @@ impl Rounds {
     }
 
     async fn judge_and_commit(&self, waiting: &State) -> Result<Outcome, WriteError> {
-        let mut judge =
-            Judge::restore(self.inner.deployed, waiting.memory.as_deref(), waiting.window.clone())?;
-        match judge.origin() {
-            Origin::Relearned => {
-                warn!(series = ?self.key.series(), "memory lost, relearned from the window");
-            }
-            Origin::Migrated => {
-                info!(series = ?self.key.series(), "memory migrated to this generation");
-            }
-            Origin::New | Origin::Stored => {}
-        }
+        let Some(mut judge) = self.judge_of(waiting)? else {
+            // What was known is known no more, since a commit between failed: read it.
+            let now = self.inner.store.read(&self.key).await?.unwrap_or_default();
+            return Ok(Outcome::Conflict(now));
+        };
         let judgements: Vec<Judgement> =
             waiting.inbox.iter().map(|sample| judge.judge(*sample)).collect();
         let memory = judge.memory();
@@ -277,10 +286,42 @@ impl Rounds {
             floor_us: memory.floor_us,
             judgements,
         };
-        Ok(match self.inner.store.commit(&self.key, &commit).await? {
-            Committed::Done => Outcome::Stored(commit.judgements),
+        // The version of a first commit is the store's to choose; those that follow count up.
+        let next_version = if waiting.version == 0 { 0 } else { waiting.version + 1 };
+        *self.known() = Known { version: next_version, judge: None };
+        let committed = self.inner.store.commit(&self.key, &commit).await;
+        *self.known() = match committed {
+            Ok(Committed::Done { version }) => Known { version, judge: Some(judge) },
+            _ => Known::default(),
+        };
+        Ok(match committed? {
+            Committed::Done { .. } => Outcome::Stored(commit.judgements),
             Committed::Conflict(now) => Outcome::Conflict(now),
         })
+    }
+
+    /// The judge of the series as it is stored; none when the store spared us what we do not hold any more.
+    fn judge_of(&self, waiting: &State) -> Result<Option<Judge>, WriteError> {
+        if waiting.is_known {
+            let known = std::mem::take(&mut *self.known());
+            return Ok(known.judge.filter(|_| known.version == waiting.version));
+        }
+        let judge =
+            Judge::restore(self.inner.deployed, waiting.memory.as_deref(), waiting.window.clone())?;
+        match judge.origin() {
+            Origin::Relearned => {
+                warn!(series = ?self.key.series(), "memory lost, relearned from the window");
+            }
+            Origin::Migrated => {
+                info!(series = ?self.key.series(), "memory migrated to this generation");
+            }
+            Origin::New | Origin::Stored => {}
+        }
+        Ok(Some(judge))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Fills in what a window does not keep of an anomaly that another writer judged.

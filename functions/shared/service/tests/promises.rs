@@ -233,7 +233,7 @@ async fn what_a_dead_writer_left_is_judged_by_the_next_reader_or_sweep() {
     for metric in ["rps", "cpu", "latency"] {
         let key = store::SeriesKey::new(Tenant::default(), series(metric));
         store
-            .append(&key, &[store::NewSample { at_us: Some(minute(1)), value: 1.0 }])
+            .append(&key, &[store::NewSample { at_us: Some(minute(1)), value: 1.0 }], 0)
             .await
             .unwrap();
     }

@@ -68,17 +68,17 @@ impl Embedded {
 }
 
 impl Entry {
-    fn state(&self) -> State {
+    fn state(&self, known_version: i64) -> State {
+        let is_known = self.version() == known_version && known_version != 0;
+        let memory = self.memory.as_ref().filter(|_| !is_known);
+        let window = if is_known { Vec::new() } else { self.window.values().copied().collect() };
+        let inbox = self.inbox.iter().take(INBOX_READ_MAX);
         State {
             version: self.version(),
-            memory: self.memory.as_ref().map(|memory| memory.bytes.clone()),
-            window: self.window.values().copied().collect(),
-            inbox: self
-                .inbox
-                .iter()
-                .take(INBOX_READ_MAX)
-                .filter_map(|(at, value)| Sample::new(*at, *value).ok())
-                .collect(),
+            is_known,
+            memory: memory.map(|memory| memory.bytes.clone()),
+            window,
+            inbox: inbox.filter_map(|(at_us, value)| Sample::new(*at_us, *value).ok()).collect(),
         }
     }
 
@@ -124,7 +124,7 @@ impl Entry {
         anomaly.copied().unwrap_or_else(|| judgement_of(judged))
     }
 
-    fn commit(&mut self, commit: &Commit, now_us: i64) {
+    fn commit(&mut self, commit: &Commit, now_us: i64) -> i64 {
         let version = if commit.version == 0 { now_us } else { commit.version + 1 };
         let mut bytes = commit.memory.clone();
         if let Some(place) = bytes.get_mut(VERSION) {
@@ -148,6 +148,7 @@ impl Entry {
         }
         self.memory =
             Some(Stored { version, floor_us: commit.floor_us, cursor_us: commit.cursor_us, bytes });
+        version
     }
 }
 
@@ -196,14 +197,19 @@ impl Inner {
 
 #[async_trait]
 impl SeriesStore for Embedded {
-    async fn append(&self, key: &SeriesKey, samples: &[NewSample]) -> Result<Appended, StoreError> {
+    async fn append(
+        &self,
+        key: &SeriesKey,
+        samples: &[NewSample],
+        known_version: i64,
+    ) -> Result<Appended, StoreError> {
         let now_us = (self.clock)();
         let mut inner = self.lock();
         let entry = inner.series.entry(key.clone()).or_default();
         let mut free_us = now_us;
         let classes: Vec<Class> =
             samples.iter().map(|sample| entry.class(*sample, &mut free_us)).collect();
-        let state = (!entry.inbox.is_empty()).then(|| entry.state());
+        let state = (!entry.inbox.is_empty()).then(|| entry.state(known_version));
         if entry.inbox.is_empty() && entry.memory.is_none() {
             inner.series.remove(key);
         } else if classes.iter().any(|class| matches!(class, Class::Fresh { .. })) {
@@ -220,22 +226,22 @@ impl SeriesStore for Embedded {
         let mut inner = self.lock();
         let entry = inner.series.entry(key.clone()).or_default();
         if entry.version() != commit.version {
-            let state = entry.state();
+            let state = entry.state(0);
             inner.count(totals::CONFLICTS, "", 1);
             return Ok(Committed::Conflict(state));
         }
-        entry.commit(commit, now_us);
+        let version = entry.commit(commit, now_us);
         if entry.received_us == 0 {
             inner.receive(key, now_us);
         }
         for (name, label, n) in judgement_counts(&commit.judgements) {
             inner.count(name, label, n);
         }
-        Ok(Committed::Done)
+        Ok(Committed::Done { version })
     }
 
     async fn read(&self, key: &SeriesKey) -> Result<Option<State>, StoreError> {
-        Ok(self.lock().series.get(key).map(Entry::state))
+        Ok(self.lock().series.get(key).map(|entry| entry.state(0)))
     }
 
     async fn anomalies(

@@ -48,7 +48,14 @@ pub mod totals {
 #[async_trait]
 pub trait SeriesStore: Debug + Send + Sync {
     /// Puts samples into the inbox of a series, at most [`APPEND_MAX`].
-    async fn append(&self, key: &SeriesKey, samples: &[NewSample]) -> Result<Appended, StoreError>;
+    ///
+    /// A caller that knows memory and window of a version is spared them while it is `known_version`; 0 knows none.
+    async fn append(
+        &self,
+        key: &SeriesKey,
+        samples: &[NewSample],
+        known_version: i64,
+    ) -> Result<Appended, StoreError>;
 
     /// Stores what was judged, if the version is still the one judged on.
     async fn commit(&self, key: &SeriesKey, commit: &Commit) -> Result<Committed, StoreError>;

@@ -42,8 +42,8 @@ struct Scripts {
     read: Script,
 }
 
-/// What `state` of `state.lua` answers: version, memory, window, inbox.
-type StateReply = (i64, Option<Vec<u8>>, Vec<String>, Vec<String>);
+/// What `state` of `state.lua` answers: version, whether it was known, memory, window, inbox.
+type StateReply = (i64, bool, Option<Vec<u8>>, Vec<String>, Vec<String>);
 
 impl Redis {
     /// A store at the address of `options`; connects when first asked.
@@ -122,11 +122,12 @@ fn unreadable(what: &'static str) -> StoreError {
     StoreError::Unreadable { what }
 }
 
-fn state_from((version, memory, window, inbox): StateReply) -> Result<State, StoreError> {
+fn state_from((version, is_known, memory, window, inbox): StateReply) -> Result<State, StoreError> {
     let window: Option<Vec<_>> = window.iter().map(|text| member::judged(text)).collect();
     let inbox: Option<Vec<_>> = inbox.iter().map(|text| member::sample(text)).collect();
     Ok(State {
         version,
+        is_known,
         memory,
         window: window.ok_or_else(|| unreadable("window"))?,
         inbox: inbox.ok_or_else(|| unreadable("inbox"))?,
@@ -165,13 +166,19 @@ fn heat(judgements: &[Judgement]) -> Option<f64> {
 
 #[async_trait]
 impl SeriesStore for Redis {
-    async fn append(&self, key: &SeriesKey, samples: &[NewSample]) -> Result<Appended, StoreError> {
+    async fn append(
+        &self,
+        key: &SeriesKey,
+        samples: &[NewSample],
+        known_version: i64,
+    ) -> Result<Appended, StoreError> {
         let mut call = self.keys(key).invoke(&self.scripts.append);
         call.arg(key.name())
             .arg(pending_name(key))
             .arg(SERIES_TTL_S)
             .arg(INBOX_LEN_MAX)
-            .arg(INBOX_READ_MAX);
+            .arg(INBOX_READ_MAX)
+            .arg(known_version);
         for sample in samples {
             call.arg(sample.at_us.map(|at_us| at_us.to_string()).unwrap_or_default());
             call.arg(member::float(sample.value));
@@ -206,11 +213,11 @@ impl SeriesStore for Redis {
                 if judgement.verdict.is_anomaly() { member::of_anomaly(judgement) } else { None };
             call.arg(anomaly.unwrap_or_default());
         }
-        let conflict: Option<StateReply> = self.connection.invoke(&call).await?;
-        Ok(match conflict {
-            None => Committed::Done,
-            Some(reply) => Committed::Conflict(state_from(reply)?),
-        })
+        match self.connection.invoke::<(Option<i64>, Option<StateReply>)>(&call).await? {
+            (Some(version), _) => Ok(Committed::Done { version }),
+            (None, Some(reply)) => Ok(Committed::Conflict(state_from(reply)?)),
+            (None, None) => Err(unreadable("commit")),
+        }
     }
 
     async fn read(&self, key: &SeriesKey) -> Result<Option<State>, StoreError> {

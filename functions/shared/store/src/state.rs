@@ -44,6 +44,8 @@ pub enum Class {
 pub struct State {
     /// By which writers compare and set; 0 when there is no memory.
     pub version: i64,
+    /// Whether memory and window were left out, since the caller knows those of this version.
+    pub is_known: bool,
     /// The bytes of the memory, as of `version`.
     pub memory: Option<Vec<u8>>,
     /// The last judged samples, in time order.
@@ -80,7 +82,10 @@ pub struct Commit {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Committed {
     /// Stored.
-    Done,
+    Done {
+        /// The version of the series now.
+        version: i64,
+    },
     /// Somebody else stored something since; nothing was changed, and this is the series now.
     Conflict(State),
 }

@@ -66,12 +66,12 @@ fn commit_of(state: &State) -> Commit {
 async fn write(store: &dyn SeriesStore, key: &SeriesKey, samples: &[NewSample]) -> Vec<Class> {
     let mut classes = Vec::new();
     for part in samples.chunks(APPEND_MAX) {
-        let appended = store.append(key, part).await.unwrap();
+        let appended = store.append(key, part, 0).await.unwrap();
         classes.extend(appended.classes);
         let mut state = appended.state;
         while let Some(waiting) = state.filter(|state| !state.inbox.is_empty()) {
             state = match store.commit(key, &commit_of(&waiting)).await.unwrap() {
-                Committed::Done => store.read(key).await.unwrap(),
+                Committed::Done { .. } => store.read(key).await.unwrap(),
                 Committed::Conflict(now) => Some(now),
             };
         }
@@ -84,7 +84,8 @@ async fn state(store: &dyn SeriesStore, key: &SeriesKey) -> State {
 }
 
 async fn fresh_samples_wait_in_time_order(store: &dyn SeriesStore) {
-    let appended = store.append(&key("a"), &[at(3, 3.0), at(1, 1.0), at(2, -0.5)]).await.unwrap();
+    let appended =
+        store.append(&key("a"), &[at(3, 3.0), at(1, 1.0), at(2, -0.5)], 0).await.unwrap();
     assert!(appended.classes.iter().all(|class| matches!(class, Class::Fresh { .. })));
     let inbox: Vec<f64> = appended.state.unwrap().inbox.iter().map(Sample::value).collect();
     assert_eq!(inbox, [1.0, -0.5, 3.0]);
@@ -93,11 +94,11 @@ async fn fresh_samples_wait_in_time_order(store: &dyn SeriesStore) {
 
 async fn a_sample_is_kept_once(store: &dyn SeriesStore) {
     let key = key("a");
-    let twice = store.append(&key, &[at(1, 5.0), at(1, 5.0), at(1, 6.0)]).await.unwrap();
+    let twice = store.append(&key, &[at(1, 5.0), at(1, 5.0), at(1, 6.0)], 0).await.unwrap();
     let at_us = 1_000_000;
     let waiting = Class::Duplicate { at_us, judgement: None };
     assert_eq!(twice.classes, [Class::Fresh { at_us }, waiting, Class::Conflict { stored: 5.0 }]);
-    let again = store.append(&key, &[at(1, 5.0), at(1, 6.0)]).await.unwrap();
+    let again = store.append(&key, &[at(1, 5.0), at(1, 6.0)], 0).await.unwrap();
     assert_eq!(again.classes, [waiting, Class::Conflict { stored: 5.0 }]);
     assert_eq!(again.state.unwrap().inbox.len(), 1);
 }
@@ -107,7 +108,7 @@ async fn a_replay_is_answered_with_the_stored_verdicts(store: &dyn SeriesStore) 
     let samples = wave(0..100);
     write(store, &key, &samples).await;
     let before = state(store, &key).await;
-    let replay = store.append(&key, &samples).await.unwrap();
+    let replay = store.append(&key, &samples, 0).await.unwrap();
     assert_eq!(replay.state, None);
     let mut judge = Judge::new(DEPLOYED.detector);
     for (class, sample) in replay.classes.iter().zip(&samples) {
@@ -118,7 +119,7 @@ async fn a_replay_is_answered_with_the_stored_verdicts(store: &dyn SeriesStore) 
             assert_eq!(*stored, said);
         }
     }
-    let conflict = store.append(&key, &[at(99, 1.0)]).await.unwrap();
+    let conflict = store.append(&key, &[at(99, 1.0)], 0).await.unwrap();
     assert_eq!(conflict.classes, [Class::Conflict { stored: 900.0 }]);
     assert_eq!(state(store, &key).await, before);
 }
@@ -150,9 +151,9 @@ async fn samples_without_a_time_never_conflict(store: &dyn SeriesStore) {
 async fn a_commit_on_another_version_changes_nothing(store: &dyn SeriesStore) {
     let key = key("a");
     write(store, &key, &wave(0..60)).await;
-    let waiting = store.append(&key, &[at(60, 1.0)]).await.unwrap().state.unwrap();
+    let waiting = store.append(&key, &[at(60, 1.0)], 0).await.unwrap().state.unwrap();
     let first = commit_of(&waiting);
-    assert_eq!(store.commit(&key, &first).await.unwrap(), Committed::Done);
+    assert!(matches!(store.commit(&key, &first).await.unwrap(), Committed::Done { .. }));
     let now = state(store, &key).await;
     assert_eq!(store.commit(&key, &first).await.unwrap(), Committed::Conflict(now.clone()));
     assert_eq!(state(store, &key).await, now);
@@ -160,12 +161,27 @@ async fn a_commit_on_another_version_changes_nothing(store: &dyn SeriesStore) {
     assert_eq!(store.totals().await.unwrap()["commit_conflicts"], 1);
 }
 
+async fn a_known_version_is_not_told_again(store: &dyn SeriesStore) {
+    let key = key("a");
+    let waiting = store.append(&key, &wave(0..60), 0).await.unwrap().state.unwrap();
+    let Committed::Done { version } = store.commit(&key, &commit_of(&waiting)).await.unwrap()
+    else {
+        panic!("nobody else writes");
+    };
+    let known = store.append(&key, &[at(60, 1.0)], version).await.unwrap().state.unwrap();
+    assert_eq!((known.version, known.is_known), (version, true));
+    assert!(known.memory.is_none() && known.window.is_empty() && known.inbox.len() == 1);
+    let unknown = store.append(&key, &[at(61, 1.0)], version - 1).await.unwrap().state.unwrap();
+    assert_eq!((unknown.version, unknown.is_known), (version, false));
+    assert!(unknown.memory.is_some() && unknown.window.len() == 60);
+}
+
 async fn two_first_commits_do_not_both_succeed(store: &dyn SeriesStore) {
     let key = key("a");
-    let waiting = store.append(&key, &[at(1, 1.0)]).await.unwrap().state.unwrap();
+    let waiting = store.append(&key, &[at(1, 1.0)], 0).await.unwrap().state.unwrap();
     assert_eq!(waiting.version, 0);
     let commit = commit_of(&waiting);
-    assert_eq!(store.commit(&key, &commit).await.unwrap(), Committed::Done);
+    assert!(matches!(store.commit(&key, &commit).await.unwrap(), Committed::Done { .. }));
     assert!(matches!(store.commit(&key, &commit).await.unwrap(), Committed::Conflict(_)));
 }
 
@@ -188,13 +204,16 @@ async fn a_stored_series_judges_as_one_kept_in_memory(store: &dyn SeriesStore) {
 async fn a_full_inbox_refuses_and_drains(store: &dyn SeriesStore) {
     let key = key("a");
     for part in wave(0..INBOX_LEN_MAX as i64).chunks(APPEND_MAX) {
-        store.append(&key, part).await.unwrap();
+        store.append(&key, part, 0).await.unwrap();
     }
-    let refused = store.append(&key, &[at(1_000_000, 1.0)]).await.unwrap();
+    let refused = store.append(&key, &[at(1_000_000, 1.0)], 0).await.unwrap();
     assert_eq!(refused.classes, [Class::Full]);
     let mut waiting = refused.state.unwrap();
     while !waiting.inbox.is_empty() {
-        assert_eq!(store.commit(&key, &commit_of(&waiting)).await.unwrap(), Committed::Done);
+        assert!(matches!(
+            store.commit(&key, &commit_of(&waiting)).await.unwrap(),
+            Committed::Done { .. }
+        ));
         waiting = state(store, &key).await;
     }
     assert!(matches!(write(store, &key, &[at(1_000_000, 1.0)]).await[..], [Class::Fresh { .. }]));
@@ -259,7 +278,7 @@ async fn the_worst_have_the_most_recent_anomalies(store: &dyn SeriesStore) {
 async fn what_waits_is_pending_until_it_is_judged(store: &dyn SeriesStore) {
     let tenants = [key_of("t", "a"), key_of("u v/%", "b")];
     for key in &tenants {
-        store.append(key, &[at(1, 1.0)]).await.unwrap();
+        store.append(key, &[at(1, 1.0)], 0).await.unwrap();
     }
     assert_eq!(store.pending(10).await.unwrap(), tenants);
     assert_eq!(store.pending(1).await.unwrap().len(), 1);
@@ -307,7 +326,7 @@ async fn interleaved_writers_that_die_lose_nothing(store: &dyn SeriesStore) {
         for step in 0..60 {
             if random.below(2) == 0 || held.is_empty() {
                 let i = step + random.below(5) as i64;
-                let appended = store.append(&key, &[at(i, i as f64)]).await.unwrap();
+                let appended = store.append(&key, &[at(i, i as f64)], 0).await.unwrap();
                 if !matches!(appended.classes[..], [Class::TooOld]) {
                     sent.insert(i * 1_000_000);
                 }
@@ -386,6 +405,7 @@ conformance!(
     a_replay_of_many_windows_changes_nothing,
     samples_without_a_time_never_conflict,
     a_commit_on_another_version_changes_nothing,
+    a_known_version_is_not_told_again,
     two_first_commits_do_not_both_succeed,
     a_stored_series_judges_as_one_kept_in_memory,
     a_full_inbox_refuses_and_drains,
@@ -409,7 +429,7 @@ mod lost {
         let store = Redis::new(&options(server.url(), Topology::Single)).unwrap();
         let key = key("a");
         write(&store, &key, &wave(0..300)).await;
-        store.append(&key, &[at(300, 1.0)]).await.unwrap();
+        store.append(&key, &[at(300, 1.0)], 0).await.unwrap();
         let shard = key.shard(8);
         assert_eq!(server.cli(&["DEL", &format!("tm:{{{shard}}}:t/checkout/a:{kind}")]), "1");
         (server, store, key)
@@ -457,7 +477,10 @@ mod lost {
         let (server, store, key) = after_losing("anomalies").await;
         let waiting = state(&store, &key).await;
         server.cli(&["DEL", &format!("tm:{{{}}}:t/checkout/a:inbox", key.shard(8))]);
-        assert_eq!(store.commit(&key, &commit_of(&waiting)).await.unwrap(), Committed::Done);
+        assert!(matches!(
+            store.commit(&key, &commit_of(&waiting)).await.unwrap(),
+            Committed::Done { .. }
+        ));
         assert!(
             state(&store, &key)
                 .await
@@ -487,16 +510,16 @@ mod lost {
     async fn a_store_that_was_away_is_found_again() {
         let (mut server, store, key) = after_losing("anomalies").await;
         server.stop();
-        let error = store.append(&key, &[at(400, 1.0)]).await.unwrap_err();
+        let error = store.append(&key, &[at(400, 1.0)], 0).await.unwrap_err();
         assert_eq!(error.code(), "store_unavailable");
         server.start_again();
-        let mut answer = store.append(&key, &[at(400, 1.0)]).await;
+        let mut answer = store.append(&key, &[at(400, 1.0)], 0).await;
         for _ in 0..100 {
             if answer.is_ok() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
-            answer = store.append(&key, &[at(400, 1.0)]).await;
+            answer = store.append(&key, &[at(400, 1.0)], 0).await;
         }
         answer.unwrap();
     }

@@ -1,7 +1,8 @@
 -- Puts samples into the inbox of a series. Reads all before its first write: a failed script does not roll back.
 --
 -- KEYS: inbox, window, anomalies, memory, index of series, index of pending, totals
--- ARGV: name, name with tenant, seconds to live, inbox length max, inbox read max, then (time or '', value) each
+-- ARGV: name, name with tenant, seconds to live, inbox length max, inbox read max, known version,
+--       then (time or '', value) each
 -- Answers: {class...}, state or false
 local name, pending_name, ttl_s = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local inbox_len_max, inbox_read_max = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -50,7 +51,7 @@ local function count(class)
   counts[class] = (counts[class] or 0) + 1
 end
 
-for i = 6, #ARGV, 2 do
+for i = 7, #ARGV, 2 do
   local at, value = ARGV[i], ARGV[i + 1]
   if inbox_len + #fresh / 2 >= inbox_len_max then
     count('full')
@@ -96,6 +97,6 @@ for class, n in pairs(counts) do
 end
 
 if inbox_len + #fresh > 0 then
-  return { classes, state(inbox_read_max) }
+  return { classes, state(inbox_read_max, ARGV[6]) }
 end
 return { classes, false }

@@ -6,13 +6,13 @@
 -- ARGV: name, name with tenant, seconds to live, inbox read max, version judged on, memory, floor or '-1',
 --       oldest anomaly kept, anomalies kept max, heat of the new anomalies or '', number of totals, (field, n) each,
 --       then (time, inbox member, window member, anomalies member or '') for each judged sample
--- Answers: nil when stored, the state otherwise
+-- Answers: the new version when stored, the state otherwise
 local name, pending_name, ttl_s = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local floor_now, heat = tonumber(ARGV[7]), tonumber(ARGV[10])
 
 if integer(version) ~= ARGV[5] then
   redis.call('HINCRBY', KEYS[7], 'commit_conflicts', 1)
-  return state(tonumber(ARGV[4]))
+  return { false, state(tonumber(ARGV[4])) }
 end
 
 local next_version = version == 0 and now_us or version + 1
@@ -59,4 +59,4 @@ if redis.call('EXISTS', inbox) == 0 then
   redis.call('ZREM', KEYS[6], pending_name)
 end
 expire(ttl_s)
-return nil
+return { integer(next_version), false }

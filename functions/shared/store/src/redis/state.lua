@@ -17,14 +17,14 @@ local function integer(number)
   return string.format('%.0f', number)
 end
 
--- The series as it is: version, memory, window, and the oldest samples that wait.
-local function state(inbox_read_max)
-  return {
-    integer(version),
-    redis.call('GET', memory),
-    redis.call('ZRANGE', window, 0, -1),
-    redis.call('ZRANGE', inbox, 0, inbox_read_max - 1),
-  }
+-- The series as it is: version, whether the caller knows it, memory and window unless it does, and the oldest samples
+-- that wait.
+local function state(inbox_read_max, known_version)
+  local waiting = redis.call('ZRANGE', inbox, 0, inbox_read_max - 1)
+  if version ~= 0 and integer(version) == known_version then
+    return { integer(version), 1, false, {}, waiting }
+  end
+  return { integer(version), 0, redis.call('GET', memory), redis.call('ZRANGE', window, 0, -1), waiting }
 end
 
 local function expire(seconds)
