@@ -34,11 +34,13 @@ const DETECTORS: [&str; 4] = ["deviation", "zscore", "robust", "ewma"];
 #[divan::bench(args = DETECTORS)]
 fn judge_1000(bencher: Bencher<'_, '_>, detector: &str) {
     let judge = learned(detector);
-    bencher.counter(ItemsCount::new(1_000_usize)).with_inputs(|| judge.clone()).bench_local_refs(|judge| {
-        for i in 2_880..3_880 {
-            black_box(judge.judge(sample(i)));
-        }
-    });
+    bencher.counter(ItemsCount::new(1_000_usize)).with_inputs(|| judge.clone()).bench_local_refs(
+        |judge| {
+            for i in 2_880..3_880 {
+                black_box(judge.judge(sample(i)));
+            }
+        },
+    );
 }
 
 #[divan::bench(args = DETECTORS)]

@@ -159,13 +159,13 @@ impl DeviationState {
 
     pub(crate) fn read(from: &mut Reader<'_>) -> Option<Self> {
         let mut state = Self {
-            n: from.u64()?,
+            n: from.count()?,
             long_mean: from.finite()?,
             long_var: from.not_negative()?,
             absurd_share: from.not_negative()?,
             residual_var: from.not_negative()?,
             usual_high: from.not_negative()?,
-            last_high_n: from.u64()?,
+            last_high_n: from.count()?,
             ..Self::default()
         };
         for bucket in state.buckets.iter_mut() {

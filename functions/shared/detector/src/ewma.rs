@@ -32,6 +32,11 @@ impl EwmaState {
     /// Length of its layout, in bytes.
     pub const LEN: usize = 24;
 
+    /// Samples remembered.
+    pub(crate) fn n(&self) -> u64 {
+        self.n
+    }
+
     pub(crate) fn write(&self, out: &mut Writer) {
         out.u64(self.n);
         out.f64(self.mean);
@@ -39,7 +44,7 @@ impl EwmaState {
     }
 
     pub(crate) fn read(from: &mut Reader<'_>) -> Option<Self> {
-        Some(Self { n: from.u64()?, mean: from.finite()?, var: from.not_negative()? })
+        Some(Self { n: from.count()?, mean: from.finite()?, var: from.not_negative()? })
     }
 }
 

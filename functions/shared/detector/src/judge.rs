@@ -79,6 +79,14 @@ impl Judge {
     ) -> Result<Self, RestoreError> {
         let decoded = memory.and_then(Memory::decode);
         let Some(stored) = decoded else {
+            // What a newer deployment wrote is not ours to replace, even where it cannot be read here.
+            let generation = memory.and_then(Memory::generation_of).unwrap_or_default();
+            if generation > deployed.generation {
+                return Err(RestoreError::Newer {
+                    stored: generation,
+                    deployed: deployed.generation,
+                });
+            }
             let is_new = memory.is_none() && window.is_empty();
             let origin = if is_new { Origin::New } else { Origin::Relearned };
             return Ok(Self::relearn(deployed, origin, window, None));
@@ -87,7 +95,7 @@ impl Judge {
             return Ok(Self::relearn(deployed, Origin::Migrated, window, Some(stored)));
         }
         if stored.generation == deployed.generation && stored.detector != deployed.detector {
-            return Err(RestoreError {
+            return Err(RestoreError::Mismatch {
                 stored: stored.detector,
                 deployed: deployed.detector,
                 generation: deployed.generation,
@@ -232,8 +240,8 @@ impl Judge {
     /// How far learning is.
     pub fn learning(&self) -> Learning {
         let needed = self.memory.detector.samples_needed();
-        let seen = match &self.memory.detector {
-            Detector::Ewma(_) => usize::try_from(self.memory.counters.judged).unwrap_or(usize::MAX),
+        let seen = match &self.memory.state {
+            State::Ewma(state) => usize::try_from(state.n()).unwrap_or(usize::MAX),
             _ => self.window.judged().len(),
         };
         Learning { seen: seen.min(needed), needed }
@@ -254,19 +262,34 @@ fn kept(detector: &Detector) -> usize {
     detector.window_len().max(WINDOW_KEPT_MIN)
 }
 
-/// Two deployments of one generation judge the series with different detectors.
+/// Why a stored series cannot be judged by this deployment.
 #[derive(Debug, Clone, PartialEq, Error)]
-#[error(
-    "the series is judged by `{stored}` in generation {generation}, this deployment has `{deployed}`: \
-     another generation is wanted with another detector"
-)]
-pub struct RestoreError {
-    /// The detector of the stored memory.
-    pub stored: Detector,
-    /// The detector of this deployment.
-    pub deployed: Detector,
-    /// The generation of both.
-    pub generation: u32,
+#[non_exhaustive]
+pub enum RestoreError {
+    /// Two deployments of one generation judge the series with different detectors.
+    #[error(
+        "the series is judged by `{stored}` in generation {generation}, this deployment has `{deployed}`: \
+         another generation is wanted with another detector"
+    )]
+    Mismatch {
+        /// The detector of the stored memory.
+        stored: Detector,
+        /// The detector of this deployment.
+        deployed: Detector,
+        /// The generation of both.
+        generation: u32,
+    },
+    /// A newer deployment wrote what this one cannot read.
+    #[error(
+        "the series is judged in generation {stored}, which this deployment of generation {deployed} cannot read: \
+         a newer one is wanted"
+    )]
+    Newer {
+        /// The generation of the stored memory.
+        stored: u32,
+        /// The generation of this deployment.
+        deployed: u32,
+    },
 }
 
 #[cfg(test)]
@@ -382,6 +405,19 @@ mod tests {
         assert_eq!((lower.origin(), lower.memory().detector), (Origin::Stored, DEPLOYED.detector));
         assert_eq!(lower.memory().generation, 3);
         assert!(restored(Deployed { detector: zscore, generation: 3 }, &judge).is_err());
+    }
+
+    #[test]
+    fn what_a_newer_deployment_wrote_and_nobody_here_can_read_is_left_alone() {
+        let mut memory = learned(Deployed { generation: 9, ..DEPLOYED }, 50).memory().encode();
+        memory[200..204].copy_from_slice(b"next");
+        let error = Judge::restore(DEPLOYED, Some(&memory), Vec::new()).unwrap_err();
+        assert_eq!(error, RestoreError::Newer { stored: 9, deployed: 3 });
+        let own = Deployed { generation: 9, ..DEPLOYED };
+        assert_eq!(
+            Judge::restore(own, Some(&memory), Vec::new()).unwrap().origin(),
+            Origin::Relearned
+        );
     }
 
     #[test]

@@ -3,6 +3,12 @@
 //! Reading answers `None` at the first field that is missing or impossible, since what comes back from a store
 //! may be older, cut off or somebody else's.
 
+/// Largest magnitude that is read: no memory holds more, and its square is still finite.
+const MAGNITUDE_MAX: f64 = 1e40;
+
+/// Largest count that is read: one a microsecond for 285 years.
+const COUNT_MAX: u64 = 1 << 53;
+
 /// Appends fields.
 #[derive(Debug, Default)]
 pub(crate) struct Writer {
@@ -82,17 +88,18 @@ impl<'a> Reader<'a> {
         self.array().map(u32::from_le_bytes)
     }
 
-    pub(crate) fn u64(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
+    /// A count that can go on counting.
+    pub(crate) fn count(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes).filter(|n| *n <= COUNT_MAX)
     }
 
     pub(crate) fn i64(&mut self) -> Option<i64> {
         self.array().map(i64::from_le_bytes)
     }
 
-    /// A finite double.
+    /// A double that can be squared.
     pub(crate) fn finite(&mut self) -> Option<f64> {
-        self.array().map(f64::from_le_bytes).filter(|value| value.is_finite())
+        self.array().map(f64::from_le_bytes).filter(|value| value.abs() <= MAGNITUDE_MAX)
     }
 
     /// A finite double, not below zero.

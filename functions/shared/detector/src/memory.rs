@@ -180,6 +180,13 @@ impl Memory {
         out.finish()
     }
 
+    /// The generation of a memory of this or a later layout, whether or not the rest can be read.
+    pub(crate) fn generation_of(bytes: &[u8]) -> Option<u32> {
+        let mut from = Reader::new(bytes);
+        from.bytes(MARK.len()).filter(|mark| mark.starts_with(b"TMm"))?;
+        from.u32()
+    }
+
     /// Reads back what [`Memory::encode`] wrote; `None` when it is anything else.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut from = Reader::new(bytes.get(..LAST_OFFSET)?);
@@ -189,7 +196,8 @@ impl Memory {
         let generation = from.u32()?;
         let version = from.i64()?;
         let (cursor_us, floor_us) = (time(from.i64()?).ok()?, time(from.i64()?).ok()?);
-        let counters = Counters { judged: from.u64()?, anomalies: from.u64()?, late: from.u64()? };
+        let counters =
+            Counters { judged: from.count()?, anomalies: from.count()?, late: from.count()? };
         let last = read_judgement(bytes.get(LAST_OFFSET..EPISODE_OFFSET)?).ok()?;
         let episode = read_episode(bytes.get(EPISODE_OFFSET..SPEC_OFFSET)?).ok()?;
         let spec = bytes.get(SPEC_OFFSET..HEADER_LEN)?;
@@ -265,7 +273,7 @@ fn judgement(from: &mut Reader<'_>) -> Option<Judgement> {
 
 fn read_episode(bytes: &[u8]) -> Result<Option<Episode>, Unsound> {
     let mut from = Reader::new(bytes);
-    match from.u64() {
+    match from.count() {
         Some(0) => Ok(None),
         Some(n_samples) => episode(n_samples, &mut from).map(Some).ok_or(Unsound),
         None => Err(Unsound),
@@ -323,7 +331,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_corrupted_memory_decodes_to_something_sound_or_to_nothing(
+        fn a_corrupted_memory_is_judged_with_or_relearned_but_never_panics(
+            at in 320usize..2_900, bytes in prop::collection::vec(any::<u8>(), 8), which in 0usize..4,
+        ) {
+            let detector = Detector::ALL[which];
+            let mut memory = learned(detector, 400).encode();
+            let at = at.min(memory.len() - 8);
+            memory[at..at + 8].copy_from_slice(&bytes);
+            let deployed = crate::Deployed { detector, generation: 0 };
+            if let Ok(mut judge) = Judge::restore(deployed, Some(&memory), Vec::new()) {
+                for i in 400..500 {
+                    judge.judge(Sample::new(i * 60_000_000, 100.0).unwrap());
+                }
+                judge.memory().encode();
+            }
+        }
+
+        #[test]
+        fn a_corrupted_header_decodes_to_something_sound_or_to_nothing(
             at in 0usize..320, byte in any::<u8>(), n in 0i64..500,
         ) {
             let mut bytes = learned(Detector::default(), n).encode();

@@ -248,7 +248,10 @@ impl FromStr for Detector {
         if !seen.contains(&"min") {
             detector.lower_min();
         }
-        detector.check()
+        let detector = detector.check()?;
+        // `1e-300` is short, and prints as 302 digits.
+        let len = detector.to_string().len();
+        if len > SPEC_LEN_MAX { Err(SpecError::TooLong { len }) } else { Ok(detector) }
     }
 }
 

@@ -90,7 +90,7 @@ impl Verdict {
     ///
     /// The score is rounded to single precision, so that a store can keep it in few bytes without changing it.
     pub fn scored(score: f64, threshold: f64, expectation: Expectation) -> Self {
-        let score = f64::from(score as f32);
+        let score = f64::from(score.min(f64::from(f32::MAX)) as f32);
         let kind = if score > threshold { Kind::Anomaly } else { Kind::Normal };
         Self { kind, score, expectation: Some(expectation) }
     }

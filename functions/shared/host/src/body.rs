@@ -68,7 +68,9 @@ async fn receive(
     if declared > len_max {
         return Err(IntakeError::BodyTooLarge { len: declared, len_max }.into());
     }
-    let mut held = app.load().hold(declared)?;
+    // What is announced must fit now, but holds nothing: a few silent connections would keep everybody else out.
+    drop(app.load().hold(declared)?);
+    let mut held = app.load().hold(0)?;
     let mut sent = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|source| RequestError::BodyInterrupted { source })?;
@@ -77,7 +79,7 @@ async fn receive(
         if len > len_max {
             return Err(IntakeError::BodyTooLarge { len, len_max }.into());
         }
-        held.resize(len.max(held.n_bytes()))?;
+        held.resize(len)?;
         sent.extend_from_slice(&part);
     }
     Ok((sent, held))

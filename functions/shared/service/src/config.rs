@@ -161,9 +161,17 @@ struct Reader {
 
 impl Reader {
     fn check_names(&mut self) {
+        // Kubernetes tells of a service named `tidemark` by variables of these forms.
+        let injected = |name: &str| {
+            ["_SERVICE_HOST", "_PORT"].iter().any(|end| name.ends_with(end))
+                || ["_SERVICE_PORT", "_PORT_"].iter().any(|part| name.contains(part))
+        };
         let known =
             |name: &String| Variable::ALL.iter().any(|variable| variable.name == name.as_str());
-        let unknown = self.vars.keys().filter(|name| name.starts_with("TIDEMARK_") && !known(name));
+        let unknown = self
+            .vars
+            .keys()
+            .filter(|name| name.starts_with("TIDEMARK_") && !known(name) && !injected(name));
         self.mistakes.extend(unknown.map(|name| format!("{name} is unknown: is it misspelled?")));
     }
 
@@ -247,7 +255,9 @@ mod tests {
 
     #[test]
     fn without_variables_the_documented_defaults_hold() {
-        let config = config(&[("HOME", "/")]).unwrap();
+        let config =
+            config(&[("HOME", "/"), ("TIDEMARK_PORT_80_TCP", "x"), ("TIDEMARK_SERVICE_HOST", "x")])
+                .unwrap();
         assert_eq!((config.port, config.redis.is_none()), (8080, true));
         assert_eq!(config.limits, Limits::default());
         // Each default of the table, given as a value, changes nothing.

@@ -26,6 +26,8 @@ pub(crate) enum Fate {
 #[derive(Debug, Clone, Error)]
 pub(crate) enum WriteError {
     #[error("{0}")]
+    Unavailable(String),
+    #[error("{0}")]
     Store(String),
     #[error(transparent)]
     Detector(#[from] RestoreError),
@@ -39,7 +41,10 @@ pub(crate) enum WriteError {
 
 impl From<StoreError> for WriteError {
     fn from(error: StoreError) -> Self {
-        Self::Store(error.to_string())
+        match error {
+            StoreError::Unavailable { .. } => Self::Unavailable(error.to_string()),
+            _ => Self::Store(error.to_string()),
+        }
     }
 }
 
@@ -134,9 +139,11 @@ impl Round {
             let Place::Waiting { at_us, is_ours } = *place else { continue };
             if let Some(judgement) = window.get(&at_us) {
                 *place = known(at_us, is_ours, Some(*judgement));
+            } else if waiting.contains(&at_us) {
+                // Still to be judged, also below a floor that was raised meanwhile.
             } else if floor_us.is_some_and(|floor_us| at_us <= floor_us) {
                 *place = known(at_us, is_ours, None);
-            } else if !waiting.contains(&at_us) && now.inbox.len() < store::INBOX_READ_MAX {
+            } else if now.inbox.len() < store::INBOX_READ_MAX {
                 *place = Place::Missing { at_us: Some(at_us) };
             }
         }

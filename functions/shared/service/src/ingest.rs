@@ -1,9 +1,10 @@
 //! Samples in, verdicts out.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use detector::{Judgement, Kind, Series};
-use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 use intake::{Batch, Code, Incoming, Rejection};
 use store::{NewSample, SeriesKey, Tenant};
 use tracing::{info, warn};
@@ -12,6 +13,10 @@ use crate::answers::{IngestAnswer, PointAnswer, SeriesName, VerdictAnswer, Verdi
 use crate::clock::now_us;
 use crate::fate::{Fate, WriteError};
 use crate::service::Service;
+
+/// Series of one request written at once: enough to fill the connection, few enough that the last of them does not
+/// wait longer for its answer than the store may take.
+const SERIES_AT_ONCE: usize = 256;
 
 /// The samples of one series of a batch.
 struct Group<'a> {
@@ -38,16 +43,30 @@ impl Service {
         answer.rejected.extend(ahead.iter().map(|sample| self.time_ahead(sample)));
 
         let groups = by_series(&samples);
-        let written = groups.iter().map(|group| async move {
-            let key = SeriesKey::new(tenant.clone(), group.series.clone());
-            let samples = group
-                .samples
-                .iter()
-                .map(|it| NewSample { at_us: it.at_us, value: it.value })
-                .collect();
-            self.writer().write(&key, samples).await
-        });
-        for (group, fates) in groups.iter().zip(join_all(written).await) {
+        let (n_written, n_failed) = (&AtomicUsize::new(0), &AtomicUsize::new(0));
+        let written: Vec<_> = groups
+            .iter()
+            .map(|group| async move {
+                // A store of which nothing was heard but failures is not asked for the rest.
+                if n_written.load(Relaxed) == 0 && n_failed.load(Relaxed) > 0 {
+                    let error = WriteError::Unavailable("the store does not answer".to_owned());
+                    return vec![Err(error); group.samples.len()];
+                }
+                let key = SeriesKey::new(tenant.clone(), group.series.clone());
+                let samples = group
+                    .samples
+                    .iter()
+                    .map(|it| NewSample { at_us: it.at_us, value: it.value })
+                    .collect();
+                let fates = self.writer().write(&key, samples).await;
+                let is_away = fates.iter().any(|it| matches!(it, Err(WriteError::Unavailable(_))));
+                let n = if is_away { n_failed } else { n_written };
+                n.fetch_add(1, Relaxed);
+                fates
+            })
+            .collect();
+        let written: Vec<_> = stream::iter(written).buffered(SERIES_AT_ONCE).collect().await;
+        for (group, fates) in groups.iter().zip(written) {
             for (sample, fate) in group.samples.iter().zip(fates) {
                 tell(&mut answer, sample, fate, wanted);
             }

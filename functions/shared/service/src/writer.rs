@@ -65,7 +65,11 @@ impl Writer {
                 Ok(part_fates) => {
                     part.iter().zip(part_fates).for_each(|(i, fate)| fates[*i] = Some(Ok(fate)));
                 }
-                Err(error) => part.iter().for_each(|i| fates[*i] = Some(Err(error.clone()))),
+                Err(error) => {
+                    // A later part would raise the floor over this one, and its resend would be too old.
+                    let fates = fates.into_iter();
+                    return fates.map(|fate| fate.unwrap_or_else(|| Err(error.clone()))).collect();
+                }
             }
         }
         fates.into_iter().map(|fate| fate.unwrap_or(Err(WriteError::Aborted))).collect()
@@ -153,14 +157,31 @@ impl Rounds {
     async fn run(mut self) {
         while let Some(works) = self.next_works() {
             let mut begun = self.begin(works).await;
-            loop {
+            while self.is_in_step(&begun) {
                 let works = self.waiting_works();
                 if works.is_empty() {
                     break;
                 }
                 ((), begun) = tokio::join!(self.end(begun), self.begin(works));
             }
+            if begun.appended.is_err() {
+                // Who came while the store did not answer has waited as long, and need not wait again.
+                begun.works.extend(self.all_waiting());
+            }
             self.end(begun).await;
+        }
+    }
+
+    /// Whether an append succeeded and saw the last commit of this writer.
+    ///
+    /// After a conflict it came before that commit. Such a round is ended alone: if the next one were appended
+    /// meanwhile it would be as outdated, and so on for as long as requests wait.
+    fn is_in_step(&self, begun: &Begun) -> bool {
+        let known_version = self.known().version;
+        match &begun.appended {
+            Ok((_, Some(state))) => known_version == 0 || state.version == known_version,
+            Ok((_, None)) => true,
+            Err(_) => false,
         }
     }
 
@@ -184,18 +205,19 @@ impl Rounds {
         self.inner.rounds().get_mut(&self.key).map(take_works).unwrap_or_default()
     }
 
-    /// Appends the samples of some requests; without any, reads what others left.
+    /// All requests that wait now.
+    fn all_waiting(&self) -> VecDeque<Work> {
+        self.inner.rounds().get_mut(&self.key).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Appends the samples of some requests, possibly none: the answer holds what others left.
     async fn begin(&self, works: Vec<Work>) -> Begun {
         let samples: Vec<NewSample> =
             works.iter().flat_map(|work| work.samples.iter().copied()).collect();
         let known_version = self.known().version;
-        let appended = if samples.is_empty() {
-            self.inner.store.read(&self.key).await.map(|state| (Round::new(&[], &[]), state))
-        } else {
-            let appended = self.inner.store.append(&self.key, &samples, known_version).await;
-            appended.map(|appended| (Round::new(&samples, &appended.classes), appended.state))
-        };
-        Begun { works, appended: appended.map_err(WriteError::from) }
+        let appended = self.inner.store.append(&self.key, &samples, known_version).await;
+        let begun = appended.map(|it| (Round::new(&samples, &it.classes), it.state));
+        Begun { works, appended: begun.map_err(WriteError::from) }
     }
 
     /// Judges and commits what was appended, and answers the requests.
@@ -222,9 +244,7 @@ impl Rounds {
         mut state: Option<State>,
     ) -> Result<Vec<Fate>, WriteError> {
         for _ in 0..COMMITS_MAX {
-            let Some(waiting) = state.filter(|state| !state.inbox.is_empty()) else {
-                return self.finish(round).await;
-            };
+            let Some(waiting) = state.filter(|state| !state.inbox.is_empty()) else { break };
             state = match self.judge_and_commit(&waiting).await? {
                 Outcome::Stored(judgements) => {
                     round.resolve(&judgements);
@@ -239,7 +259,7 @@ impl Rounds {
                 }
             };
         }
-        Err(WriteError::Backlog)
+        self.finish(round).await
     }
 
     /// What is left to judge after a commit: the rest of a long inbox, and samples that it had no room for.

@@ -206,7 +206,8 @@ impl SeriesStore for Embedded {
         let now_us = (self.clock)();
         let mut inner = self.lock();
         let entry = inner.series.entry(key.clone()).or_default();
-        let mut free_us = now_us;
+        // At or below the floor no time is free.
+        let mut free_us = now_us.max(entry.floor_us().map_or(0, |floor_us| floor_us + 1));
         let classes: Vec<Class> =
             samples.iter().map(|sample| entry.class(*sample, &mut free_us)).collect();
         let state = (!entry.inbox.is_empty()).then(|| entry.state(known_version));

@@ -12,6 +12,10 @@ local window_len = redis.call('ZCARD', window)
 if window_len == 0 and version ~= 0 then
   floor = cursor -- The window was lost: what was judged cannot be told from what is new.
 end
+if version == 0 and window_len >= 128 then
+  -- The memory was lost: a full window was trimmed, at the latest just below its oldest sample (see detector::judge).
+  floor = tonumber(redis.call('ZRANGE', window, 0, 0, 'WITHSCORES')[2]) - 1
+end
 -- Nothing newer is in the window; without a memory that is not known.
 local newest = version ~= 0 and cursor or math.huge
 
@@ -39,7 +43,7 @@ local function value_at(at)
   end
 end
 
-local free_us = now_us
+local free_us = math.max(now_us, floor + 1) -- At or below the floor no time is free.
 local function first_free()
   while value_at(integer(free_us)) do
     free_us = free_us + 1
@@ -88,14 +92,15 @@ if #fresh > 0 then
   redis.call('ZADD', KEYS[5], now_us, name)
   redis.call('ZADD', KEYS[6], 'NX', now_us, pending_name)
   expire(ttl_s)
-  if version == 0 then
-    redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', '(' .. integer(now_us - ttl_s * 1000000))
-  end
+  redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', '(' .. integer(now_us - ttl_s * 1000000))
 end
 for class, n in pairs(counts) do
   redis.call('HINCRBY', KEYS[7], 'samples ' .. class, n)
 end
 
+if inbox_len + #fresh == 0 and #ARGV < 7 then
+  redis.call('ZREM', KEYS[6], pending_name) -- The inbox was lost.
+end
 if inbox_len + #fresh > 0 then
   return { classes, state(inbox_read_max, ARGV[6]) }
 end

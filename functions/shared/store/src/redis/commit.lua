@@ -10,7 +10,9 @@
 local name, pending_name, ttl_s = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local floor_now, heat = tonumber(ARGV[7]), tonumber(ARGV[10])
 
-if integer(version) ~= ARGV[5] then
+-- Without its window the floor must rise to the cursor first, as for `append`.
+local is_window_lost = version ~= 0 and floor_now < cursor and redis.call('EXISTS', window) == 0
+if integer(version) ~= ARGV[5] or is_window_lost then
   redis.call('HINCRBY', KEYS[7], 'commit_conflicts', 1)
   return { false, state(tonumber(ARGV[4])) }
 end
@@ -46,13 +48,19 @@ if #judged > 0 then
 end
 if #anomalous > 0 then
   redis.call('ZADD', anomalies, unpack(anomalous))
-  redis.call('ZREMRANGEBYSCORE', anomalies, '-inf', '(' .. ARGV[8])
   redis.call('ZREMRANGEBYRANK', anomalies, 0, -tonumber(ARGV[9]) - 1)
   local before = tonumber(redis.call('ZSCORE', KEYS[8], name) or nil)
   if before then
     heat = math.max(before, heat) + math.log(1 + math.exp(-math.abs(before - heat)))
   end
   redis.call('ZADD', KEYS[8], heat, name)
+  redis.call('ZREMRANGEBYRANK', KEYS[8], 0, -1001) -- Nobody asks for more, and series that expired stay in it.
+end
+if redis.call('ZREMRANGEBYSCORE', anomalies, '-inf', '(' .. ARGV[8]) > 0 and redis.call('EXISTS', anomalies) == 0 then
+  redis.call('ZREM', KEYS[8], name)
+end
+if version == 0 then
+  redis.call('ZADD', KEYS[5], 'NX', now_us, name) -- It was forgotten between append and commit.
 end
 
 if redis.call('EXISTS', inbox) == 0 then

@@ -21,7 +21,7 @@ end
 -- that wait.
 local function state(inbox_read_max, known_version)
   local waiting = redis.call('ZRANGE', inbox, 0, inbox_read_max - 1)
-  if version ~= 0 and integer(version) == known_version then
+  if version ~= 0 and integer(version) == known_version and redis.call('EXISTS', window) == 1 then
     return { integer(version), 1, false, {}, waiting }
   end
   return { integer(version), 0, redis.call('GET', memory), redis.call('ZRANGE', window, 0, -1), waiting }
