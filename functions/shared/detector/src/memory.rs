@@ -316,6 +316,18 @@ mod tests {
     }
 
     #[test]
+    fn a_first_error_after_a_long_calm_is_remembered() {
+        for detector in Detector::ALL {
+            let mut judge = Judge::new(detector);
+            for i in 0..5_000 {
+                judge.judge(Sample::new(i * 1_000_000, 1e-300 * (i % 3) as f64).unwrap());
+            }
+            judge.judge(Sample::new(5_000_000_000, 1e15).unwrap());
+            assert_eq!(Memory::decode(&judge.memory().encode()).as_ref(), Some(judge.memory()));
+        }
+    }
+
+    #[test]
     fn the_default_memory_is_small() {
         assert!(Memory::new(Detector::default(), 0).encoded_len() <= 8 * 1024);
     }

@@ -375,3 +375,43 @@ async fn metrics_of_all_replicas_are_the_same_totals() {
         assert!(text.contains("samples_total{outcome=\"duplicate\"} 10"), "{text}");
     }
 }
+
+#[tokio::test]
+async fn ten_thousand_series_come_over_redis_in_one_request() {
+    let server = RedisServer::start();
+    let service = replica(&server);
+    let incoming = |index| {
+        let series = Series::new("fleet", format!("m{index}"), BTreeMap::new()).unwrap();
+        Incoming { index, series, at_us: Some(minute(0)), value: 1.0 }
+    };
+    let answer = send(
+        &service,
+        Batch { samples: (0..10_000).map(incoming).collect(), rejected: Vec::new() },
+    )
+    .await;
+    assert_eq!((answer.accepted, answer.rejected.len()), (10_000, 0));
+}
+
+#[tokio::test]
+async fn a_long_request_that_failed_at_its_start_loses_nothing_when_it_is_sent_again() {
+    let mut server = RedisServer::start();
+    let service = replica(&server);
+    send(&service, wave(0..10)).await;
+    server.stop();
+    let restart = async {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        server.start_again();
+    };
+    let ((), first) = tokio::join!(restart, send(&service, wave(0..5_000)));
+    assert!(first.is_store_unavailable());
+    let mut resent = send(&service, wave(0..5_000)).await;
+    for _ in 0..100 {
+        if !resent.is_store_unavailable() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        resent = send(&service, wave(0..5_000)).await;
+    }
+    let told = service.analyze(&Tenant::default(), series("rps")).await.unwrap();
+    assert_eq!((resent.rejected.len(), told.judged_count), (0, 5_000));
+}

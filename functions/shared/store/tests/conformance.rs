@@ -148,6 +148,15 @@ async fn samples_without_a_time_never_conflict(store: &dyn SeriesStore) {
     assert_eq!(store.totals().await.unwrap()["samples accepted"], 900);
 }
 
+async fn samples_without_a_time_are_kept_when_others_are_ahead(store: &dyn SeriesStore) {
+    let key = key("a");
+    let now_s = 4_000_000_000;
+    write(store, &key, &wave(now_s..now_s + 200)).await;
+    let untimed = [NewSample { at_us: None, value: 7.0 }; 2];
+    let classes = write(store, &key, &untimed).await;
+    assert!(classes.iter().all(|class| matches!(class, Class::Fresh { .. })), "{classes:?}");
+}
+
 async fn a_commit_on_another_version_changes_nothing(store: &dyn SeriesStore) {
     let key = key("a");
     write(store, &key, &wave(0..60)).await;
@@ -405,6 +414,7 @@ conformance!(
     a_replay_of_many_windows_changes_nothing,
     samples_without_a_time_never_conflict,
     a_commit_on_another_version_changes_nothing,
+    samples_without_a_time_are_kept_when_others_are_ahead,
     a_known_version_is_not_told_again,
     two_first_commits_do_not_both_succeed,
     a_stored_series_judges_as_one_kept_in_memory,
@@ -445,6 +455,35 @@ mod lost {
         assert_eq!(state.window.len(), 128);
         // What the lost floor covered is covered by the new one.
         assert_eq!(write(&store, &key, &wave(0..170)).await, vec![Class::TooOld; 170]);
+    }
+
+    #[tokio::test]
+    async fn without_its_memory_a_series_judges_no_replay_again() {
+        let (_server, store, key) = after_losing("memory").await;
+        let classes = write(&store, &key, &wave(0..300)).await;
+        let is_fresh = |class: &&Class| matches!(class, Class::Fresh { .. });
+        assert_eq!(classes.iter().filter(is_fresh).count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_lost_inbox_is_no_longer_pending_after_a_look() {
+        let (_server, store, key) = after_losing("inbox").await;
+        assert_eq!(store.pending(10).await.unwrap(), [key.clone()]);
+        store.append(&key, &[], 0).await.unwrap();
+        assert!(store.pending(10).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_known_version_without_its_window_is_told_again() {
+        let (server, store, key) = after_losing("anomalies").await;
+        let before = state(&store, &key).await;
+        server.cli(&["DEL", &format!("tm:{{{}}}:t/checkout/a:window", key.shard(8))]);
+        let after =
+            store.append(&key, &[at(400, 1.0)], before.version).await.unwrap().state.unwrap();
+        assert!(!after.is_known);
+        let Committed::Conflict(_) = store.commit(&key, &commit_of(&before)).await.unwrap() else {
+            panic!("a commit on a window that is gone");
+        };
     }
 
     #[tokio::test]
