@@ -28,12 +28,6 @@ const MARK: &[u8; 4] = b"TMm1";
 /// Offset of the version, a little-endian `i64`, which a store compares and sets.
 pub const VERSION_OFFSET: usize = 8;
 
-/// Offset of the cursor, a little-endian `i64`.
-pub const CURSOR_OFFSET: usize = 16;
-
-/// Offset of the floor, a little-endian `i64`.
-pub const FLOOR_OFFSET: usize = 24;
-
 /// Length of all that precedes the detector's own scalars and tables.
 pub const HEADER_LEN: usize = 320;
 

@@ -181,6 +181,14 @@ pub struct Judged {
     pub late: bool,
 }
 
+impl Judged {
+    /// What is known of the judgement: all but head and band.
+    pub fn judgement(&self) -> Judgement {
+        let verdict = Verdict { kind: self.kind, score: self.score, expectation: None };
+        Judgement { sample: self.sample, verdict, late: self.late }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -60,14 +60,6 @@ impl Window {
         self.floor_us
     }
 
-    /// Raises the floor, dropping what lies at or below it.
-    pub fn raise_floor(&mut self, floor_us: i64) {
-        if self.floor_us.is_none_or(|floor| floor < floor_us) {
-            self.floor_us = Some(floor_us);
-            self.start += self.judged().partition_point(|entry| entry.sample.at_us() <= floor_us);
-        }
-    }
-
     /// Puts a judged sample in its place and trims the oldest past the length kept.
     ///
     /// Answers whether it was put: at the time of another sample, or at or below the floor, it is not.

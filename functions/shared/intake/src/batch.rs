@@ -28,6 +28,14 @@ pub struct Incoming {
     pub value: f64,
 }
 
+impl Incoming {
+    /// Why this sample was not accepted after all.
+    pub fn reject(&self, code: Code, detail: impl Into<String>) -> Rejection {
+        let metric = Some(self.series.metric().to_owned());
+        Rejection { index: self.index, metric, code, detail: detail.into() }
+    }
+}
+
 /// Why one sample of a request was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rejection {

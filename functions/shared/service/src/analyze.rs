@@ -140,7 +140,7 @@ impl Service {
             }
             if judge.window().at(sample.at_us()).is_some() {
                 let detail = "another sample of the series has the same time".to_owned();
-                answer.rejected.push(reject(incoming, Code::Conflict, detail));
+                answer.rejected.push(incoming.reject(Code::Conflict, detail));
                 continue;
             }
             let judgement = judge.judge(*sample);
@@ -229,17 +229,8 @@ fn timed(incoming: &Incoming) -> Result<Sample, Rejection> {
     let Some(at_us) = incoming.at_us else {
         let detail =
             "time is missing: a `timestamp` is wanted of each sample that is not stored".to_owned();
-        return Err(reject(incoming, Code::TimeInvalid, detail));
+        return Err(incoming.reject(Code::TimeInvalid, detail));
     };
     Sample::new(at_us, incoming.value)
-        .map_err(|error| reject(incoming, Code::from(&error), error.to_string()))
-}
-
-fn reject(incoming: &Incoming, code: Code, detail: String) -> Rejection {
-    Rejection {
-        index: incoming.index,
-        metric: Some(incoming.series.metric().to_owned()),
-        code,
-        detail,
-    }
+        .map_err(|error| incoming.reject(Code::from(&error), error.to_string()))
 }

@@ -297,7 +297,7 @@ pub struct AnomaliesPage {
     pub series: SeriesName,
     /// Its anomalies.
     pub anomalies: Vec<PointAnswer>,
-    /// Give it as `before` to read older ones; null at the end.
+    /// Give it as `cursor` to read older ones; null at the end.
     pub next: Option<String>,
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use detector::{Judgement, RestoreError, Verdict};
+use detector::{Judgement, RestoreError};
 use store::{Class, NewSample, State, StoreError};
 use thiserror::Error;
 
@@ -128,11 +128,8 @@ impl Round {
     /// window, or gone with it; what is nowhere was lost.
     pub(crate) fn resolve_by_others(&mut self, now: &State) {
         let waiting: HashSet<i64> = now.inbox.iter().map(detector::Sample::at_us).collect();
-        let window: HashMap<i64, Judgement> = now
-            .window
-            .iter()
-            .map(|judged| (judged.sample.at_us(), without_expectation(judged)))
-            .collect();
+        let window: HashMap<i64, Judgement> =
+            now.window.iter().map(|judged| (judged.sample.at_us(), judged.judgement())).collect();
         let memory = now.memory.as_deref().and_then(detector::Memory::decode);
         let floor_us = memory.and_then(|memory| memory.floor_us);
         for place in &mut self.places {
@@ -208,11 +205,6 @@ fn known(at_us: i64, is_ours: bool, judgement: Option<Judgement>) -> Place {
     } else {
         Fate::Duplicate { at_us, judgement }
     })
-}
-
-fn without_expectation(judged: &detector::Judged) -> Judgement {
-    let verdict = Verdict { kind: judged.kind, score: judged.score, expectation: None };
-    Judgement { sample: judged.sample, verdict, late: judged.late }
 }
 
 fn incomplete(place: &Place) -> Option<Judgement> {

@@ -81,7 +81,7 @@ impl Service {
             "time is more than {} ms ahead of the receiver's clock: an earlier one is wanted",
             self.time_ahead_max_us() / 1_000
         );
-        reject(sample, Code::TimeAhead, detail)
+        sample.reject(Code::TimeAhead, detail)
     }
 
     fn count_answer(&self, answer: &IngestAnswer) {
@@ -140,9 +140,9 @@ fn tell(
                 "value `{}` differs from the `{stored}` stored at the same time",
                 sample.value
             );
-            answer.rejected.push(reject(sample, Code::Conflict, detail));
+            answer.rejected.push(sample.reject(Code::Conflict, detail));
         }
-        Err(error) => answer.rejected.push(reject(sample, error.code(), error.to_string())),
+        Err(error) => answer.rejected.push(sample.reject(error.code(), error.to_string())),
     }
 }
 
@@ -165,8 +165,4 @@ fn tell_verdict(
         );
         answer.verdicts.push(VerdictAnswer { series: SeriesName::from(&sample.series), point });
     }
-}
-
-fn reject(sample: &Incoming, code: Code, detail: String) -> Rejection {
-    Rejection { index: sample.index, metric: Some(sample.series.metric().to_owned()), code, detail }
 }

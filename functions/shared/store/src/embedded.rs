@@ -121,7 +121,7 @@ impl Entry {
 
     fn judgement(&self, judged: &Judged) -> Judgement {
         let anomaly = self.anomalies.get(&judged.sample.at_us());
-        anomaly.copied().unwrap_or_else(|| judgement_of(judged))
+        anomaly.copied().unwrap_or_else(|| judged.judgement())
     }
 
     fn commit(&mut self, commit: &Commit, now_us: i64) -> i64 {
@@ -150,12 +150,6 @@ impl Entry {
             Some(Stored { version, floor_us: commit.floor_us, cursor_us: commit.cursor_us, bytes });
         version
     }
-}
-
-/// What a window knows of a judgement: all but head and band.
-pub(crate) fn judgement_of(judged: &Judged) -> Judgement {
-    let verdict = detector::Verdict { kind: judged.kind, score: judged.score, expectation: None };
-    Judgement { sample: judged.sample, verdict, late: judged.late }
 }
 
 /// The order of the worst: the logarithm of a sum of anomalies that decays with time.

@@ -16,7 +16,7 @@ use redis::{Script, ScriptInvocation, cmd};
 pub use self::connection::{RedisOptions, Topology};
 
 use self::connection::Connection;
-use crate::embedded::{check_detector, judgement_counts, judgement_of};
+use crate::embedded::{check_detector, judgement_counts};
 use crate::state::{INBOX_LEN_MAX, INBOX_READ_MAX};
 use crate::{
     ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Appended, Class, Commit, Committed, HEAT_DECAY_US,
@@ -143,7 +143,7 @@ fn class_from(reply: &[String]) -> Option<Class> {
             } else {
                 Some(
                     member::anomaly(judged)
-                        .or_else(|| Some(judgement_of(&member::judged(judged)?)))?,
+                        .or_else(|| Some(member::judged(judged)?.judgement()))?,
                 )
             };
             Some(Class::Duplicate { at_us: at.parse().ok()?, judgement })

@@ -468,7 +468,7 @@ mod lost {
     #[tokio::test]
     async fn a_lost_inbox_is_no_longer_pending_after_a_look() {
         let (_server, store, key) = after_losing("inbox").await;
-        assert_eq!(store.pending(10).await.unwrap(), [key.clone()]);
+        assert_eq!(store.pending(10).await.unwrap(), std::slice::from_ref(&key));
         store.append(&key, &[], 0).await.unwrap();
         assert!(store.pending(10).await.unwrap().is_empty());
     }

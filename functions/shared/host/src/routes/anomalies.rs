@@ -18,11 +18,11 @@ const PAGE_LEN_MAX: usize = 1_000;
 
 /// A page of the anomalies of a series.
 pub(crate) async fn list(State(app): State<App>, uri: Uri) -> Result<Response, RequestError> {
-    let known = ["source", "metric", "label", "since", "before", "limit"];
+    let known = ["source", "metric", "label", "since", "cursor", "limit"];
     let params = Params::of(&uri, &known)?;
     let range = AnomalyRange {
         since_us: params.time_us("since")?.unwrap_or_default(),
-        before_us: params.cursor_us("before")?,
+        before_us: params.cursor_us("cursor")?,
         limit: params.number("limit", 1..=PAGE_LEN_MAX)?.unwrap_or(PAGE_LEN),
     };
     let series = params.series()?;

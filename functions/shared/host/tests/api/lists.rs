@@ -74,7 +74,7 @@ async fn anomalies_are_listed_newest_first_page_by_page() {
     let first = client.get(&format!("{path}&limit=2")).await.json();
     assert_eq!(seconds(&first), [182, 121]);
     let next = first["next"].as_str().unwrap();
-    let second = client.get(&format!("{path}&limit=2&before={next}")).await.json();
+    let second = client.get(&format!("{path}&limit=2&cursor={next}")).await.json();
     assert_eq!((seconds(&second), &second["next"]), (vec![60], &Value::Null));
 
     for since in [(AT_MS + 121_000).to_string(), "2024-11-20T00:02:01Z".to_owned()] {
@@ -89,7 +89,7 @@ async fn a_series_without_anomalies_has_an_empty_list() {
     let page = client.get("/anomalies?source=checkout&metric=rps").await.json();
     assert_eq!((&page["anomalies"], &page["next"]), (&json!([]), &Value::Null));
     let path = "/anomalies?source=checkout&metric=rps";
-    for query in ["since=yesterday", "before=yesterday", "limit=0"] {
+    for query in ["since=yesterday", "cursor=yesterday", "limit=0"] {
         client.get(&format!("{path}&{query}")).await.is_problem(400, "parameter_invalid");
     }
     client.get("/anomalies?source=checkout").await.is_problem(400, "parameter_missing");
