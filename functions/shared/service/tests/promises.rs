@@ -54,6 +54,15 @@ fn wave(range: std::ops::Range<i64>) -> Batch {
     batch_of("rps", range.map(|i| (Some(minute(i)), value(i))))
 }
 
+/// One sample of each of ten thousand series.
+fn fleet() -> Batch {
+    let incoming = |index| {
+        let series = Series::new("fleet", format!("m{index}"), BTreeMap::new()).unwrap();
+        Incoming { index, series, at_us: Some(minute(0)), value: 1.0 }
+    };
+    Batch { samples: (0..10_000).map(incoming).collect(), rejected: Vec::new() }
+}
+
 async fn send(service: &Service, batch: Batch) -> IngestAnswer {
     let n_read = batch.n_read();
     let answer = service.ingest(&Tenant::default(), batch, VerdictsWanted::All).await;
@@ -294,15 +303,7 @@ async fn two_detectors_of_one_generation_are_an_error_and_not_a_fight() {
 #[tokio::test]
 async fn ten_thousand_series_come_in_one_request_and_page_by_page() {
     let service = service(&[]);
-    let incoming = |index| {
-        let series = Series::new("fleet", format!("m{index}"), BTreeMap::new()).unwrap();
-        Incoming { index, series, at_us: Some(minute(0)), value: 1.0 }
-    };
-    let answer = send(
-        &service,
-        Batch { samples: (0..10_000).map(incoming).collect(), rejected: Vec::new() },
-    )
-    .await;
+    let answer = send(&service, fleet()).await;
     assert_eq!(answer.accepted, 10_000);
     let (mut names, mut cursor) = (BTreeSet::new(), None::<String>);
     loop {
@@ -380,15 +381,7 @@ async fn metrics_of_all_replicas_are_the_same_totals() {
 async fn ten_thousand_series_come_over_redis_in_one_request() {
     let server = RedisServer::start();
     let service = replica(&server);
-    let incoming = |index| {
-        let series = Series::new("fleet", format!("m{index}"), BTreeMap::new()).unwrap();
-        Incoming { index, series, at_us: Some(minute(0)), value: 1.0 }
-    };
-    let answer = send(
-        &service,
-        Batch { samples: (0..10_000).map(incoming).collect(), rejected: Vec::new() },
-    )
-    .await;
+    let answer = send(&service, fleet()).await;
     assert_eq!((answer.accepted, answer.rejected.len()), (10_000, 0));
 }
 

@@ -9,11 +9,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use detector::{Deployed, Judged, Judgement, Sample};
 
+use crate::heat;
 use crate::state::{INBOX_LEN_MAX, INBOX_READ_MAX};
 use crate::{
-    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Appended, Class, Commit, Committed, HEAT_DECAY_US,
-    Listed, NewSample, Page, SERIES_TTL_S, SeriesKey, SeriesStore, State, StoreError, Tenant,
-    totals,
+    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Appended, Class, Commit, Committed, Listed,
+    NewSample, Page, SERIES_TTL_S, SeriesKey, SeriesStore, State, StoreError, Tenant, totals,
 };
 
 /// Offset of the version in a memory; see [`detector::memory`].
@@ -43,7 +43,7 @@ struct Entry {
     window: BTreeMap<i64, Judged>,
     anomalies: BTreeMap<i64, Judgement>,
     memory: Option<Stored>,
-    heat: f64,
+    heat: Option<f64>,
 }
 
 /// A memory with the fields that the steps look at.
@@ -136,8 +136,10 @@ impl Entry {
             self.window.insert(at_us, judgement.judged());
             if judgement.verdict.is_anomaly() {
                 self.anomalies.insert(at_us, *judgement);
-                self.heat = heated(self.heat, at_us);
             }
+        }
+        if let Some(new) = heat::of(&commit.judgements) {
+            self.heat = Some(self.heat.map_or(new, |heat| heat::sum(heat, new)));
         }
         if let Some(floor_us) = commit.floor_us {
             self.window = self.window.split_off(&(floor_us + 1));
@@ -150,14 +152,6 @@ impl Entry {
             Some(Stored { version, floor_us: commit.floor_us, cursor_us: commit.cursor_us, bytes });
         version
     }
-}
-
-/// The order of the worst: the logarithm of a sum of anomalies that decays with time.
-///
-/// An anomaly at time t adds `exp(t / decay)`, so that older ones weigh less without ever being touched again.
-fn heated(heat: f64, at_us: i64) -> f64 {
-    let at = at_us as f64 / HEAT_DECAY_US;
-    if heat == 0.0 { at } else { heat.max(at) + (-(heat - at).abs()).exp().ln_1p() }
 }
 
 impl Inner {
@@ -284,7 +278,7 @@ impl SeriesStore for Embedded {
         let mut hot: Vec<(f64, &SeriesKey)> = inner
             .of_tenant(tenant)
             .filter(|(_, entry)| !entry.anomalies.is_empty())
-            .map(|(key, entry)| (entry.heat, key))
+            .filter_map(|(key, entry)| Some((entry.heat?, key)))
             .collect();
         hot.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
         Ok(hot.into_iter().take(limit).map(|(_, key)| key.clone()).collect())

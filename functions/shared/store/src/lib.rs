@@ -7,6 +7,7 @@
 //!
 //! Architecture invariant: every store passes the same conformance suite (`tests/conformance.rs`).
 
+mod heat;
 mod key;
 mod member;
 mod state;

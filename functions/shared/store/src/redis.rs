@@ -19,9 +19,8 @@ use self::connection::Connection;
 use crate::embedded::{check_detector, judgement_counts};
 use crate::state::{INBOX_LEN_MAX, INBOX_READ_MAX};
 use crate::{
-    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Appended, Class, Commit, Committed, HEAT_DECAY_US,
-    Listed, NewSample, Page, SERIES_TTL_S, SeriesKey, SeriesStore, State, StoreError, Tenant,
-    member,
+    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Appended, Class, Commit, Committed, Listed,
+    NewSample, Page, SERIES_TTL_S, SeriesKey, SeriesStore, State, StoreError, Tenant, heat, member,
 };
 
 /// Shards asked at a time for a list: most lists end within the first.
@@ -157,13 +156,6 @@ fn class_from(reply: &[String]) -> Option<Class> {
     }
 }
 
-/// The logarithm of the sum of the weights of anomalies; see the order of the worst in the embedded store.
-fn heat(judgements: &[Judgement]) -> Option<f64> {
-    let anomalies = judgements.iter().filter(|judgement| judgement.verdict.is_anomaly());
-    let weights = anomalies.map(|judgement| judgement.sample.at_us() as f64 / HEAT_DECAY_US);
-    weights.reduce(|a, b| a.max(b) + (-(a - b).abs()).exp().ln_1p())
-}
-
 #[async_trait]
 impl SeriesStore for Redis {
     async fn append(
@@ -199,7 +191,7 @@ impl SeriesStore for Redis {
         call.arg(key.name()).arg(pending_name(key)).arg(SERIES_TTL_S).arg(INBOX_READ_MAX);
         call.arg(commit.version).arg(commit.memory.as_slice()).arg(commit.floor_us.unwrap_or(-1));
         call.arg(commit.cursor_us - ANOMALIES_AGE_MAX_US).arg(ANOMALIES_KEPT_MAX);
-        call.arg(heat(&commit.judgements).map(member::float).unwrap_or_default());
+        call.arg(heat::of(&commit.judgements).map(member::float).unwrap_or_default());
         let counts = judgement_counts(&commit.judgements);
         call.arg(counts.len());
         for (name, label, n) in counts {

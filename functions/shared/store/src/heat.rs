@@ -1,0 +1,19 @@
+//! The order of the worst series: the logarithm of a sum of anomalies that decays with time.
+//!
+//! An anomaly at time t weighs `exp(t / decay)`, so that older ones weigh less without ever being touched again. The
+//! weights themselves would overflow, so only logarithms are kept. `redis/commit.lua` adds in the same way.
+
+use detector::Judgement;
+
+use crate::HEAT_DECAY_US;
+
+/// The heat of the anomalies among `judgements`; none when there are none.
+pub(crate) fn of(judgements: &[Judgement]) -> Option<f64> {
+    let anomalies = judgements.iter().filter(|judgement| judgement.verdict.is_anomaly());
+    anomalies.map(|judgement| judgement.sample.at_us() as f64 / HEAT_DECAY_US).reduce(sum)
+}
+
+/// The logarithm of the sum of what two logarithms stand for.
+pub(crate) fn sum(a: f64, b: f64) -> f64 {
+    a.max(b) + (-(a - b).abs()).exp().ln_1p()
+}
