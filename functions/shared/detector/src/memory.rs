@@ -13,8 +13,8 @@
 //! | 32 | 24 | counters: judged, anomalies, late |
 //! | 56 | 72 | last verdict |
 //! | 128 | 72 | open episode |
-//! | 200 | 120 | spec, padded with zeros |
-//! | 320 | | scalars and tables of the detector |
+//! | 200 | 160 | spec, padded with zeros |
+//! | 360 | | scalars and tables of the detector |
 
 use crate::deviation::DeviationState;
 use crate::ewma::EwmaState;
@@ -29,7 +29,7 @@ const MARK: &[u8; 4] = b"TMm1";
 pub const VERSION_OFFSET: usize = 8;
 
 /// Length of all that precedes the detector's own scalars and tables.
-pub const HEADER_LEN: usize = 320;
+pub const HEADER_LEN: usize = 360;
 
 /// Stands for a time that is not there.
 const NO_TIME: i64 = -1;
@@ -338,7 +338,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_corrupted_memory_is_judged_with_or_relearned_but_never_panics(
-            at in 320usize..2_900, bytes in prop::collection::vec(any::<u8>(), 8), which in 0usize..4,
+            at in 360usize..3_200, bytes in prop::collection::vec(any::<u8>(), 8), which in 0usize..4,
         ) {
             let detector = Detector::ALL[which];
             let mut memory = learned(detector, 400).encode();
@@ -355,7 +355,7 @@ mod tests {
 
         #[test]
         fn a_corrupted_header_decodes_to_something_sound_or_to_nothing(
-            at in 0usize..320, byte in any::<u8>(), n in 0i64..500,
+            at in 0usize..360, byte in any::<u8>(), n in 0i64..500,
         ) {
             let mut bytes = learned(Detector::default(), n).encode();
             bytes[at] = byte;
