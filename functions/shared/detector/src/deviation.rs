@@ -3,7 +3,7 @@
 //! `score = sqrt(zw * zs / max(1, u)) * p / m`, where neither distance counts as more than ten times the other, with `zw = |x - mean| / stddev` over the previous `window` samples and
 //! `zs = |x - mu| / sigma` of the sample's time of day or week (see [`crate::season`]); half of `sigma`'s variance is
 //! that of all residuals, since one bucket is seldom visited. Where the season is not known yet, a long exponentially
-//! weighted mean stands for it. Neither deviation counts as less than 1 % of the long mean. `u` is the value of
+//! weighted mean stands for it, and the score is divided by 1.5. Neither deviation counts as less than 1 % of the long mean. `u` is the value of
 //! `sqrt(zw * zs)` that this series exceeds once in 500 samples. Where samples are half an hour or more apart, each
 //! sums up many, and residuals that last are news: `p = (1 + ln(1 + g)) / 2`, with `g` their running mean over its own
 //! root mean square; otherwise `p` is 1. `m` is the divisor of [`crate::mute`].
@@ -49,6 +49,9 @@ const HIGH_APART: u64 = 10;
 
 /// The usual high of a series of which nothing is known: a first day without a season is restless.
 const HIGH_START: f64 = 1.5;
+
+/// By what a score is divided while the season is not known: the first days have only the last hour to go by.
+const DOUBT: f64 = 1.5;
 
 /// Least usual high: a tenth of what counts at all.
 const HIGH_MIN: f64 = 0.1;
@@ -209,7 +212,9 @@ impl DeviationState {
 
     /// By what the distance is divided to make a score.
     fn divisor(&self, place: Place, distance: f64) -> f64 {
-        self.usual_high.max(1.0).sqrt() * self.mute.divisor() / self.persistence(place, distance)
+        let doubt = if self.table.usual(place).is_none() { DOUBT } else { 1.0 };
+        let loudness = self.persistence(place, distance) / self.mute.divisor();
+        self.usual_high.max(1.0).sqrt() * doubt / loudness
     }
 
     /// Moves the usual high a step towards the score that is exceeded once in 500 samples.
