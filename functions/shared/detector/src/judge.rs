@@ -5,6 +5,7 @@
 use thiserror::Error;
 
 use crate::memory::{Episode, State};
+use crate::sample::AT_US_MAX;
 use crate::window::WINDOW_KEPT_MIN;
 use crate::{Detector, Judged, Judgement, Memory, Sample, Verdict, Window};
 
@@ -37,7 +38,13 @@ pub struct Learning {
     pub seen: usize,
     /// Samples needed before anything is judged.
     pub needed: usize,
+    /// When the last needed sample comes if the series keeps its pace, in microseconds; none once there are enough,
+    /// or while there are too few to have a pace.
+    pub ready_at_us: Option<i64>,
 }
+
+/// Newest intervals between samples of which the median is the pace of a series.
+const PACE_INTERVALS_MAX: usize = 32;
 
 impl Learning {
     /// Whether the next sample can be judged.
@@ -244,7 +251,24 @@ impl Judge {
             State::Ewma(state) => usize::try_from(state.n()).unwrap_or(usize::MAX),
             _ => self.window.judged().len(),
         };
-        Learning { seen: seen.min(needed), needed }
+        let pace_us = if seen < needed { self.pace_us() } else { None };
+        let newest_us = self.window.judged().last().map(|judged| judged.sample.at_us());
+        let ready_at_us = pace_us.zip(newest_us).map(|(pace_us, newest_us)| {
+            let left = i64::try_from(needed.saturating_sub(seen)).unwrap_or(i64::MAX);
+            newest_us.saturating_add(pace_us.saturating_mul(left)).min(AT_US_MAX)
+        });
+        Learning { seen: seen.min(needed), needed, ready_at_us }
+    }
+
+    /// The usual time from one sample to the next, in microseconds: a median, since one night without samples says
+    /// nothing of the next day.
+    fn pace_us(&self) -> Option<i64> {
+        let judged = self.window.judged();
+        let newest = &judged[judged.len().saturating_sub(PACE_INTERVALS_MAX + 1)..];
+        let mut intervals: Vec<i64> =
+            newest.windows(2).map(|two| two[1].sample.at_us() - two[0].sample.at_us()).collect();
+        intervals.sort_unstable();
+        intervals.get(intervals.len() / 2).copied()
     }
 
     /// Length of the memory's bytes.
@@ -418,6 +442,22 @@ mod tests {
             Judge::restore(own, Some(&memory), Vec::new()).unwrap().origin(),
             Origin::Relearned
         );
+    }
+
+    #[test]
+    fn readiness_is_foretold_by_the_pace_of_the_series() {
+        let at = |minutes: &[i64]| {
+            let mut judge = Judge::new("zscore:min=30".parse().unwrap());
+            for minute in minutes {
+                judge.judge(sample(*minute));
+            }
+            judge.learning().ready_at_us
+        };
+        assert_eq!((at(&[]), at(&[7])), (None, None));
+        assert_eq!(at(&[0, 1]), Some(sample(29).at_us()));
+        // A night without samples says nothing of the day after.
+        assert_eq!(at(&[0, 1, 2, 602, 603]), Some(sample(628).at_us()));
+        assert_eq!(at(&(0..30).collect::<Vec<_>>()), None);
     }
 
     #[test]

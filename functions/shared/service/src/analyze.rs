@@ -12,7 +12,9 @@ use crate::answers::{
     WorstAnswer,
 };
 use crate::error::ServiceError;
+use crate::fate::Said;
 use crate::service::Service;
+use crate::writer::say;
 
 /// Anomalies in the answer about one series; more are read from the list of anomalies.
 const ANOMALIES_TOLD: usize = 20;
@@ -61,11 +63,7 @@ impl Service {
             detector: memory.detector.to_string(),
             window: WindowAnswer::of(read_by(&memory.detector, judge.window().judged())),
             last: memory.last.as_ref().map(PointAnswer::of),
-            learning: LearningAnswer {
-                ready: learning.is_ready(),
-                seen: learning.seen,
-                needed: learning.needed,
-            },
+            learning: LearningAnswer::of(&learning),
             pending: state.inbox.len(),
             judged_count: memory.counters.judged,
             late_count: memory.counters.late,
@@ -143,11 +141,15 @@ impl Service {
                 answer.rejected.push(incoming.reject(Code::Conflict, detail));
                 continue;
             }
-            let judgement = judge.judge(*sample);
+            let Said { judgement, learning } = say(&mut judge, *sample);
             answer.judged += 1;
             answer.anomalies += usize::from(judgement.verdict.is_anomaly());
             let series = SeriesName::from(&incoming.series);
-            answer.verdicts.push(VerdictAnswer { series, point: PointAnswer::of(&judgement) });
+            answer.verdicts.push(VerdictAnswer {
+                series,
+                point: PointAnswer::of(&judgement),
+                learning: learning.as_ref().map(LearningAnswer::of),
+            });
         }
         answer.rejected.sort_by_key(|rejection| rejection.index);
         answer

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use detector::{Judged, Judgement, Series};
+use detector::{Judged, Judgement, Learning, Series};
 use intake::Rejection;
 use serde::{Serialize, Serializer};
 
@@ -85,6 +85,9 @@ pub struct VerdictAnswer {
     /// The sample and what is said of it.
     #[serde(flatten)]
     pub point: PointAnswer,
+    /// How far learning was after it: where the verdict is `learning`, and was given for this request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learning: Option<LearningAnswer>,
 }
 
 /// One point of a series with what is said of it.
@@ -230,6 +233,22 @@ pub struct LearningAnswer {
     pub seen: usize,
     /// Samples needed.
     pub needed: usize,
+    /// When there will be enough if the series keeps its pace, in Unix milliseconds; none once there are, or while
+    /// fewer than two samples are known.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "some_milliseconds")]
+    pub ready_at: Option<i64>,
+}
+
+impl LearningAnswer {
+    /// How far learning is.
+    pub fn of(learning: &Learning) -> Self {
+        Self {
+            ready: learning.is_ready(),
+            seen: learning.seen,
+            needed: learning.needed,
+            ready_at: learning.ready_at_us,
+        }
+    }
 }
 
 /// Consecutive anomalies.
@@ -335,6 +354,14 @@ fn milliseconds<S: Serializer>(at_us: &i64, serializer: S) -> Result<S::Ok, S::E
     } else {
         // The shortest text of this double has all three digits until the year 2248.
         serializer.serialize_f64(*at_us as f64 / 1e3)
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde passes fields by reference")]
+fn some_milliseconds<S: Serializer>(at_us: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at_us {
+        Some(at_us) => milliseconds(at_us, serializer),
+        None => serializer.serialize_none(),
     }
 }
 

@@ -7,14 +7,14 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use detector::{Deployed, Judge, Judgement, Origin};
+use detector::{Deployed, Judge, Judgement, Kind, Origin, Sample};
 use store::{
     APPEND_MAX, Commit, Committed, INBOX_READ_MAX, NewSample, SeriesKey, SeriesStore, State,
 };
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use crate::fate::{Fate, Round, WriteError};
+use crate::fate::{Fate, Round, Said, WriteError};
 
 /// Most rounds of commit for one append: each conflict is another writer's progress, so more means a broken store.
 const COMMITS_MAX: usize = 64;
@@ -246,9 +246,9 @@ impl Rounds {
         for _ in 0..COMMITS_MAX {
             let Some(waiting) = state.filter(|state| !state.inbox.is_empty()) else { break };
             state = match self.judge_and_commit(&waiting).await? {
-                Outcome::Stored(judgements) => {
-                    round.resolve(&judgements);
-                    self.after_commit(&mut round, judgements.len()).await?
+                Outcome::Stored(said) => {
+                    round.resolve(&said);
+                    self.after_commit(&mut round, said.len()).await?
                 }
                 Outcome::Conflict(now) => {
                     round.resolve_by_others(&now);
@@ -295,8 +295,8 @@ impl Rounds {
             let now = self.inner.store.read(&self.key).await?.unwrap_or_default();
             return Ok(Outcome::Conflict(now));
         };
-        let judgements: Vec<Judgement> =
-            waiting.inbox.iter().map(|sample| judge.judge(*sample)).collect();
+        let said: Vec<Said> = waiting.inbox.iter().map(|sample| say(&mut judge, *sample)).collect();
+        let judgements: Vec<Judgement> = said.iter().map(|it| it.judgement).collect();
         let memory = judge.memory();
         let newest_us = judgements.iter().map(|it| it.sample.at_us()).max().unwrap_or_default();
         let commit = Commit {
@@ -315,7 +315,7 @@ impl Rounds {
             _ => Known::default(),
         };
         Ok(match committed? {
-            Committed::Done { .. } => Outcome::Stored(commit.judgements),
+            Committed::Done { .. } => Outcome::Stored(said),
             Committed::Conflict(now) => Outcome::Conflict(now),
         })
     }
@@ -357,6 +357,13 @@ impl Rounds {
     }
 }
 
+/// Judges a sample, and says how far learning is while the series learns.
+pub(crate) fn say(judge: &mut Judge, sample: Sample) -> Said {
+    let judgement = judge.judge(sample);
+    let is_learning = judgement.verdict.kind == Kind::Learning;
+    Said { judgement, learning: is_learning.then(|| judge.learning()) }
+}
+
 /// The first requests of a queue: as many as fit one append, at least one.
 fn take_works(waiting: &mut VecDeque<Work>) -> Vec<Work> {
     let (mut works, mut n_samples) = (Vec::new(), 0);
@@ -371,6 +378,6 @@ fn take_works(waiting: &mut VecDeque<Work>) -> Vec<Work> {
 }
 
 enum Outcome {
-    Stored(Vec<Judgement>),
+    Stored(Vec<Said>),
     Conflict(State),
 }

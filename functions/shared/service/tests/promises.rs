@@ -408,3 +408,28 @@ async fn a_long_request_that_failed_at_its_start_loses_nothing_when_it_is_sent_a
     let told = service.analyze(&Tenant::default(), series("rps")).await.unwrap();
     assert_eq!((resent.rejected.len(), told.judged_count), (0, 5_000));
 }
+
+async fn told(service: &Service) -> service::answers::AnalyzeAnswer {
+    service.analyze(&Tenant::default(), series("rps")).await.unwrap()
+}
+
+#[tokio::test]
+async fn learning_says_how_far_it_is_and_when_it_will_be_done() {
+    let service = service(&[("TIDEMARK_DETECTOR", "zscore:window=50,threshold=3")]);
+    let first = send(&service, wave(0..12)).await;
+    let progress: Vec<_> = first.verdicts.iter().map(|it| it.learning.unwrap()).collect();
+    assert_eq!((progress[0].seen, progress[0].ready_at), (1, None));
+    for (i, learning) in progress.iter().enumerate().skip(1) {
+        assert_eq!((learning.ready, learning.seen, learning.needed), (false, i + 1, 30));
+        assert_eq!(learning.ready_at, Some(minute(29)));
+    }
+    let told_then = told(&service).await;
+    assert_eq!(told_then.learning, progress[11]);
+    // What was said earlier is repeated without a progress that was never stored.
+    assert_eq!(send(&service, wave(11..12)).await.verdicts[0].learning, None);
+    let rest = send(&service, wave(12..31)).await;
+    let last = rest.verdicts[17].learning.unwrap();
+    assert_eq!((last.ready, last.ready_at), (true, None));
+    assert_eq!(rest.verdicts[18].learning, None);
+    assert!(told(&service).await.learning.ready);
+}
