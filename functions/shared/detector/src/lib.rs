@@ -35,8 +35,12 @@ pub mod zscore;
 
 pub mod spec;
 
+pub mod series_config;
+
 mod layout;
 pub mod memory;
+
+mod succession;
 
 pub mod judge;
 
@@ -45,6 +49,7 @@ pub use memory::{Counters, Episode, Memory};
 pub use sample::{Sample, SampleError};
 pub use season::{Calendar, Season};
 pub use series::{Series, SeriesError};
+pub use series_config::{Muted, SeriesConfig, SeriesConfigError};
 pub use spec::{Detector, SpecError};
 pub use verdict::{Expectation, Head, Judged, Judgement, Kind, Verdict};
 pub use window::Window;

@@ -11,7 +11,9 @@
 //! | 16 | 8 | cursor: newest judged time, microseconds; -1 when none |
 //! | 24 | 8 | floor: newest time ever trimmed, microseconds; -1 when none |
 //! | 32 | 24 | counters: judged, anomalies, late |
-//! | 56 | 72 | last verdict |
+//! | 56 | 56 | last verdict |
+//! | 112 | 1 | 1 where the detector is the series' own, by its configuration |
+//! | 113 | 15 | zeros |
 //! | 128 | 72 | open episode |
 //! | 200 | 160 | spec, padded with zeros |
 //! | 360 | | scalars and tables of the detector |
@@ -35,6 +37,7 @@ pub const HEADER_LEN: usize = 360;
 const NO_TIME: i64 = -1;
 
 const LAST_OFFSET: usize = 56;
+const OWN_OFFSET: usize = 112;
 const EPISODE_OFFSET: usize = 128;
 const SPEC_OFFSET: usize = 200;
 
@@ -47,6 +50,8 @@ pub struct Memory {
     pub generation: u32,
     /// Who judges the series.
     pub detector: Detector,
+    /// Whether the detector is the series' own, by its configuration, and not that of a generation.
+    pub is_own: bool,
     /// The newest judged time, in microseconds.
     pub cursor_us: Option<i64>,
     /// The newest time ever trimmed from the window, in microseconds.
@@ -133,6 +138,7 @@ impl Memory {
             version: 0,
             generation,
             detector,
+            is_own: false,
             cursor_us: None,
             floor_us: None,
             counters: Counters::default(),
@@ -161,6 +167,8 @@ impl Memory {
         if let Some(last) = &self.last {
             write_judgement(&mut out, last);
         }
+        out.pad_to(OWN_OFFSET);
+        out.u8(u8::from(self.is_own));
         out.pad_to(EPISODE_OFFSET);
         if let Some(episode) = &self.episode {
             out.u64(episode.n_samples);
@@ -192,7 +200,12 @@ impl Memory {
         let (cursor_us, floor_us) = (time(from.i64()?).ok()?, time(from.i64()?).ok()?);
         let counters =
             Counters { judged: from.count()?, anomalies: from.count()?, late: from.count()? };
-        let last = read_judgement(bytes.get(LAST_OFFSET..EPISODE_OFFSET)?).ok()?;
+        let last = read_judgement(bytes.get(LAST_OFFSET..OWN_OFFSET)?).ok()?;
+        let is_own = match bytes.get(OWN_OFFSET)? {
+            0 => false,
+            1 => true,
+            _ => return None,
+        };
         let episode = read_episode(bytes.get(EPISODE_OFFSET..SPEC_OFFSET)?).ok()?;
         let spec = bytes.get(SPEC_OFFSET..HEADER_LEN)?;
         let spec = spec.split(|byte| *byte == 0).next()?;
@@ -203,6 +216,7 @@ impl Memory {
             version,
             generation,
             detector,
+            is_own,
             cursor_us,
             floor_us,
             counters,

@@ -98,6 +98,19 @@ impl Detector {
         }
     }
 
+    /// The same detector with another value of one parameter.
+    pub fn with(&self, parameter: &str, text: &str) -> Result<Self, SpecError> {
+        let mut detector = *self;
+        detector.set(parameter, text)?;
+        detector.check()?.check_len()
+    }
+
+    /// `1e-300` is short, and prints as 302 digits.
+    fn check_len(self) -> Result<Self, SpecError> {
+        let len = self.to_string().len();
+        if len > SPEC_LEN_MAX { Err(SpecError::TooLong { len }) } else { Ok(self) }
+    }
+
     /// Each parameter with its text, those that are always printed first.
     fn parameters(&self) -> Vec<(&'static str, String)> {
         match self {
@@ -284,10 +297,7 @@ impl FromStr for Detector {
         if !seen.contains(&"min") {
             detector.lower_min();
         }
-        let detector = detector.check()?;
-        // `1e-300` is short, and prints as 302 digits.
-        let len = detector.to_string().len();
-        if len > SPEC_LEN_MAX { Err(SpecError::TooLong { len }) } else { Ok(detector) }
+        detector.check()?.check_len()
     }
 }
 
@@ -414,6 +424,18 @@ mod tests {
         }
         assert!("deviation:".parse::<Detector>().is_ok());
         assert!("x".repeat(SPEC_LEN_MAX + 1).parse::<Detector>().is_err());
+    }
+
+    #[test]
+    fn one_parameter_is_set_as_in_the_text() {
+        let detector: Detector = "zscore:window=50,threshold=2".parse().unwrap();
+        let other = detector.with("threshold", "4.5").unwrap();
+        assert_eq!(other.to_string(), "zscore:window=50,threshold=4.5");
+        let error = |parameter, text| detector.with(parameter, text).unwrap_err().to_string();
+        assert!(error("season", "day").contains("parameter `season` is unknown"));
+        assert!(error("threshold", "4,min=2").contains("threshold `4,min=2` is not possible"));
+        assert!(error("window", "10").contains("min `30` is more than the 10 samples"));
+        assert!(error("threshold", &format!("0.{}1", "0".repeat(200))).contains("bytes"));
     }
 
     proptest! {

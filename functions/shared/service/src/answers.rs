@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use detector::{Judged, Judgement, Learning, Series};
+use detector::{Judged, Judgement, Learning, Series, SeriesConfig};
 use intake::Rejection;
 use serde::{Serialize, Serializer};
 
@@ -98,7 +98,7 @@ pub struct PointAnswer {
     pub timestamp: i64,
     /// Its value.
     pub value: f64,
-    /// `learning`, `constant`, `normal` or `anomaly`; null when the verdict is not known any more.
+    /// `learning`, `constant`, `normal`, `anomaly` or `muted`; null when the verdict is not known any more.
     pub verdict: Option<&'static str>,
     /// The head that spoke.
     pub head: Option<&'static str>,
@@ -157,6 +157,10 @@ pub struct AnalyzeAnswer {
     pub series: SeriesName,
     /// The text of the detector that judges it.
     pub detector: String,
+    /// Whether the series has a configuration.
+    pub configured: bool,
+    /// Whether the detector is the series' own, and not that of the deployment.
+    pub own_detector: bool,
     /// Statistics of the samples that the detector reads.
     pub window: Option<WindowAnswer>,
     /// The newest sample with what was said of it.
@@ -344,6 +348,49 @@ pub struct SweepAnswer {
     pub judged: usize,
     /// Of which could not be.
     pub failed: usize,
+}
+
+/// The configuration of one series.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ConfigAnswer {
+    /// Its name.
+    #[serde(flatten)]
+    pub series: SeriesName,
+    /// Whether the series has a configuration; without one it follows the deployment in everything.
+    pub configured: bool,
+    /// The text of the detector: its own, or that of this deployment.
+    pub detector: String,
+    /// Whether the detector is the series' own.
+    pub own_detector: bool,
+    /// The times in which its anomalies are muted.
+    pub muted: Vec<MutedAnswer>,
+    /// Grows with each configuration of the series; 0 where it has none.
+    pub revision: i64,
+}
+
+/// A time in which anomalies are muted.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MutedAnswer {
+    /// Its begin, in Unix milliseconds.
+    #[serde(serialize_with = "milliseconds")]
+    pub from: i64,
+    /// Its end, which is not part of it, in Unix milliseconds.
+    #[serde(serialize_with = "milliseconds")]
+    pub until: i64,
+    /// Why; possibly empty.
+    pub reason: String,
+}
+
+impl MutedAnswer {
+    /// The muted windows of a configuration.
+    pub fn of(config: &SeriesConfig) -> Vec<Self> {
+        let muted = config.muted().iter().map(|it| Self {
+            from: it.from_us(),
+            until: it.until_us(),
+            reason: it.reason().to_owned(),
+        });
+        muted.collect()
+    }
 }
 
 /// Writes microseconds as milliseconds: whole ones as an integer, others with their exact fraction.

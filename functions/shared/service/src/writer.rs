@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use detector::{Deployed, Judge, Judgement, Kind, Origin, Sample};
+use detector::{Deployed, Judge, Judgement, Kind, Origin, RestoreError, Sample, SeriesConfig};
 use store::{
     APPEND_MAX, Commit, Committed, INBOX_READ_MAX, NewSample, SeriesKey, SeriesStore, State,
 };
@@ -131,7 +131,15 @@ struct Rounds {
 struct Known {
     /// The version that the store will have when the commit under way succeeds; 0 when none is known.
     version: i64,
-    judge: Option<Judge>,
+    held: Option<Held>,
+}
+
+/// The judge of a series, and the configuration that it judges under.
+#[derive(Debug)]
+struct Held {
+    judge: Judge,
+    /// 0 for none.
+    revision: i64,
 }
 
 impl Drop for Rounds {
@@ -290,17 +298,19 @@ impl Rounds {
     }
 
     async fn judge_and_commit(&self, waiting: &State) -> Result<Outcome, WriteError> {
-        let Some(mut judge) = self.judge_of(waiting)? else {
+        let Some(mut held) = self.judge_of(waiting)? else {
             // What was known is known no more, since a commit between failed: read it.
             let now = self.inner.store.read(&self.key).await?.unwrap_or_default();
             return Ok(Outcome::Conflict(now));
         };
-        let said: Vec<Said> = waiting.inbox.iter().map(|sample| say(&mut judge, *sample)).collect();
+        let said: Vec<Said> =
+            waiting.inbox.iter().map(|sample| say(&mut held.judge, *sample)).collect();
         let judgements: Vec<Judgement> = said.iter().map(|it| it.judgement).collect();
-        let memory = judge.memory();
+        let memory = held.judge.memory();
         let newest_us = judgements.iter().map(|it| it.sample.at_us()).max().unwrap_or_default();
         let commit = Commit {
             version: waiting.version,
+            revision: held.revision,
             memory: memory.encode(),
             cursor_us: memory.cursor_us.unwrap_or(newest_us),
             floor_us: memory.floor_us,
@@ -308,10 +318,10 @@ impl Rounds {
         };
         // The version of a first commit is the store's to choose; those that follow count up.
         let next_version = if waiting.version == 0 { 0 } else { waiting.version + 1 };
-        *self.known() = Known { version: next_version, judge: None };
+        *self.known() = Known { version: next_version, held: None };
         let committed = self.inner.store.commit(&self.key, &commit).await;
         *self.known() = match committed {
-            Ok(Committed::Done { version }) => Known { version, judge: Some(judge) },
+            Ok(Committed::Done { version }) => Known { version, held: Some(held) },
             _ => Known::default(),
         };
         Ok(match committed? {
@@ -321,23 +331,22 @@ impl Rounds {
     }
 
     /// The judge of the series as it is stored; none when the store spared us what we do not hold any more.
-    fn judge_of(&self, waiting: &State) -> Result<Option<Judge>, WriteError> {
+    fn judge_of(&self, waiting: &State) -> Result<Option<Held>, WriteError> {
         if waiting.is_known {
             let known = std::mem::take(&mut *self.known());
-            return Ok(known.judge.filter(|_| known.version == waiting.version));
+            return Ok(known.held.filter(|_| known.version == waiting.version));
         }
-        let judge =
-            Judge::restore(self.inner.deployed, waiting.memory.as_deref(), waiting.window.clone())?;
+        let judge = judge_under(self.inner.deployed, waiting)?;
         match judge.origin() {
             Origin::Relearned => {
                 warn!(series = ?self.key.series(), "memory lost, relearned from the window");
             }
             Origin::Migrated => {
-                info!(series = ?self.key.series(), "memory migrated to this generation");
+                info!(series = ?self.key.series(), detector = %judge.memory().detector, "memory migrated to another detector");
             }
             Origin::New | Origin::Stored => {}
         }
-        Ok(Some(judge))
+        Ok(Some(Held { judge, revision: waiting.revision() }))
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -355,6 +364,13 @@ impl Rounds {
         }
         round.into_fates()
     }
+}
+
+/// The judge of a series as it is stored, under its own configuration where it has one.
+pub(crate) fn judge_under(deployed: Deployed, state: &State) -> Result<Judge, RestoreError> {
+    let none = SeriesConfig::default();
+    let config = state.config.as_ref().map_or(&none, |it| &it.config);
+    Judge::restore_configured(deployed, config, state.memory.as_deref(), state.window.clone())
 }
 
 /// Judges a sample, and says how far learning is while the series learns.
