@@ -22,7 +22,7 @@ use crate::layout::{Reader, Writer};
 use crate::moments::Moments;
 use crate::mute::Mute;
 use crate::pace::Pace;
-use crate::season::{Bound, Calendar, Place, Table, Usual};
+use crate::season::{Bound, Calendar, Place, Spot, Table, Usual};
 use crate::window::values;
 use crate::{Expectation, Head, Judged, Kind, Sample, Verdict};
 
@@ -177,6 +177,16 @@ impl DeviationState {
             mute: Mute::read(from)?,
             table: Table::read(from)?,
         })
+    }
+
+    /// How often the samples come.
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// Where another table of days finds `sample`.
+    pub(crate) fn spot(&self, calendar: Calendar, sample: Sample) -> Spot {
+        self.table.spot(calendar.place(sample, self.pace.interval_us()))
     }
 
     /// Least deviation that counts.
