@@ -9,6 +9,8 @@ mod progress;
 pub mod report;
 pub mod run;
 pub mod score;
+mod scores;
+mod source;
 
 use std::process::ExitCode;
 

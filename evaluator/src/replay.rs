@@ -115,7 +115,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let written = outcome.write_verdicts(&series, path);
         written.map_err(|source| OutputError { target: path.display().to_string(), source })?;
     }
-    let expected = args.compare.map(|contender| contender.judge(&series, args.seed, 0));
+    let expected = args.compare.as_ref().map(|contender| contender.judge(&series, args.seed, 0));
     let summary = Summary::of(&series, &outcome, expected.as_ref());
     let text = if args.json { summary.json()? } else { summary.table() };
     let written = writeln!(std::io::stdout().lock(), "{text}");

@@ -6,6 +6,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+#[path = "command_line/scores.rs"]
+mod scores;
+
 const ANCESTOR: &str = "zscore:window=50,threshold=2,self=included";
 
 fn evaluator(arguments: &[&str]) -> Output {

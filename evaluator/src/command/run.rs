@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::progress;
 use crate::cli::Output;
 use crate::contender::Contender;
-use crate::measure::{Extras, Measured, Plan, Rule, measure};
+use crate::measure::{Extras, Measured, Plan, Rule, judge, measure};
 use crate::provenance;
 use crate::record::{Record, ScenarioNote};
 use crate::scenario::Scenario;
@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
                 rule: Rule::Usual,
                 extras,
             };
-            measure(&plan, &contenders, || bar.inc(1))
+            measure(&plan, &contenders, &judge(&plan, &contenders, || bar.inc(1)))
         })
         .collect();
     bar.finish_and_clear();

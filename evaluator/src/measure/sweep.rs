@@ -15,7 +15,7 @@ const STEPS_PER_DOUBLING: i32 = 8;
 const STEPS: std::ops::RangeInclusive<i32> = -2 * STEPS_PER_DOUBLING..=3 * STEPS_PER_DOUBLING;
 
 /// Counts the events at thresholds around the contender's own.
-pub(super) fn sweep(plan: &Plan<'_>, contender: Contender, judged: &[Judged]) -> Sweep {
+pub(super) fn sweep(plan: &Plan<'_>, contender: &Contender, judged: &[Judged]) -> Sweep {
     let points = STEPS
         .into_par_iter()
         .map(|step| {
