@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::command::{compare, gate, generate, list, report, run, score};
+use crate::command::{compare, gate, generate, list, report, run, score, sweep};
 use crate::replay;
 
 /// A bar was missed, or records or verdicts differ.
@@ -51,6 +51,8 @@ pub enum Command {
     Run(run::Args),
     /// Measure detectors on labelled data.
     Score(score::Args),
+    /// Show what other thresholds would give, as CSV.
+    Sweep(sweep::Args),
     /// Show a record again in another form.
     #[command(mut_arg("csv_out", |arg| arg.visible_alias("csv")))]
     Report(report::Args),

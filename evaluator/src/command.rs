@@ -11,6 +11,7 @@ pub mod run;
 pub mod score;
 mod scores;
 mod source;
+pub mod sweep;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Generate(args) => generate::run(&args)?,
         Command::Run(args) => run::run(&args)?,
         Command::Score(args) => score::run(&args)?,
+        Command::Sweep(args) => sweep::run(&args)?,
         Command::Report(args) => report::run(&args)?,
         Command::Gate(args) => return gate::run(&args),
         Command::Compare(args) => return compare::run(&args),

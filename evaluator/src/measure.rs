@@ -2,7 +2,7 @@
 //!
 //! Nothing is chosen here: series, contenders and rules come from the command, numbers go into a record.
 
-mod sweep;
+pub mod sweep;
 mod trace;
 
 use std::ops::Range;
@@ -16,7 +16,7 @@ use crate::labeled::Labeled;
 use crate::record::{Confusion, FirstDay, KpiScore, NabScore, Record, Row, Sweep, Trace};
 use crate::score::event::EventTally;
 use crate::score::ranking::{Ranked, rank};
-use crate::score::{bootstrap, confusion, event, kpi, nab};
+use crate::score::{bootstrap, budget, confusion, event, kpi, nab};
 use crate::stopwatch;
 
 /// What to measure on.
@@ -87,7 +87,8 @@ pub fn measure(plan: &Plan<'_>, contenders: &[Contender], judged: &[Vec<Judged>]
             reference.as_ref().filter(|(at, _)| *at != i).map(|(_, tallies)| tallies.as_slice());
         row.intervals = bootstrap::intervals(&tallies(series), other, plan.seed);
         let has_charts = plan.extras.charts && !contender.is_baseline();
-        let sweep = has_charts.then(|| sweep::sweep(plan, contender, series));
+        let sweep =
+            has_charts.then(|| sweep::sweep(plan, contender, series, &sweep::multipliers()));
         let trace = if has_charts { trace::trace(plan, contender) } else { None };
         (row, sweep, trace)
     };
@@ -169,7 +170,12 @@ fn row(plan: &Plan<'_>, contender: &Contender, judged: &[Judged]) -> Row {
         events: events.score(),
         false_alarms_per_series_day: events.false_alarms_per_series_day(),
         delay_samples: events.delay(),
+        delays: events.delays(),
         by_kind: events.kinds(),
+        budgets: budget::score(scored_scores(plan, judged), |threshold| {
+            sweep::tally_at(plan.series, judged, threshold)
+        }),
+        by_series: event::by_series(&tallies(judged)),
         ranking: rank(&ranked(plan, judged)),
         intervals: None,
         first_day: first_day(judged),
@@ -208,10 +214,20 @@ fn ranked(plan: &Plan<'_>, judged: &[Judged]) -> Vec<Ranked> {
     plan.series.iter().zip(judged).map(of_series).collect()
 }
 
+/// The scores of all scored rows.
+fn scored_scores(plan: &Plan<'_>, judged: &[Judged]) -> Vec<f64> {
+    let of_series = |(labeled, judged): (&Labeled, &Judged)| {
+        judged.opinions.rows[labeled.scored()].iter().map(|opinion| opinion.score).collect()
+    };
+    plan.series.iter().zip(judged).map(of_series).collect::<Vec<Vec<f64>>>().concat()
+}
+
 fn nab_score(plan: &Plan<'_>, judged: &[Judged]) -> Option<NabScore> {
-    if plan.rule != Rule::Nab {
-        return None;
-    }
+    (plan.rule == Rule::Nab).then(|| board(plan, judged).score())
+}
+
+/// Every scored row of a benchmark.
+fn board(plan: &Plan<'_>, judged: &[Judged]) -> nab::Board {
     let mut board = nab::Board::default();
     for (labeled, series) in plan.series.iter().zip(judged) {
         board.add(
@@ -223,18 +239,21 @@ fn nab_score(plan: &Plan<'_>, judged: &[Judged]) -> Option<NabScore> {
                 .map(|opinion| (opinion.score, opinion.kind == Kind::Anomaly)),
         );
     }
-    Some(board.score())
+    board
 }
 
 fn kpi_score(plan: &Plan<'_>, contender: &Contender, judged: &[Judged]) -> Option<KpiScore> {
     if plan.rule != Rule::Kpi {
         return None;
     }
+    kpi::score(&with_scores(plan, judged), contender.threshold())
+}
+
+/// Each series with the scores of all its rows.
+fn with_scores<'a>(plan: &Plan<'a>, judged: &[Judged]) -> Vec<(&'a Labeled, Vec<f64>)> {
     let scores =
         |judged: &Judged| judged.opinions.rows.iter().map(|opinion| opinion.score).collect();
-    let series: Vec<(&Labeled, Vec<f64>)> =
-        plan.series.iter().zip(judged).map(|(labeled, judged)| (labeled, scores(judged))).collect();
-    kpi::score(&series, contender.threshold())
+    plan.series.iter().zip(judged).map(|(labeled, judged)| (labeled, scores(judged))).collect()
 }
 
 #[cfg(test)]

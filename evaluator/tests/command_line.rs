@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 
 #[path = "command_line/scores.rs"]
 mod scores;
+#[path = "command_line/sweep.rs"]
+mod sweep;
 
 const ANCESTOR: &str = "zscore:window=50,threshold=2,self=included";
 

@@ -41,7 +41,7 @@ pub struct Args {
 
 /// Measures and reports.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let scenarios = scenarios(args)?;
+    let scenarios = find(&args.scenarios, args.quick)?;
     let contenders =
         if args.detectors.is_empty() { Contender::defaults()? } else { args.detectors.clone() };
     let n_series: usize = scenarios.iter().map(|scenario| scenario.n_series).sum();
@@ -79,13 +79,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     args.output.write(&record)
 }
 
-fn scenarios(args: &Args) -> anyhow::Result<Vec<Scenario>> {
-    let mut scenarios = if args.scenarios.is_empty() {
+/// The scenarios of those names, or all; when quick, with few series.
+pub(super) fn find(names: &[String], is_quick: bool) -> anyhow::Result<Vec<Scenario>> {
+    let mut scenarios = if names.is_empty() {
         Scenario::catalogue()?
     } else {
-        args.scenarios.iter().map(|name| Scenario::find(name)).collect::<Result<_, _>>()?
+        names.iter().map(|name| Scenario::find(name)).collect::<Result<_, _>>()?
     };
-    if args.quick {
+    if is_quick {
         for scenario in &mut scenarios {
             scenario.n_series = scenario.n_series.min(QUICK_SERIES);
         }

@@ -10,7 +10,7 @@ use std::ops::{AddAssign, Range};
 
 use super::{f1, ratio};
 use crate::labeled::Labeled;
-use crate::record::{Delay, EventScore, KindScore};
+use crate::record::{Delay, DelayCount, EventScore, KindScore, SeriesCounts};
 
 /// Alarms at most this many samples apart belong to one run.
 pub const RUN_GAP_MAX: usize = 10;
@@ -135,6 +135,15 @@ impl EventTally {
         })
     }
 
+    /// How many anomalies were caught after how many samples.
+    pub fn delays(&self) -> Vec<DelayCount> {
+        let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
+        for delay in self.by_kind.values().flat_map(|kind| &kind.delays) {
+            *counts.entry(*delay).or_default() += 1;
+        }
+        counts.into_iter().map(DelayCount::from).collect()
+    }
+
     /// Recall by kind, sorted by kind.
     pub fn kinds(&self) -> Vec<KindScore> {
         let score = |(name, kind): (&String, &KindTally)| {
@@ -148,6 +157,16 @@ impl EventTally {
             }
         };
         self.by_kind.iter().map(score).collect()
+    }
+}
+
+/// The counts of each series, by column.
+pub fn by_series(tallies: &[EventTally]) -> SeriesCounts {
+    SeriesCounts {
+        n_events: tallies.iter().map(EventTally::n_events).collect(),
+        caught: tallies.iter().map(EventTally::caught).collect(),
+        false_runs: tallies.iter().map(|tally| tally.false_runs).collect(),
+        days: tallies.iter().map(|tally| tally.days).collect(),
     }
 }
 

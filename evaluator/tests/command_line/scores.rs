@@ -7,7 +7,7 @@ use std::path::Path;
 use super::{ANCESTOR, failure, path, read, stdout, write};
 
 /// A folder in the layout of the benchmark: two series of 400 rows, each with one window.
-fn benchmark() -> tempfile::TempDir {
+pub(crate) fn benchmark() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for file in ["one/a.csv", "two/a.csv"] {
         let path = folder.path().join("data").join(file);
