@@ -12,6 +12,7 @@ pub mod score;
 mod scores;
 mod source;
 pub mod sweep;
+pub mod tune;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(&args)?,
         Command::Score(args) => score::run(&args)?,
         Command::Sweep(args) => sweep::run(&args)?,
+        Command::Tune(args) => return tune::run(&args),
         Command::Report(args) => report::run(&args)?,
         Command::Gate(args) => return gate::run(&args),
         Command::Compare(args) => return compare::run(&args),

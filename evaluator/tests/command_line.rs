@@ -10,6 +10,8 @@ use std::process::{Command, Output, Stdio};
 mod scores;
 #[path = "command_line/sweep.rs"]
 mod sweep;
+#[path = "command_line/tune.rs"]
+mod tune;
 
 const ANCESTOR: &str = "zscore:window=50,threshold=2,self=included";
 

@@ -18,6 +18,10 @@ pub(super) fn run(_: &Args) -> anyhow::Result<()> {
     for contender in Contender::defaults()? {
         writer.write_record(["detector", &contender.to_string(), analysis(&contender)])?;
     }
+    for candidate in crate::tune::candidates(detector::Detector::default())? {
+        let analysis = "What `tune` chooses from, the default first.";
+        writer.write_record(["candidate", &candidate.to_string(), analysis])?;
+    }
     write_stdout(&String::from_utf8_lossy(&writer.into_inner()?))?;
     Ok(())
 }
