@@ -273,6 +273,35 @@ fn embedded_numbers_are_json_again() {
 }
 
 #[test]
+fn curves_and_delays_of_every_detector_are_embedded() {
+    let record = record();
+    let html = render(&record);
+    let (_, data) = html.split_once("id=\"data\">").unwrap();
+    let (data, _) = data.split_once("</script>").unwrap();
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    assert_eq!(data["curves"].as_array().unwrap().len(), record.sweeps.len());
+    assert_eq!(data["curves"][0]["points"].as_array().unwrap().len(), 21);
+    assert_eq!(data["delays"].as_array().unwrap().len(), record.rows.len());
+    assert_eq!(data["delays"][0]["counts"][1], serde_json::json!([7, 3]));
+    for id in ["curve-roc", "curve-pr", "curve-delay"] {
+        assert!(html.contains(&format!("id=\"{id}\"")), "{id}");
+    }
+}
+
+#[test]
+fn a_matrix_of_every_detector_holds_its_four_counts() {
+    let record = record();
+    let html = render(&record);
+    let (_, section) = html.split_once("id=\"confusion\"").unwrap();
+    let (section, _) = section.split_once("</section>").unwrap();
+    assert_eq!(section.matches("<table").count(), DETECTORS.len());
+    let all = pooled::row(&record, DETECTORS[0]).unwrap().point;
+    for n in [all.tp, all.tn, all.fp, all.fn_] {
+        assert!(section.contains(&format!(">{}<small>", text::count(n as i64))), "{n}");
+    }
+}
+
+#[test]
 fn an_empty_record_is_a_page_without_charts() {
     let record = Record {
         rows: Vec::new(),
