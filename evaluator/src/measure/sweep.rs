@@ -29,11 +29,17 @@ pub fn sweep(
 ) -> Sweep {
     let board = (plan.rule == Rule::Nab).then(|| board(plan, judged));
     let halves = (plan.rule == Rule::Kpi).then(|| with_scores(plan, judged));
+    let mut multipliers = multipliers.to_vec();
+    multipliers.sort_by(f64::total_cmp);
+    let thresholds: Vec<f64> =
+        multipliers.iter().map(|multiplier| contender.threshold() * multiplier).collect();
+    let tallies = tallies_at(plan.series, judged, &thresholds);
     let points = multipliers
         .par_iter()
-        .map(|multiplier| {
-            let threshold = contender.threshold() * multiplier;
-            let tally = tally_at(plan.series, judged, threshold);
+        .zip(&thresholds)
+        .zip(&tallies)
+        .map(|((multiplier, threshold), tally)| {
+            let threshold = *threshold;
             let score = tally.score();
             SweepPoint {
                 multiplier: *multiplier,
@@ -67,6 +73,22 @@ pub(super) fn tally_at(series: &[Labeled], judged: &[Judged], threshold: f64) ->
         sum += &event::count(labeled, &rows, &alarms);
     }
     sum
+}
+
+/// The same at several thresholds, which rise.
+fn tallies_at(series: &[Labeled], judged: &[Judged], thresholds: &[f64]) -> Vec<EventTally> {
+    let of_series = |(labeled, judged): (&Labeled, &Judged)| {
+        let is_alarm = |i: usize, threshold: f64| judged.opinions.rows[i].score > threshold;
+        event::count_at(labeled, &labeled.scored(), thresholds, is_alarm)
+    };
+    let each: Vec<Vec<EventTally>> = series.par_iter().zip(judged).map(of_series).collect();
+    let mut sums = vec![EventTally::default(); thresholds.len()];
+    for tallies in &each {
+        for (sum, tally) in sums.iter_mut().zip(tallies) {
+            *sum += tally;
+        }
+    }
+    sums
 }
 
 fn confusion_at(series: &[Labeled], judged: &[Judged], threshold: f64) -> Confusion {

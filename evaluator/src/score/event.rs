@@ -62,6 +62,23 @@ pub fn count(series: &Labeled, rows: &Range<usize>, alarms: &[usize]) -> EventTa
     tally
 }
 
+/// Counts at several thresholds, which rise; `is_alarm` tells of a row and a threshold, and no row is an alarm again
+/// at a higher one.
+pub fn count_at(
+    series: &Labeled,
+    rows: &Range<usize>,
+    thresholds: &[f64],
+    is_alarm: impl Fn(usize, f64) -> bool,
+) -> Vec<EventTally> {
+    let mut alarms: Vec<usize> = rows.clone().collect();
+    let at = |threshold: &f64| {
+        // Few rows are left after the first thresholds, so a hundred of them cost little more than one.
+        alarms.retain(|i| is_alarm(*i, *threshold));
+        count(series, rows, &alarms)
+    };
+    thresholds.iter().map(at).collect()
+}
+
 /// The false runs that one run counts for: one when it touches no anomaly, and one more for each further
 /// [`RUN_ALARMS_MAX`] alarms of a stretch outside.
 fn false_runs_in(run: &[usize], is_inside: impl Fn(usize) -> bool) -> u64 {
@@ -207,6 +224,18 @@ mod tests {
 
     fn tally(alarms: &[usize]) -> EventTally {
         count(&series(), &(0..N), alarms)
+    }
+
+    #[test]
+    fn counts_at_rising_thresholds_are_those_of_each() {
+        let series = series();
+        let scores: Vec<f64> = (0..N).map(|i| ((i * 7_919) % 101) as f64).collect();
+        let thresholds = [10.0, 50.0, 50.0, 90.0, 99.5];
+        let tallies = count_at(&series, &(50..N), &thresholds, |i, line| scores[i] > line);
+        for (tally, threshold) in tallies.iter().zip(thresholds) {
+            let alarms: Vec<usize> = (50..N).filter(|i| scores[*i] > threshold).collect();
+            assert_eq!(*tally, count(&series, &(50..N), &alarms), "{threshold}");
+        }
     }
 
     #[test]

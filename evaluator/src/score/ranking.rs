@@ -10,6 +10,9 @@ use crate::record::{CurvePoint, Ranking};
 const CURVE_STEP: f64 = 0.02;
 const CURVE_RATIO: f64 = 1.25;
 
+/// A share of a curve in a record is a multiple of this: no chart is a million points wide.
+const CURVE_DIGIT: f64 = 1e-6;
+
 /// Scores and labels of the scored rows of one series.
 pub type Ranked = Vec<(f64, bool)>;
 
@@ -44,9 +47,9 @@ pub fn curve(series: &[Ranked]) -> Vec<CurvePoint> {
         fp += tied.len() as f64 - hits;
         let point = CurvePoint {
             threshold: tied[0].0,
-            false_positive_rate: fp / n_negative,
-            recall: tp / n_positive,
-            precision: tp / (tp + fp),
+            false_positive_rate: rounded(fp / n_negative),
+            recall: rounded(tp / n_positive),
+            precision: rounded(tp / (tp + fp)),
         };
         let is_far = points.last().is_none_or(|last| {
             (point.false_positive_rate - last.false_positive_rate).abs() >= CURVE_STEP
@@ -58,6 +61,10 @@ pub fn curve(series: &[Ranked]) -> Vec<CurvePoint> {
         }
     }
     points
+}
+
+fn rounded(share: f64) -> f64 {
+    (share / CURVE_DIGIT).round() / (1.0 / CURVE_DIGIT).round()
 }
 
 /// Average precision and area under the receiver operating characteristic, by sorting once.
