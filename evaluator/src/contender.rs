@@ -49,7 +49,7 @@ pub struct Stored {
 /// What was said of one row, without the expectation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Opinion {
-    /// Which of the four things.
+    /// What is said.
     pub kind: Kind,
     /// The score; 0 when nothing was judged.
     pub score: f64,

@@ -66,7 +66,7 @@ fn over_threshold(opinion: Opinion, threshold: f64) -> f64 {
     let score = if threshold > 0.0 { opinion.score / threshold } else { 1.0 + opinion.score };
     match opinion.kind {
         Kind::Anomaly => score.clamp(1.0_f64.next_up(), f64::MAX),
-        Kind::Normal => score.clamp(f64::MIN, 1.0),
+        Kind::Normal | Kind::Muted => score.clamp(f64::MIN, 1.0),
         Kind::Learning | Kind::Constant => 0.0,
     }
 }
@@ -82,6 +82,7 @@ mod tests {
         assert_eq!(at(Kind::Anomaly, 9.0, 6.0), 1.5);
         // A verdict goes before its score: heads may be muted, and a quotient may round to 1.
         assert_eq!(at(Kind::Normal, 9.0, 6.0), 1.0);
+        assert_eq!(at(Kind::Muted, 9.0, 6.0), 1.0);
         assert!(at(Kind::Anomaly, 3.0, 6.0) > 1.0);
         assert!(at(Kind::Anomaly, 0.3_f64.next_up(), 0.3) > 1.0);
         assert_eq!(at(Kind::Learning, 7.0, 6.0), 0.0);

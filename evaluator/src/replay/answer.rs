@@ -74,7 +74,7 @@ fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Kind>, D::E
     let known = Kind::ALL.into_iter().find(|kind| kind.as_str() == word);
     known.map(Some).ok_or_else(|| {
         de::Error::custom(format!(
-            "verdict `{word}` is unknown: one of learning, constant, normal, anomaly is wanted"
+            "verdict `{word}` is unknown: one of learning, constant, normal, anomaly, muted is wanted"
         ))
     })
 }

@@ -1,38 +1,30 @@
-//! Distance from the local window and the time of day together; the default.
+//! Distance from the local window and the season together.
 //!
-//! `score = sqrt(zw * zs / max(1, u))` with `zw = |x - mean| / stddev` over the previous `window` samples,
-//! `zs = |x - mu| / sigma` of the sample's bucket, and `u` the value of `sqrt(zw * zs)` that this series exceeds
-//! once in 500 samples. A bucket is one of 288 five-minute buckets of the day (UTC) with an exponentially weighted
-//! mean and variance; half of `sigma`'s variance is that of all residuals, since one bucket is seldom visited.
-//! Until a bucket has three visits a long exponentially weighted mean stands for it. Neither deviation counts as less
-//! than 1 % of the long mean.
+//! `score = sqrt(zw * zs / max(1, u)) * p / m`, where neither distance counts as more than ten times the other, with `zw = |x - mean| / stddev` over the previous `window` samples and
+//! `zs = |x - mu| / sigma` of the sample's time of day or week (see [`crate::season`]); half of `sigma`'s variance is
+//! that of all residuals, since one bucket is seldom visited. Where the season is not known yet, a long exponentially
+//! weighted mean stands for it, and the score is divided by 1.5. Neither deviation counts as less than 1 % of the long mean. `u` is the value of
+//! `sqrt(zw * zs)` that this series exceeds once in 500 samples. Where samples are half an hour or more apart, each
+//! sums up many, and residuals that last are news: `p = (1 + ln(1 + g)) / 2`, with `g` their running mean over its own
+//! root mean square; otherwise `p` is 1. `m` is the divisor of [`crate::mute`].
 //!
 //! A value far from the last hour *and* from this time on other days is an anomaly; the morning rise is far from the
 //! hour only, a quiet holiday from the season only. Dividing by `u` lets one threshold serve calm series and
 //! restless ones. No update moves a table by more than eight of its deviations, so that one absurd value cannot
 //! blind the weeks that follow; values that stay absurd are a new normal, and are learned without that bound.
 //!
-//! Constants are round. Window, buckets and rates were chosen on the AIOps 2018 KPI series; the half and the once in
-//! 500 on these and on Microsoft's cloud-monitoring series. Cost: two passes over the window, one bucket. Memory:
-//! 2,648 bytes. Fails: within a lasting shift (the window follows it), on weekly seasons, on series sampled so
-//! rarely that a window spans days.
+//! Constants are round. Window and rates were chosen on the AIOps 2018 KPI series; the half and the once in 500 on
+//! these and on Microsoft's cloud-monitoring series; `p` on the hourly ones of the latter. Cost: two passes over the
+//! window, one or two buckets. Memory: 2,860 bytes. Fails: within a lasting shift (the window follows it), on cycles
+//! that are neither a day nor a week.
 
 use crate::layout::{Reader, Writer};
 use crate::moments::Moments;
+use crate::mute::Mute;
+use crate::pace::Pace;
+use crate::season::{Bound, Calendar, Place, Table, Usual};
 use crate::window::values;
 use crate::{Expectation, Head, Judged, Kind, Sample, Verdict};
-
-/// Buckets of the day: five minutes each, the finest common sampling interval that still has a daily visit.
-const N_BUCKETS: usize = 288;
-
-/// The season, in microseconds.
-const DAY_US: i64 = 86_400_000_000;
-
-/// Weight of the newest visit to a bucket, once ten visits have been averaged evenly.
-const BUCKET_RATE: f64 = 0.1;
-
-/// Visits that make a bucket worth asking.
-const BUCKET_VISITS_MIN: u8 = 3;
 
 /// Share of the variance of all residuals in that of a bucket: a bucket alone is a handful of visits.
 const SHARED_SHARE: f64 = 0.5;
@@ -58,11 +50,29 @@ const HIGH_APART: u64 = 10;
 /// The usual high of a series of which nothing is known: a first day without a season is restless.
 const HIGH_START: f64 = 1.5;
 
+/// By what a score is divided while the season is not known: the first days have only the last hour to go by.
+const DOUBT: f64 = 1.5;
+
 /// Least usual high: a tenth of what counts at all.
 const HIGH_MIN: f64 = 0.1;
 
 /// Samples before the usual high moves: the first scores are those of an empty season.
 const HIGH_AFTER: u64 = 50;
+
+/// Weight of the newest residual in their running mean: an event of hours lasts a few samples.
+const DRIFT_RATE: f64 = 0.5;
+
+/// Weight of the newest square of that mean in its mean square.
+const DRIFT_SQUARE_RATE: f64 = 0.001;
+
+/// Largest residual that counts in their running mean, in deviations.
+const DRIFT_RESIDUAL_MAX: f64 = 8.0;
+
+/// Least root mean square: residuals that hardly drift make no news of a little.
+const DRIFT_MIN: f64 = 0.15;
+
+/// Samples before the drift counts.
+const DRIFT_AFTER: u64 = 100;
 
 /// Weight of the newest sample in the long mean: half of it is the last 350 samples.
 const LONG_RATE: f64 = 0.002;
@@ -76,6 +86,9 @@ const FLOOR_LEAST: f64 = 1e-12;
 /// Largest distance that counts, in deviations: what lies beyond is beyond any threshold.
 const DISTANCE_MAX: f64 = 1e4;
 
+/// Largest ratio of the two distances that counts: far from the last hour is no news as long as it is usual now.
+const RATIO_MAX: f64 = 10.0;
+
 /// Largest move of a table, in its own deviations.
 const MOVE_MAX: f64 = 8.0;
 
@@ -88,7 +101,7 @@ const ABSURD_RATE: f64 = 0.05;
 /// Share of absurd samples that are a new normal: 45 in a row.
 const ABSURD_SHARE_MAX: f64 = 0.9;
 
-/// Parameters of `deviation:window=,threshold=,min=`.
+/// Parameters of `deviation:window=,threshold=,min=,season=,time_zone=`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Deviation {
     /// Samples of the local window.
@@ -97,124 +110,141 @@ pub struct Deviation {
     pub threshold: f64,
     /// Samples wanted before anything is judged.
     pub min: usize,
-}
-
-/// An exponentially weighted mean and variance of one time of day.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Bucket {
-    // Singles: a table of doubles would double the memory for digits below the noise.
-    mean: f32,
-    var: f32,
-    visits: u8,
+    /// The cycle of the series, and the clock it follows.
+    pub calendar: Calendar,
 }
 
 /// What the head remembers of a series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeviationState {
-    n: u64,
-    long_mean: f64,
-    long_var: f64,
+    pace: Pace,
+    long: Usual,
     absurd_share: f64,
     residual_var: f64,
     usual_high: f64,
     last_high_n: u64,
-    buckets: Box<[Bucket; N_BUCKETS]>,
+    drift: f64,
+    drift_square: f64,
+    mute: Mute,
+    table: Table,
 }
 
 impl Default for DeviationState {
     fn default() -> Self {
-        let buckets = Box::new([Bucket::default(); N_BUCKETS]);
-        let (long_mean, long_var, absurd_share, residual_var) = (0.0, 0.0, 0.0, 0.0);
         Self {
-            n: 0,
-            long_mean,
-            long_var,
-            absurd_share,
-            residual_var,
+            pace: Pace::default(),
+            long: Usual { mean: 0.0, var: 0.0 },
+            absurd_share: 0.0,
+            residual_var: 0.0,
             usual_high: HIGH_START,
             last_high_n: 0,
-            buckets,
+            drift: 0.0,
+            drift_square: 0.0,
+            mute: Mute::default(),
+            table: Table::default(),
         }
     }
 }
 
 impl DeviationState {
     /// Length of its layout, in bytes.
-    pub const LEN: usize = 56 + N_BUCKETS * 9;
+    pub const LEN: usize = Pace::LEN + 64 + Mute::LEN + Table::LEN;
 
     pub(crate) fn write(&self, out: &mut Writer) {
-        out.u64(self.n);
-        out.f64(self.long_mean);
-        out.f64(self.long_var);
+        self.pace.write(out);
+        out.f64(self.long.mean);
+        out.f64(self.long.var);
         out.f64(self.absurd_share);
         out.f64(self.residual_var);
         out.f64(self.usual_high);
         out.u64(self.last_high_n);
-        for bucket in self.buckets.iter() {
-            out.f32(bucket.mean);
-            out.f32(bucket.var);
-            out.u8(bucket.visits);
-        }
+        out.f64(self.drift);
+        out.f64(self.drift_square);
+        self.mute.write(out);
+        self.table.write(out);
     }
 
     pub(crate) fn read(from: &mut Reader<'_>) -> Option<Self> {
-        let mut state = Self {
-            n: from.count()?,
-            long_mean: from.finite()?,
-            long_var: from.not_negative()?,
+        Some(Self {
+            pace: Pace::read(from)?,
+            long: Usual { mean: from.finite()?, var: from.not_negative()? },
             absurd_share: from.not_negative()?,
             residual_var: from.not_negative()?,
             usual_high: from.not_negative()?,
             last_high_n: from.count()?,
-            ..Self::default()
-        };
-        for bucket in state.buckets.iter_mut() {
-            bucket.mean = from.finite_f32()?;
-            bucket.var = from.finite_f32().filter(|var| *var >= 0.0)?;
-            bucket.visits = from.u8()?;
-        }
-        Some(state)
+            drift: from.finite()?,
+            drift_square: from.not_negative()?,
+            mute: Mute::read(from)?,
+            table: Table::read(from)?,
+        })
     }
 
     /// Least deviation that counts.
     fn floor(&self, sample: Sample) -> f64 {
-        let long_mean = if self.n == 0 { sample.value() } else { self.long_mean };
+        let long_mean = if self.pace.n_samples() == 0 { sample.value() } else { self.long.mean };
         FLOOR_SHARE * long_mean.abs() + FLOOR_LEAST
     }
 
-    /// Center and deviation of what is usual at the sample's time of day.
-    fn usual(&self, sample: Sample) -> (f64, f64) {
-        let bucket = &self.buckets[bucket_of(sample)];
-        let (mean, var) = if bucket.visits >= BUCKET_VISITS_MIN {
-            let var =
-                (1.0 - SHARED_SHARE) * f64::from(bucket.var) + SHARED_SHARE * self.residual_var;
-            (f64::from(bucket.mean), var)
-        } else {
-            (self.long_mean, self.long_var)
-        };
+    /// Center and deviation of what is usual at the sample's time.
+    fn usual(&self, place: Place, sample: Sample) -> (f64, f64) {
+        let Usual { mean, var } = self.table.usual(place).map_or(self.long, |usual| Usual {
+            var: (1.0 - SHARED_SHARE) * usual.var + SHARED_SHARE * self.residual_var,
+            ..usual
+        });
         (mean, var.sqrt().max(self.floor(sample)))
     }
 
+    /// The running mean of the residuals with one more, in deviations.
+    fn drift_with(&self, distance: f64) -> f64 {
+        let distance = distance.clamp(-DRIFT_RESIDUAL_MAX, DRIFT_RESIDUAL_MAX);
+        self.drift + DRIFT_RATE * (distance - self.drift)
+    }
+
+    /// What a lasting residual adds to the score of rare samples.
+    fn persistence(&self, place: Place, distance: f64) -> f64 {
+        if !place.is_coarse() {
+            return 1.0;
+        }
+        let is_known = self.pace.n_samples() > DRIFT_AFTER;
+        let drift = self.drift_with(distance).abs() / self.drift_square.sqrt().max(DRIFT_MIN);
+        (1.0 + if is_known { drift.ln_1p() } else { 0.0 }) / 2.0
+    }
+
+    /// By what the distance is divided to make a score.
+    fn divisor(&self, place: Place, distance: f64) -> f64 {
+        let doubt = if self.table.usual(place).is_none() { DOUBT } else { 1.0 };
+        let loudness = self.persistence(place, distance) / self.mute.divisor();
+        self.usual_high.max(1.0).sqrt() * doubt / loudness
+    }
+
     /// Moves the usual high a step towards the score that is exceeded once in 500 samples.
-    fn learn_high(&mut self, score: f64) {
-        let undivided = score * self.usual_high.max(1.0).sqrt();
+    fn learn_high(&mut self, undivided: f64) {
         // A value beyond all distance is broken, and teaches nothing of what is high.
         let is_above = undivided > self.usual_high && undivided < DISTANCE_MAX * 0.999;
-        let is_apart = self.n > self.last_high_n.saturating_add(HIGH_APART);
-        if self.n > HIGH_AFTER {
+        let n = self.pace.n_samples();
+        let is_apart = n > self.last_high_n.saturating_add(HIGH_APART);
+        if n > HIGH_AFTER {
             let counted = f64::from(u8::from(is_above && is_apart));
             let step = (HIGH_STEP * (counted - HIGH_SHARE)).exp();
             // Neither a long calm nor a storm of alarms moves it beyond recall.
             self.usual_high = (self.usual_high * step).clamp(HIGH_MIN, DISTANCE_MAX);
         }
         if is_above {
-            self.last_high_n = self.n;
+            self.last_high_n = n;
         }
     }
 
+    fn learn_drift(&mut self, distance: f64) {
+        self.drift = self.drift_with(distance);
+        let rate = DRIFT_SQUARE_RATE.max(1.0 / (self.pace.n_samples() + 1) as f64);
+        let square = (self.drift * self.drift).min(9.0 * self.drift_square + 0.02);
+        self.drift_square += rate * (square - self.drift_square);
+    }
+
     fn learn_residual(&mut self, residual: f64, scale: f64) {
-        let rate = RESIDUAL_RATE.max(1.0 / self.n as f64);
-        let bound = match self.n {
+        let n = self.pace.n_samples();
+        let rate = RESIDUAL_RATE.max(1.0 / n as f64);
+        let bound = match n {
             n if n <= BOUNDED_AFTER => f64::INFINITY,
             n if n <= RESIDUAL_BOUNDED_AFTER => MOVE_MAX * scale,
             _ => RESIDUAL_MAX * scale,
@@ -223,18 +253,19 @@ impl DeviationState {
         self.residual_var += rate * (residual * residual - self.residual_var);
     }
 
-    /// Largest move of a table whose deviation is `stddev`: unbounded while little is known, or the unusual lasts.
-    fn move_max(&self, stddev: f64, floor: f64) -> f64 {
-        if self.n < BOUNDED_AFTER || self.absurd_share > ABSURD_SHARE_MAX {
-            return f64::INFINITY;
-        }
-        MOVE_MAX * stddev.max(floor)
+    fn learn_long(&mut self, sample: Sample, floor: f64) {
+        let rate = LONG_RATE.max(1.0 / self.pace.n_samples() as f64);
+        let move_max = self.deviations_max() * self.long.var.sqrt().max(floor);
+        let distance = (sample.value() - self.long.mean).clamp(-move_max, move_max);
+        self.long.mean += rate * distance;
+        self.long.var = (1.0 - rate) * (self.long.var + rate * distance * distance);
     }
-}
 
-/// The bucket of the sample's time of day.
-fn bucket_of(sample: Sample) -> usize {
-    (sample.at_us() % DAY_US) as usize / (DAY_US as usize / N_BUCKETS)
+    /// Largest move of a table, in deviations: unbounded while little is known, or the unusual lasts.
+    fn deviations_max(&self) -> f64 {
+        let is_free = self.pace.n_samples() < BOUNDED_AFTER || self.absurd_share > ABSURD_SHARE_MAX;
+        if is_free { f64::INFINITY } else { MOVE_MAX }
+    }
 }
 
 impl Deviation {
@@ -248,74 +279,103 @@ impl Deviation {
         if local.stddev == 0.0 && value == local.mean {
             return Verdict::unjudged(Kind::Constant);
         }
+        let place = self.calendar.place(sample, state.pace.interval_us());
         let local_scale = local.stddev.max(state.floor(sample));
-        let (usual, usual_scale) = state.usual(sample);
+        let (usual, usual_scale) = state.usual(place, sample);
         let local_distance = ((value - local.mean).abs() / local_scale).min(DISTANCE_MAX);
-        let usual_distance = ((value - usual).abs() / usual_scale).min(DISTANCE_MAX);
-        let divisor = state.usual_high.max(1.0);
-        let score = (local_distance * usual_distance / divisor).sqrt();
-        let reach = self.threshold * self.threshold * divisor * local_scale * usual_scale;
-        Verdict::scored(score, self.threshold, expectation((local.mean, usual), reach, value))
+        let usual_distance = (value - usual) / usual_scale;
+        let divisor = state.divisor(place, usual_distance);
+        let score = joint(local_distance, usual_distance.abs().min(DISTANCE_MAX)) / divisor;
+        let reach = self.threshold * divisor;
+        let local = Center { value: local.mean, reach: reach * local_scale };
+        let usual = Center { value: usual, reach: reach * usual_scale };
+        Verdict::scored(score, self.threshold, expectation(local, usual, value))
     }
 
     /// Remembers `sample`, the newest of its series, and what was said of it.
     pub fn learn(&self, state: &mut DeviationState, sample: Sample, verdict: &Verdict) {
-        if state.n == 0 {
-            state.long_mean = sample.value();
+        if state.pace.n_samples() == 0 {
+            state.long.mean = sample.value();
         }
+        let place = self.calendar.place(sample, state.pace.interval_us());
+        let pause_us = state.pace.pause_us(sample);
         let floor = state.floor(sample);
-        let (usual, usual_scale) = state.usual(sample);
+        let (usual, scale) = state.usual(place, sample);
         let residual = sample.value() - usual;
-        let is_absurd = state.n >= BOUNDED_AFTER && residual.abs() > MOVE_MAX * usual_scale;
+        let is_known = state.pace.n_samples() >= BOUNDED_AFTER;
+        let is_absurd = is_known && residual.abs() > MOVE_MAX * scale;
         state.absurd_share += ABSURD_RATE * (f64::from(u8::from(is_absurd)) - state.absurd_share);
-        state.learn_high(verdict.score);
+        state.learn_high(verdict.score * state.divisor(place, residual / scale));
+        state.mute.learn(pause_us, verdict.is_anomaly());
+        state.learn_drift(residual / scale);
+        state.table.compare(place, sample, scale, pause_us);
         self.learn_season(state, sample);
 
-        state.n += 1;
-        state.learn_residual(residual, usual_scale);
-        let rate = LONG_RATE.max(1.0 / state.n as f64);
-        let move_max = state.move_max(state.long_var.sqrt(), floor);
-        let distance = (sample.value() - state.long_mean).clamp(-move_max, move_max);
-        state.long_mean += rate * distance;
-        state.long_var = (1.0 - rate) * (state.long_var + rate * distance * distance);
+        state.pace.learn(sample);
+        state.learn_residual(residual, scale);
+        state.learn_long(sample, floor);
     }
 
-    /// Remembers `sample` in its bucket only: what a late sample may do.
+    /// Remembers `sample` in its buckets only: what a late sample may do.
     pub fn learn_season(&self, state: &mut DeviationState, sample: Sample) {
-        let (floor, long_stddev) = (state.floor(sample), state.long_var.sqrt());
-        let bucket = &state.buckets[bucket_of(sample)];
-        let visits = bucket.visits.saturating_add(1);
-        let rate = BUCKET_RATE.max(1.0 / f64::from(visits));
-        let (mean, var) = (f64::from(bucket.mean), f64::from(bucket.var));
-        // A new bucket starts at its first value, so the bound is on the distance from what was expected there.
-        let (center, stddev) =
-            if bucket.visits == 0 { (state.long_mean, long_stddev) } else { (mean, var.sqrt()) };
-        let move_max = state.move_max(stddev.max(long_stddev), floor);
-        let value = sample.value().clamp(center - move_max, center + move_max);
-        let distance = value - mean;
-        let mean = mean + rate * distance;
-        let var = (1.0 - rate) * (var + rate * distance * distance);
-        state.buckets[bucket_of(sample)] = Bucket { mean: mean as f32, var: var as f32, visits };
+        let place = self.calendar.place(sample, state.pace.interval_us());
+        let bound = Bound {
+            long: state.long,
+            deviations_max: state.deviations_max(),
+            floor: state.floor(sample),
+        };
+        state.table.learn(place, sample, bound);
     }
 }
 
-/// The band in which `|x - a| |x - b| <= reach`, around the center nearest to the value.
+/// The two distances as one: their geometric mean, where neither counts as more than ten times the other.
+fn joint(a: f64, b: f64) -> f64 {
+    (a.min(RATIO_MAX * b) * b.min(RATIO_MAX * a)).sqrt()
+}
+
+/// A center, and the distance from it that is just an anomaly when that from the other is as many deviations.
+#[derive(Debug, Clone, Copy)]
+struct Center {
+    value: f64,
+    reach: f64,
+}
+
+impl Center {
+    /// Half the band around it in which a value is normal however far it is from the other.
+    fn near(self) -> f64 {
+        self.reach / RATIO_MAX.sqrt()
+    }
+}
+
+/// The band around the center nearest to `value` in which a value is normal.
 ///
-/// Where the centers lie far apart it falls in two, and a value between them can be far from both.
-fn expectation((a, b): (f64, f64), reach: f64, value: f64) -> Expectation {
+/// It is where `|x - a| |x - b|` is at most the product of the reaches, or where `x` is near one of the two. Where the
+/// centers lie far apart it falls in two, and a value between them can be far from both.
+fn expectation(a: Center, b: Center, value: f64) -> Expectation {
     let head = Head::Deviation;
-    let middle = a.midpoint(b);
-    let half = (a - b).abs() / 2.0;
+    let reach = a.reach * b.reach;
+    let middle = a.value.midpoint(b.value);
+    let half = (a.value - b.value).abs() / 2.0;
     let outer = half.hypot(reach.sqrt());
-    if half * half <= reach {
-        return Expectation { head, value: middle, low: middle - outer, high: middle + outer };
-    }
-    let inner = (half * half - reach).sqrt();
-    if value >= middle {
-        Expectation { head, value: a.max(b), low: middle + inner, high: middle + outer }
+    let mut band = if half * half <= reach {
+        Expectation { head, value: middle, low: middle - outer, high: middle + outer }
     } else {
-        Expectation { head, value: a.min(b), low: middle - outer, high: middle - inner }
+        let inner = (half * half - reach).sqrt();
+        if value >= middle {
+            let value = a.value.max(b.value);
+            Expectation { head, value, low: middle + inner, high: middle + outer }
+        } else {
+            let value = a.value.min(b.value);
+            Expectation { head, value, low: middle - outer, high: middle - inner }
+        }
+    };
+    for center in [a, b] {
+        if (value - center.value).abs() <= center.near() {
+            band.low = band.low.min(center.value - center.near());
+            band.high = band.high.max(center.value + center.near());
+        }
     }
+    band
 }
 
 #[cfg(test)]
@@ -326,7 +386,7 @@ mod tests {
     /// Ten-minute samples of a day's wave around 100, with a little noise that repeats only after weeks.
     fn wave(i: i64) -> Sample {
         let at_us = i * 600_000_000;
-        let phase = (at_us % DAY_US) as f64 / DAY_US as f64 * std::f64::consts::TAU;
+        let phase = (at_us % 86_400_000_000) as f64 / 86_400e6 * std::f64::consts::TAU;
         let noise = ((i * 7919) % 1009) as f64 / 1009.0 - 0.5;
         Sample::new(at_us, 100.0 + 40.0 * phase.sin() + 2.0 * noise).unwrap()
     }
@@ -390,12 +450,16 @@ mod tests {
 
     #[test]
     fn a_value_is_an_anomaly_exactly_outside_its_band() {
-        for (a, b, reach) in [(10.0, 10.0, 4.0), (10.0, 13.0, 9.0), (10.0, 30.0, 16.0)] {
+        for (a, b, reaches) in
+            [(10.0, 10.0, (2.0, 2.0)), (10.0, 13.0, (3.0, 3.0)), (10.0, 30.0, (1.0, 16.0))]
+        {
             for i in -200..600 {
                 let x = f64::from(i) / 10.0 + 0.037;
-                let band = expectation((a, b), reach, x);
+                let center = |value, reach| Center { value, reach };
+                let band = expectation(center(a, reaches.0), center(b, reaches.1), x);
                 let is_inside = (band.low..=band.high).contains(&x);
-                assert_eq!((x - a).abs() * (x - b).abs() <= reach, is_inside, "{x} {band:?}");
+                let score = joint((x - a).abs() / reaches.0, (x - b).abs() / reaches.1);
+                assert_eq!(score <= 1.0, is_inside, "{x} {score} {band:?}");
             }
         }
     }

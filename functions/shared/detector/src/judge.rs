@@ -5,8 +5,10 @@
 use thiserror::Error;
 
 use crate::memory::{Episode, State};
+use crate::sample::AT_US_MAX;
+use crate::succession::{Succession, succession};
 use crate::window::WINDOW_KEPT_MIN;
-use crate::{Detector, Judged, Judgement, Memory, Sample, Verdict, Window};
+use crate::{Detector, Judged, Judgement, Memory, Sample, SeriesConfig, Verdict, Window};
 
 /// What a deployment judges with: a detector, and the generation by which a change of it is ordered.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,7 +28,8 @@ pub enum Origin {
     Stored,
     /// The store had lost it, or it did not decode: learned again from the window.
     Relearned,
-    /// It belonged to a lower generation: learned again from the window.
+    /// It belonged to a lower generation, or the detector of the series' own configuration changed: learned again
+    /// from the window.
     Migrated,
 }
 
@@ -37,7 +40,13 @@ pub struct Learning {
     pub seen: usize,
     /// Samples needed before anything is judged.
     pub needed: usize,
+    /// When the last needed sample comes if the series keeps its pace, in microseconds; none once there are enough,
+    /// or while there are too few to have a pace.
+    pub ready_at_us: Option<i64>,
 }
+
+/// Newest intervals between samples of which the median is the pace of a series.
+const PACE_INTERVALS_MAX: usize = 32;
 
 impl Learning {
     /// Whether the next sample can be judged.
@@ -52,19 +61,24 @@ pub struct Judge {
     memory: Memory,
     window: Window,
     origin: Origin,
+    config: SeriesConfig,
 }
 
 impl Judge {
     /// A judge that has seen nothing.
     pub fn new(detector: Detector) -> Self {
-        Self::fresh(Deployed { detector, generation: 0 }, Origin::New)
+        let deployed = Deployed { detector, generation: 0 };
+        Self::fresh(deployed, &SeriesConfig::default(), Origin::New)
     }
 
-    fn fresh(deployed: Deployed, origin: Origin) -> Self {
+    fn fresh(deployed: Deployed, config: &SeriesConfig, origin: Origin) -> Self {
+        let detector = config.detector.unwrap_or(deployed.detector);
+        let memory = Memory::new(detector, deployed.generation);
         Self {
-            memory: Memory::new(deployed.detector, deployed.generation),
-            window: Window::new(kept(&deployed.detector)),
+            memory: Memory { is_own: config.detector.is_some(), ..memory },
+            window: Window::new(kept(&detector)),
             origin,
+            config: config.clone(),
         }
     }
 
@@ -74,6 +88,20 @@ impl Judge {
     /// generation and another detector is an error, since two deployments would undo each other's learning.
     pub fn restore(
         deployed: Deployed,
+        memory: Option<&[u8]>,
+        window: Vec<Judged>,
+    ) -> Result<Self, RestoreError> {
+        Self::restore_configured(deployed, &SeriesConfig::default(), memory, window)
+    }
+
+    /// The same for a series with a configuration.
+    ///
+    /// Its own detector counts whatever the generation: a memory of another one migrates. A memory of an own detector
+    /// that is configured no more migrates to the deployment's, so each change costs one migration, and none is an
+    /// error.
+    pub fn restore_configured(
+        deployed: Deployed,
+        config: &SeriesConfig,
         memory: Option<&[u8]>,
         window: Vec<Judged>,
     ) -> Result<Self, RestoreError> {
@@ -89,39 +117,36 @@ impl Judge {
             }
             let is_new = memory.is_none() && window.is_empty();
             let origin = if is_new { Origin::New } else { Origin::Relearned };
-            return Ok(Self::relearn(deployed, origin, window, None));
+            return Ok(Self::relearn(Self::fresh(deployed, config, origin), window, None));
         };
-        if stored.generation < deployed.generation && stored.detector != deployed.detector {
-            return Ok(Self::relearn(deployed, Origin::Migrated, window, Some(stored)));
-        }
-        if stored.generation == deployed.generation && stored.detector != deployed.detector {
-            return Err(RestoreError::Mismatch {
-                stored: stored.detector,
-                deployed: deployed.detector,
-                generation: deployed.generation,
-            });
-        }
+        let stored = match succession(&deployed, config, &stored)? {
+            Succession::Keeps => stored,
+            Succession::ChangesHands { generation } => {
+                Memory { is_own: config.detector.is_some(), generation, ..stored }
+            }
+            Succession::Migrates { generation } => {
+                let fresh =
+                    Self::fresh(Deployed { generation, ..deployed }, config, Origin::Migrated);
+                return Ok(Self::relearn(fresh, window, Some(stored)));
+            }
+        };
         // Without its window, what was judged cannot be told from what is new: all of it counts as trimmed.
         let floor_us = if window.is_empty() { stored.cursor_us } else { stored.floor_us };
         let window = Window::restore(kept(&stored.detector), window, floor_us);
         let memory = Memory { floor_us: window.floor_us(), ..stored };
-        Ok(Self { memory, window, origin: Origin::Stored })
+        Ok(Self { memory, window, origin: Origin::Stored, config: config.clone() })
     }
 
     /// A judge that learns from the samples of a window, without judging them again.
-    fn relearn(
-        deployed: Deployed,
-        origin: Origin,
-        mut samples: Vec<Judged>,
-        stored: Option<Memory>,
-    ) -> Self {
-        let mut judge = Self::fresh(deployed, origin);
+    fn relearn(fresh: Self, mut samples: Vec<Judged>, stored: Option<Memory>) -> Self {
+        let mut judge = fresh;
         samples.sort_by_key(|judged| judged.sample.at_us());
         if let Some(stored) = stored {
             let fresh = judge.memory;
             judge.memory = Memory {
                 generation: fresh.generation,
                 detector: fresh.detector,
+                is_own: fresh.is_own,
                 state: fresh.state,
                 ..stored
             };
@@ -135,7 +160,7 @@ impl Judge {
         }
         judge.window = Window::restore(judge.kept(), Vec::new(), judge.memory.floor_us);
         for judged in samples {
-            let verdict = judge.verdict(judged.sample);
+            let verdict = judge.found(judged.sample);
             judge.learn(judged.sample, &verdict);
             judge.window.insert(judged);
             judge.memory.cursor_us = judge.memory.cursor_us.max(Some(judged.sample.at_us()));
@@ -152,7 +177,8 @@ impl Judge {
     pub fn judge(&mut self, sample: Sample) -> Judgement {
         let at_us = sample.at_us();
         let late = self.memory.cursor_us.is_some_and(|cursor_us| at_us <= cursor_us);
-        let judgement = Judgement { sample, verdict: self.verdict(sample), late };
+        let found = self.found(sample);
+        let judgement = Judgement { sample, verdict: self.told(at_us, found), late };
         if self.window.at(at_us).is_some() {
             return judgement;
         }
@@ -164,7 +190,7 @@ impl Judge {
             self.memory.counters.late += 1;
             self.learn_late(sample);
         } else {
-            self.learn(sample, &judgement.verdict);
+            self.learn(sample, &found);
             self.memory.cursor_us = Some(at_us);
             self.memory.last = Some(judgement);
             self.memory.episode = self.episode_with(judgement);
@@ -174,6 +200,16 @@ impl Judge {
 
     /// What would be said of `sample`; remembers nothing.
     pub fn verdict(&self, sample: Sample) -> Verdict {
+        self.told(sample.at_us(), self.found(sample))
+    }
+
+    /// What is told of a verdict, which is learned from as it was found.
+    fn told(&self, at_us: i64, found: Verdict) -> Verdict {
+        if self.config.is_muted(at_us) { found.muted() } else { found }
+    }
+
+    /// What the detector finds of `sample`.
+    fn found(&self, sample: Sample) -> Verdict {
         let before = self.window.before(sample.at_us(), self.memory.detector.window_len());
         match (&self.memory.detector, &self.memory.state) {
             (Detector::Zscore(zscore), _) => zscore.judge(before, sample),
@@ -244,7 +280,24 @@ impl Judge {
             State::Ewma(state) => usize::try_from(state.n()).unwrap_or(usize::MAX),
             _ => self.window.judged().len(),
         };
-        Learning { seen: seen.min(needed), needed }
+        let pace_us = if seen < needed { self.pace_us() } else { None };
+        let newest_us = self.window.judged().last().map(|judged| judged.sample.at_us());
+        let ready_at_us = pace_us.zip(newest_us).map(|(pace_us, newest_us)| {
+            let left = i64::try_from(needed.saturating_sub(seen)).unwrap_or(i64::MAX);
+            newest_us.saturating_add(pace_us.saturating_mul(left)).min(AT_US_MAX)
+        });
+        Learning { seen: seen.min(needed), needed, ready_at_us }
+    }
+
+    /// The usual time from one sample to the next, in microseconds: a median, since one night without samples says
+    /// nothing of the next day.
+    fn pace_us(&self) -> Option<i64> {
+        let judged = self.window.judged();
+        let newest = &judged[judged.len().saturating_sub(PACE_INTERVALS_MAX + 1)..];
+        let mut intervals: Vec<i64> =
+            newest.windows(2).map(|two| two[1].sample.at_us() - two[0].sample.at_us()).collect();
+        intervals.sort_unstable();
+        intervals.get(intervals.len() / 2).copied()
     }
 
     /// Length of the memory's bytes.
@@ -418,6 +471,93 @@ mod tests {
             Judge::restore(own, Some(&memory), Vec::new()).unwrap().origin(),
             Origin::Relearned
         );
+    }
+
+    fn configured(deployed: Deployed, config: &SeriesConfig, judge: &Judge) -> Judge {
+        let memory = judge.memory().encode();
+        let window = judge.window().judged().to_vec();
+        Judge::restore_configured(deployed, config, Some(&memory), window).unwrap()
+    }
+
+    fn own(spec: &str) -> SeriesConfig {
+        SeriesConfig::new(Some(spec.parse().unwrap()), Vec::new()).unwrap()
+    }
+
+    #[test]
+    fn an_own_detector_counts_in_every_generation_and_migrates_once() {
+        let config = own("zscore:window=40,threshold=3");
+        let judge = configured(DEPLOYED, &config, &learned(DEPLOYED, 300));
+        assert_eq!((judge.origin(), judge.memory().is_own), (Origin::Migrated, true));
+        assert_eq!(Some(judge.memory().detector), config.detector);
+        assert_eq!(judge.memory().counters.judged, 300);
+        for generation in [0, 3, 9] {
+            for detector in Detector::ALL {
+                let again = configured(Deployed { detector, generation }, &config, &judge);
+                assert_eq!(again.origin(), Origin::Stored);
+                assert_eq!(again.memory(), judge.memory());
+            }
+        }
+    }
+
+    #[test]
+    fn without_its_configuration_a_series_returns_to_its_deployment_once() {
+        let config = own("zscore:window=40,threshold=3");
+        let judge = configured(DEPLOYED, &config, &learned(DEPLOYED, 300));
+        let lower = Deployed { generation: 2, ..DEPLOYED };
+        for deployed in [lower, DEPLOYED] {
+            let back = restored(deployed, &judge).unwrap();
+            assert_eq!((back.origin(), back.memory().is_own), (Origin::Migrated, false));
+            assert_eq!(back.memory().counters, judge.memory().counters);
+            assert_eq!(restored(deployed, &back).unwrap().origin(), Origin::Stored);
+        }
+    }
+
+    #[test]
+    fn configuring_the_deployments_own_detector_learns_nothing_again() {
+        let config = SeriesConfig::new(Some(DEPLOYED.detector), Vec::new()).unwrap();
+        let judge = configured(DEPLOYED, &config, &learned(DEPLOYED, 300));
+        assert_eq!((judge.origin(), judge.memory().is_own), (Origin::Stored, true));
+        let back = restored(DEPLOYED, &judge).unwrap();
+        assert_eq!((back.origin(), back.memory().is_own), (Origin::Stored, false));
+    }
+
+    #[test]
+    fn a_muted_anomaly_is_learned_from_and_not_counted() {
+        let spike = |judge: &mut Judge| {
+            let said = judge.judge(Sample::new(sample(300).at_us(), 9_000.0).unwrap());
+            let next = judge.judge(sample(301));
+            (said, next)
+        };
+        let mut loud = learned(DEPLOYED, 300);
+        let at_us = sample(300).at_us();
+        let muted = crate::Muted::new(at_us, at_us + 1, String::new()).unwrap();
+        let config = SeriesConfig::new(None, vec![muted]).unwrap();
+        let mut quiet = configured(DEPLOYED, &config, &loud);
+        assert_eq!(quiet.origin(), Origin::Stored);
+        let (told, silent) = (spike(&mut loud), spike(&mut quiet));
+        assert_eq!((told.0.verdict.kind, silent.0.verdict.kind), (Kind::Anomaly, Kind::Muted));
+        assert_eq!(told.0.verdict.muted(), silent.0.verdict);
+        assert_eq!(told.1, silent.1);
+        let (told, silent) = (loud.memory(), quiet.memory());
+        assert_eq!((told.counters.anomalies, silent.counters.anomalies), (1, 0));
+        assert_eq!((&told.state, silent.episode), (&silent.state, None));
+        assert_eq!(quiet.window().at(at_us).unwrap().kind, Kind::Muted);
+    }
+
+    #[test]
+    fn readiness_is_foretold_by_the_pace_of_the_series() {
+        let at = |minutes: &[i64]| {
+            let mut judge = Judge::new("zscore:min=30".parse().unwrap());
+            for minute in minutes {
+                judge.judge(sample(*minute));
+            }
+            judge.learning().ready_at_us
+        };
+        assert_eq!((at(&[]), at(&[7])), (None, None));
+        assert_eq!(at(&[0, 1]), Some(sample(29).at_us()));
+        // A night without samples says nothing of the day after.
+        assert_eq!(at(&[0, 1, 2, 602, 603]), Some(sample(628).at_us()));
+        assert_eq!(at(&(0..30).collect::<Vec<_>>()), None);
     }
 
     #[test]

@@ -23,6 +23,10 @@ pub mod verdict;
 pub mod window;
 
 pub mod moments;
+mod mute;
+mod pace;
+pub mod season;
+pub mod zone;
 
 pub mod deviation;
 pub mod ewma;
@@ -31,15 +35,22 @@ pub mod zscore;
 
 pub mod spec;
 
+pub mod series_config;
+
 mod layout;
 pub mod memory;
+
+mod succession;
 
 pub mod judge;
 
 pub use judge::{Deployed, Judge, Learning, Origin, RestoreError};
 pub use memory::{Counters, Episode, Memory};
 pub use sample::{Sample, SampleError};
+pub use season::{Calendar, Season};
 pub use series::{Series, SeriesError};
+pub use series_config::{Muted, SeriesConfig, SeriesConfigError};
 pub use spec::{Detector, SpecError};
 pub use verdict::{Expectation, Head, Judged, Judgement, Kind, Verdict};
 pub use window::Window;
+pub use zone::{Zone, ZoneUnknown};

@@ -11,10 +11,12 @@
 //! | 16 | 8 | cursor: newest judged time, microseconds; -1 when none |
 //! | 24 | 8 | floor: newest time ever trimmed, microseconds; -1 when none |
 //! | 32 | 24 | counters: judged, anomalies, late |
-//! | 56 | 72 | last verdict |
+//! | 56 | 56 | last verdict |
+//! | 112 | 1 | 1 where the detector is the series' own, by its configuration |
+//! | 113 | 15 | zeros |
 //! | 128 | 72 | open episode |
-//! | 200 | 120 | spec, padded with zeros |
-//! | 320 | | scalars and tables of the detector |
+//! | 200 | 160 | spec, padded with zeros |
+//! | 360 | | scalars and tables of the detector |
 
 use crate::deviation::DeviationState;
 use crate::ewma::EwmaState;
@@ -29,12 +31,13 @@ const MARK: &[u8; 4] = b"TMm1";
 pub const VERSION_OFFSET: usize = 8;
 
 /// Length of all that precedes the detector's own scalars and tables.
-pub const HEADER_LEN: usize = 320;
+pub const HEADER_LEN: usize = 360;
 
 /// Stands for a time that is not there.
 const NO_TIME: i64 = -1;
 
 const LAST_OFFSET: usize = 56;
+const OWN_OFFSET: usize = 112;
 const EPISODE_OFFSET: usize = 128;
 const SPEC_OFFSET: usize = 200;
 
@@ -47,6 +50,8 @@ pub struct Memory {
     pub generation: u32,
     /// Who judges the series.
     pub detector: Detector,
+    /// Whether the detector is the series' own, by its configuration, and not that of a generation.
+    pub is_own: bool,
     /// The newest judged time, in microseconds.
     pub cursor_us: Option<i64>,
     /// The newest time ever trimmed from the window, in microseconds.
@@ -133,6 +138,7 @@ impl Memory {
             version: 0,
             generation,
             detector,
+            is_own: false,
             cursor_us: None,
             floor_us: None,
             counters: Counters::default(),
@@ -161,6 +167,8 @@ impl Memory {
         if let Some(last) = &self.last {
             write_judgement(&mut out, last);
         }
+        out.pad_to(OWN_OFFSET);
+        out.u8(u8::from(self.is_own));
         out.pad_to(EPISODE_OFFSET);
         if let Some(episode) = &self.episode {
             out.u64(episode.n_samples);
@@ -192,7 +200,12 @@ impl Memory {
         let (cursor_us, floor_us) = (time(from.i64()?).ok()?, time(from.i64()?).ok()?);
         let counters =
             Counters { judged: from.count()?, anomalies: from.count()?, late: from.count()? };
-        let last = read_judgement(bytes.get(LAST_OFFSET..EPISODE_OFFSET)?).ok()?;
+        let last = read_judgement(bytes.get(LAST_OFFSET..OWN_OFFSET)?).ok()?;
+        let is_own = match bytes.get(OWN_OFFSET)? {
+            0 => false,
+            1 => true,
+            _ => return None,
+        };
         let episode = read_episode(bytes.get(EPISODE_OFFSET..SPEC_OFFSET)?).ok()?;
         let spec = bytes.get(SPEC_OFFSET..HEADER_LEN)?;
         let spec = spec.split(|byte| *byte == 0).next()?;
@@ -203,6 +216,7 @@ impl Memory {
             version,
             generation,
             detector,
+            is_own,
             cursor_us,
             floor_us,
             counters,
@@ -338,7 +352,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_corrupted_memory_is_judged_with_or_relearned_but_never_panics(
-            at in 320usize..2_900, bytes in prop::collection::vec(any::<u8>(), 8), which in 0usize..4,
+            at in 360usize..3_200, bytes in prop::collection::vec(any::<u8>(), 8), which in 0usize..4,
         ) {
             let detector = Detector::ALL[which];
             let mut memory = learned(detector, 400).encode();
@@ -355,7 +369,7 @@ mod tests {
 
         #[test]
         fn a_corrupted_header_decodes_to_something_sound_or_to_nothing(
-            at in 0usize..320, byte in any::<u8>(), n in 0i64..500,
+            at in 0usize..360, byte in any::<u8>(), n in 0i64..500,
         ) {
             let mut bytes = learned(Detector::default(), n).encode();
             bytes[at] = byte;

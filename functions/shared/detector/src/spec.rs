@@ -11,6 +11,8 @@ use thiserror::Error;
 use crate::deviation::Deviation;
 use crate::ewma::Ewma;
 use crate::robust::Robust;
+use crate::season::{Calendar, Season};
+use crate::zone::Zone;
 use crate::zscore::{Own, Zscore};
 
 /// Shortest window: a deviation needs two samples.
@@ -20,7 +22,7 @@ pub const WINDOW_LEN_MIN: usize = 2;
 pub const WINDOW_LEN_MAX: usize = 1_024;
 
 /// Longest text of a detector, in bytes: it has a fixed place in every memory.
-pub const SPEC_LEN_MAX: usize = 120;
+pub const SPEC_LEN_MAX: usize = 160;
 
 /// A detector with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,7 +46,12 @@ impl Default for Detector {
 const ZSCORE: Zscore = Zscore { window: 50, threshold: 3.0, min: 30, own: Own::Excluded };
 const ROBUST: Robust = Robust { window: 50, threshold: 3.5, min: 30 };
 const EWMA: Ewma = Ewma { alpha: 0.1, threshold: 4.0, min: 30 };
-const DEVIATION: Deviation = Deviation { window: 50, threshold: 2.5, min: 10 };
+const DEVIATION: Deviation = Deviation {
+    window: 50,
+    threshold: 2.5,
+    min: 10,
+    calendar: Calendar { season: Season::Auto, zone: Zone::UTC },
+};
 
 impl Detector {
     /// Every detector with its defaults.
@@ -91,6 +98,19 @@ impl Detector {
         }
     }
 
+    /// The same detector with another value of one parameter.
+    pub fn with(&self, parameter: &str, text: &str) -> Result<Self, SpecError> {
+        let mut detector = *self;
+        detector.set(parameter, text)?;
+        detector.check()?.check_len()
+    }
+
+    /// `1e-300` is short, and prints as 302 digits.
+    fn check_len(self) -> Result<Self, SpecError> {
+        let len = self.to_string().len();
+        if len > SPEC_LEN_MAX { Err(SpecError::TooLong { len }) } else { Ok(self) }
+    }
+
     /// Each parameter with its text, those that are always printed first.
     fn parameters(&self) -> Vec<(&'static str, String)> {
         match self {
@@ -100,11 +120,17 @@ impl Detector {
                 ("self", if *own == Own::Included { "included" } else { "excluded" }.to_owned()),
                 ("min", min.to_string()),
             ],
-            Self::Robust(Robust { window, threshold, min })
-            | Self::Deviation(Deviation { window, threshold, min }) => vec![
+            Self::Robust(Robust { window, threshold, min }) => vec![
                 ("window", window.to_string()),
                 ("threshold", threshold.to_string()),
                 ("min", min.to_string()),
+            ],
+            Self::Deviation(Deviation { window, threshold, min, calendar }) => vec![
+                ("window", window.to_string()),
+                ("threshold", threshold.to_string()),
+                ("min", min.to_string()),
+                ("season", calendar.season.to_string()),
+                ("time_zone", calendar.zone.to_string()),
             ],
             Self::Ewma(Ewma { alpha, threshold, min }) => vec![
                 ("alpha", alpha.to_string()),
@@ -144,6 +170,12 @@ impl Detector {
                 *min = whole("min", text, 1, WINDOW_LEN_MAX)?;
             }
             (Self::Ewma(Ewma { alpha, .. }), "alpha") => *alpha = number("alpha", text, 1e-6, 1.0)?,
+            (Self::Deviation(Deviation { calendar, .. }), "season") => {
+                calendar.season = season_from(text)?;
+            }
+            (Self::Deviation(Deviation { calendar, .. }), "time_zone") => {
+                calendar.zone = zone_from(text)?;
+            }
             (Self::Zscore(Zscore { own, .. }), "self") => *own = own_from(text)?,
             (detector, _) => {
                 return Err(SpecError::ParameterUnknown {
@@ -183,6 +215,23 @@ fn own_from(text: &str) -> Result<Own, SpecError> {
             wanted: "`included` or `excluded`".to_owned(),
         }),
     }
+}
+
+fn season_from(text: &str) -> Result<Season, SpecError> {
+    let season = Season::ALL.into_iter().find(|season| season.to_string() == text);
+    season.ok_or_else(|| SpecError::ValueInvalid {
+        parameter: "season",
+        value: text.to_owned(),
+        wanted: "one of auto, day, week, none".to_owned(),
+    })
+}
+
+fn zone_from(text: &str) -> Result<Zone, SpecError> {
+    text.parse().map_err(|_unknown| SpecError::ValueInvalid {
+        parameter: "time_zone",
+        value: text.to_owned(),
+        wanted: "a name of the IANA time zone database, such as `Europe/Berlin`,".to_owned(),
+    })
 }
 
 fn whole(parameter: &'static str, text: &str, low: usize, high: usize) -> Result<usize, SpecError> {
@@ -248,10 +297,7 @@ impl FromStr for Detector {
         if !seen.contains(&"min") {
             detector.lower_min();
         }
-        let detector = detector.check()?;
-        // `1e-300` is short, and prints as 302 digits.
-        let len = detector.to_string().len();
-        if len > SPEC_LEN_MAX { Err(SpecError::TooLong { len }) } else { Ok(detector) }
+        detector.check()?.check_len()
     }
 }
 
@@ -369,6 +415,8 @@ mod tests {
             ("zscore:self=me", "`included` or `excluded`"),
             ("zscore:window=10,min=11", "min `11` is more than the 10 samples"),
             ("ewma:alpha=0", "alpha `0` is not possible"),
+            ("deviation:season=year", "season `year` is not possible: one of auto, day"),
+            ("deviation:time_zone=Mars/Olympus", "`Europe/Berlin`, is wanted"),
         ];
         for (text, wanted) in cases {
             let error = text.parse::<Detector>().unwrap_err().to_string();
@@ -376,6 +424,18 @@ mod tests {
         }
         assert!("deviation:".parse::<Detector>().is_ok());
         assert!("x".repeat(SPEC_LEN_MAX + 1).parse::<Detector>().is_err());
+    }
+
+    #[test]
+    fn one_parameter_is_set_as_in_the_text() {
+        let detector: Detector = "zscore:window=50,threshold=2".parse().unwrap();
+        let other = detector.with("threshold", "4.5").unwrap();
+        assert_eq!(other.to_string(), "zscore:window=50,threshold=4.5");
+        let error = |parameter, text| detector.with(parameter, text).unwrap_err().to_string();
+        assert!(error("season", "day").contains("parameter `season` is unknown"));
+        assert!(error("threshold", "4,min=2").contains("threshold `4,min=2` is not possible"));
+        assert!(error("window", "10").contains("min `30` is more than the 10 samples"));
+        assert!(error("threshold", &format!("0.{}1", "0".repeat(200))).contains("bytes"));
     }
 
     proptest! {
@@ -387,14 +447,17 @@ mod tests {
             alpha in 1e-6..1.0_f64,
             min in 1usize..=WINDOW_LEN_MAX,
             included in any::<bool>(),
+            season in prop::sample::select(Season::ALL.to_vec()),
+            zone in prop::sample::select(vec!["UTC", "Europe/Berlin", "Pacific/Chatham"]),
         ) {
+            let calendar = Calendar { season, zone: zone.parse().unwrap() };
             let own = if included { Own::Included } else { Own::Excluded };
             let min = min.min(window - usize::from(included)).max(1);
             let detector = [
                 Detector::Zscore(Zscore { window, threshold, min, own }),
                 Detector::Robust(Robust { window, threshold, min }),
                 Detector::Ewma(Ewma { alpha, threshold, min }),
-                Detector::Deviation(Deviation { window, threshold, min }),
+                Detector::Deviation(Deviation { window, threshold, min, calendar }),
             ][which];
             let text = detector.to_string();
             prop_assert!(text.len() <= SPEC_LEN_MAX);

@@ -1,10 +1,10 @@
-//! What is said of a sample: learning, constant, normal or anomaly, and why.
+//! What is said of a sample: learning, constant, normal, anomaly or muted, and why.
 
 use std::fmt::Write;
 
 use crate::Sample;
 
-/// The four things that can be said of a sample.
+/// What can be said of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Too few samples before it; not judged.
@@ -15,11 +15,14 @@ pub enum Kind {
     Normal,
     /// Judged, and not as expected.
     Anomaly,
+    /// Judged, and not as expected, in a time for which the series is muted: no anomaly to be told of.
+    Muted,
 }
 
 impl Kind {
     /// All kinds, in the order of their codes in a memory.
-    pub const ALL: [Self; 4] = [Self::Learning, Self::Constant, Self::Normal, Self::Anomaly];
+    pub const ALL: [Self; 5] =
+        [Self::Learning, Self::Constant, Self::Normal, Self::Anomaly, Self::Muted];
 
     /// The word used in answers.
     pub fn as_str(self) -> &'static str {
@@ -28,6 +31,7 @@ impl Kind {
             Self::Constant => "constant",
             Self::Normal => "normal",
             Self::Anomaly => "anomaly",
+            Self::Muted => "muted",
         }
     }
 }
@@ -72,7 +76,7 @@ pub struct Expectation {
 /// What is said of one sample, in full.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict {
-    /// Which of the four things.
+    /// Which of these things.
     pub kind: Kind,
     /// Distance from the expectation in the detector's own unit, in single precision; 0 when nothing was judged.
     pub score: f64,
@@ -100,13 +104,22 @@ impl Verdict {
         self.kind == Kind::Anomaly
     }
 
+    /// The verdict on a sample of a muted time: an anomaly is muted, all else stays.
+    #[must_use]
+    pub fn muted(self) -> Self {
+        let kind = if self.is_anomaly() { Kind::Muted } else { self.kind };
+        Self { kind, ..self }
+    }
+
     /// One sentence for a person: what came, what was expected, how far apart they are.
     pub fn reason(&self, value: f64) -> String {
         let Some(expectation) = self.expectation else {
             return match self.kind {
                 Kind::Learning => "too few samples to judge yet".to_owned(),
                 Kind::Constant => "every sample of the window has the same value".to_owned(),
-                Kind::Normal | Kind::Anomaly => "judged earlier; only the score is kept".to_owned(),
+                Kind::Normal | Kind::Anomaly | Kind::Muted => {
+                    "judged earlier; only the score is kept".to_owned()
+                }
             };
         };
         let Expectation { value: expected, low, high, .. } = expectation;
@@ -126,6 +139,9 @@ impl Verdict {
             short(expected),
             short(self.score)
         );
+        if self.kind == Kind::Muted {
+            text.push_str("; the series is muted at this time");
+        }
         text
     }
 }
@@ -173,7 +189,7 @@ impl Judgement {
 pub struct Judged {
     /// What was judged.
     pub sample: Sample,
-    /// Which of the four things was said of it.
+    /// Which of these things was said of it.
     pub kind: Kind,
     /// The score it was given.
     pub score: f64,
@@ -204,6 +220,17 @@ mod tests {
         );
         assert!(reason(0.0).starts_with("0.000 is below"));
         assert!(reason(400.0).starts_with("400.0 is within"));
+    }
+
+    #[test]
+    fn only_an_anomaly_is_muted() {
+        let expectation = Expectation { head: Head::Deviation, value: 0.0, low: 0.0, high: 0.0 };
+        let muted = Verdict::scored(3.0, 2.0, expectation).muted();
+        assert_eq!((muted.kind, muted.score, muted.is_anomaly()), (Kind::Muted, 3.0, false));
+        assert!(muted.reason(1.0).ends_with("; the series is muted at this time"));
+        for kind in [Kind::Learning, Kind::Constant, Kind::Normal] {
+            assert_eq!(Verdict::unjudged(kind).muted().kind, kind);
+        }
     }
 
     #[test]

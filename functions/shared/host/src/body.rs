@@ -24,6 +24,9 @@ const PACKED_FOLD: usize = 16;
 /// Least room for an unpacked body, in bytes, below which reserving in two steps saves nothing.
 const UNPACKED_ROOM_MIN: usize = 64 << 10;
 
+/// Longest JSON text that is no batch of samples, unpacked, in bytes: twenty times what a configuration may hold.
+const JSON_LEN_MAX: usize = 64 << 10;
+
 /// The samples of a request.
 #[derive(Debug)]
 pub(crate) struct Samples {
@@ -35,11 +38,8 @@ pub(crate) struct Samples {
 
 /// Reads the samples of a request.
 pub(crate) async fn read_samples(app: &App, request: Request) -> Result<Samples, RequestError> {
-    let (parts, body) = request.into_parts();
-    let format = Format::from_content_type(header(&parts.headers, &CONTENT_TYPE).as_deref())?;
-    let encoding = header(&parts.headers, &CONTENT_ENCODING);
     let limits = app.limits();
-    let (sent, mut held) = receive(app, &parts.headers, body).await?;
+    let Sent { format, encoding, bytes: sent, mut held } = receive(app, request).await?;
     let n_bytes = if encoding.is_some() { sent.len() * PACKED_FOLD } else { sent.len() };
     compute(n_bytes, move || {
         let unpacked = unpack(&sent, encoding.as_deref(), &limits, &mut held)?;
@@ -49,6 +49,14 @@ pub(crate) async fn read_samples(app: &App, request: Request) -> Result<Samples,
     .await
 }
 
+/// Reads the body of a request that is one small JSON text.
+pub(crate) async fn read_json(app: &App, request: Request) -> Result<Vec<u8>, RequestError> {
+    let Sent { encoding, bytes, mut held, .. } = receive(app, request).await?;
+    // Unpacked in place, since it has no use for more.
+    let limits = Limits { unpacked_bytes_max: JSON_LEN_MAX, ..app.limits() };
+    Ok(unpack(&bytes, encoding.as_deref(), &limits, &mut held)?.into_owned())
+}
+
 /// All values of a header as one text; bytes that are none become such as no name has.
 fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let values: Vec<Cow<'_, str>> =
@@ -56,8 +64,24 @@ fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     (!values.is_empty()).then(|| values.join(", "))
 }
 
+/// A body as sent, with what its headers say of it.
+struct Sent {
+    format: Format,
+    encoding: Option<String>,
+    bytes: Vec<u8>,
+    held: Held,
+}
+
 /// Reads a body as sent.
-async fn receive(
+async fn receive(app: &App, request: Request) -> Result<Sent, RequestError> {
+    let (parts, body) = request.into_parts();
+    let format = Format::from_content_type(header(&parts.headers, &CONTENT_TYPE).as_deref())?;
+    let encoding = header(&parts.headers, &CONTENT_ENCODING);
+    let (bytes, held) = receive_bytes(app, &parts.headers, body).await?;
+    Ok(Sent { format, encoding, bytes, held })
+}
+
+async fn receive_bytes(
     app: &App,
     headers: &HeaderMap,
     mut body: Body,

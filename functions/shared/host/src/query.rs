@@ -12,7 +12,6 @@ use axum::http::Uri;
 use detector::Series;
 use detector::sample::AT_US_MAX;
 use detector::series::SOURCE_DEFAULT;
-use intake::{Format, Limits};
 
 use crate::error::RequestError;
 
@@ -124,11 +123,9 @@ fn clipped(name: &str) -> String {
     name.get(..name.floor_char_boundary(QUOTED_LEN_MAX)).unwrap_or_default().to_owned()
 }
 
-/// Reads the text of a time with the very rules of a sample's, by making it the time of one.
+/// Reads the text of a time with the very rules of a sample's.
 fn time_us(text: &str) -> Option<i64> {
-    let sample = serde_json::json!({ "metric": "time", "value": 0, "timestamp": text }).to_string();
-    let batch = intake::parse(sample.as_bytes(), Format::Json, &Limits::default()).ok()?;
-    batch.samples.first()?.at_us
+    intake::time_us(&serde_json::Value::from(text).to_string())
 }
 
 #[cfg(test)]

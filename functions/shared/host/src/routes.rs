@@ -2,6 +2,7 @@
 
 mod analyze;
 mod anomalies;
+mod config;
 mod ingest;
 mod operation;
 mod series;
@@ -54,6 +55,13 @@ const SERIES: Route = Route {
     handlers: || get(series::list).delete(series::forget),
 };
 
+const CONFIG: Route = Route {
+    path: "/series/config",
+    methods: &["GET", "PUT", "DELETE"],
+    kind: Kind::Use,
+    handlers: || get(config::get).put(config::put).delete(config::delete),
+};
+
 const ANOMALIES: Route = Route {
     path: "/anomalies",
     methods: &["GET"],
@@ -75,9 +83,9 @@ const fn operation(path: &'static str, handlers: fn() -> MethodRouter<App>) -> R
 pub(crate) fn of(function: Function) -> &'static [Route] {
     const OF_INGEST: &[Route] = &[INGEST, LIVEZ, READYZ, HEALTHZ, METRICS, OPENAPI];
     const OF_ANALYZE: &[Route] =
-        &[ANALYZE, SERIES, ANOMALIES, LIVEZ, READYZ, HEALTHZ, METRICS, OPENAPI];
+        &[ANALYZE, SERIES, CONFIG, ANOMALIES, LIVEZ, READYZ, HEALTHZ, METRICS, OPENAPI];
     const OF_BOTH: &[Route] =
-        &[INGEST, ANALYZE, SERIES, ANOMALIES, LIVEZ, READYZ, HEALTHZ, METRICS, OPENAPI];
+        &[INGEST, ANALYZE, SERIES, CONFIG, ANOMALIES, LIVEZ, READYZ, HEALTHZ, METRICS, OPENAPI];
     match function {
         Function::Ingest => OF_INGEST,
         Function::Analyze => OF_ANALYZE,

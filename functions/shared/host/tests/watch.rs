@@ -117,4 +117,7 @@ fn both_functions_run_under_cargo_lambda_watch_and_share_their_series() {
     assert_eq!((&sent["accepted"], &sent["verdicts"][0]["verdict"]), (&1.into(), &"normal".into()));
     let told = watch.curl(&[], "/analyze?source=checkout&metric=rps");
     assert_eq!(told["judged_count"], 32);
+    let put = ["--request", "PUT", "--json", r#"{"detector":"zscore:window=50,threshold=3"}"#];
+    let put = watch.curl(&put, "/series/config?source=checkout&metric=rps");
+    assert_eq!(put["own_detector"], true, "{put}");
 }

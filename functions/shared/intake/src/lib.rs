@@ -75,4 +75,5 @@ pub use crate::error::{ErrorClass, IntakeError};
 pub use crate::format::Format;
 pub use crate::limits::Limits;
 pub use crate::parse::parse;
+pub use crate::time::time_us;
 pub use crate::unpack::unpack;

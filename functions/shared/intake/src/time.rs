@@ -37,6 +37,11 @@ const UNITS: [(i64, i64); 4] = [
 /// Nanoseconds of a microsecond.
 const NANOS_PER_MICRO: i128 = 1_000;
 
+/// Reads the JSON text of a time by the rules of a sample's, in microseconds; none when it is no time.
+pub fn time_us(json: &str) -> Option<i64> {
+    at_us(json).ok()
+}
+
 /// Reads the JSON text of a time: a number, or a string that holds one or an RFC 3339 time with an
 /// offset.
 pub(crate) fn at_us(raw: &str) -> Result<i64, Fault> {

@@ -12,7 +12,9 @@ use crate::answers::{
     WorstAnswer,
 };
 use crate::error::ServiceError;
+use crate::fate::Said;
 use crate::service::Service;
+use crate::writer::{judge_under, say};
 
 /// Anomalies in the answer about one series; more are read from the list of anomalies.
 const ANOMALIES_TOLD: usize = 20;
@@ -45,10 +47,10 @@ impl Service {
         series: Series,
     ) -> Result<AnalyzeAnswer, ServiceError> {
         let key = SeriesKey::new(tenant.clone(), series);
-        let mut state = self.store().read(&key).await?.ok_or(ServiceError::NotFound)?;
+        let mut state = self.read(&key).await?;
         if !state.inbox.is_empty() {
             match self.writer().drain(&key).await {
-                Ok(()) => state = self.store().read(&key).await?.ok_or(ServiceError::NotFound)?,
+                Ok(()) => state = self.read(&key).await?,
                 Err(error) => warn!(%error, "samples wait and cannot be judged"),
             }
         }
@@ -59,13 +61,11 @@ impl Service {
         Ok(AnalyzeAnswer {
             series: SeriesName::from(key.series()),
             detector: memory.detector.to_string(),
+            configured: state.config.is_some(),
+            own_detector: memory.is_own,
             window: WindowAnswer::of(read_by(&memory.detector, judge.window().judged())),
             last: memory.last.as_ref().map(PointAnswer::of),
-            learning: LearningAnswer {
-                ready: learning.is_ready(),
-                seen: learning.seen,
-                needed: learning.needed,
-            },
+            learning: LearningAnswer::of(&learning),
             pending: state.inbox.len(),
             judged_count: memory.counters.judged,
             late_count: memory.counters.late,
@@ -75,15 +75,20 @@ impl Service {
         })
     }
 
-    /// The judge of a stored series, for reading: with the detector that it was judged by, whichever that is.
+    /// A series that has samples.
+    async fn read(&self, key: &SeriesKey) -> Result<State, ServiceError> {
+        let state = self.store().read(key).await?.filter(|state| !state.has_no_sample());
+        state.ok_or(ServiceError::NotFound)
+    }
+
+    /// The judge of a stored series, for reading: its own, or the one that it was judged by, whichever that is.
     fn restored(&self, state: &State) -> Judge {
         let stored = state.memory.as_deref().and_then(Memory::decode);
-        let deployed = stored.map_or(self.deployed(), |it| Deployed {
+        let deployed = stored.filter(|it| !it.is_own).map_or(self.deployed(), |it| Deployed {
             detector: it.detector,
             generation: it.generation,
         });
-        Judge::restore(deployed, state.memory.as_deref(), state.window.clone())
-            .unwrap_or_else(|_| Judge::new(deployed.detector))
+        judge_under(deployed, state).unwrap_or_else(|_| Judge::new(deployed.detector))
     }
 
     /// The series of a tenant with the most recent anomalies.
@@ -143,11 +148,15 @@ impl Service {
                 answer.rejected.push(incoming.reject(Code::Conflict, detail));
                 continue;
             }
-            let judgement = judge.judge(*sample);
+            let Said { judgement, learning } = say(&mut judge, *sample);
             answer.judged += 1;
             answer.anomalies += usize::from(judgement.verdict.is_anomaly());
             let series = SeriesName::from(&incoming.series);
-            answer.verdicts.push(VerdictAnswer { series, point: PointAnswer::of(&judgement) });
+            answer.verdicts.push(VerdictAnswer {
+                series,
+                point: PointAnswer::of(&judgement),
+                learning: learning.as_ref().map(LearningAnswer::of),
+            });
         }
         answer.rejected.sort_by_key(|rejection| rejection.index);
         answer
@@ -178,8 +187,8 @@ impl Service {
         let key = SeriesKey::new(tenant.clone(), series);
         let mut anomalies =
             self.store().anomalies(&key, range.since_us, store::ANOMALIES_KEPT_MAX).await?;
-        if anomalies.is_empty() && self.store().read(&key).await?.is_none() {
-            return Err(ServiceError::NotFound);
+        if anomalies.is_empty() {
+            self.read(&key).await?;
         }
         anomalies
             .retain(|it| range.before_us.is_none_or(|before_us| it.sample.at_us() < before_us));

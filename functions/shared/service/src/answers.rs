@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use detector::{Judged, Judgement, Series};
+use detector::{Judged, Judgement, Learning, Series, SeriesConfig};
 use intake::Rejection;
 use serde::{Serialize, Serializer};
 
@@ -85,6 +85,9 @@ pub struct VerdictAnswer {
     /// The sample and what is said of it.
     #[serde(flatten)]
     pub point: PointAnswer,
+    /// How far learning was after it: where the verdict is `learning`, and was given for this request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learning: Option<LearningAnswer>,
 }
 
 /// One point of a series with what is said of it.
@@ -95,7 +98,7 @@ pub struct PointAnswer {
     pub timestamp: i64,
     /// Its value.
     pub value: f64,
-    /// `learning`, `constant`, `normal` or `anomaly`; null when the verdict is not known any more.
+    /// `learning`, `constant`, `normal`, `anomaly` or `muted`; null when the verdict is not known any more.
     pub verdict: Option<&'static str>,
     /// The head that spoke.
     pub head: Option<&'static str>,
@@ -154,6 +157,10 @@ pub struct AnalyzeAnswer {
     pub series: SeriesName,
     /// The text of the detector that judges it.
     pub detector: String,
+    /// Whether the series has a configuration.
+    pub configured: bool,
+    /// Whether the detector is the series' own, and not that of the deployment.
+    pub own_detector: bool,
     /// Statistics of the samples that the detector reads.
     pub window: Option<WindowAnswer>,
     /// The newest sample with what was said of it.
@@ -230,6 +237,22 @@ pub struct LearningAnswer {
     pub seen: usize,
     /// Samples needed.
     pub needed: usize,
+    /// When there will be enough if the series keeps its pace, in Unix milliseconds; none once there are, or while
+    /// fewer than two samples are known.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "some_milliseconds")]
+    pub ready_at: Option<i64>,
+}
+
+impl LearningAnswer {
+    /// How far learning is.
+    pub fn of(learning: &Learning) -> Self {
+        Self {
+            ready: learning.is_ready(),
+            seen: learning.seen,
+            needed: learning.needed,
+            ready_at: learning.ready_at_us,
+        }
+    }
 }
 
 /// Consecutive anomalies.
@@ -327,6 +350,49 @@ pub struct SweepAnswer {
     pub failed: usize,
 }
 
+/// The configuration of one series.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ConfigAnswer {
+    /// Its name.
+    #[serde(flatten)]
+    pub series: SeriesName,
+    /// Whether the series has a configuration; without one it follows the deployment in everything.
+    pub configured: bool,
+    /// The text of the detector: its own, or that of this deployment.
+    pub detector: String,
+    /// Whether the detector is the series' own.
+    pub own_detector: bool,
+    /// The times in which its anomalies are muted.
+    pub muted: Vec<MutedAnswer>,
+    /// Grows with each configuration of the series; 0 where it has none.
+    pub revision: i64,
+}
+
+/// A time in which anomalies are muted.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MutedAnswer {
+    /// Its begin, in Unix milliseconds.
+    #[serde(serialize_with = "milliseconds")]
+    pub from: i64,
+    /// Its end, which is not part of it, in Unix milliseconds.
+    #[serde(serialize_with = "milliseconds")]
+    pub until: i64,
+    /// Why; possibly empty.
+    pub reason: String,
+}
+
+impl MutedAnswer {
+    /// The muted windows of a configuration.
+    pub fn of(config: &SeriesConfig) -> Vec<Self> {
+        let muted = config.muted().iter().map(|it| Self {
+            from: it.from_us(),
+            until: it.until_us(),
+            reason: it.reason().to_owned(),
+        });
+        muted.collect()
+    }
+}
+
 /// Writes microseconds as milliseconds: whole ones as an integer, others with their exact fraction.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
 fn milliseconds<S: Serializer>(at_us: &i64, serializer: S) -> Result<S::Ok, S::Error> {
@@ -335,6 +401,14 @@ fn milliseconds<S: Serializer>(at_us: &i64, serializer: S) -> Result<S::Ok, S::E
     } else {
         // The shortest text of this double has all three digits until the year 2248.
         serializer.serialize_f64(*at_us as f64 / 1e3)
+    }
+}
+
+#[expect(clippy::ref_option, reason = "serde passes fields by reference")]
+fn some_milliseconds<S: Serializer>(at_us: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at_us {
+        Some(at_us) => milliseconds(at_us, serializer),
+        None => serializer.serialize_none(),
     }
 }
 

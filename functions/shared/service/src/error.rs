@@ -3,6 +3,8 @@
 use store::StoreError;
 use thiserror::Error;
 
+use crate::config_request::ConfigRequestError;
+
 /// Why a use case had no answer.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -10,6 +12,9 @@ pub enum ServiceError {
     /// Nothing is known of the series.
     #[error("the series is unknown: one that has sent samples is wanted")]
     NotFound,
+    /// What is wanted of the series cannot be.
+    #[error(transparent)]
+    Config(#[from] ConfigRequestError),
     /// The store did not do its part.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -23,6 +28,7 @@ impl ServiceError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotFound => "series_unknown",
+            Self::Config(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Metrics(_) => "metrics_failed",
         }
@@ -35,7 +41,16 @@ impl ServiceError {
 
     /// Whether the request was wrong, and not the store.
     pub fn is_invalid(&self) -> bool {
-        matches!(self, Self::Store(StoreError::CursorInvalid { .. }))
+        match self {
+            Self::Store(StoreError::CursorInvalid { .. }) => true,
+            Self::Config(error) => error.is_malformed(),
+            _ => false,
+        }
+    }
+
+    /// Whether the request could be read, and asks for what cannot be.
+    pub fn is_unacceptable(&self) -> bool {
+        matches!(self, Self::Config(error) if !error.is_malformed())
     }
 
     /// Whether the same request may succeed later.

@@ -4,22 +4,40 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use detector::{Judgement, RestoreError};
+use detector::{Judgement, Learning, RestoreError};
 use store::{Class, NewSample, State, StoreError};
 use thiserror::Error;
 
 /// What became of one sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Fate {
-    /// Stored by this request; the verdict is not known any more when another writer judged it and its place in the
-    /// window is gone.
-    Accepted { at_us: i64, judgement: Option<Judgement> },
+    /// Stored by this request.
+    Accepted(Told),
     /// Stored by an earlier request.
-    Duplicate { at_us: i64, judgement: Option<Judgement> },
+    Duplicate(Told),
     /// Another value was stored at its time.
     Conflict { stored: f64 },
     /// Older than all that is kept.
     TooOld,
+}
+
+/// What is known of a stored sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Told {
+    /// Its time, in microseconds.
+    pub(crate) at_us: i64,
+    /// What was said of it; not known any more when another writer judged it and its place in the window is gone.
+    pub(crate) judgement: Option<Judgement>,
+    /// How far learning was after it, where this writer judged it and the series was still learning.
+    pub(crate) learning: Option<Learning>,
+}
+
+/// What this writer said of a sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Said {
+    pub(crate) judgement: Judgement,
+    /// How far learning was after it, where the series was still learning.
+    pub(crate) learning: Option<Learning>,
 }
 
 /// Why samples could not be written; sending them again is safe.
@@ -99,12 +117,7 @@ impl Round {
             Class::Duplicate { at_us, judgement: None } => {
                 Place::Waiting { at_us, is_ours: was_ours }
             }
-            Class::Duplicate { at_us, judgement } if was_ours => {
-                Place::Known(Fate::Accepted { at_us, judgement })
-            }
-            Class::Duplicate { at_us, judgement } => {
-                Place::Known(Fate::Duplicate { at_us, judgement })
-            }
+            Class::Duplicate { at_us, judgement } => known(at_us, was_ours, judgement),
             Class::Conflict { stored } => Place::Known(Fate::Conflict { stored }),
             Class::TooOld => Place::Known(Fate::TooOld),
             Class::Full => Place::Missing { at_us: None },
@@ -112,14 +125,15 @@ impl Round {
     }
 
     /// Notes what this writer judged and stored.
-    pub(crate) fn resolve(&mut self, judgements: &[Judgement]) {
-        let by_time: HashMap<i64, &Judgement> =
-            judgements.iter().map(|it| (it.sample.at_us(), it)).collect();
+    pub(crate) fn resolve(&mut self, said: &[Said]) {
+        let by_time: HashMap<i64, &Said> =
+            said.iter().map(|it| (it.judgement.sample.at_us(), it)).collect();
         for place in &mut self.places {
             if let Place::Waiting { at_us, is_ours } = *place
-                && let Some(judgement) = by_time.get(&at_us)
+                && let Some(Said { judgement, learning }) = by_time.get(&at_us)
             {
-                *place = known(at_us, is_ours, Some(**judgement));
+                let told = Told { at_us, judgement: Some(*judgement), learning: *learning };
+                *place = of_told(is_ours, told);
             }
         }
     }
@@ -180,11 +194,8 @@ impl Round {
             else {
                 continue;
             };
-            if let Place::Known(
-                Fate::Accepted { judgement, .. } | Fate::Duplicate { judgement, .. },
-            ) = place
-            {
-                *judgement = Some(*full);
+            if let Place::Known(Fate::Accepted(told) | Fate::Duplicate(told)) = place {
+                told.judgement = Some(*full);
             }
         }
     }
@@ -200,17 +211,14 @@ impl Round {
 }
 
 fn known(at_us: i64, is_ours: bool, judgement: Option<Judgement>) -> Place {
-    Place::Known(if is_ours {
-        Fate::Accepted { at_us, judgement }
-    } else {
-        Fate::Duplicate { at_us, judgement }
-    })
+    of_told(is_ours, Told { at_us, judgement, learning: None })
+}
+
+fn of_told(is_ours: bool, told: Told) -> Place {
+    Place::Known(if is_ours { Fate::Accepted(told) } else { Fate::Duplicate(told) })
 }
 
 fn incomplete(place: &Place) -> Option<Judgement> {
-    let Place::Known(Fate::Accepted { judgement, .. } | Fate::Duplicate { judgement, .. }) = place
-    else {
-        return None;
-    };
-    judgement.filter(|it| it.verdict.is_anomaly() && it.verdict.expectation.is_none())
+    let Place::Known(Fate::Accepted(told) | Fate::Duplicate(told)) = place else { return None };
+    told.judgement.filter(|it| it.verdict.is_anomaly() && it.verdict.expectation.is_none())
 }

@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use detector::{Judgement, Kind, Series};
+use detector::{Kind, Series};
 use futures_util::stream::{self, StreamExt};
 use intake::{Batch, Code, Incoming, Rejection};
 use store::{NewSample, SeriesKey, Tenant};
 use tracing::{info, warn};
 
-use crate::answers::{IngestAnswer, PointAnswer, SeriesName, VerdictAnswer, VerdictsWanted};
+use crate::answers::{
+    IngestAnswer, LearningAnswer, PointAnswer, SeriesName, VerdictAnswer, VerdictsWanted,
+};
 use crate::clock::now_us;
-use crate::fate::{Fate, WriteError};
+use crate::fate::{Fate, Told, WriteError};
 use crate::service::Service;
 
 /// Series of one request written at once: enough to fill the connection, few enough that the last of them does not
@@ -125,14 +127,14 @@ fn tell(
     wanted: VerdictsWanted,
 ) {
     match fate {
-        Ok(Fate::Accepted { at_us, judgement }) => {
+        Ok(Fate::Accepted(told)) => {
             answer.accepted += 1;
-            answer.late += usize::from(judgement.is_some_and(|it| it.late));
-            tell_verdict(answer, sample, at_us, judgement, wanted);
+            answer.late += usize::from(told.judgement.is_some_and(|it| it.late));
+            tell_verdict(answer, sample, &told, wanted);
         }
-        Ok(Fate::Duplicate { at_us, judgement }) => {
+        Ok(Fate::Duplicate(told)) => {
             answer.duplicates += 1;
-            tell_verdict(answer, sample, at_us, judgement, wanted);
+            tell_verdict(answer, sample, &told, wanted);
         }
         Ok(Fate::TooOld) => answer.too_old += 1,
         Ok(Fate::Conflict { stored }) => {
@@ -146,23 +148,21 @@ fn tell(
     }
 }
 
-fn tell_verdict(
-    answer: &mut IngestAnswer,
-    sample: &Incoming,
-    at_us: i64,
-    judgement: Option<Judgement>,
-    wanted: VerdictsWanted,
-) {
+fn tell_verdict(answer: &mut IngestAnswer, sample: &Incoming, told: &Told, wanted: VerdictsWanted) {
     let is_wanted = match wanted {
         VerdictsWanted::All => true,
-        VerdictsWanted::Anomalies => judgement.is_some_and(|it| it.verdict.is_anomaly()),
+        VerdictsWanted::Anomalies => told.judgement.is_some_and(|it| it.verdict.is_anomaly()),
         VerdictsWanted::None => false,
     };
     if is_wanted {
-        let point = judgement.map_or_else(
-            || PointAnswer::forgotten(at_us, sample.value),
+        let point = told.judgement.map_or_else(
+            || PointAnswer::forgotten(told.at_us, sample.value),
             |judgement| PointAnswer::of(&judgement),
         );
-        answer.verdicts.push(VerdictAnswer { series: SeriesName::from(&sample.series), point });
+        answer.verdicts.push(VerdictAnswer {
+            series: SeriesName::from(&sample.series),
+            point,
+            learning: told.learning.as_ref().map(LearningAnswer::of),
+        });
     }
 }

@@ -8,6 +8,8 @@ mod fate;
 mod writer;
 
 mod analyze;
+mod config_request;
+mod configure;
 mod ingest;
 mod service;
 
@@ -24,6 +26,7 @@ pub use analyze::AnomalyRange;
 pub use answers::{IngestAnswer, VerdictsWanted};
 pub use clock::now_us;
 pub use config::{Config, ConfigError};
+pub use config_request::{ConfigRequest, ConfigRequestError};
 pub use error::ServiceError;
 pub use metrics::RequestFacts;
 pub use service::{Role, Service, store_for};

@@ -139,7 +139,7 @@ pub(crate) fn render(totals: &BTreeMap<String, u64>) -> Result<String, prometheu
         ),
         counter(
             totals,
-            ("commit_conflicts_total", "Commits that found another version."),
+            ("commit_conflicts_total", "Commits that found another version or configuration."),
             "commit_conflicts",
             &[],
             &[""],

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use detector::{Deployed, Judgement};
+use detector::{Deployed, Judgement, SeriesConfig};
 use store::{
     Appended, Commit, Committed, Listed, NewSample, Page, SeriesKey, SeriesStore, State,
     StoreError, Tenant,
@@ -84,6 +84,14 @@ impl SeriesStore for Timed {
 
     async fn pending(&self, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
         self.timed("list", self.inner.pending(limit)).await
+    }
+
+    async fn configure(&self, key: &SeriesKey, config: &SeriesConfig) -> Result<i64, StoreError> {
+        self.timed("commit", self.inner.configure(key, config)).await
+    }
+
+    async fn unconfigure(&self, key: &SeriesKey) -> Result<bool, StoreError> {
+        self.timed("commit", self.inner.unconfigure(key)).await
     }
 
     async fn forget(&self, key: &SeriesKey) -> Result<bool, StoreError> {

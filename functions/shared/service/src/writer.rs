@@ -7,14 +7,14 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use detector::{Deployed, Judge, Judgement, Origin};
+use detector::{Deployed, Judge, Judgement, Kind, Origin, RestoreError, Sample, SeriesConfig};
 use store::{
     APPEND_MAX, Commit, Committed, INBOX_READ_MAX, NewSample, SeriesKey, SeriesStore, State,
 };
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-use crate::fate::{Fate, Round, WriteError};
+use crate::fate::{Fate, Round, Said, WriteError};
 
 /// Most rounds of commit for one append: each conflict is another writer's progress, so more means a broken store.
 const COMMITS_MAX: usize = 64;
@@ -131,7 +131,15 @@ struct Rounds {
 struct Known {
     /// The version that the store will have when the commit under way succeeds; 0 when none is known.
     version: i64,
-    judge: Option<Judge>,
+    held: Option<Held>,
+}
+
+/// The judge of a series, and the configuration that it judges under.
+#[derive(Debug)]
+struct Held {
+    judge: Judge,
+    /// 0 for none.
+    revision: i64,
 }
 
 impl Drop for Rounds {
@@ -246,9 +254,9 @@ impl Rounds {
         for _ in 0..COMMITS_MAX {
             let Some(waiting) = state.filter(|state| !state.inbox.is_empty()) else { break };
             state = match self.judge_and_commit(&waiting).await? {
-                Outcome::Stored(judgements) => {
-                    round.resolve(&judgements);
-                    self.after_commit(&mut round, judgements.len()).await?
+                Outcome::Stored(said) => {
+                    round.resolve(&said);
+                    self.after_commit(&mut round, said.len()).await?
                 }
                 Outcome::Conflict(now) => {
                     round.resolve_by_others(&now);
@@ -290,17 +298,19 @@ impl Rounds {
     }
 
     async fn judge_and_commit(&self, waiting: &State) -> Result<Outcome, WriteError> {
-        let Some(mut judge) = self.judge_of(waiting)? else {
+        let Some(mut held) = self.judge_of(waiting)? else {
             // What was known is known no more, since a commit between failed: read it.
             let now = self.inner.store.read(&self.key).await?.unwrap_or_default();
             return Ok(Outcome::Conflict(now));
         };
-        let judgements: Vec<Judgement> =
-            waiting.inbox.iter().map(|sample| judge.judge(*sample)).collect();
-        let memory = judge.memory();
+        let said: Vec<Said> =
+            waiting.inbox.iter().map(|sample| say(&mut held.judge, *sample)).collect();
+        let judgements: Vec<Judgement> = said.iter().map(|it| it.judgement).collect();
+        let memory = held.judge.memory();
         let newest_us = judgements.iter().map(|it| it.sample.at_us()).max().unwrap_or_default();
         let commit = Commit {
             version: waiting.version,
+            revision: held.revision,
             memory: memory.encode(),
             cursor_us: memory.cursor_us.unwrap_or(newest_us),
             floor_us: memory.floor_us,
@@ -308,36 +318,35 @@ impl Rounds {
         };
         // The version of a first commit is the store's to choose; those that follow count up.
         let next_version = if waiting.version == 0 { 0 } else { waiting.version + 1 };
-        *self.known() = Known { version: next_version, judge: None };
+        *self.known() = Known { version: next_version, held: None };
         let committed = self.inner.store.commit(&self.key, &commit).await;
         *self.known() = match committed {
-            Ok(Committed::Done { version }) => Known { version, judge: Some(judge) },
+            Ok(Committed::Done { version }) => Known { version, held: Some(held) },
             _ => Known::default(),
         };
         Ok(match committed? {
-            Committed::Done { .. } => Outcome::Stored(commit.judgements),
+            Committed::Done { .. } => Outcome::Stored(said),
             Committed::Conflict(now) => Outcome::Conflict(now),
         })
     }
 
     /// The judge of the series as it is stored; none when the store spared us what we do not hold any more.
-    fn judge_of(&self, waiting: &State) -> Result<Option<Judge>, WriteError> {
+    fn judge_of(&self, waiting: &State) -> Result<Option<Held>, WriteError> {
         if waiting.is_known {
             let known = std::mem::take(&mut *self.known());
-            return Ok(known.judge.filter(|_| known.version == waiting.version));
+            return Ok(known.held.filter(|_| known.version == waiting.version));
         }
-        let judge =
-            Judge::restore(self.inner.deployed, waiting.memory.as_deref(), waiting.window.clone())?;
+        let judge = judge_under(self.inner.deployed, waiting)?;
         match judge.origin() {
             Origin::Relearned => {
                 warn!(series = ?self.key.series(), "memory lost, relearned from the window");
             }
             Origin::Migrated => {
-                info!(series = ?self.key.series(), "memory migrated to this generation");
+                info!(series = ?self.key.series(), detector = %judge.memory().detector, "memory migrated to another detector");
             }
             Origin::New | Origin::Stored => {}
         }
-        Ok(Some(judge))
+        Ok(Some(Held { judge, revision: waiting.revision() }))
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -357,6 +366,20 @@ impl Rounds {
     }
 }
 
+/// The judge of a series as it is stored, under its own configuration where it has one.
+pub(crate) fn judge_under(deployed: Deployed, state: &State) -> Result<Judge, RestoreError> {
+    let none = SeriesConfig::default();
+    let config = state.config.as_ref().map_or(&none, |it| &it.config);
+    Judge::restore_configured(deployed, config, state.memory.as_deref(), state.window.clone())
+}
+
+/// Judges a sample, and says how far learning is while the series learns.
+pub(crate) fn say(judge: &mut Judge, sample: Sample) -> Said {
+    let judgement = judge.judge(sample);
+    let is_learning = judgement.verdict.kind == Kind::Learning;
+    Said { judgement, learning: is_learning.then(|| judge.learning()) }
+}
+
 /// The first requests of a queue: as many as fit one append, at least one.
 fn take_works(waiting: &mut VecDeque<Work>) -> Vec<Work> {
     let (mut works, mut n_samples) = (Vec::new(), 0);
@@ -371,6 +394,6 @@ fn take_works(waiting: &mut VecDeque<Work>) -> Vec<Work> {
 }
 
 enum Outcome {
-    Stored(Vec<Judgement>),
+    Stored(Vec<Said>),
     Conflict(State),
 }

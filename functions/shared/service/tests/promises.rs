@@ -4,12 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use detector::{Detector, Judge, Sample, Series};
+use detector::{Deployed, Detector, Judge, Sample, Series};
 use intake::{Batch, Code, Incoming};
 use service::{
-    Config, IngestAnswer, Role, Service, ServiceError, VerdictsWanted, now_us, store_for,
+    Config, ConfigRequest, IngestAnswer, Role, Service, ServiceError, VerdictsWanted, now_us,
+    store_for,
 };
 use store::Tenant;
 use store::testbed::RedisServer;
@@ -407,4 +409,237 @@ async fn a_long_request_that_failed_at_its_start_loses_nothing_when_it_is_sent_a
     }
     let told = service.analyze(&Tenant::default(), series("rps")).await.unwrap();
     assert_eq!((resent.rejected.len(), told.judged_count), (0, 5_000));
+}
+
+async fn configure(service: &Service, body: &str) -> service::answers::ConfigAnswer {
+    let request = ConfigRequest::parse(body.as_bytes()).unwrap();
+    service.configure(&Tenant::default(), series("rps"), request).await.unwrap()
+}
+
+async fn unconfigure(service: &Service) {
+    service.unconfigure(&Tenant::default(), series("rps")).await.unwrap();
+}
+
+async fn told(service: &Service) -> service::answers::AnalyzeAnswer {
+    service.analyze(&Tenant::default(), series("rps")).await.unwrap()
+}
+
+/// All time there is.
+const MUTED: &str = r#"{"muted":[{"from":0,"until":"2200-01-01T00:00:00Z","reason":"drill"}]}"#;
+
+#[tokio::test]
+async fn a_configuration_counts_at_once_on_every_replica_in_the_midst_of_writing() {
+    let server = RedisServer::start();
+    let replicas = [replica(&server), replica(&server), replica(&server)];
+    send(&replicas[0], wave(0..300)).await;
+    let (next, is_over) = (AtomicI64::new(300), AtomicBool::new(false));
+    let sample = |value: f64| {
+        let i = next.fetch_add(1, Ordering::Relaxed);
+        batch_of("rps", [(Some(minute(i)), value + (i % 7) as f64)])
+    };
+    // Writers without a pause, so that one replica always holds a judge, and only the change of another outdates it.
+    let busy = (0..12).map(|writer| {
+        let (service, sample, is_over) = (&replicas[0], &sample, &is_over);
+        async move {
+            // Not in step, or all would wait for one round and none for the next.
+            tokio::time::sleep(Duration::from_millis(writer)).await;
+            while !is_over.load(Ordering::Relaxed) {
+                send(service, sample(300.0)).await;
+            }
+        }
+    });
+    let changes = async {
+        let (mut n_muted, mut n_told) = (0, 0);
+        for round in 0..20_usize {
+            let is_muted = round % 2 == 0;
+            if is_muted {
+                configure(&replicas[1 + round % 2], MUTED).await;
+            } else {
+                unconfigure(&replicas[1 + round % 2]).await;
+            }
+            // By the busy one alone, and by all of them.
+            let service = |i| &replicas[if round % 4 < 2 { 0 } else { i % 3_usize }];
+            let spikes = (0..9).map(|i| send(service(i), sample(1e6)));
+            for answer in futures_util::future::join_all(spikes).await {
+                for verdict in answer.verdicts {
+                    let kind = verdict.point.verdict;
+                    n_muted += usize::from(kind == Some("muted"));
+                    n_told += usize::from(kind == Some("anomaly"));
+                    let wrong = if is_muted { "anomaly" } else { "muted" };
+                    assert_ne!(kind, Some(wrong), "round {round}: {verdict:?}");
+                }
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+        assert!(n_muted > 10 && n_told > 10, "{n_muted} muted, {n_told} told");
+    };
+    tokio::join!(futures_util::future::join_all(busy), changes);
+}
+
+/// The memory and window of the series, as they are stored.
+async fn stored(server: &RedisServer) -> store::State {
+    let store = store_for(&config(&[("REDIS_URL", &server.url())]), Role::Shared).unwrap();
+    let key = store::SeriesKey::new(Tenant::default(), series("rps"));
+    store.read(&key).await.unwrap().unwrap()
+}
+
+/// The judge of a stored series, as `deployed` would restore it.
+fn restored(deployed: Deployed, state: &store::State) -> Judge {
+    let config = state.config.as_ref().map(|it| it.config.clone()).unwrap_or_default();
+    let memory = state.memory.as_deref();
+    Judge::restore_configured(deployed, &config, memory, state.window.clone()).unwrap()
+}
+
+#[tokio::test]
+async fn deployments_side_by_side_migrate_a_configured_series_once_and_back_once() {
+    let server = RedisServer::start();
+    let url = server.url();
+    let lower = replica(&server);
+    let zscore = ("TIDEMARK_DETECTOR", "zscore");
+    let higher = service(&[("REDIS_URL", &url), zscore, ("TIDEMARK_DETECTOR_GENERATION", "1")]);
+    let deployed = Deployed { detector: "zscore".parse().unwrap(), generation: 1 };
+    send(&higher, wave(0..200)).await;
+
+    let (put, back) = (200, 300);
+    for (from, until) in [(put, back), (back, 400)] {
+        if from == put {
+            let answer = configure(&lower, r#"{"detector":"ewma:alpha=0.2,threshold=5"}"#).await;
+            assert!(answer.configured && answer.own_detector && answer.revision > 0);
+            assert_eq!(answer.detector, "ewma:alpha=0.2,threshold=5");
+        } else {
+            unconfigure(&lower).await;
+        }
+        // One migration, and no other for as long as the two take turns.
+        let mut offline = restored(deployed, &stored(&server).await);
+        assert_eq!(offline.origin(), detector::Origin::Migrated);
+        for i in from..until {
+            let service = if i % 2 == 0 { &higher } else { &lower };
+            assert_eq!(send(service, wave(i..i + 1)).await.accepted, 1);
+            offline.judge(Sample::new(minute(i), value(i)).unwrap());
+        }
+        let state = stored(&server).await;
+        let mut memory = detector::Memory::decode(&state.memory.unwrap()).unwrap();
+        memory.version = offline.memory().version;
+        assert_eq!(&memory, offline.memory());
+        assert_eq!(memory.counters.judged, until as u64);
+        for service in [&lower, &higher] {
+            let told = told(service).await;
+            assert_eq!((told.configured, told.own_detector), (from == put, from == put));
+            assert_eq!(told.detector, memory.detector.to_string());
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_mismatch_arises_from_a_configuration() {
+    let server = RedisServer::start();
+    let one = replica(&server);
+    let other = service(&[("REDIS_URL", &server.url()), ("TIDEMARK_DETECTOR", "zscore")]);
+    send(&one, wave(0..50)).await;
+    assert_eq!(send(&other, wave(50..51)).await.rejected[0].code, Code::DetectorMismatch);
+    configure(&one, r#"{"detector":"robust:window=40,threshold=4"}"#).await;
+    for i in 51..71 {
+        let service = if i % 2 == 0 { &one } else { &other };
+        assert_eq!(send(service, wave(i..i + 1)).await.rejected.len(), 0);
+    }
+    assert_eq!(told(&other).await.detector, "robust:window=40,threshold=4");
+}
+
+#[tokio::test]
+async fn a_muted_anomaly_is_told_as_muted_and_counted_nowhere() {
+    let server = RedisServer::start();
+    for service in [service(&[]), replica(&server)] {
+        send(&service, wave(0..200)).await;
+        let before = told(&service).await;
+        let answer = configure(&service, MUTED).await;
+        assert!(answer.configured && !answer.own_detector);
+        assert_eq!((answer.muted.len(), answer.muted[0].reason.as_str()), (1, "drill"));
+        let spike = || batch_of("rps", [(Some(minute(200)), 90_000.0)]);
+        let said = send(&service, spike()).await;
+        let point = &said.verdicts[0].point;
+        assert_eq!((point.verdict, point.head), (Some("muted"), Some("deviation")));
+        assert!(point.reason.as_ref().unwrap().contains("muted"));
+        let again = send(&service, spike()).await;
+        assert_eq!((again.duplicates, again.verdicts[0].point.verdict), (1, Some("muted")));
+        let anomalies = VerdictsWanted::Anomalies;
+        let quiet = service.ingest(&Tenant::default(), spike(), anomalies).await;
+        assert!(quiet.verdicts.is_empty());
+
+        let after = told(&service).await;
+        assert_eq!(after.last.unwrap().verdict, Some("muted"));
+        assert_eq!((after.anomaly_count, after.episode), (before.anomaly_count, None));
+        assert_eq!((after.anomalies, after.configured), (before.anomalies, true));
+        let metrics = service.metrics().await.unwrap();
+        let total = format!("anomalies_total{{head=\"deviation\"}} {}", before.anomaly_count);
+        assert!(metrics.contains(&total), "{metrics}");
+
+        unconfigure(&service).await;
+        let loud = send(&service, batch_of("rps", [(Some(minute(201)), 1e9)])).await;
+        assert_eq!(loud.verdicts[0].point.verdict, Some("anomaly"));
+    }
+}
+
+#[tokio::test]
+async fn a_series_may_be_configured_before_its_first_sample() {
+    let server = RedisServer::start();
+    for service in [service(&[]), replica(&server)] {
+        let tenant = Tenant::default();
+        let unknown = service.series_config(&tenant, series("rps")).await.unwrap_err();
+        assert!(unknown.is_not_found());
+        assert!(service.unconfigure(&tenant, series("rps")).await.unwrap_err().is_not_found());
+        let put = configure(&service, r#"{"detector":"zscore:window=40,threshold=3"}"#).await;
+        assert_eq!(service.series_config(&tenant, series("rps")).await.unwrap(), put);
+        assert!(service.analyze(&tenant, series("rps")).await.unwrap_err().is_not_found());
+        assert_eq!(service.summary(&tenant).await.unwrap().series_count, 0);
+        send(&service, wave(0..30)).await;
+        assert_eq!(told(&service).await.detector, "zscore:window=40,threshold=3");
+        service.forget(&tenant, series("rps")).await.unwrap();
+        assert!(service.series_config(&tenant, series("rps")).await.unwrap_err().is_not_found());
+    }
+}
+
+#[tokio::test]
+async fn a_configuration_costs_no_round_trip() {
+    let server = RedisServer::start();
+    let service = replica(&server);
+    configure(&service, r#"{"detector":"zscore:window=40,threshold=3"}"#).await;
+    for i in 0..40 {
+        send(&service, wave(i..i + 1)).await;
+    }
+    let metrics = service.metrics().await.unwrap();
+    for (operation, n) in [("append", 40), ("commit", 40 + 1), ("read", 0)] {
+        let count =
+            format!("store_command_duration_seconds_count{{operation=\"{operation}\"}} {n}");
+        assert!(metrics.contains(&count), "{count} in {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn a_detector_is_wanted_that_can_be() {
+    let service = service(&[]);
+    let request = ConfigRequest::parse(br#"{"season":"day"}"#).unwrap();
+    let error = service.configure(&Tenant::default(), series("rps"), request).await.unwrap_err();
+    assert!(error.is_unacceptable() && !error.is_unavailable());
+    assert!(error.to_string().contains("`season`"), "{error}");
+}
+
+#[tokio::test]
+async fn learning_says_how_far_it_is_and_when_it_will_be_done() {
+    let service = service(&[("TIDEMARK_DETECTOR", "zscore:window=50,threshold=3")]);
+    let first = send(&service, wave(0..12)).await;
+    let progress: Vec<_> = first.verdicts.iter().map(|it| it.learning.unwrap()).collect();
+    assert_eq!((progress[0].seen, progress[0].ready_at), (1, None));
+    for (i, learning) in progress.iter().enumerate().skip(1) {
+        assert_eq!((learning.ready, learning.seen, learning.needed), (false, i + 1, 30));
+        assert_eq!(learning.ready_at, Some(minute(29)));
+    }
+    let told_then = told(&service).await;
+    assert_eq!(told_then.learning, progress[11]);
+    // What was said earlier is repeated without a progress that was never stored.
+    assert_eq!(send(&service, wave(11..12)).await.verdicts[0].learning, None);
+    let rest = send(&service, wave(12..31)).await;
+    let last = rest.verdicts[17].learning.unwrap();
+    assert_eq!((last.ready, last.ready_at), (true, None));
+    assert_eq!(rest.verdicts[18].learning, None);
+    assert!(told(&service).await.learning.ready);
 }

@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use detector::{Deployed, Judged, Judgement, Sample};
+use detector::{Deployed, Judged, Judgement, Sample, SeriesConfig};
 
 use crate::heat;
 use crate::state::{INBOX_LEN_MAX, INBOX_READ_MAX};
 use crate::{
     ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Appended, Class, Commit, Committed, Listed,
-    NewSample, Page, SERIES_TTL_S, SeriesKey, SeriesStore, State, StoreError, Tenant, totals,
+    NewSample, Page, SERIES_TTL_S, SeriesKey, SeriesStore, State, StoreError, StoredConfig, Tenant,
+    totals,
 };
 
 /// Offset of the version in a memory; see [`detector::memory`].
@@ -32,6 +33,8 @@ pub struct Embedded {
 struct Inner {
     series: HashMap<SeriesKey, Entry>,
     by_receipt: BTreeSet<(i64, SeriesKey)>,
+    // Beside the series and not in them: they expire, and need not be there yet.
+    configs: HashMap<SeriesKey, StoredConfig>,
     totals: BTreeMap<String, u64>,
     detectors: BTreeMap<u32, String>,
 }
@@ -68,7 +71,7 @@ impl Embedded {
 }
 
 impl Entry {
-    fn state(&self, known_version: i64) -> State {
+    fn state(&self, known_version: i64, config: Option<&StoredConfig>) -> State {
         let is_known = self.version() == known_version && known_version != 0;
         let memory = self.memory.as_ref().filter(|_| !is_known);
         let window = if is_known { Vec::new() } else { self.window.values().copied().collect() };
@@ -79,6 +82,7 @@ impl Entry {
             memory: memory.map(|memory| memory.bytes.clone()),
             window,
             inbox: inbox.filter_map(|(at_us, value)| Sample::new(*at_us, *value).ok()).collect(),
+            config: config.filter(|_| !is_known).cloned(),
         }
     }
 
@@ -192,13 +196,15 @@ impl SeriesStore for Embedded {
         known_version: i64,
     ) -> Result<Appended, StoreError> {
         let now_us = (self.clock)();
-        let mut inner = self.lock();
+        let mut guard = self.lock();
+        let inner = &mut *guard;
         let entry = inner.series.entry(key.clone()).or_default();
         // At or below the floor no time is free.
         let mut free_us = now_us.max(entry.floor_us().map_or(0, |floor_us| floor_us + 1));
         let classes: Vec<Class> =
             samples.iter().map(|sample| entry.class(*sample, &mut free_us)).collect();
-        let state = (!entry.inbox.is_empty()).then(|| entry.state(known_version));
+        let config = inner.configs.get(key);
+        let state = (!entry.inbox.is_empty()).then(|| entry.state(known_version, config));
         if entry.inbox.is_empty() && entry.memory.is_none() {
             inner.series.remove(key);
         } else if classes.iter().any(|class| matches!(class, Class::Fresh { .. })) {
@@ -212,10 +218,16 @@ impl SeriesStore for Embedded {
 
     async fn commit(&self, key: &SeriesKey, commit: &Commit) -> Result<Committed, StoreError> {
         let now_us = (self.clock)();
-        let mut inner = self.lock();
+        let mut guard = self.lock();
+        let inner = &mut *guard;
         let entry = inner.series.entry(key.clone()).or_default();
-        if entry.version() != commit.version {
-            let state = entry.state(0);
+        let config = inner.configs.get(key);
+        let revision = config.map_or(0, |it| it.revision);
+        if entry.version() != commit.version || revision != commit.revision {
+            let state = entry.state(0, config);
+            if state.has_no_sample() {
+                inner.series.remove(key); // It was forgotten meanwhile.
+            }
             inner.count(totals::CONFLICTS, "", 1);
             return Ok(Committed::Conflict(state));
         }
@@ -230,7 +242,13 @@ impl SeriesStore for Embedded {
     }
 
     async fn read(&self, key: &SeriesKey) -> Result<Option<State>, StoreError> {
-        Ok(self.lock().series.get(key).map(|entry| entry.state(0)))
+        let inner = self.lock();
+        let (entry, config) = (inner.series.get(key), inner.configs.get(key));
+        if entry.is_none() && config.is_none() {
+            return Ok(None);
+        }
+        let nothing = Entry::default();
+        Ok(Some(entry.unwrap_or(&nothing).state(0, config)))
     }
 
     async fn anomalies(
@@ -296,9 +314,23 @@ impl SeriesStore for Embedded {
         Ok(pending.take(limit).map(|(_, key)| key.clone()).collect())
     }
 
+    async fn configure(&self, key: &SeriesKey, config: &SeriesConfig) -> Result<i64, StoreError> {
+        let now_us = (self.clock)();
+        let mut inner = self.lock();
+        let before = inner.configs.get(key).map_or(0, |it| it.revision);
+        let revision = now_us.max(before + 1);
+        inner.configs.insert(key.clone(), StoredConfig { revision, config: config.clone() });
+        Ok(revision)
+    }
+
+    async fn unconfigure(&self, key: &SeriesKey) -> Result<bool, StoreError> {
+        Ok(self.lock().configs.remove(key).is_some())
+    }
+
     async fn forget(&self, key: &SeriesKey) -> Result<bool, StoreError> {
         let mut inner = self.lock();
-        let Some(entry) = inner.series.remove(key) else { return Ok(false) };
+        let had_config = inner.configs.remove(key).is_some();
+        let Some(entry) = inner.series.remove(key) else { return Ok(had_config) };
         inner.by_receipt.remove(&(entry.received_us, key.clone()));
         Ok(true)
     }

@@ -10,6 +10,7 @@
 mod heat;
 mod key;
 mod member;
+mod series_config;
 mod state;
 
 mod embedded;
@@ -22,12 +23,13 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use detector::Judgement;
+use detector::{Judgement, SeriesConfig};
 use thiserror::Error;
 
 pub use embedded::Embedded;
 pub use key::{SHARDS_DEFAULT, SeriesKey, Tenant};
 pub use redis::{Redis, RedisOptions, Topology};
+pub use series_config::StoredConfig;
 pub use state::{
     ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, APPEND_MAX, Appended, Class, Commit, Committed,
     HEAT_DECAY_US, INBOX_LEN_MAX, INBOX_READ_MAX, Listed, NewSample, Page, SERIES_TTL_S, State,
@@ -58,7 +60,7 @@ pub trait SeriesStore: Debug + Send + Sync {
         known_version: i64,
     ) -> Result<Appended, StoreError>;
 
-    /// Stores what was judged, if the version is still the one judged on.
+    /// Stores what was judged, if version and configuration are still those judged on.
     async fn commit(&self, key: &SeriesKey, commit: &Commit) -> Result<Committed, StoreError>;
 
     /// The series as it is; none where nothing is known of it.
@@ -90,7 +92,15 @@ pub trait SeriesStore: Debug + Send + Sync {
     /// Series with samples that wait to be judged, those that wait longest first, at most `limit`.
     async fn pending(&self, limit: usize) -> Result<Vec<SeriesKey>, StoreError>;
 
-    /// Forgets all of a series; answers whether there was something.
+    /// Stores the configuration of a series, which need not have a sample; answers its revision.
+    ///
+    /// It replaces the one before, counts at once for every writer, and does not expire.
+    async fn configure(&self, key: &SeriesKey, config: &SeriesConfig) -> Result<i64, StoreError>;
+
+    /// Removes the configuration of a series; answers whether there was one.
+    async fn unconfigure(&self, key: &SeriesKey) -> Result<bool, StoreError>;
+
+    /// Forgets all of a series, its configuration too; answers whether there was something.
     async fn forget(&self, key: &SeriesKey) -> Result<bool, StoreError>;
 
     /// Adds to totals that processes share.

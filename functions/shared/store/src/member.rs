@@ -63,6 +63,7 @@ fn letter(kind: Kind, late: bool) -> char {
         Kind::Constant => 'c',
         Kind::Normal => 'n',
         Kind::Anomaly => 'a',
+        Kind::Muted => 'm',
     };
     if late { letter.to_ascii_uppercase() } else { letter }
 }
@@ -73,6 +74,7 @@ fn kind(letter: &str) -> Option<(Kind, bool)> {
         "c" => Kind::Constant,
         "n" => Kind::Normal,
         "a" => Kind::Anomaly,
+        "m" => Kind::Muted,
         _ => return None,
     };
     Some((kind, letter.starts_with(|c: char| c.is_ascii_uppercase())))
@@ -92,7 +94,7 @@ mod tests {
         );
         let band = (any::<f64>(), any::<f64>(), any::<f64>());
         let band = band.prop_filter("finite", |band| (band.0 + band.1 + band.2).is_finite());
-        (numbers, 0usize..4, any::<bool>(), band).prop_map(
+        (numbers, 0..Kind::ALL.len(), any::<bool>(), band).prop_map(
             |((at_us, value, score), kind, late, band)| Judgement {
                 sample: Sample::new(at_us, value).unwrap(),
                 verdict: Verdict {

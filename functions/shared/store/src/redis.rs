@@ -9,7 +9,7 @@ mod connection;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use detector::{Deployed, Judgement};
+use detector::{Deployed, Judgement, SeriesConfig};
 use futures_util::future::try_join_all;
 use redis::{Script, ScriptInvocation, cmd};
 
@@ -20,7 +20,8 @@ use crate::embedded::{check_detector, judgement_counts};
 use crate::state::{INBOX_LEN_MAX, INBOX_READ_MAX};
 use crate::{
     ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Appended, Class, Commit, Committed, Listed,
-    NewSample, Page, SERIES_TTL_S, SeriesKey, SeriesStore, State, StoreError, Tenant, heat, member,
+    NewSample, Page, SERIES_TTL_S, SeriesKey, SeriesStore, State, StoreError, StoredConfig, Tenant,
+    heat, member, series_config,
 };
 
 /// Shards asked at a time for a list: most lists end within the first.
@@ -39,10 +40,11 @@ struct Scripts {
     append: Script,
     commit: Script,
     read: Script,
+    configure: Script,
 }
 
-/// What `state` of `state.lua` answers: version, whether it was known, memory, window, inbox.
-type StateReply = (i64, bool, Option<Vec<u8>>, Vec<String>, Vec<String>);
+/// What `state` of `state.lua` answers: version, whether it was known, memory, window, inbox, configuration.
+type StateReply = (i64, bool, Option<Vec<u8>>, Vec<String>, Vec<String>, Option<String>);
 
 impl Redis {
     /// A store at the address of `options`; connects when first asked.
@@ -53,6 +55,7 @@ impl Redis {
             append: with_state(include_str!("redis/append.lua")),
             commit: with_state(include_str!("redis/commit.lua")),
             read: with_state(include_str!("redis/read.lua")),
+            configure: Script::new(include_str!("redis/configure.lua")),
         };
         Ok(Self { connection: Connection::new(options)?, n_shards: options.n_shards, scripts })
     }
@@ -84,14 +87,19 @@ impl Keys {
         ["inbox", "window", "anomalies", "memory"].map(|kind| format!("{}:{kind}", self.series))
     }
 
-    /// Those of the series, the indexes of series and pending, and the totals.
+    /// The configuration, which alone does not expire.
+    fn config(&self) -> String {
+        format!("{}:config", self.series)
+    }
+
+    /// Those of the series, the indexes of series and pending, the totals, and the configuration.
     fn invoke<'a>(&self, script: &'a Script) -> ScriptInvocation<'a> {
         let mut invocation = script.prepare_invoke();
         for key in self.of_series() {
             invocation.key(key);
         }
         invocation.key(series_index(self.shard, &self.tenant));
-        invocation.key(pending_index(self.shard)).key(totals_key(self.shard));
+        invocation.key(pending_index(self.shard)).key(totals_key(self.shard)).key(self.config());
         invocation
     }
 }
@@ -121,7 +129,8 @@ fn unreadable(what: &'static str) -> StoreError {
     StoreError::Unreadable { what }
 }
 
-fn state_from((version, is_known, memory, window, inbox): StateReply) -> Result<State, StoreError> {
+fn state_from(reply: StateReply) -> Result<State, StoreError> {
+    let (version, is_known, memory, window, inbox, config) = reply;
     let window: Option<Vec<_>> = window.iter().map(|text| member::judged(text)).collect();
     let inbox: Option<Vec<_>> = inbox.iter().map(|text| member::sample(text)).collect();
     Ok(State {
@@ -130,7 +139,13 @@ fn state_from((version, is_known, memory, window, inbox): StateReply) -> Result<
         memory,
         window: window.ok_or_else(|| unreadable("window"))?,
         inbox: inbox.ok_or_else(|| unreadable("inbox"))?,
+        config: config.as_deref().map(config_from).transpose()?,
     })
+}
+
+/// A configuration of a later version may name a detector that is not known here: such a series is not judged.
+fn config_from(text: &str) -> Result<StoredConfig, StoreError> {
+    series_config::from_text(text).ok_or_else(|| unreadable("configuration"))
 }
 
 fn class_from(reply: &[String]) -> Option<Class> {
@@ -192,6 +207,7 @@ impl SeriesStore for Redis {
         call.arg(commit.version).arg(commit.memory.as_slice()).arg(commit.floor_us.unwrap_or(-1));
         call.arg(commit.cursor_us - ANOMALIES_AGE_MAX_US).arg(ANOMALIES_KEPT_MAX);
         call.arg(heat::of(&commit.judgements).map(member::float).unwrap_or_default());
+        call.arg(commit.revision);
         let counts = judgement_counts(&commit.judgements);
         call.arg(counts.len());
         for (name, label, n) in counts {
@@ -215,8 +231,7 @@ impl SeriesStore for Redis {
     async fn read(&self, key: &SeriesKey) -> Result<Option<State>, StoreError> {
         let mut call = self.keys(key).invoke(&self.scripts.read);
         let state = state_from(self.connection.invoke(call.arg(INBOX_READ_MAX)).await?)?;
-        let is_known =
-            state.memory.is_some() || !state.window.is_empty() || !state.inbox.is_empty();
+        let is_known = !state.has_no_sample() || state.config.is_some();
         Ok(is_known.then_some(state))
     }
 
@@ -297,10 +312,20 @@ impl SeriesStore for Redis {
         waiting.into_iter().take(limit).map(|(name, _)| from_pending_name(&name)).collect()
     }
 
+    async fn configure(&self, key: &SeriesKey, config: &SeriesConfig) -> Result<i64, StoreError> {
+        let mut call = self.scripts.configure.prepare_invoke();
+        call.key(self.keys(key).config()).arg(series_config::to_text(config));
+        self.connection.invoke(&call).await
+    }
+
+    async fn unconfigure(&self, key: &SeriesKey) -> Result<bool, StoreError> {
+        self.connection.query(cmd("DEL").arg(self.keys(key).config())).await
+    }
+
     async fn forget(&self, key: &SeriesKey) -> Result<bool, StoreError> {
         let keys = self.keys(key);
         let mut commands = redis::pipe();
-        commands.cmd("DEL").arg(&keys.of_series());
+        commands.cmd("DEL").arg(&keys.of_series()).arg(keys.config());
         commands.cmd("ZREM").arg(series_index(keys.shard, &keys.tenant)).arg(key.name()).ignore();
         commands
             .cmd("ZREM")

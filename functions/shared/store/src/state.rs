@@ -2,7 +2,7 @@
 
 use detector::{Judged, Judgement, Sample};
 
-use crate::SeriesKey;
+use crate::{SeriesKey, StoredConfig};
 
 /// A sample to append; without a time it gets the first free microsecond at or after its receipt.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,7 +44,7 @@ pub enum Class {
 pub struct State {
     /// By which writers compare and set; 0 when there is no memory.
     pub version: i64,
-    /// Whether memory and window were left out, since the caller knows those of this version.
+    /// Whether memory, window and configuration were left out, since the caller knows those of this version.
     pub is_known: bool,
     /// The bytes of the memory, as of `version`.
     pub memory: Option<Vec<u8>>,
@@ -52,6 +52,20 @@ pub struct State {
     pub window: Vec<Judged>,
     /// Samples that wait to be judged, the oldest [`INBOX_READ_MAX`], in time order.
     pub inbox: Vec<Sample>,
+    /// The configuration of the series, where it has one.
+    pub config: Option<StoredConfig>,
+}
+
+impl State {
+    /// Whether the series has no sample; it may have a configuration.
+    pub fn has_no_sample(&self) -> bool {
+        self.memory.is_none() && self.window.is_empty() && self.inbox.is_empty()
+    }
+
+    /// The revision of its configuration; 0 where it has none.
+    pub fn revision(&self) -> i64 {
+        self.config.as_ref().map_or(0, |it| it.revision)
+    }
 }
 
 /// What an append answers.
@@ -63,11 +77,13 @@ pub struct Appended {
     pub state: Option<State>,
 }
 
-/// What a writer judged, to be stored if nobody else stored something since.
+/// What a writer judged, to be stored if nobody else stored something since, and nobody changed the configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Commit {
     /// The version that was judged on.
     pub version: i64,
+    /// The revision of the configuration that was judged under; 0 for none.
+    pub revision: i64,
     /// The memory after it; the store writes the new version into it.
     pub memory: Vec<u8>,
     /// The newest judged time, in microseconds.
@@ -86,7 +102,7 @@ pub enum Committed {
         /// The version of the series now.
         version: i64,
     },
-    /// Somebody else stored something since; nothing was changed, and this is the series now.
+    /// Somebody else stored something since, or changed the configuration; nothing was changed, and this is the series now.
     Conflict(State),
 }
 

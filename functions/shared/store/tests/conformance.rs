@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use detector::{Deployed, Detector, Judge, Judgement, Sample, Series};
+use detector::{Deployed, Detector, Judge, Judgement, Muted, Sample, Series, SeriesConfig};
 use store::testbed::{RedisCluster, RedisServer};
 use store::{
     APPEND_MAX, Class, Commit, Committed, Embedded, INBOX_LEN_MAX, NewSample, Redis, RedisOptions,
-    SeriesKey, SeriesStore, State, StoreError, Tenant, Topology,
+    SeriesKey, SeriesStore, State, StoreError, StoredConfig, Tenant, Topology,
 };
 
 const DEPLOYED: Deployed = Deployed { detector: Detector::ALL[1], generation: 1 };
@@ -45,8 +45,10 @@ fn wave(range: std::ops::Range<i64>) -> Vec<NewSample> {
 }
 
 fn judge_state(state: &State) -> (Judge, Vec<Judgement>) {
+    let config = state.config.as_ref().map(|it| it.config.clone()).unwrap_or_default();
+    let memory = state.memory.as_deref();
     let mut judge =
-        Judge::restore(DEPLOYED, state.memory.as_deref(), state.window.clone()).unwrap();
+        Judge::restore_configured(DEPLOYED, &config, memory, state.window.clone()).unwrap();
     let judgements = state.inbox.iter().map(|sample| judge.judge(*sample)).collect();
     (judge, judgements)
 }
@@ -55,6 +57,7 @@ fn commit_of(state: &State) -> Commit {
     let (judge, judgements) = judge_state(state);
     Commit {
         version: state.version,
+        revision: state.revision(),
         memory: judge.memory().encode(),
         cursor_us: judge.memory().cursor_us.unwrap(),
         floor_us: judge.memory().floor_us,
@@ -305,6 +308,93 @@ async fn a_forgotten_series_is_new(store: &dyn SeriesStore) {
     assert!(matches!(write(store, &key("a"), &[at(0, 1.0)]).await[..], [Class::Fresh { .. }]));
 }
 
+fn own_config(spec: &str) -> SeriesConfig {
+    let muted = Muted::new(5_000_000, 8_000_000, "a deploy: 50 % of the pods".to_owned()).unwrap();
+    SeriesConfig::new(Some(spec.parse().unwrap()), vec![muted]).unwrap()
+}
+
+async fn a_configuration_is_read_with_its_series(store: &dyn SeriesStore) {
+    let (key, config) = (key("a"), own_config("zscore:window=40,threshold=3"));
+    let revision = store.configure(&key, &config).await.unwrap();
+    let stored = Some(StoredConfig { revision, config });
+    let before = state(store, &key).await;
+    assert_eq!((before.has_no_sample(), &before.config), (true, &stored));
+    assert_eq!(store.count(&Tenant::new("t")).await.unwrap(), 0);
+    let waiting = store.append(&key, &wave(0..60), 0).await.unwrap().state.unwrap();
+    assert_eq!(waiting.config, stored);
+    let committed = store.commit(&key, &commit_of(&waiting)).await.unwrap();
+    let Committed::Done { version } = committed else { panic!("nobody else writes") };
+    let known = store.append(&key, &[at(60, 1.0)], version).await.unwrap().state.unwrap();
+    assert_eq!((known.is_known, known.config), (true, None));
+    assert_eq!(state(store, &key).await.config, stored);
+
+    assert!(store.unconfigure(&key).await.unwrap());
+    assert!(!store.unconfigure(&key).await.unwrap());
+    assert_eq!(state(store, &key).await.config, None);
+}
+
+async fn a_configuration_counts_between_append_and_commit(store: &dyn SeriesStore) {
+    let config = own_config("zscore:window=40,threshold=3");
+    let key = key("a");
+    for i in 0..3 {
+        // The first round finds a series without a memory, whose version says nothing.
+        let waiting = store.append(&key, &[at(10 * i, 1.0)], 0).await.unwrap().state.unwrap();
+        let revision = store.configure(&key, &config).await.unwrap();
+        let stale = store.commit(&key, &commit_of(&waiting)).await.unwrap();
+        let Committed::Conflict(now) = stale else { panic!("another configuration was put") };
+        assert_eq!((now.revision(), now.inbox.len()), (revision, 1));
+        assert!(store.unconfigure(&key).await.unwrap());
+        let Committed::Conflict(now) = store.commit(&key, &commit_of(&now)).await.unwrap() else {
+            panic!("the configuration is gone");
+        };
+        assert_eq!(now.revision(), 0);
+        let fresh = store.commit(&key, &commit_of(&now)).await.unwrap();
+        assert!(matches!(fresh, Committed::Done { .. }));
+    }
+}
+
+async fn no_two_configurations_have_one_revision(store: &dyn SeriesStore) {
+    let (key, mut last) = (key("a"), 0);
+    for i in 0..20 {
+        let revision = store.configure(&key, &SeriesConfig::default()).await.unwrap();
+        assert!(revision > last);
+        last = revision;
+        if i % 3 == 0 {
+            store.unconfigure(&key).await.unwrap();
+        }
+    }
+}
+
+async fn a_forgotten_series_has_no_configuration(store: &dyn SeriesStore) {
+    let key = key("a");
+    store.configure(&key, &own_config("ewma")).await.unwrap();
+    assert!(store.forget(&key).await.unwrap());
+    assert!(!store.forget(&key).await.unwrap());
+    assert_eq!(store.read(&key).await.unwrap(), None);
+    store.configure(&key, &own_config("ewma")).await.unwrap();
+    write(store, &key, &wave(0..10)).await;
+    assert!(store.forget(&key).await.unwrap());
+    assert_eq!(store.read(&key).await.unwrap(), None);
+}
+
+async fn muted_anomalies_are_kept_apart_from_the_others(store: &dyn SeriesStore) {
+    let key = key("a");
+    let muted = Muted::new(149_000_000, 200_000_000, String::new()).unwrap();
+    let config = SeriesConfig::new(None, vec![muted]).unwrap();
+    store.configure(&key, &config).await.unwrap();
+    let samples = wave(0..300);
+    write(store, &key, &samples).await;
+    let anomalies = store.anomalies(&key, 0, 100).await.unwrap();
+    let times: Vec<i64> = anomalies.iter().map(|it| it.sample.at_us() / 1_000_000).collect();
+    assert_eq!(times, [299, 249, 99, 49]);
+    assert_eq!(store.totals().await.unwrap()["anomalies deviation"], 4);
+    let replay = store.append(&key, &samples[199..200], 0).await.unwrap();
+    let [Class::Duplicate { judgement: Some(stored), .. }] = replay.classes[..] else {
+        panic!("{replay:?}")
+    };
+    assert_eq!(stored.verdict.kind, detector::Kind::Muted);
+}
+
 async fn totals_of_processes_add_up(store: &dyn SeriesStore) {
     let some = BTreeMap::from([("requests 200".to_owned(), 3), ("requests 503".to_owned(), 1)]);
     store.add_totals(&some).await.unwrap();
@@ -325,7 +415,8 @@ async fn one_generation_has_one_detector(store: &dyn SeriesStore) {
     store.ready(&Deployed { generation: 2, ..other }).await.unwrap();
 }
 
-/// Random interleavings of writers that stop between any two steps: nothing is lost, nothing is judged twice.
+/// Random interleavings of writers that stop between any two steps, while the configuration comes and goes: nothing is
+/// lost, nothing is judged twice.
 async fn interleaved_writers_that_die_lose_nothing(store: &dyn SeriesStore) {
     for seed in 0..12 {
         let key = key(&format!("m{seed}"));
@@ -333,7 +424,13 @@ async fn interleaved_writers_that_die_lose_nothing(store: &dyn SeriesStore) {
         let mut sent: BTreeSet<i64> = BTreeSet::new();
         let mut held: Vec<State> = Vec::new();
         for step in 0..60 {
-            if random.below(2) == 0 || held.is_empty() {
+            if random.below(6) == 0 {
+                if random.below(2) == 0 {
+                    store.configure(&key, &own_config("ewma")).await.unwrap();
+                } else {
+                    store.unconfigure(&key).await.unwrap();
+                }
+            } else if random.below(2) == 0 || held.is_empty() {
                 let i = step + random.below(5) as i64;
                 let appended = store.append(&key, &[at(i, i as f64)], 0).await.unwrap();
                 if !matches!(appended.classes[..], [Class::TooOld]) {
@@ -424,6 +521,11 @@ conformance!(
     the_worst_have_the_most_recent_anomalies,
     what_waits_is_pending_until_it_is_judged,
     a_forgotten_series_is_new,
+    a_configuration_is_read_with_its_series,
+    a_configuration_counts_between_append_and_commit,
+    no_two_configurations_have_one_revision,
+    a_forgotten_series_has_no_configuration,
+    muted_anomalies_are_kept_apart_from_the_others,
     totals_of_processes_add_up,
     one_generation_has_one_detector,
     interleaved_writers_that_die_lose_nothing,
@@ -561,6 +663,43 @@ mod lost {
             answer = store.append(&key, &[at(400, 1.0)], 0).await;
         }
         answer.unwrap();
+    }
+
+    #[tokio::test]
+    async fn without_its_configuration_a_series_is_judged_by_its_deployment() {
+        let (server, store, key) = after_losing("anomalies").await;
+        store.configure(&key, &own_config("ewma")).await.unwrap();
+        let waiting = state(&store, &key).await;
+        assert_eq!(
+            server.cli(&["DEL", &format!("tm:{{{}}}:t/checkout/a:config", key.shard(8))]),
+            "1"
+        );
+        let Committed::Conflict(now) = store.commit(&key, &commit_of(&waiting)).await.unwrap()
+        else {
+            panic!("a commit under a configuration that is gone");
+        };
+        assert_eq!(commit_of(&now).revision, 0);
+        assert!(!judge_state(&now).0.memory().is_own);
+    }
+
+    #[tokio::test]
+    async fn a_configuration_that_cannot_be_read_is_told_and_can_be_replaced() {
+        let (server, store, key) = after_losing("anomalies").await;
+        let name = format!("tm:{{{}}}:t/checkout/a:config", key.shard(8));
+        server.cli(&["SET", &name, "7 detector-of-tomorrow"]);
+        let error = store.append(&key, &[at(400, 1.0)], 0).await.unwrap_err();
+        assert_eq!(error.code(), "store_unreadable");
+        assert!(store.configure(&key, &own_config("ewma")).await.unwrap() > 7);
+        assert!(state(&store, &key).await.config.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_configuration_does_not_expire() {
+        let (server, store, key) = after_losing("anomalies").await;
+        store.configure(&key, &own_config("ewma")).await.unwrap();
+        write(&store, &key, &wave(400..410)).await;
+        let name = format!("tm:{{{}}}:t/checkout/a:config", key.shard(8));
+        assert_eq!(server.cli(&["TTL", &name]), "-1");
     }
 
     #[tokio::test]

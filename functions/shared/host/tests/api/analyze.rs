@@ -91,3 +91,18 @@ async fn a_series_in_the_body_needs_times_and_a_detector_that_exists() {
     assert!(answer.is_problem(400, "detector_invalid").contains("zscor"));
     client.post("/analyze", "{").await.is_problem(400, "body_malformed");
 }
+
+#[tokio::test]
+async fn learning_is_told_with_each_learning_verdict() {
+    let client = Client::standalone();
+    let said = client.send_values(&with_spike(10)).await.json();
+    let learning = |i: usize| said["verdicts"][i]["learning"].clone();
+    assert_eq!(learning(0), json!({ "ready": false, "seen": 1, "needed": 30 }));
+    let ready_at = AT_MS + 29_000;
+    let eleven = json!({ "ready": false, "seen": 11, "needed": 30, "ready_at": ready_at });
+    assert_eq!(learning(10), eleven);
+    assert_eq!(client.get("/analyze?source=checkout&metric=rps").await.json()["learning"], eleven);
+    client.send_values(&with_spike(40)).await;
+    let told = client.get("/analyze?source=checkout&metric=rps").await.json();
+    assert_eq!(told["learning"], json!({ "ready": true, "seen": 30, "needed": 30 }));
+}

@@ -69,6 +69,11 @@ impl Client {
         Self { router: host::router(app(Function::Standalone, vars)) }
     }
 
+    /// A client of this function.
+    pub(crate) fn over(app: &App) -> Self {
+        Self { router: host::router(app.clone()) }
+    }
+
     /// A client of one function.
     pub(crate) fn of(function: Function) -> Self {
         Self { router: host::router(app(function, &[])) }
@@ -80,6 +85,10 @@ impl Client {
 
     pub(crate) async fn delete(&self, path: &str) -> Answer {
         self.send(request(Method::DELETE, path, Body::empty())).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: impl Into<Body>) -> Answer {
+        self.send(request(Method::PUT, path, body.into())).await
     }
 
     pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> Answer {

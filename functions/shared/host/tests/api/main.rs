@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
 
 mod client;
+mod config;
 mod document;
 
 mod analyze;

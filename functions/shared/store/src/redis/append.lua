@@ -1,6 +1,6 @@
 -- Puts samples into the inbox of a series. Reads all before its first write: a failed script does not roll back.
 --
--- KEYS: inbox, window, anomalies, memory, index of series, index of pending, totals
+-- KEYS: inbox, window, anomalies, memory, index of series, index of pending, totals, config
 -- ARGV: name, name with tenant, seconds to live, inbox length max, inbox read max, known version,
 --       then (time or '', value) each
 -- Answers: {class...}, state or false

@@ -1,5 +1,5 @@
 -- The series as it is; state.lua is put in front.
 --
--- KEYS: inbox, window, anomalies, memory
+-- KEYS: as for append.lua
 -- ARGV: inbox read max
 return state(tonumber(ARGV[1]))

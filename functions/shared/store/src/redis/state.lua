@@ -1,8 +1,9 @@
--- Shared by append.lua and commit.lua, in front of which it is put.
+-- Shared by append.lua, commit.lua and read.lua, in front of which it is put.
 --
 -- Version, cursor and floor stand at fixed places of the memory (see detector::memory). A memory that is missing,
 -- cut off or of another layout counts as version 0, and is replaced by the next commit.
 local inbox, window, anomalies, memory = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local config = KEYS[8]
 
 local time = redis.call('TIME')
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -17,14 +18,20 @@ local function integer(number)
   return string.format('%.0f', number)
 end
 
--- The series as it is: version, whether the caller knows it, memory and window unless it does, and the oldest samples
--- that wait.
+-- By which a configuration is told from every other of the series; 0 when there is none.
+local function revision()
+  return string.match(redis.call('GETRANGE', config, 0, 19), '^%d+') or '0'
+end
+
+-- The series as it is: version, whether the caller knows it, memory and window unless it does, the oldest samples
+-- that wait, and the configuration unless the caller knows that version: that it is outdated is told by `commit`.
 local function state(inbox_read_max, known_version)
   local waiting = redis.call('ZRANGE', inbox, 0, inbox_read_max - 1)
   if version ~= 0 and integer(version) == known_version and redis.call('EXISTS', window) == 1 then
-    return { integer(version), 1, false, {}, waiting }
+    return { integer(version), 1, false, {}, waiting, false }
   end
-  return { integer(version), 0, redis.call('GET', memory), redis.call('ZRANGE', window, 0, -1), waiting }
+  local judged = redis.call('ZRANGE', window, 0, -1)
+  return { integer(version), 0, redis.call('GET', memory), judged, waiting, redis.call('GET', config) }
 end
 
 local function expire(seconds)

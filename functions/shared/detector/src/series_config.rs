@@ -1,0 +1,141 @@
+//! What one series wants otherwise than the deployment that judges it.
+//!
+//! A muted window changes what is told of an anomaly and never what is learned from it, so it can be set, moved and
+//! removed without a series learning anything again.
+
+use thiserror::Error;
+
+use crate::Detector;
+
+/// Most muted windows of a series: all of them are read with each batch of its samples.
+pub const MUTED_MAX: usize = 16;
+
+/// Longest reason of a muted window, in bytes.
+pub const REASON_LEN_MAX: usize = 128;
+
+/// The configuration of one series.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SeriesConfig {
+    /// Its own detector; none where it follows the deployment.
+    pub detector: Option<Detector>,
+    muted: Vec<Muted>,
+}
+
+/// A time in which anomalies are told of nobody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Muted {
+    from_us: i64,
+    until_us: i64,
+    reason: String,
+}
+
+impl SeriesConfig {
+    /// A configuration with at most [`MUTED_MAX`] muted windows.
+    pub fn new(detector: Option<Detector>, muted: Vec<Muted>) -> Result<Self, SeriesConfigError> {
+        if muted.len() > MUTED_MAX {
+            return Err(SeriesConfigError::MutedTooMany { n_muted: muted.len() });
+        }
+        Ok(Self { detector, muted })
+    }
+
+    /// Its muted windows.
+    pub fn muted(&self) -> &[Muted] {
+        &self.muted
+    }
+
+    /// Whether a sample of that time is muted.
+    pub fn is_muted(&self, at_us: i64) -> bool {
+        self.muted.iter().any(|muted| (muted.from_us..muted.until_us).contains(&at_us))
+    }
+}
+
+impl Muted {
+    /// The time from `from_us` on and before `until_us`, in microseconds, with a reason of one line for people.
+    pub fn new(from_us: i64, until_us: i64, reason: String) -> Result<Self, SeriesConfigError> {
+        if from_us >= until_us {
+            return Err(SeriesConfigError::MutedEmpty);
+        }
+        if reason.len() > REASON_LEN_MAX {
+            return Err(SeriesConfigError::ReasonTooLong { len: reason.len() });
+        }
+        if reason.contains(char::is_control) {
+            return Err(SeriesConfigError::ReasonNotOneLine);
+        }
+        Ok(Self { from_us, until_us, reason })
+    }
+
+    /// Its first microsecond.
+    pub fn from_us(&self) -> i64 {
+        self.from_us
+    }
+
+    /// The first microsecond after it.
+    pub fn until_us(&self) -> i64 {
+        self.until_us
+    }
+
+    /// Why, for people; possibly empty.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+/// Why there is no such configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SeriesConfigError {
+    /// More than [`MUTED_MAX`] muted windows.
+    #[error("there are {n_muted} muted windows: at most {MUTED_MAX} are wanted")]
+    MutedTooMany {
+        /// How many were given.
+        n_muted: usize,
+    },
+    /// A muted window that no time is in.
+    #[error("it ends before it begins: a `from` before `until` is wanted")]
+    MutedEmpty,
+    /// A reason longer than [`REASON_LEN_MAX`].
+    #[error("its reason has {len} bytes: at most {REASON_LEN_MAX} are wanted")]
+    ReasonTooLong {
+        /// The length that was given.
+        len: usize,
+    },
+    /// A reason with a line break or another control character.
+    #[error("its reason holds a control character: one line of text is wanted")]
+    ReasonNotOneLine,
+}
+
+impl SeriesConfigError {
+    /// The bounded code of the error.
+    pub fn code(&self) -> &'static str {
+        "config_invalid"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_muted_window_holds_its_begin_and_not_its_end() {
+        let muted = Muted::new(10, 20, "deploy".to_owned()).unwrap();
+        let config = SeriesConfig::new(None, vec![muted]).unwrap();
+        let is_muted = [9, 10, 19, 20].map(|at_us| config.is_muted(at_us));
+        assert_eq!(is_muted, [false, true, true, false]);
+    }
+
+    #[test]
+    fn each_bound_is_an_error() {
+        let muted = |from_us, until_us, reason: &str| Muted::new(from_us, until_us, reason.into());
+        assert_eq!(muted(5, 5, ""), Err(SeriesConfigError::MutedEmpty));
+        let long = "ä".repeat(REASON_LEN_MAX / 2);
+        assert!(muted(5, 6, &long).is_ok());
+        assert_eq!(
+            muted(5, 6, &(long + "x")),
+            Err(SeriesConfigError::ReasonTooLong { len: REASON_LEN_MAX + 1 })
+        );
+        assert_eq!(muted(5, 6, "two\nlines"), Err(SeriesConfigError::ReasonNotOneLine));
+        let many = vec![muted(5, 6, "").unwrap(); MUTED_MAX + 1];
+        assert!(SeriesConfig::new(None, many[1..].to_vec()).is_ok());
+        assert!(SeriesConfig::new(None, many).is_err());
+    }
+}

@@ -1,0 +1,36 @@
+//! `/series/config`: what one series wants otherwise than its deployment.
+
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::Response;
+use service::{ConfigRequest, ServiceError};
+
+use crate::answer;
+use crate::app::App;
+use crate::body::read_json;
+use crate::error::RequestError;
+use crate::query::{Params, SERIES};
+
+/// `GET`: its configuration, or that it has none.
+pub(crate) async fn get(State(app): State<App>, uri: Uri) -> Result<Response, RequestError> {
+    let series = Params::of(&uri, &SERIES)?.series()?;
+    answer::ok(&app.service().series_config(&app.tenant(), series).await?)
+}
+
+/// `PUT`: replaces it.
+pub(crate) async fn put(
+    State(app): State<App>,
+    request: Request,
+) -> Result<Response, RequestError> {
+    let series = Params::of(request.uri(), &SERIES)?.series()?;
+    let body = read_json(&app, request).await?;
+    let wanted = ConfigRequest::parse(&body).map_err(ServiceError::from)?;
+    answer::ok(&app.service().configure(&app.tenant(), series, wanted).await?)
+}
+
+/// `DELETE`: the series follows its deployment again.
+pub(crate) async fn delete(State(app): State<App>, uri: Uri) -> Result<StatusCode, RequestError> {
+    let series = Params::of(&uri, &SERIES)?.series()?;
+    app.service().unconfigure(&app.tenant(), series).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
