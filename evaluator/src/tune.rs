@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::contender::{Contender, Opinions};
 use crate::labeled::Labeled;
+use crate::score::bootstrap;
 use crate::score::event::{self, EventTally};
 
 pub use self::decision::{Basis, Decision, Evidence, Part};
@@ -28,6 +29,9 @@ const NAMES: [&str; 4] = ["deviation", "robust", "ewma", "zscore"];
 /// Thresholds of candidates over their detector's own: half as talkative again, and up to three times as strict.
 const FACTORS: [f64; 5] = [0.75, 1.0, 1.5, 2.0, 3.0];
 
+/// Seed of the resampling: the same history gives the same interval.
+const SEED: u64 = 0;
+
 /// Budgets of candidates that take one, in false alarms per series and day.
 const BUDGETS: [f64; 4] = [0.05, 0.1, 0.2, 1.0];
 
@@ -39,6 +43,9 @@ pub struct Tuned {
     /// What the first part chose and the held-out half said of it.
     #[serde(flatten)]
     pub decision: Decision,
+    /// 95 % interval of the gain in event F1 of the chosen over the default on the held-out parts, from resampling
+    /// whole series; none for a single series, for too few, and without labels.
+    pub held_out_gain: Option<[f64; 2]>,
 }
 
 /// The candidates unless others are named: the default first, then each detector with a few round settings.
@@ -93,14 +100,34 @@ pub fn tune(
     let decide = |name: &str, halves: &[Halves]| {
         let evidence: Vec<Evidence> =
             names.iter().zip(halves).map(|(name, halves)| halves.evidence(name)).collect();
-        Tuned { series: name.to_owned(), decision: decision::decide(&evidence, budget) }
+        let decision = decision::decide(&evidence, budget);
+        Tuned { series: name.to_owned(), decision, held_out_gain: None }
     };
     let mut tuned: Vec<Tuned> =
         series.iter().zip(&each).map(|(labeled, halves)| decide(&labeled.name, halves)).collect();
     if series.len() > 1 {
-        tuned.push(decide(TOGETHER, &together(&each)));
+        let mut all = decide(TOGETHER, &together(&each));
+        all.held_out_gain = gain(&all.decision, &names, &each);
+        tuned.push(all);
     }
     tuned
+}
+
+/// The interval of the gain of the chosen over the default, where there are labels.
+fn gain(decision: &Decision, names: &[String], each: &[Vec<Halves>]) -> Option<[f64; 2]> {
+    let of = |evidence: &Evidence| {
+        let i = names.iter().position(|name| *name == evidence.detector)?;
+        let tallies: Vec<EventTally> =
+            each.iter().map(|halves| halves[i].held_out.clone()).collect();
+        Some(event::by_series(&tallies))
+    };
+    let is_other = decision.chosen.detector != decision.default.detector;
+    if !is_other || decision.basis != Basis::Labels {
+        return None;
+    }
+    let differences =
+        bootstrap::differences(&of(&decision.default)?, &of(&decision.chosen)?, SEED)?;
+    Some(differences.event_f1)
 }
 
 /// What a candidate did in the two parts of a series.
@@ -175,6 +202,21 @@ mod tests {
         assert_eq!(before.decision.chosen.detector, after.decision.chosen.detector);
         assert_eq!(before.decision.chosen.first, after.decision.chosen.first);
         assert_ne!(before.decision.chosen.held_out, after.decision.chosen.held_out);
+    }
+
+    #[test]
+    fn the_gain_over_all_series_has_an_interval_where_there_are_enough_of_them() {
+        let mut scenario = Scenario::find("mixed").unwrap();
+        scenario.n_series = 5;
+        let series = scenario.generate(0);
+        let candidates: Vec<Detector> =
+            ["zscore:threshold=2", "zscore:threshold=5"].map(|spec| spec.parse().unwrap()).to_vec();
+        let all = tune(&series, &candidates, 0.2, || {}).pop().unwrap();
+        let held_out = |evidence: &Evidence| evidence.held_out.event_f1.unwrap();
+        let gain = held_out(&all.decision.chosen) - held_out(&all.decision.default);
+        let [low, high] = all.held_out_gain.unwrap();
+        assert!(low <= gain && gain <= high && low < high, "{low} {gain} {high}");
+        assert_eq!(tune(&series[..3], &candidates, 0.2, || {}).pop().unwrap().held_out_gain, None);
     }
 
     #[test]

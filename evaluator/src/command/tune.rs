@@ -152,7 +152,7 @@ fn table(tuned: &[Tuned]) -> String {
         "{:<44}{:>26}{:>29}\n{:<44}{}{}\n",
         "", "first part (chooses)", "held-out part (decides)", "", HEADER, HEADER
     );
-    for Tuned { series, decision } in tuned {
+    for Tuned { series, decision, held_out_gain } in tuned {
         let name = if series == TOGETHER { "one detector for all series" } else { series };
         let basis = if decision.basis == Basis::Labels { "labels" } else { "no labels" };
         let word = decision.recommended.as_deref().unwrap_or("the default stays");
@@ -164,6 +164,12 @@ fn table(tuned: &[Tuned]) -> String {
             let _infallible = writeln!(text, "{}", line(role, evidence));
         }
         let _infallible = writeln!(text, "  {}", decision.reason);
+        if let Some([low, high]) = held_out_gain {
+            let _infallible = writeln!(
+                text,
+                "  95 % interval of that gain, over series: {low:.3} to {high:.3}; one that holds 0 may be luck"
+            );
+        }
     }
     if tuned.iter().any(|one| one.decision.basis == Basis::AlarmRate) {
         text += "\nWithout labels only the rate of alarms can be checked: every alarm run counts as a false one, and \
@@ -206,7 +212,7 @@ fn csv_text(tuned: &[Tuned]) -> anyhow::Result<String> {
     }
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(&header)?;
-    for Tuned { series, decision } in tuned {
+    for Tuned { series, decision, .. } in tuned {
         let basis = if decision.basis == Basis::Labels { "labels" } else { "alarm_rate" };
         let recommended = decision.recommended.as_deref().unwrap_or_default();
         let (default, chosen) = (&decision.default, &decision.chosen);
