@@ -67,7 +67,7 @@ pub struct Opinions {
 impl Contender {
     /// What `run` and `score` measure unless told otherwise; the ancestor's rule is first.
     pub fn defaults() -> Result<Vec<Self>, SpecError> {
-        let detectors = [ANCESTOR_SPEC, "deviation", "robust", "ewma"];
+        let detectors = [ANCESTOR_SPEC, "traffic", "novelty", "deviation"];
         let mut contenders = detectors
             .iter()
             .map(|spec| spec.parse().map(Self::Detector))

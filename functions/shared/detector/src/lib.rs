@@ -34,6 +34,8 @@ mod heads;
 
 mod flat;
 mod gap;
+mod hold;
+mod novelty;
 mod restraint;
 mod seasonal;
 mod shift;

@@ -96,7 +96,7 @@ pub(crate) enum State {
     Stateless,
     Ewma(EwmaState),
     Deviation(DeviationState),
-    Tidemark(TidemarkState),
+    Tidemark(Box<TidemarkState>),
 }
 
 impl State {
@@ -105,7 +105,9 @@ impl State {
             Detector::Zscore(_) | Detector::Robust(_) => Self::Stateless,
             Detector::Ewma(_) => Self::Ewma(EwmaState::default()),
             Detector::Deviation(_) => Self::Deviation(DeviationState::default()),
-            Detector::Tidemark(tidemark) => Self::Tidemark(TidemarkState::new(tidemark.heads)),
+            Detector::Tidemark(tidemark) => {
+                Self::Tidemark(Box::new(TidemarkState::new(tidemark.heads)))
+            }
         }
     }
 
@@ -133,7 +135,7 @@ impl State {
             Detector::Ewma(_) => Self::Ewma(EwmaState::read(from)?),
             Detector::Deviation(_) => Self::Deviation(DeviationState::read(from)?),
             Detector::Tidemark(tidemark) => {
-                Self::Tidemark(TidemarkState::read(tidemark.heads, from)?)
+                Self::Tidemark(Box::new(TidemarkState::read(tidemark.heads, from)?))
             }
         })
     }

@@ -21,6 +21,15 @@ const RUNS_PER_DAY: f64 = 1.0;
 /// Days over which runs are counted.
 const MEMORY_DAYS: f64 = 7.0;
 
+/// What is heard of a score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Restrained {
+    /// In thresholds; an alarm that was told already is none.
+    pub(crate) score: f64,
+    /// Whether it would be an alarm, had it not been told already.
+    pub(crate) is_again: bool,
+}
+
 /// A head's own alarms so far.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Restraint {
@@ -53,11 +62,12 @@ impl Restraint {
         (-days.clamp(0.0, 1.0) / MEMORY_DAYS).exp()
     }
 
-    /// The restrained score of the `n`-th sample (from 0); `kept` is what its time since the one before leaves.
-    pub(crate) fn judge(&self, score: f64, n: u64, kept: f64) -> f64 {
+    /// What is heard of the score of the `n`-th sample (from 0); `kept` is what its time since the one before leaves.
+    pub(crate) fn judge(&self, score: f64, n: u64, kept: f64) -> Restrained {
         let score = score / (self.rate_with(score, n, kept) / RUNS_PER_DAY).max(1.0);
         let was_told = is_within_run(self.last_alarm, n);
-        if score > 1.0 && score < STRONG && was_told { score / STRONG } else { score }
+        let is_again = score > 1.0 && score < STRONG && was_told;
+        Restrained { score: if is_again { score / STRONG } else { score }, is_again }
     }
 
     /// Remembers the score of the `n`-th sample.
@@ -94,7 +104,7 @@ mod tests {
         let kept = Restraint::kept_after(MINUTE);
         let mut alarms = Vec::new();
         for (n, score) in (0..).zip(scores) {
-            if restraint.judge(score, n, kept) > 1.0 {
+            if restraint.judge(score, n, kept).score > 1.0 {
                 alarms.push(n);
             }
             restraint.learn(score, n, kept);

@@ -6,7 +6,7 @@
 //! Whether the week matters is found: both expectations are compared with what comes, and the week is asked once it
 //! has been a tenth nearer for some weeks. A season can also be declared.
 //!
-//! Rate .1 was chosen on the AIOps 2018 KPI series. Cost: one or two buckets. Memory: 2,708 bytes. Fails: on cycles of
+//! Rate .1 was chosen on the AIOps 2018 KPI series. Cost: one or two buckets. Memory: 2,668 bytes. Fails: on cycles of
 //! other lengths, on holidays, while a season is younger than three of its periods.
 
 use std::fmt;

@@ -37,6 +37,9 @@ const SPREAD_MIN: f64 = 0.3;
 const RAMP_RATE: f64 = 0.03;
 const RAMP_REFERENCE_RATE: f64 = 0.005;
 
+/// Least distance of the newest residual, on the side of the average: what has ended is no news.
+const NEWEST_MIN: f64 = 0.5;
+
 /// Samples in the span of the ramp's mean.
 const RAMP_SPAN: f64 = 30.0;
 
@@ -111,12 +114,13 @@ impl ShiftState {
         Some(state)
     }
 
-    /// The scores of what was measured after `n` others, in thresholds: of the three lengths and of the ramp.
-    pub(crate) fn judge(&self, distances: &[Option<Distances>; 4], n: u64) -> [f64; 4] {
+    /// The scores of residual `z` and what was measured of it after `n` others, in thresholds: of the three lengths and of the ramp.
+    pub(crate) fn judge(&self, z: f64, distances: &[Option<Distances>; 4], n: u64) -> [f64; 4] {
         std::array::from_fn(|i| {
             let Some(Distances { average, change }) = distances[i] else { return 0.0 };
             let (average_square, change_square) = self.squares[i];
-            if average * change <= 0.0 || (i == 3 && n <= RAMP_JUDGED_AFTER) {
+            let is_over = average.signum() * z < NEWEST_MIN;
+            if is_over || average * change <= 0.0 || (i == 3 && n <= RAMP_JUDGED_AFTER) {
                 return 0.0;
             }
             let average = average.abs() / f64::from(average_square).sqrt().max(1.0);
@@ -212,7 +216,7 @@ mod tests {
         let mut crossings = Vec::new();
         for n in 0..4_000 {
             let distances = state.distances(z(n), n, interval_s);
-            if state.judge(&distances, n).iter().any(|score| *score > 1.0) {
+            if state.judge(z(n), &distances, n).iter().any(|score| *score > 1.0) {
                 crossings.push(n);
             }
             state.learn(z(n), &distances, n);

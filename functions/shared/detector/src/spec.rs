@@ -130,6 +130,20 @@ impl Detector {
         if len > SPEC_LEN_MAX { Err(SpecError::TooLong { len }) } else { Ok(self) }
     }
 
+    /// The profile that it varies, or the detector with its defaults.
+    fn base(&self) -> (&'static str, Self) {
+        let heads = |detector: &Self| match detector {
+            Self::Tidemark(tidemark) => Some(tidemark.heads),
+            _ => None,
+        };
+        let profile = Self::PROFILES
+            .into_iter()
+            .find(|(_, profile)| heads(self).is_some() && heads(profile) == heads(self));
+        let mut named = Self::ALL.into_iter().map(|detector| (detector.name(), detector));
+        let detector = named.find(|(name, _)| *name == self.name());
+        profile.or(detector).unwrap_or((self.name(), *self))
+    }
+
     /// Each parameter with its text, those that are always printed first.
     fn parameters(&self) -> Vec<(&'static str, String)> {
         match self {
@@ -302,16 +316,17 @@ fn number(parameter: &'static str, text: &str, low: f64, high: f64) -> Result<f6
 impl fmt::Display for Detector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         /// Parameters that tell rows of a report apart are printed even as defaults.
-        const ALWAYS: [&str; 5] = ["window", "alpha", "threshold", "heads", "false_alarms_per_day"];
-        let defaults = Self::ALL.into_iter().find(|detector| detector.name() == self.name());
-        let defaults = defaults.map(|detector| detector.parameters()).unwrap_or_default();
+        const ALWAYS: [&str; 3] = ["window", "alpha", "threshold"];
+        let (name, base) = self.base();
+        let defaults = base.parameters();
         let printed: Vec<String> = self
             .parameters()
             .into_iter()
             .filter(|parameter| ALWAYS.contains(&parameter.0) || !defaults.contains(parameter))
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        write!(f, "{}:{}", self.name(), printed.join(","))
+        let separator = if printed.is_empty() { "" } else { ":" };
+        write!(f, "{name}{separator}{}", printed.join(","))
     }
 }
 
@@ -450,13 +465,20 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_is_known_by_its_name_and_prints_what_it_is() {
-        let text = "tidemark:heads=deviation+shift+variance+flat+gap,false_alarms_per_day=0.2";
-        assert_eq!("traffic".parse::<Detector>().unwrap().to_string(), text);
-        assert_eq!(text.parse::<Detector>(), Ok(Detector::default()));
-        let text = "tidemark:heads=novelty,false_alarms_per_day=1,season=week";
-        let spec = "novelty:season=week,false_alarms_per_day=1";
-        assert_eq!(spec.parse::<Detector>().unwrap().to_string(), text);
+    fn a_profile_is_known_by_its_name_whatever_it_was_called() {
+        let full = "tidemark:heads=deviation+shift+variance+flat+gap,false_alarms_per_day=0.2";
+        assert_eq!(full.parse::<Detector>(), Ok(Detector::default()));
+        let cases = [
+            (full, "traffic"),
+            (
+                "novelty:season=week,false_alarms_per_day=1",
+                "novelty:false_alarms_per_day=1,season=week",
+            ),
+            ("tidemark:heads=gap+deviation", "tidemark:heads=deviation+gap"),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(text.parse::<Detector>().unwrap().to_string(), wanted);
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //!
 //! The deviation head counts in full only where the long season of the others agrees that the value is two deviations
 //! away: `d sqrt(min(1, |z| / 2))`. The other heads restrain themselves (see [`crate::restraint`]), but for the gap,
-//! which cannot repeat itself.
+//! which cannot repeat itself; what has begun goes on until it is over (see [`crate::hold`]).
 //!
 //! Thresholds are those of at most 0.2 false alarm runs a series and day, all heads together; another budget moves all
 //! of them by `(0.2 / budget)^0.2`, which is how they moved on synthetic traffic. Chosen on that, on the AIOps 2018 KPI
@@ -17,8 +17,12 @@ use crate::deviation::{Deviation, DeviationState};
 use crate::flat::FlatState;
 use crate::gap;
 use crate::heads::Heads;
+use crate::hold::{GOING_ON, Hold};
 use crate::layout::{Reader, Writer};
-use crate::restraint::Restraint;
+use crate::mute::Mute;
+use crate::novelty::{self, NoveltyState};
+use crate::pace::Pace;
+use crate::restraint::{Restrained, Restraint};
 use crate::season::{Calendar, Season, Spot};
 use crate::seasonal::{Residual, SeasonalState};
 use crate::shift::{Distances, ShiftState};
@@ -31,6 +35,9 @@ const DEVIATION_THRESHOLD: f64 = 2.9;
 
 /// False alarm runs a series and day at which the thresholds were set.
 const BUDGET: f64 = 0.2;
+
+/// The interval at which they were set: a minute.
+const INTERVAL_US: f64 = 60e6;
 
 /// How thresholds follow the budget: a fifth of its logarithm.
 const BUDGET_EXPONENT: f64 = 0.2;
@@ -73,6 +80,15 @@ pub struct Tidemark {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TidemarkState {
     traffic: Option<TrafficState>,
+    novelty: Option<NoveltyVoice>,
+}
+
+/// The novelty head, and how much lower its voice is.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct NoveltyVoice {
+    state: NoveltyState,
+    pace: Pace,
+    mute: Mute,
 }
 
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -83,21 +99,32 @@ struct TrafficState {
     variance: VarianceState,
     flat: FlatState,
     restraints: [Restraint; N_RESTRAINED],
+    hold: Hold,
 }
 
 impl TidemarkState {
     pub(crate) fn new(heads: Heads) -> Self {
         let has_traffic = heads.contains_any(Heads::TRAFFIC);
-        Self { traffic: has_traffic.then(TrafficState::default) }
+        let has_novelty = heads.contains(Head::Novelty);
+        Self {
+            traffic: has_traffic.then(TrafficState::default),
+            novelty: has_novelty.then(NoveltyVoice::default),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.traffic.as_ref().map_or(0, |_| TrafficState::LEN)
+        let traffic = self.traffic.as_ref().map_or(0, |_| TrafficState::LEN);
+        traffic + self.novelty.as_ref().map_or(0, |_| NoveltyVoice::LEN)
     }
 
     pub(crate) fn write(&self, out: &mut Writer) {
-        if let Some(state) = &self.traffic {
-            state.write(out);
+        if let Some(traffic) = &self.traffic {
+            traffic.write(out);
+        }
+        if let Some(novelty) = &self.novelty {
+            novelty.state.write(out);
+            novelty.pace.write(out);
+            novelty.mute.write(out);
         }
     }
 
@@ -106,8 +133,19 @@ impl TidemarkState {
         if let Some(traffic) = &mut state.traffic {
             *traffic = TrafficState::read(from)?;
         }
+        if let Some(novelty) = &mut state.novelty {
+            *novelty = NoveltyVoice {
+                state: NoveltyState::read(from)?,
+                pace: Pace::read(from)?,
+                mute: Mute::read(from)?,
+            };
+        }
         Some(state)
     }
+}
+
+impl NoveltyVoice {
+    const LEN: usize = NoveltyState::LEN + Pace::LEN + Mute::LEN;
 }
 
 impl TrafficState {
@@ -116,7 +154,8 @@ impl TrafficState {
         + ShiftState::LEN
         + VarianceState::LEN
         + FlatState::LEN
-        + N_RESTRAINED * Restraint::LEN;
+        + N_RESTRAINED * Restraint::LEN
+        + Hold::LEN;
 
     fn write(&self, out: &mut Writer) {
         self.deviation.write(out);
@@ -125,6 +164,7 @@ impl TrafficState {
         self.variance.write(out);
         self.flat.write(out);
         self.restraints.iter().for_each(|restraint| restraint.write(out));
+        self.hold.write(out);
     }
 
     fn read(from: &mut Reader<'_>) -> Option<Self> {
@@ -135,10 +175,12 @@ impl TrafficState {
             variance: VarianceState::read(from)?,
             flat: FlatState::read(from)?,
             restraints: Default::default(),
+            hold: Hold::default(),
         };
         for restraint in &mut state.restraints {
             *restraint = Restraint::read(from)?;
         }
+        state.hold = Hold::read(from)?;
         Some(state)
     }
 
@@ -153,6 +195,7 @@ pub(crate) struct Heard {
     /// That of the loudest head.
     pub(crate) verdict: Verdict,
     traffic: Option<TrafficHeard>,
+    novelty: Verdict,
 }
 
 /// What the heads of traffic say of one sample.
@@ -169,16 +212,18 @@ struct TrafficHeard {
     /// In thresholds, before restraint.
     raw: [f64; N_RESTRAINED],
     /// In thresholds, after it.
-    restrained: [f64; N_RESTRAINED],
+    restrained: [Restrained; N_RESTRAINED],
     gap: f64,
     /// The usual step from sample to sample, in the unit of the samples.
     usual_step: f64,
+    /// The head whose anomaly goes on.
+    held: Option<Head>,
 }
 
 impl Heard {
     /// Nothing but `verdict`, of a detector that has no heads.
     pub(crate) fn only(verdict: Verdict) -> Self {
-        Self { verdict, traffic: None }
+        Self { verdict, traffic: None, novelty: Verdict::unjudged(Kind::Learning) }
     }
 }
 
@@ -191,7 +236,7 @@ impl TrafficHeard {
             Head::Shift | Head::Variance | Head::Flat | Head::Novelty => {
                 let scores = RESTRAINED.iter().zip(self.restrained);
                 let own = scores.filter(|(whose, _)| **whose == head);
-                muffled(own.fold(0.0, |max, (_, score)| score.max(max)))
+                muffled(own.fold(0.0, |max, (_, restrained)| restrained.score.max(max)))
             }
         }
     }
@@ -205,19 +250,42 @@ impl TrafficHeard {
         own.unwrap_or(Expectation { head, value, low, high })
     }
 
+    /// The loudest of `heads`, with its score.
+    fn loudest(&self, heads: Heads) -> (Head, f64) {
+        let scores = heads.iter().map(|head| (head, self.score(head)));
+        scores.fold(
+            (Head::Deviation, 0.0),
+            |loudest, next| {
+                if next.1 > loudest.1 { next } else { loudest }
+            },
+        )
+    }
+
+    /// The one of `heads` that an anomaly begins with.
+    fn begun(&self, heads: Heads) -> Option<Head> {
+        let (head, score) = self.loudest(heads);
+        (score > 1.0).then_some(head)
+    }
+
+    /// The one of `heads` whose anomaly goes on; a shift goes on while it is held, restlessness and rest by themselves.
+    fn going_on(&self, heads: Heads) -> Option<Head> {
+        let is_again = |(head, restrained): &(Head, Restrained)| {
+            *head != Head::Shift && restrained.is_again && heads.contains(*head)
+        };
+        let again = RESTRAINED.into_iter().zip(self.restrained).find(is_again);
+        self.held.or(again.map(|(head, _)| head))
+    }
+
     /// The verdict of the loudest of `heads`.
     fn verdict(&self, heads: Heads) -> Verdict {
-        let scores = heads.iter().map(|head| (head, self.score(head)));
-        let (head, score) =
-            scores.fold(
-                (Head::Deviation, 0.0),
-                |loudest, next| {
-                    if next.1 > loudest.1 { next } else { loudest }
-                },
-            );
-        let is_unjudged = matches!(self.deviation.kind, Kind::Learning | Kind::Constant);
-        if is_unjudged && score <= 1.0 {
-            return Verdict::unjudged(self.deviation.kind);
+        let (head, score) = self.loudest(heads);
+        if score <= 1.0 {
+            if let Some(head) = self.going_on(heads) {
+                return Verdict::scored(GOING_ON, 1.0, self.expectation(head));
+            }
+            if matches!(self.deviation.kind, Kind::Learning | Kind::Constant) {
+                return Verdict::unjudged(self.deviation.kind);
+            }
         }
         Verdict::scored(score, 1.0, self.expectation(head))
     }
@@ -248,18 +316,19 @@ impl Tidemark {
     /// Samples wanted before anything is judged.
     pub const MIN: usize = 10;
 
-    /// By how much every threshold is higher than at the budget it was set for.
-    fn strictness(&self) -> f64 {
-        if self.false_alarms_per_day == BUDGET {
-            return 1.0;
-        }
-        (BUDGET / self.false_alarms_per_day).powf(BUDGET_EXPONENT)
+    /// By how much every threshold is higher than at the budget and interval it was set for.
+    ///
+    /// With six times as many samples a day there are six times as many chances of a false alarm.
+    fn strictness(&self, interval_us: f64) -> f64 {
+        let per_sample = if interval_us > 0.0 { (INTERVAL_US / interval_us).max(1.0) } else { 1.0 };
+        let excess = BUDGET / self.false_alarms_per_day * per_sample;
+        if excess == 1.0 { 1.0 } else { excess.powf(BUDGET_EXPONENT) }
     }
 
     fn deviation(&self) -> Deviation {
         Deviation {
             window: Self::WINDOW,
-            threshold: DEVIATION_THRESHOLD * self.strictness(),
+            threshold: DEVIATION_THRESHOLD,
             min: Self::MIN,
             calendar: self.calendar,
         }
@@ -268,9 +337,24 @@ impl Tidemark {
     /// What each head says of `sample`, after `before` in time order and what is remembered.
     pub(crate) fn hear(&self, before: &[Judged], state: &TidemarkState, sample: Sample) -> Heard {
         let traffic = state.traffic.as_ref().map(|state| self.hear_traffic(before, state, sample));
-        let verdict = traffic
-            .map_or(Verdict::unjudged(Kind::Learning), |traffic| traffic.verdict(self.heads));
-        Heard { verdict, traffic }
+        let unjudged = Verdict::unjudged(Kind::Learning);
+        let novelty =
+            state.novelty.as_ref().map_or(unjudged, |voice| self.hear_novelty(voice, sample));
+        let of_traffic = traffic.map_or(unjudged, |traffic| traffic.verdict(self.heads));
+        let is_novelty = traffic.is_none() || novelty.score > of_traffic.score;
+        let verdict = if is_novelty { novelty } else { of_traffic };
+        Heard { verdict, traffic, novelty }
+    }
+
+    fn hear_novelty(&self, voice: &NoveltyVoice, sample: Sample) -> Verdict {
+        let Some(reading) = voice.state.judge(sample) else {
+            return Verdict::unjudged(Kind::Learning);
+        };
+        let strictness = self.strictness(voice.pace.interval_us());
+        let threshold = novelty::THRESHOLD * strictness * voice.mute.divisor();
+        let novelty::Reading { score, value, low, high } = reading;
+        let expectation = Expectation { head: Head::Novelty, value, low, high };
+        Verdict::scored(score / threshold, 1.0, expectation)
     }
 
     fn hear_traffic(
@@ -283,10 +367,10 @@ impl Tidemark {
         let spot = state.deviation.spot(self.calendar, sample);
         let residual = state.seasonal.residual(spot, sample);
         let distances = state.shift.distances(residual.z, n, interval_s);
-        let shift = state.shift.judge(&distances, n);
+        let shift = state.shift.judge(residual.z, &distances, n);
         let variance = state.variance.judge(residual.z, n, interval_s);
         let flat = state.flat.judge(sample, n);
-        let strictness = self.strictness();
+        let strictness = self.strictness(state.deviation.pace().interval_us());
         let raw = [shift[0], shift[1], shift[2], shift[3], variance[0], variance[1], flat]
             .map(|score| score / strictness);
         let pace = state.deviation.pace();
@@ -296,7 +380,7 @@ impl Tidemark {
         let agreement = (residual.z.abs() / AGREED_FROM).min(1.0).sqrt();
         TrafficHeard {
             deviation,
-            agreed: deviation.score / detector.threshold * agreement,
+            agreed: deviation.score / (detector.threshold * strictness) * agreement,
             spot,
             residual,
             distances,
@@ -305,6 +389,7 @@ impl Tidemark {
             restrained: std::array::from_fn(|i| state.restraints[i].judge(raw[i], n, kept)),
             gap: gap::judge(pace, sample) / strictness,
             usual_step: state.variance.usual() * residual.scale,
+            held: state.hold.judge(residual.z),
         }
     }
 
@@ -312,6 +397,11 @@ impl Tidemark {
     pub(crate) fn learn(&self, state: &mut TidemarkState, sample: Sample, heard: &Heard) {
         if let (Some(state), Some(heard)) = (&mut state.traffic, &heard.traffic) {
             self.learn_traffic(state, sample, heard);
+        }
+        if let Some(voice) = &mut state.novelty {
+            voice.mute.learn(voice.pace.pause_us(sample), heard.novelty.is_anomaly());
+            voice.state.learn(sample);
+            voice.pace.learn(sample);
         }
     }
 
@@ -321,6 +411,7 @@ impl Tidemark {
             restraint.learn(raw, n, heard.kept);
         }
         let z = heard.residual.z;
+        state.hold.learn(z, heard.begun(self.heads));
         state.shift.learn(z, &heard.distances, n);
         state.variance.learn(z, n);
         state.flat.learn(sample, n);
