@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,6 +14,8 @@ use detector::{Deployed, Detector};
 use intake::Limits;
 use store::{RedisOptions, SHARDS_DEFAULT, Topology};
 use thiserror::Error;
+
+use crate::access::{Access, ApiKeys};
 
 /// One environment variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +41,11 @@ macro_rules! variables {
 variables! {
     LISTEN_HOST: "LISTEN_HOST", "127.0.0.1", "Address to listen on; a container wants `0.0.0.0`";
     PORT: "PORT", "8080", "Port to listen on; 0 takes a free one";
+    API_KEYS: "TIDEMARK_API_KEYS", "", "Who may do what: entries `tenant:rights:sha256-hex` with commas or white space \
+        between";
+    API_KEYS_FILE: "TIDEMARK_API_KEYS_FILE", "", "File with such entries, in the place of the variable";
+    ACCESS: "TIDEMARK_ACCESS", "keys", "What holds without keys. `keys`: only a loopback address is served, and not AWS \
+        Lambda; `open`: whoever can reach it is trusted, as the tenant `default`";
     REDIS_URL: "REDIS_URL", "", "`redis://` or `rediss://` address of the store, several with commas for a cluster; \
         without it `standalone` keeps series in its own memory";
     REDIS_TOPOLOGY: "REDIS_TOPOLOGY", "single", "`single` or `cluster`";
@@ -58,6 +66,9 @@ variables! {
     LOG_FORMAT: "TIDEMARK_LOG_FORMAT", "json", "`json` or `text`";
 }
 
+/// The variable by which the Lambda runtime says that it is one; nobody sets it.
+pub const LAMBDA_RUNTIME: &str = "AWS_LAMBDA_RUNTIME_API";
+
 /// Everything that can be configured.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -65,6 +76,8 @@ pub struct Config {
     pub listen_host: IpAddr,
     /// Port to listen on.
     pub port: u16,
+    /// Who is served.
+    pub access: Access,
     /// Where Redis is; none where series live in the process.
     pub redis: Option<RedisOptions>,
     /// What judges.
@@ -115,12 +128,10 @@ impl Config {
     pub fn from_env(vars: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         let mut reader = Reader { vars: vars.collect(), mistakes: Vec::new() };
         reader.check_names();
+        let listen_host =
+            reader.parse(LISTEN_HOST, IpAddr::V4(Ipv4Addr::LOCALHOST), "an IP address");
         let config = Self {
-            listen_host: reader.parse(
-                LISTEN_HOST,
-                IpAddr::V4(Ipv4Addr::LOCALHOST),
-                "an IP address",
-            ),
+            listen_host,
             port: reader.parse(PORT, 8080, "a port"),
             deployed: Deployed {
                 detector: reader.detector(),
@@ -144,6 +155,7 @@ impl Config {
             log_filter: reader.text(LOG).unwrap_or_else(|| LOG.default.to_owned()),
             log_format: reader
                 .one_of(LOG_FORMAT, &[("json", LogFormat::Json), ("text", LogFormat::Text)]),
+            access: reader.access(listen_host),
             redis: reader.redis(),
         };
         if reader.mistakes.is_empty() {
@@ -152,6 +164,15 @@ impl Config {
             Err(ConfigError { mistakes: reader.mistakes })
         }
     }
+}
+
+/// Why a process that others can reach refuses to start without keys.
+fn keys_missing(why: &str) -> String {
+    format!(
+        "{} is missing, and {why}: the argument `key TENANT RIGHTS` makes a key; {}=open trusts whoever can reach it, \
+         where something before it asks who calls",
+        API_KEYS.name, ACCESS.name
+    )
 }
 
 struct Reader {
@@ -230,6 +251,48 @@ impl Reader {
         })
     }
 
+    /// The text of a variable, or of the file that another names.
+    fn text_or_file(&mut self, variable: Variable, file: Variable) -> Option<String> {
+        let Some(path) = self.text(file) else { return self.text(variable) };
+        if self.text(variable).is_some() {
+            self.mistakes.push(format!("{} and {} are both set", variable.name, file.name));
+        }
+        let read = fs::read_to_string(&path).map_err(|error| error.to_string());
+        let text = read.map(|text| text.trim().to_owned());
+        match text.and_then(|it| if it.is_empty() { Err("it is empty".to_owned()) } else { Ok(it) })
+        {
+            Ok(text) => Some(text),
+            Err(error) => {
+                self.mistakes.push(format!("{} `{path}` cannot be read: {error}", file.name));
+                None
+            }
+        }
+    }
+
+    fn access(&mut self, listen_host: IpAddr) -> Access {
+        let n_mistakes = self.mistakes.len();
+        let keys = self.text_or_file(API_KEYS, API_KEYS_FILE);
+        let is_open = self.one_of(ACCESS, &[("keys", false), ("open", true)]);
+        let source = if self.text(API_KEYS_FILE).is_some() { API_KEYS_FILE } else { API_KEYS };
+        match keys.as_deref().map(ApiKeys::parse) {
+            Some(Ok(keys)) => return Access::Keys(keys),
+            Some(Err(mistakes)) => {
+                let told = mistakes.into_iter().map(|it| format!("{} {it}", source.name));
+                self.mistakes.extend(told);
+            }
+            None if is_open || self.mistakes.len() > n_mistakes => {}
+            None if self.vars.contains_key(LAMBDA_RUNTIME) => {
+                self.mistakes.push(keys_missing("on AWS Lambda others can call it"));
+            }
+            None if !listen_host.is_loopback() => {
+                let why = format!("others can reach {} `{listen_host}`", LISTEN_HOST.name);
+                self.mistakes.push(keys_missing(&why));
+            }
+            None => {}
+        }
+        Access::Open
+    }
+
     fn redis(&mut self) -> Option<RedisOptions> {
         let topology = self.one_of(
             REDIS_TOPOLOGY,
@@ -264,6 +327,53 @@ mod tests {
         let vars: Vec<(&str, &str)> =
             Variable::ALL.iter().map(|it| (it.name, it.default)).collect();
         assert_eq!(format!("{config:?}"), format!("{:?}", self::config(&vars).unwrap()));
+    }
+
+    /// The code of an open door: who is served without keys, and who refuses to start.
+    #[test]
+    fn without_keys_only_the_loopback_is_open() {
+        let is_open = |vars: &[(&str, &str)]| match config(vars) {
+            Ok(config) => matches!(config.access, Access::Open),
+            Err(error) => {
+                assert!(error.to_string().contains("TIDEMARK_API_KEYS is missing"), "{error}");
+                assert_eq!(error.mistakes.len(), 1);
+                false
+            }
+        };
+        for host in ["127.0.0.1", "127.0.0.2", "::1"] {
+            assert!(is_open(&[("LISTEN_HOST", host)]), "{host}");
+        }
+        for host in ["0.0.0.0", "10.0.0.1", "::", "::ffff:127.0.0.1"] {
+            assert!(!is_open(&[("LISTEN_HOST", host)]), "{host}");
+            assert!(is_open(&[("LISTEN_HOST", host), ("TIDEMARK_ACCESS", "open")]), "{host}");
+        }
+        assert!(!is_open(&[(LAMBDA_RUNTIME, "127.0.0.1:9001")]));
+        assert!(is_open(&[(LAMBDA_RUNTIME, "127.0.0.1:9001"), ("TIDEMARK_ACCESS", "open")]));
+    }
+
+    #[test]
+    fn keys_come_from_a_variable_or_a_file_and_not_from_both() {
+        let entry = format!("t:read:{}", "0".repeat(64));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        fs::write(&path, format!("# one\n{entry}\n")).unwrap();
+        let file = ("TIDEMARK_API_KEYS_FILE", path.to_str().unwrap());
+        let keys = ("TIDEMARK_API_KEYS", entry.as_str());
+        let everywhere = ("LISTEN_HOST", "0.0.0.0");
+        for var in [keys, file] {
+            assert!(matches!(config(&[var, everywhere]).unwrap().access, Access::Keys(_)));
+        }
+        let mistakes = |vars: &[(&str, &str)]| config(vars).unwrap_err().mistakes;
+        assert!(mistakes(&[keys, file])[0].contains("both set"));
+        // The stricter one counts.
+        let both = config(&[keys, ("TIDEMARK_ACCESS", "open")]).unwrap();
+        assert!(matches!(both.access, Access::Keys(_)));
+        let broken = mistakes(&[("TIDEMARK_API_KEYS", "a:b:c d")]);
+        assert_eq!(broken.len(), 2, "{broken:?}");
+        assert!(broken[0].starts_with("TIDEMARK_API_KEYS entry 1: "), "{broken:?}");
+        let nowhere = mistakes(&[("TIDEMARK_API_KEYS_FILE", "/nowhere"), everywhere]);
+        assert_eq!(nowhere.len(), 1, "{nowhere:?}");
+        assert!(nowhere[0].contains("`/nowhere` cannot be read"), "{nowhere:?}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod configure;
 mod ingest;
 mod service;
 
+pub mod access;
 pub mod answers;
 pub mod config;
 
@@ -22,6 +23,7 @@ mod metrics;
 mod telemetry;
 mod timed;
 
+pub use access::{Access, AccessError, Right};
 pub use analyze::AnomalyRange;
 pub use answers::{IngestAnswer, VerdictsWanted};
 pub use clock::now_us;

@@ -10,6 +10,7 @@
 mod heat;
 mod key;
 mod member;
+mod secret;
 mod series_config;
 mod state;
 
@@ -29,6 +30,7 @@ use thiserror::Error;
 pub use embedded::Embedded;
 pub use key::{SHARDS_DEFAULT, SeriesKey, Tenant};
 pub use redis::{Redis, RedisOptions, Topology};
+pub use secret::Secret;
 pub use series_config::StoredConfig;
 pub use state::{
     ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, APPEND_MAX, Appended, Class, Commit, Committed,
