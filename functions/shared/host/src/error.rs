@@ -138,6 +138,7 @@ impl RequestError {
             Self::Service(error) if error.is_not_found() => StatusCode::NOT_FOUND,
             Self::Service(error) if error.is_invalid() => StatusCode::BAD_REQUEST,
             Self::Service(error) if error.is_unacceptable() => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Service(ServiceError::RateExceeded { .. }) => StatusCode::TOO_MANY_REQUESTS,
             Self::Service(error) if error.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Service(_) | Self::Panicked | Self::Answer(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use detector::{Deployed, Detector};
 use intake::Limits;
-use store::{RedisOptions, SHARDS_DEFAULT, Topology};
+use store::{RedisOptions, SERIES_MAX_DEFAULT, SHARDS_DEFAULT, Topology};
 use thiserror::Error;
 
 use crate::access::{Access, ApiKeys};
@@ -51,6 +51,10 @@ variables! {
     REDIS_TOPOLOGY: "REDIS_TOPOLOGY", "single", "`single` or `cluster`";
     REDIS_CONNECT_TIMEOUT: "REDIS_CONNECT_TIMEOUT_MS", "1000", "Longest wait for a connection to Redis";
     REDIS_RESPONSE_TIMEOUT: "REDIS_RESPONSE_TIMEOUT_MS", "1500", "Longest wait for an answer of Redis";
+    SAMPLES_PER_S: "TIDEMARK_TENANT_SAMPLES_PER_S_MAX", "100000", "Samples a second of one tenant, over all processes; \
+        past it 429; 0 for no bound";
+    SERIES_MAX: "TIDEMARK_TENANT_SERIES_MAX", "100000", "Series of one tenant; samples of a further one are rejected \
+        as `too_many_series`";
     SHARDS: "TIDEMARK_SHARDS", "64", "Shards of the store, fixed for its life";
     DETECTOR: "TIDEMARK_DETECTOR", "", "Detector of all series; by default `deviation`";
     GENERATION: "TIDEMARK_DETECTOR_GENERATION", "0", "Raise it by one with each change of the detector; \
@@ -86,6 +90,10 @@ pub struct Config {
     pub time_ahead_max_us: i64,
     /// Longest time for one request.
     pub request_timeout: Duration,
+    /// Samples a second of one tenant; 0 for no bound.
+    pub samples_per_s_max: u64,
+    /// Most series of one tenant.
+    pub series_max: u64,
     /// Bounds of one request.
     pub limits: Limits,
     /// Bytes of bodies held at once.
@@ -143,6 +151,8 @@ impl Config {
                 10_000,
                 100..=900_000,
             )),
+            samples_per_s_max: reader.number(SAMPLES_PER_S, 100_000, 0..=1_000_000_000),
+            series_max: reader.number(SERIES_MAX, SERIES_MAX_DEFAULT, 1..=1_000_000_000),
             limits: Limits {
                 n_samples_max: reader.number(SAMPLES_MAX, 10_000, 1..=1_000_000) as usize,
                 body_bytes_max: reader.number(BODY_BYTES_MAX, 1 << 20, 1..=1 << 30) as usize,

@@ -19,6 +19,8 @@ pub(crate) enum Fate {
     Conflict { stored: f64 },
     /// Older than all that is kept.
     TooOld,
+    /// Of a new series, where the tenant has as many as it may have.
+    TooManySeries,
 }
 
 /// What is known of a stored sample.
@@ -120,6 +122,7 @@ impl Round {
             Class::Duplicate { at_us, judgement } => known(at_us, was_ours, judgement),
             Class::Conflict { stored } => Place::Known(Fate::Conflict { stored }),
             Class::TooOld => Place::Known(Fate::TooOld),
+            Class::TooManySeries => Place::Known(Fate::TooManySeries),
             Class::Full => Place::Missing { at_us: None },
         };
     }

@@ -11,6 +11,7 @@ mod analyze;
 mod config_request;
 mod configure;
 mod ingest;
+mod quota;
 mod service;
 
 pub mod access;

@@ -10,6 +10,7 @@
 mod heat;
 mod key;
 mod member;
+mod quota;
 mod secret;
 mod series_config;
 mod state;
@@ -29,12 +30,14 @@ use thiserror::Error;
 
 pub use embedded::Embedded;
 pub use key::{SHARDS_DEFAULT, SeriesKey, Tenant};
+pub use quota::{Lease, Leased, Quotas};
 pub use redis::{Redis, RedisOptions, Topology};
 pub use secret::Secret;
 pub use series_config::StoredConfig;
 pub use state::{
     ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, APPEND_MAX, Appended, Class, Commit, Committed,
-    HEAT_DECAY_US, INBOX_LEN_MAX, INBOX_READ_MAX, Listed, NewSample, Page, SERIES_TTL_S, State,
+    HEAT_DECAY_US, INBOX_LEN_MAX, INBOX_READ_MAX, Listed, NewSample, Page, SERIES_MAX_DEFAULT,
+    SERIES_TTL_S, State,
 };
 
 /// Names of the totals that a store counts itself, exactly, inside its atomic steps.
@@ -51,8 +54,10 @@ pub mod totals {
 
 /// Where series live.
 #[async_trait]
-pub trait SeriesStore: Debug + Send + Sync {
+pub trait SeriesStore: Quotas + Debug + Send + Sync {
     /// Puts samples into the inbox of a series, at most [`APPEND_MAX`].
+    ///
+    /// Where the tenant has as many series as it may have, those of a new one are refused.
     ///
     /// A caller that knows memory and window of a version is spared them while it is `known_version`; 0 knows none.
     async fn append(

@@ -23,7 +23,12 @@ pub(crate) async fn ingest(
 ) -> Result<Response, RequestError> {
     let wanted = verdicts_wanted(&Params::of(request.uri(), &["verdicts"])?)?;
     let samples = read_samples(&app, request).await?;
-    let answer = app.service().ingest(&tenant, samples.batch, wanted).await;
+    let answer = match app.service().admit(&tenant, samples.batch.n_read()).await {
+        Ok(()) => app.service().ingest(&tenant, samples.batch, wanted).await,
+        // Each sample is told, as of a store that fails later.
+        Err(error) if error.is_unavailable() => app.service().ingest_refused(samples.batch, &error),
+        Err(error) => return Err(error.into()),
+    };
     let (status, first) = (status(&answer), answer.rejected.first().map(|it| it.code));
     let json = compute(samples.held.n_bytes(), move || answer::to_json(&answer)).await?;
     let mut response = answer::written(status, json);

@@ -12,16 +12,30 @@ use crate::document::DOCUMENT;
 
 /// A client of somebody without a key, and the keys that are known.
 fn client_with_keys<const N: usize>(wanted: [(&str, &str); N]) -> (Client, [String; N]) {
+    client_with(wanted, &[])
+}
+
+/// The same, with further variables.
+fn client_with<const N: usize>(
+    wanted: [(&str, &str); N],
+    vars: &[(&str, &str)],
+) -> (Client, [String; N]) {
     let made = wanted.map(|(tenant, rights)| MadeKey::new(tenant, rights).unwrap());
     let entries: Vec<&str> = made.iter().map(|it| it.entry.as_str()).collect();
-    let client = Client::with(&[("TIDEMARK_API_KEYS", &entries.join(","))]);
-    (client, made.map(|it| it.key))
+    let entries = entries.join(",");
+    let vars = [&[("TIDEMARK_API_KEYS", entries.as_str())], vars].concat();
+    (Client::with(&vars), made.map(|it| it.key))
 }
 
 /// Two tenants, each with all rights.
 fn two_tenants() -> [Client; 2] {
+    two_tenants_with(&[])
+}
+
+/// The same, with further variables.
+fn two_tenants_with(vars: &[(&str, &str)]) -> [Client; 2] {
     let all = "write+read+admin";
-    let (nobody, keys) = client_with_keys([("one", all), ("other", all)]);
+    let (nobody, keys) = client_with([("one", all), ("other", all)], vars);
     keys.map(|key| nobody.with_key(&key))
 }
 
@@ -141,6 +155,44 @@ async fn a_tenant_touches_its_own_series_only() {
     let told: Value = one.get(&format!("/analyze?{query}")).await.json();
     assert_eq!((&told["judged_count"], &told["own_detector"]), (&json!(61), &json!(false)));
     assert_eq!(told["last"]["timestamp"], AT_MS + 60_000);
+}
+
+#[tokio::test]
+async fn a_tenant_past_its_rate_is_told_when_to_come_again_and_slows_nobody() {
+    let [one, other] = two_tenants_with(&[
+        ("TIDEMARK_TENANT_SAMPLES_PER_S_MAX", "1"),
+        ("TIDEMARK_SAMPLES_MAX", "50"),
+    ]);
+    let samples = |n: usize| json!(vec![json!({ "metric": "rps", "value": 1 }); n]).to_string();
+    assert_eq!(one.post("/ingest", samples(45)).await.json()["accepted"], 45);
+    let answer = one.post("/ingest", samples(50)).await;
+    assert!(answer.is_problem(429, "rate_exceeded").contains("more than 1 samples a second"));
+    let wait_s: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((30..=45).contains(&wait_s), "{wait_s}");
+    // A refused request takes nothing away: what is left is there for a shorter one.
+    assert_eq!(one.post("/ingest", samples(5)).await.json()["accepted"], 5);
+    assert_eq!(other.post("/ingest", samples(50)).await.json()["accepted"], 50);
+    assert_eq!(one.get("/analyze?metric=rps").await.json()["judged_count"], 50);
+    // Reading, and what holds no sample, is not counted.
+    assert_eq!(one.post("/ingest", "[]").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_tenant_at_its_bound_of_series_keeps_those_it_has() {
+    let [one, other] = two_tenants_with(&[("TIDEMARK_TENANT_SERIES_MAX", "2")]);
+    let body = r#"[{"metric":"a","value":1},{"metric":"b","value":1},{"metric":"c","value":1}]"#;
+    let answer = one.post("/ingest", body).await;
+    let json = answer.json();
+    assert_eq!((answer.status, &json["accepted"]), (200, &json!(2)));
+    assert_eq!(json["rejected"][0]["code"], "too_many_series");
+    let answer = one.post("/ingest", r#"{"metric":"d","value":1}"#).await;
+    assert_eq!(
+        (answer.status, &answer.json()["rejected"][0]["code"]),
+        (422, &"too_many_series".into())
+    );
+    assert_eq!(one.post("/ingest", r#"{"metric":"a","value":2}"#).await.json()["accepted"], 1);
+    assert_eq!(other.post("/ingest", r#"{"metric":"c","value":1}"#).await.json()["accepted"], 1);
+    assert_eq!(one.get("/analyze").await.json()["series_count"], 2);
 }
 
 #[tokio::test]

@@ -145,7 +145,7 @@ impl Answer {
         assert_eq!((self.status, problem["code"].as_str()), (status, Some(code)), "{problem}");
         assert_eq!(problem["status"], status);
         assert_eq!(problem["type"], "about:blank");
-        assert_eq!(self.headers.contains_key("retry-after"), status == 503);
+        assert_eq!(self.headers.contains_key("retry-after"), [429, 503].contains(&status));
         let codes = &document::DOCUMENT["components"]["schemas"]["Problem"]["properties"]["code"];
         assert!(codes["enum"].as_array().unwrap().contains(&problem["code"]), "{code}");
         problem["detail"].as_str().unwrap().to_owned()

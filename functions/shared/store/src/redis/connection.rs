@@ -24,7 +24,7 @@ pub enum Topology {
 }
 
 /// Where Redis is and how long it may take.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RedisOptions {
     /// `redis://` or `rediss://` addresses, separated by commas; several only for a cluster.
     pub url: String,
@@ -36,6 +36,16 @@ pub struct RedisOptions {
     pub response_timeout: Duration,
     /// Shards, fixed for the life of the store.
     pub n_shards: u16,
+}
+
+impl std::fmt::Debug for RedisOptions {
+    // An address may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisOptions")
+            .field("topology", &self.topology)
+            .field("n_shards", &self.n_shards)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A connection that opens itself.
