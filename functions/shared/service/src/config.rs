@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use detector::{Deployed, Detector};
 use intake::Limits;
-use store::{RedisOptions, SERIES_MAX_DEFAULT, SHARDS_DEFAULT, Topology};
+use store::{RedisCredentials, RedisOptions, SERIES_MAX_DEFAULT, SHARDS_DEFAULT, Secret, Topology};
 use thiserror::Error;
 
 use crate::access::{Access, ApiKeys};
@@ -48,6 +48,11 @@ variables! {
         Lambda; `open`: whoever can reach it is trusted, as the tenant `default`";
     REDIS_URL: "REDIS_URL", "", "`redis://` or `rediss://` address of the store, several with commas for a cluster; \
         without it `standalone` keeps series in its own memory";
+    REDIS_USERNAME: "REDIS_USERNAME", "", "User of the access control list of Redis, in the place of the address's";
+    REDIS_PASSWORD: "REDIS_PASSWORD", "", "Its password, in the place of the address's";
+    REDIS_PASSWORD_FILE: "REDIS_PASSWORD_FILE", "", "File with that password, in the place of the variable";
+    REDIS_CA_FILE: "REDIS_CA_FILE", "", "File with the certificates, in PEM, that vouch for a `rediss://` server; \
+        by default those that browsers trust";
     REDIS_TOPOLOGY: "REDIS_TOPOLOGY", "single", "`single` or `cluster`";
     REDIS_CONNECT_TIMEOUT: "REDIS_CONNECT_TIMEOUT_MS", "1000", "Longest wait for a connection to Redis";
     REDIS_RESPONSE_TIMEOUT: "REDIS_RESPONSE_TIMEOUT_MS", "1500", "Longest wait for an answer of Redis";
@@ -84,6 +89,8 @@ pub struct Config {
     pub access: Access,
     /// Where Redis is; none where series live in the process.
     pub redis: Option<RedisOptions>,
+    /// What its address does not say of user, password and trust.
+    pub redis_credentials: RedisCredentials,
     /// What judges.
     pub deployed: Deployed,
     /// How far a sample's time may be ahead of the clock, in microseconds.
@@ -167,6 +174,7 @@ impl Config {
                 .one_of(LOG_FORMAT, &[("json", LogFormat::Json), ("text", LogFormat::Text)]),
             access: reader.access(listen_host),
             redis: reader.redis(),
+            redis_credentials: reader.redis_credentials(),
         };
         if reader.mistakes.is_empty() {
             Ok(config)
@@ -267,16 +275,20 @@ impl Reader {
         if self.text(variable).is_some() {
             self.mistakes.push(format!("{} and {} are both set", variable.name, file.name));
         }
-        let read = fs::read_to_string(&path).map_err(|error| error.to_string());
-        let text = read.map(|text| text.trim().to_owned());
-        match text.and_then(|it| if it.is_empty() { Err("it is empty".to_owned()) } else { Ok(it) })
-        {
-            Ok(text) => Some(text),
+        self.file(file, &path)
+    }
+
+    /// What the file holds that a variable names.
+    fn file(&mut self, variable: Variable, path: &str) -> Option<String> {
+        let text = fs::read_to_string(path).map(|text| text.trim().to_owned());
+        match text.map_err(|error| error.to_string()) {
+            Ok(text) if !text.is_empty() => return Some(text),
+            Ok(_) => self.mistakes.push(format!("{} `{path}` is empty", variable.name)),
             Err(error) => {
-                self.mistakes.push(format!("{} `{path}` cannot be read: {error}", file.name));
-                None
+                self.mistakes.push(format!("{} `{path}` cannot be read: {error}", variable.name))
             }
         }
+        None
     }
 
     fn access(&mut self, listen_host: IpAddr) -> Access {
@@ -301,6 +313,23 @@ impl Reader {
             None => {}
         }
         Access::Open
+    }
+
+    fn redis_credentials(&mut self) -> RedisCredentials {
+        let password = self.text_or_file(REDIS_PASSWORD, REDIS_PASSWORD_FILE).map(Secret::from);
+        let ca_pem = self.text(REDIS_CA_FILE).and_then(|path| self.file(REDIS_CA_FILE, &path));
+        let name = REDIS_CA_FILE.name;
+        if ca_pem.as_ref().is_some_and(|pem| !pem.contains("-----BEGIN CERTIFICATE-----")) {
+            self.mistakes.push(format!("{name} holds no certificate: PEM is wanted"));
+        }
+        let is_tls = self
+            .text(REDIS_URL)
+            .is_some_and(|url| url.split(',').all(|node| node.trim().starts_with("rediss://")));
+        if ca_pem.is_some() && !is_tls {
+            let url = REDIS_URL.name;
+            self.mistakes.push(format!("{name} is set: a {url} with `rediss://` is wanted"));
+        }
+        RedisCredentials { username: self.text(REDIS_USERNAME), password, ca_pem }
     }
 
     fn redis(&mut self) -> Option<RedisOptions> {

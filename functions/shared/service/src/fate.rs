@@ -61,9 +61,10 @@ pub(crate) enum WriteError {
 
 impl From<StoreError> for WriteError {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Unavailable { .. } => Self::Unavailable(error.to_string()),
-            _ => Self::Store(error.to_string()),
+        if error.is_away() {
+            Self::Unavailable(error.to_string())
+        } else {
+            Self::Store(error.to_string())
         }
     }
 }

@@ -43,7 +43,7 @@ pub enum Role {
 pub fn store_for(config: &Config, role: Role) -> Result<Arc<dyn SeriesStore>, ConfigError> {
     match (&config.redis, role) {
         (Some(options), _) => {
-            let redis = Redis::new(options)
+            let redis = Redis::with_credentials(options, &config.redis_credentials)
                 .map_err(|error| ConfigError::one(format!("REDIS_URL: {error}")))?;
             Ok(Arc::new(redis.with_series_max(config.series_max)))
         }

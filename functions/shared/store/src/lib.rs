@@ -31,7 +31,7 @@ use thiserror::Error;
 pub use embedded::Embedded;
 pub use key::{SHARDS_DEFAULT, SeriesKey, Tenant};
 pub use quota::{Lease, Leased, Quotas};
-pub use redis::{Redis, RedisOptions, Topology};
+pub use redis::{Redis, RedisCredentials, RedisOptions, Topology};
 pub use secret::Secret;
 pub use series_config::StoredConfig;
 pub use state::{
@@ -130,6 +130,24 @@ pub enum StoreError {
         /// What it, or the network, said.
         reason: String,
     },
+    /// It does not know the user, or the password is another.
+    #[error("the store refuses the credentials: {reason}")]
+    CredentialsRefused {
+        /// What it said.
+        reason: String,
+    },
+    /// The user may not run a command, or touch a key.
+    #[error("the store does not permit it: {reason}")]
+    NotPermitted {
+        /// What it said.
+        reason: String,
+    },
+    /// Nobody who is trusted vouches for its certificate.
+    #[error("the store cannot be trusted: {reason}")]
+    Untrusted {
+        /// What is wrong with the certificate.
+        reason: String,
+    },
     /// What it holds cannot be read.
     #[error("a stored {what} cannot be read")]
     Unreadable {
@@ -174,10 +192,24 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether there is no store to speak of, so that asking again at once is in vain.
+    pub fn is_away(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable { .. }
+                | Self::CredentialsRefused { .. }
+                | Self::NotPermitted { .. }
+                | Self::Untrusted { .. }
+        )
+    }
+
     /// The bounded code of the error.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unavailable { .. } => "store_unavailable",
+            Self::CredentialsRefused { .. } => "store_credentials_refused",
+            Self::NotPermitted { .. } => "store_not_permitted",
+            Self::Untrusted { .. } => "store_untrusted",
             Self::Unreadable { .. } => "store_unreadable",
             Self::CursorInvalid { .. } => "cursor_invalid",
             Self::ShardsDiffer { .. } => "shards_differ",

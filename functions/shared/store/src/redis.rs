@@ -5,6 +5,7 @@
 //! the next one. `SCAN` and `KEYS` are never used.
 
 mod connection;
+mod credentials;
 mod rooms;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use futures_util::future::try_join_all;
 use redis::{Script, ScriptInvocation, cmd};
 
 pub use self::connection::{RedisOptions, Topology};
+pub use self::credentials::RedisCredentials;
 
 use self::connection::Connection;
 use self::rooms::Rooms;
@@ -53,6 +55,14 @@ type StateReply = (i64, bool, Option<Vec<u8>>, Vec<String>, Vec<String>, Option<
 impl Redis {
     /// A store at the address of `options`; connects when first asked.
     pub fn new(options: &RedisOptions) -> Result<Self, StoreError> {
+        Self::with_credentials(options, &RedisCredentials::default())
+    }
+
+    /// The same, with credentials that its address does not hold.
+    pub fn with_credentials(
+        options: &RedisOptions,
+        credentials: &RedisCredentials,
+    ) -> Result<Self, StoreError> {
         let with_state =
             |code: &str| Script::new(&format!("{}\n{code}", include_str!("redis/state.lua")));
         let scripts = Scripts {
@@ -63,7 +73,7 @@ impl Redis {
             lease: Script::new(include_str!("redis/lease.lua")),
         };
         Ok(Self {
-            connection: Connection::new(options)?,
+            connection: Connection::new(options, credentials)?,
             n_shards: options.n_shards,
             scripts,
             rooms: Rooms::new(SERIES_MAX_DEFAULT),
