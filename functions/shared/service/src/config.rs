@@ -281,13 +281,12 @@ impl Reader {
     /// What the file holds that a variable names.
     fn file(&mut self, variable: Variable, path: &str) -> Option<String> {
         let text = fs::read_to_string(path).map(|text| text.trim().to_owned());
-        match text.map_err(|error| error.to_string()) {
+        let problem = match text {
             Ok(text) if !text.is_empty() => return Some(text),
-            Ok(_) => self.mistakes.push(format!("{} `{path}` is empty", variable.name)),
-            Err(error) => {
-                self.mistakes.push(format!("{} `{path}` cannot be read: {error}", variable.name))
-            }
-        }
+            Ok(_) => "it is empty".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.mistakes.push(format!("{} `{path}` cannot be read: {problem}", variable.name));
         None
     }
 
