@@ -7,10 +7,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::command::{compare, gate, generate, list, report, run, score};
+use crate::command::{compare, gate, generate, list, report, run, score, sweep, tune};
 use crate::replay;
 
-/// A bar was missed, or records or verdicts differ.
+/// A bar was missed, records or verdicts differ, or a deployment gave no answer to what was to be applied.
 pub const EXIT_MISSED: u8 = 1;
 
 /// Data, a scenario or a record cannot be read, or a deployment refuses a request outright; 2 is clap's, for wrong arguments.
@@ -24,10 +24,10 @@ Data and reports go to stdout, warnings and progress to stderr.
 
 Exit codes:
   0  done
-  1  a bar was missed, or records or verdicts differ
+  1  a bar was missed, records or verdicts differ, or a deployment did not answer `tune --apply`
   2  wrong arguments
   3  data, a scenario or a record cannot be read, or a deployment refuses a request of `replay` outright
-     (401, 400, 413 and the like, which no repetition would change)
+     or of `tune --apply` (401, 400, 413 and the like, which no repetition would change)
   4  a report cannot be written";
 
 /// Measures detection quality on synthetic scenarios, on labelled data and on your own history.
@@ -51,6 +51,10 @@ pub enum Command {
     Run(run::Args),
     /// Measure detectors on labelled data.
     Score(score::Args),
+    /// Show what other thresholds would give, as CSV.
+    Sweep(sweep::Args),
+    /// Recommend a detector for each series of a history, with evidence.
+    Tune(tune::Args),
     /// Show a record again in another form.
     #[command(mut_arg("csv_out", |arg| arg.visible_alias("csv")))]
     Report(report::Args),

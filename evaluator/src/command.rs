@@ -9,6 +9,10 @@ mod progress;
 pub mod report;
 pub mod run;
 pub mod score;
+mod scores;
+mod source;
+pub mod sweep;
+pub mod tune;
 
 use std::process::ExitCode;
 
@@ -22,6 +26,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Generate(args) => generate::run(&args)?,
         Command::Run(args) => run::run(&args)?,
         Command::Score(args) => score::run(&args)?,
+        Command::Sweep(args) => sweep::run(&args)?,
+        Command::Tune(args) => return tune::run(&args),
         Command::Report(args) => report::run(&args)?,
         Command::Gate(args) => return gate::run(&args),
         Command::Compare(args) => return compare::run(&args),

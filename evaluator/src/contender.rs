@@ -1,4 +1,5 @@
-//! What is measured: a detector as production runs it, or one of two baselines that only a report needs.
+//! What is measured: a detector as production runs it, somebody else's scores from files, or one of two baselines
+//! that only a report needs.
 //!
 //! The silent baseline shows what accuracy is worth, the random one what luck is worth. Detection itself is
 //! the detector crate's; nothing here judges.
@@ -6,6 +7,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use detector::{Detector, Judge, Kind, SpecError, Verdict};
 use rand::RngExt;
@@ -21,7 +23,7 @@ pub const ANCESTOR_SPEC: &str = "zscore:window=50,threshold=2,self=included";
 const RANDOM_ALARM_SHARE: f64 = 0.01;
 
 /// What judges the series of a report.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Contender {
     /// A detector of production.
     Detector(Detector),
@@ -29,6 +31,19 @@ pub enum Contender {
     Silent,
     /// Alarms on one sample in a hundred, whatever comes.
     Random,
+    /// Said elsewhere, and read from files.
+    Stored(Arc<Stored>),
+}
+
+/// The scores of a detector that ran elsewhere.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// What reports call it.
+    pub name: String,
+    /// An alarm is a score above it; positive.
+    pub threshold: f64,
+    /// One score per row, for each series of the data in its order.
+    pub scores: Vec<Vec<f64>>,
 }
 
 /// What was said of one row, without the expectation.
@@ -52,7 +67,7 @@ pub struct Opinions {
 impl Contender {
     /// What `run` and `score` measure unless told otherwise; the ancestor's rule is first.
     pub fn defaults() -> Result<Vec<Self>, SpecError> {
-        let detectors = [ANCESTOR_SPEC, "deviation", "robust", "ewma"];
+        let detectors = [ANCESTOR_SPEC, "traffic", "novelty", "deviation"];
         let mut contenders = detectors
             .iter()
             .map(|spec| spec.parse().map(Self::Detector))
@@ -67,15 +82,21 @@ impl Contender {
             Self::Detector(detector) => detector.threshold(),
             Self::Silent => 1.0,
             Self::Random => 1.0 - RANDOM_ALARM_SHARE,
+            Self::Stored(stored) => stored.threshold,
         }
     }
 
     /// Whether it is one of the two baselines, of which traces and sweeps say nothing.
     pub fn is_baseline(&self) -> bool {
-        !matches!(self, Self::Detector(_))
+        matches!(self, Self::Silent | Self::Random)
     }
 
-    /// Judges a whole series; `stream` tells the random baseline's series apart.
+    /// Whether it runs here, so that its time and memory can be measured.
+    pub fn runs_here(&self) -> bool {
+        !matches!(self, Self::Stored(_))
+    }
+
+    /// Judges a whole series; `stream` is its place among the series of the data.
     pub fn judge(&self, series: &Labeled, seed: u64, stream: u64) -> Opinions {
         match self {
             Self::Detector(detector) => judge_rows(*detector, series),
@@ -84,13 +105,27 @@ impl Contender {
                 Opinions { rows: vec![nothing; series.rows.len()], memory_len: 0 }
             }
             Self::Random => random_opinions(series, self.threshold(), seed, stream),
+            Self::Stored(stored) => Opinions {
+                rows: stored.of(stream).iter().map(|score| stored.opinion(*score)).collect(),
+                memory_len: 0,
+            },
         }
     }
 
-    /// Judges a whole series and answers the verdicts of `rows` in full; baselines expect nothing.
+    /// Judges the first series of the data and answers the verdicts of `rows` in full; only a detector expects
+    /// something.
     pub fn verdicts(&self, series: &Labeled, rows: &Range<usize>) -> Vec<Verdict> {
-        let Self::Detector(detector) = self else {
-            return vec![Verdict::unjudged(Kind::Normal); rows.len()];
+        let detector = match self {
+            Self::Detector(detector) => detector,
+            Self::Stored(stored) => {
+                return stored.of(0)[rows.clone()]
+                    .iter()
+                    .map(|score| stored.verdict(*score))
+                    .collect();
+            }
+            Self::Silent | Self::Random => {
+                return vec![Verdict::unjudged(Kind::Normal); rows.len()];
+            }
         };
         let mut judge = Judge::new(*detector);
         let mut verdicts = Vec::with_capacity(rows.len());
@@ -101,6 +136,20 @@ impl Contender {
             }
         }
         verdicts
+    }
+}
+
+impl Stored {
+    fn of(&self, stream: u64) -> &[f64] {
+        &self.scores[stream as usize]
+    }
+
+    fn opinion(&self, score: f64) -> Opinion {
+        Opinion { kind: if score > self.threshold { Kind::Anomaly } else { Kind::Normal }, score }
+    }
+
+    fn verdict(&self, score: f64) -> Verdict {
+        Verdict { score, ..Verdict::unjudged(self.opinion(score).kind) }
     }
 }
 
@@ -135,6 +184,7 @@ impl fmt::Display for Contender {
             Self::Detector(detector) => detector.fmt(f),
             Self::Silent => f.write_str("silent"),
             Self::Random => f.write_str("random"),
+            Self::Stored(stored) => f.write_str(&stored.name),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! anywhere: a report is kept for years and mailed around.
 
 mod chart_data;
+mod confusion;
 mod detectors;
 mod figures;
 mod folds;
@@ -20,9 +21,11 @@ use text::escape;
 const PAGE: &str = include_str!("html/page.html");
 const STYLE: &str = include_str!("html/style.css");
 const SWEEPS: &str = include_str!("html/sweeps.html");
+const CURVES: &str = include_str!("html/curves.html");
 const SERIES: &str = include_str!("html/series.html");
 const CHART_SCRIPT: &str = include_str!("html/chart.js");
 const SWEEPS_SCRIPT: &str = include_str!("html/sweeps.js");
+const CURVES_SCRIPT: &str = include_str!("html/curves.js");
 const TRACE_SCRIPT: &str = include_str!("html/trace.js");
 const SERIES_SCRIPT: &str = include_str!("html/series.js");
 
@@ -44,6 +47,8 @@ pub fn render(record: &Record) -> String {
             ("details", &folds::details(record, &detectors)),
             ("kinds", &kinds::section(record, &detectors)),
             ("sweeps", if has_sweeps(record) { SWEEPS } else { "" }),
+            ("curves", if has_curves(record) { CURVES } else { "" }),
+            ("confusion", &confusion::section(record, &detectors)),
             ("series", if has_traces(record) { SERIES } else { "" }),
             ("command", &escape(&record.command)),
             ("seed", &record.seed.to_string()),
@@ -59,6 +64,12 @@ fn has_sweeps(record: &Record) -> bool {
     !record.sweeps.is_empty()
 }
 
+/// Whether any detector caught something, or ranks samples.
+fn has_curves(record: &Record) -> bool {
+    record.rows.iter().any(|row| !row.delays.is_empty())
+        || record.sweeps.iter().any(|sweep| !sweep.curve.is_empty())
+}
+
 /// Whether there is a sample to draw.
 fn has_traces(record: &Record) -> bool {
     record.traces.iter().any(|trace| !trace.points.is_empty())
@@ -69,6 +80,9 @@ fn script(record: &Record) -> String {
     let mut parts = vec![CHART_SCRIPT];
     if has_sweeps(record) {
         parts.push(SWEEPS_SCRIPT);
+    }
+    if has_curves(record) {
+        parts.push(CURVES_SCRIPT);
     }
     if has_traces(record) {
         parts.extend([TRACE_SCRIPT, SERIES_SCRIPT]);

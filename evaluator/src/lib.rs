@@ -1,7 +1,8 @@
 //! Measures detection quality: labelled series in, counts and reports out.
 //!
 //! Read in this order: a `scenario` generates, or `read` reads, `labeled` series; a `contender` judges them;
-//! `score` counts; `measure` joins these into a `record`; `report` shows it. `command` is the command line.
+//! `score` counts; `measure` joins these into a `record`; `report` shows it. `tune` chooses a
+//! detector for a history. `command` is the command line.
 //! Architecture invariant: it runs the very detector crate that production runs, and judges nothing itself.
 
 pub mod labeled;
@@ -20,6 +21,7 @@ pub mod command;
 
 pub mod html;
 pub mod replay;
+pub mod tune;
 
 mod provenance;
 mod stopwatch;

@@ -2,7 +2,7 @@
 //!
 //! Nothing is chosen here: series, contenders and rules come from the command, numbers go into a record.
 
-mod sweep;
+pub mod sweep;
 mod trace;
 
 use std::ops::Range;
@@ -16,7 +16,7 @@ use crate::labeled::Labeled;
 use crate::record::{Confusion, FirstDay, KpiScore, NabScore, Record, Row, Sweep, Trace};
 use crate::score::event::EventTally;
 use crate::score::ranking::{Ranked, rank};
-use crate::score::{bootstrap, confusion, event, kpi, nab};
+use crate::score::{bootstrap, budget, confusion, event, kpi, nab};
 use crate::stopwatch;
 
 /// What to measure on.
@@ -65,25 +65,39 @@ pub struct Measured {
     pub traces: Vec<Trace>,
 }
 
-/// Measures contenders on one scenario, in parallel; `progress` is told of each series judged.
-pub fn measure(plan: &Plan<'_>, contenders: &[Contender], progress: impl Fn() + Sync) -> Measured {
-    let judged: Vec<Vec<Judged>> =
-        contenders.par_iter().map(|contender| judge_all(plan, *contender, &progress)).collect();
+/// Lets contenders judge all series of a plan, in parallel; `progress` is told of each series judged.
+pub fn judge(
+    plan: &Plan<'_>,
+    contenders: &[Contender],
+    progress: impl Fn() + Sync,
+) -> Vec<Vec<Judged>> {
+    contenders.par_iter().map(|contender| judge_all(plan, contender, &progress)).collect()
+}
+
+/// Counts what each contender said of each series, in parallel.
+pub fn measure(plan: &Plan<'_>, contenders: &[Contender], judged: &[Vec<Judged>]) -> Measured {
     let reference = contenders
         .iter()
         .position(|contender| contender.to_string() == ANCESTOR_SPEC)
         .map(|i| (i, tallies(&judged[i])));
-    let mut measured = Measured::default();
-    for (i, (contender, series)) in contenders.iter().zip(&judged).enumerate() {
-        let mut row = row(plan, *contender, series);
+    let one = |(i, contender): (usize, &Contender)| {
+        let series = &judged[i];
+        let mut row = row(plan, contender, series);
         let other =
             reference.as_ref().filter(|(at, _)| *at != i).map(|(_, tallies)| tallies.as_slice());
         row.intervals = bootstrap::intervals(&tallies(series), other, plan.seed);
+        let has_charts = plan.extras.charts && !contender.is_baseline();
+        let sweep =
+            has_charts.then(|| sweep::sweep(plan, contender, series, &sweep::multipliers()));
+        let trace = if has_charts { trace::trace(plan, contender) } else { None };
+        (row, sweep, trace)
+    };
+    let mut measured = Measured::default();
+    let parts: Vec<_> = contenders.par_iter().enumerate().map(one).collect();
+    for (row, sweep, trace) in parts {
         measured.rows.push(row);
-        if plan.extras.charts && !contender.is_baseline() {
-            measured.sweeps.push(sweep::sweep(plan, *contender, series));
-            measured.traces.extend(trace::trace(plan, *contender));
-        }
+        measured.sweeps.extend(sweep);
+        measured.traces.extend(trace);
     }
     measured
 }
@@ -99,8 +113,9 @@ impl Measured {
 
 /// What was said of one series, counted.
 #[derive(Debug)]
-struct Judged {
-    opinions: Opinions,
+pub struct Judged {
+    /// What was said of each row.
+    pub opinions: Opinions,
     elapsed: Duration,
     scored: Counted,
     cold: Counted,
@@ -113,7 +128,7 @@ struct Counted {
     events: EventTally,
 }
 
-fn judge_all(plan: &Plan<'_>, contender: Contender, progress: &(impl Fn() + Sync)) -> Vec<Judged> {
+fn judge_all(plan: &Plan<'_>, contender: &Contender, progress: &(impl Fn() + Sync)) -> Vec<Judged> {
     let judge = |(stream, series): (usize, &Labeled)| {
         let (opinions, elapsed) =
             stopwatch::timed(|| contender.judge(series, plan.seed, stream as u64));
@@ -138,7 +153,7 @@ fn tallies(judged: &[Judged]) -> Vec<EventTally> {
     judged.iter().map(|series| series.scored.events.clone()).collect()
 }
 
-fn row(plan: &Plan<'_>, contender: Contender, judged: &[Judged]) -> Row {
+fn row(plan: &Plan<'_>, contender: &Contender, judged: &[Judged]) -> Row {
     let (point, events) = sum(judged.iter().map(|series| &series.scored));
     let n_judged: usize = plan.series.iter().map(|series| series.rows.len()).sum();
     let micros: f64 = judged.iter().map(|series| series.elapsed.as_secs_f64() * 1e6).sum();
@@ -155,13 +170,19 @@ fn row(plan: &Plan<'_>, contender: Contender, judged: &[Judged]) -> Row {
         events: events.score(),
         false_alarms_per_series_day: events.false_alarms_per_series_day(),
         delay_samples: events.delay(),
+        delays: events.delays(),
         by_kind: events.kinds(),
+        budgets: budget::score(scored_scores(plan, judged), |threshold| {
+            sweep::tally_at(plan.series, judged, threshold)
+        }),
+        by_series: event::by_series(&tallies(judged)),
         ranking: rank(&ranked(plan, judged)),
         intervals: None,
         first_day: first_day(judged),
         nab: nab_score(plan, judged),
         kpi: kpi_score(plan, contender, judged),
-        micros_per_sample: plan.extras.timing.then(|| micros / n_judged.max(1) as f64),
+        micros_per_sample: (plan.extras.timing && contender.runs_here())
+            .then(|| micros / n_judged.max(1) as f64),
         bytes_per_series: memory_len as f64 / judged.len().max(1) as f64,
     }
 }
@@ -193,10 +214,20 @@ fn ranked(plan: &Plan<'_>, judged: &[Judged]) -> Vec<Ranked> {
     plan.series.iter().zip(judged).map(of_series).collect()
 }
 
+/// The scores of all scored rows.
+fn scored_scores(plan: &Plan<'_>, judged: &[Judged]) -> Vec<f64> {
+    let of_series = |(labeled, judged): (&Labeled, &Judged)| {
+        judged.opinions.rows[labeled.scored()].iter().map(|opinion| opinion.score).collect()
+    };
+    plan.series.iter().zip(judged).map(of_series).collect::<Vec<Vec<f64>>>().concat()
+}
+
 fn nab_score(plan: &Plan<'_>, judged: &[Judged]) -> Option<NabScore> {
-    if plan.rule != Rule::Nab {
-        return None;
-    }
+    (plan.rule == Rule::Nab).then(|| board(plan, judged).score())
+}
+
+/// Every scored row of a benchmark.
+fn board(plan: &Plan<'_>, judged: &[Judged]) -> nab::Board {
     let mut board = nab::Board::default();
     for (labeled, series) in plan.series.iter().zip(judged) {
         board.add(
@@ -208,18 +239,21 @@ fn nab_score(plan: &Plan<'_>, judged: &[Judged]) -> Option<NabScore> {
                 .map(|opinion| (opinion.score, opinion.kind == Kind::Anomaly)),
         );
     }
-    Some(board.score())
+    board
 }
 
-fn kpi_score(plan: &Plan<'_>, contender: Contender, judged: &[Judged]) -> Option<KpiScore> {
+fn kpi_score(plan: &Plan<'_>, contender: &Contender, judged: &[Judged]) -> Option<KpiScore> {
     if plan.rule != Rule::Kpi {
         return None;
     }
+    kpi::score(&with_scores(plan, judged), contender.threshold())
+}
+
+/// Each series with the scores of all its rows.
+fn with_scores<'a>(plan: &Plan<'a>, judged: &[Judged]) -> Vec<(&'a Labeled, Vec<f64>)> {
     let scores =
         |judged: &Judged| judged.opinions.rows.iter().map(|opinion| opinion.score).collect();
-    let series: Vec<(&Labeled, Vec<f64>)> =
-        plan.series.iter().zip(judged).map(|(labeled, judged)| (labeled, scores(judged))).collect();
-    kpi::score(&series, contender.threshold())
+    plan.series.iter().zip(judged).map(|(labeled, judged)| (labeled, scores(judged))).collect()
 }
 
 #[cfg(test)]
@@ -233,7 +267,8 @@ mod tests {
         let series = scenario.generate(seed);
         let extras = Extras { charts: true, timing: false };
         let plan = Plan { scenario: name, series: &series, seed, rule: Rule::Usual, extras };
-        measure(&plan, &Contender::defaults().unwrap(), || {})
+        let contenders = Contender::defaults().unwrap();
+        measure(&plan, &contenders, &judge(&plan, &contenders, || {}))
     }
 
     #[test]

@@ -7,6 +7,8 @@
 mod csv_text;
 mod folder;
 mod nab;
+mod origin;
+mod scores;
 mod time;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +18,8 @@ use thiserror::Error;
 pub use self::csv_text::{read_csv, read_csv_from};
 pub use self::folder::read_folder;
 pub use self::nab::{read_nab, read_nab_file};
+pub use self::origin::{Origin, Times, file_name_safe};
+pub use self::scores::{SCORE_COLUMN, read_scores};
 use crate::labeled::Labeled;
 
 /// Most rows of one file: two years of seconds.
@@ -26,6 +30,8 @@ pub const FILE_ROWS_MAX: usize = 64_000_000;
 pub struct Dataset {
     /// The series, in the order of their files.
     pub series: Vec<Labeled>,
+    /// Where each series came from, in the same order.
+    pub origins: Vec<Origin>,
     /// Sentences for stderr, each with file and line.
     pub warnings: Vec<String>,
 }
@@ -34,6 +40,7 @@ impl Dataset {
     /// Appends another set.
     pub fn extend(&mut self, other: Self) {
         self.series.extend(other.series);
+        self.origins.extend(other.origins);
         self.warnings.extend(other.warnings);
     }
 }
@@ -59,18 +66,22 @@ pub enum ReadError {
         source: csv::Error,
     },
     /// A column is missing.
-    #[error("`{}` line 1: column `{column}` is missing: `timestamp,value[,label]` is wanted", path.display())]
+    #[error("`{}` line 1: column `{column}` is missing: `{wanted}` is wanted", path.display())]
     ColumnMissing {
         /// The file.
         path: PathBuf,
         /// The missing column.
         column: &'static str,
+        /// The columns that are wanted.
+        wanted: &'static str,
     },
     /// A file has a header at most.
-    #[error("`{}` has no rows: `timestamp,value[,label]` and at least one row are wanted", path.display())]
+    #[error("`{}` has no rows: `{wanted}` and at least one row are wanted", path.display())]
     Empty {
         /// The file.
         path: PathBuf,
+        /// The columns that are wanted.
+        wanted: &'static str,
     },
     /// A file has more rows than are read.
     #[error("`{}` has more than {FILE_ROWS_MAX} rows", path.display())]
@@ -91,6 +102,22 @@ pub enum ReadError {
         text: String,
         /// What is wanted.
         wanted: &'static str,
+    },
+    /// A file of scores does not fit the data that it belongs to.
+    #[error("`{}` line {line}: {why}", path.display())]
+    Misfit {
+        /// The file of scores.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What differs.
+        why: String,
+    },
+    /// Two series of the data have files of one name, so their scores cannot be told apart.
+    #[error("two series are called `{}`: scores are told apart by the name of their file", path.display())]
+    Ambiguous {
+        /// The name.
+        path: PathBuf,
     },
     /// A folder holds no data.
     #[error("no `*.csv` in `{}`", path.display())]
@@ -120,6 +147,8 @@ impl ReadError {
             Self::Empty { .. } => "empty",
             Self::TooLong { .. } => "too_long",
             Self::Field { .. } => "field",
+            Self::Misfit { .. } => "misfit",
+            Self::Ambiguous { .. } => "ambiguous",
             Self::NothingFound { .. } => "nothing_found",
             Self::Labels { .. } => "labels",
         }

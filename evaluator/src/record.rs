@@ -54,8 +54,17 @@ pub struct Row {
     pub false_alarms_per_series_day: Option<f64>,
     /// Samples until the first alarm of a caught event, 1 for its very first sample; none when nothing was caught.
     pub delay_samples: Option<Delay>,
+    /// Of the caught anomalies, how many were caught after how many samples, by rising delay.
+    #[serde(default)]
+    pub delays: Vec<DelayCount>,
     /// Recall by kind of anomaly, sorted by kind.
     pub by_kind: Vec<KindScore>,
+    /// What would be caught for so many false alarms, by rising budget.
+    #[serde(default)]
+    pub budgets: Vec<BudgetScore>,
+    /// The counts of each series, for intervals of a difference to another record.
+    #[serde(default)]
+    pub by_series: SeriesCounts,
     /// Threshold-free quality of the scores; none when the samples have only one class.
     pub ranking: Option<Ranking>,
     /// Bootstrap 95 % intervals over series; none when there are too few series.
@@ -135,6 +144,56 @@ pub struct Delay {
     pub p95: f64,
 }
 
+/// How many anomalies were caught after so many samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u32, u32)", into = "(u32, u32)")]
+pub struct DelayCount {
+    /// The delay in samples, 1 for the very first sample.
+    pub delay: u32,
+    /// How many anomalies.
+    pub n: u32,
+}
+
+impl From<(u32, u32)> for DelayCount {
+    fn from((delay, n): (u32, u32)) -> Self {
+        Self { delay, n }
+    }
+}
+
+impl From<DelayCount> for (u32, u32) {
+    fn from(count: DelayCount) -> Self {
+        (count.delay, count.n)
+    }
+}
+
+/// What is caught with at most so many false alarms: the threshold is picked in hindsight, on the very series.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BudgetScore {
+    /// The most false runs per series and day.
+    pub budget: f64,
+    /// The lowest threshold within the budget; none when a silent detector only is.
+    pub threshold: Option<f64>,
+    /// How many anomalies there are.
+    pub n_events: u64,
+    /// How many were caught.
+    pub caught: u64,
+    /// How many of each kind, sorted by kind.
+    pub by_kind: Vec<KindScore>,
+}
+
+/// Counts of anomalies and false runs by series, one column each; empty in records of earlier versions.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SeriesCounts {
+    /// How many anomalies.
+    pub n_events: Vec<u64>,
+    /// How many of them were caught.
+    pub caught: Vec<u64>,
+    /// False runs.
+    pub false_runs: Vec<u64>,
+    /// How long the scored part is, in days.
+    pub days: Vec<f64>,
+}
+
 /// How many anomalies of a kind were caught.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KindScore {
@@ -157,6 +216,9 @@ pub struct Ranking {
     pub pr_auc_mean: f64,
     /// Area under the receiver operating characteristic, all series pooled.
     pub roc_auc: f64,
+    /// Volume under the precision-recall surface, computed per series that has both classes, then averaged.
+    #[serde(default)]
+    pub vus_pr: Option<f64>,
 }
 
 /// Bootstrap 95 % intervals, lower and upper end.
@@ -297,13 +359,22 @@ pub struct Sweep {
     pub detector: String,
     /// By rising threshold.
     pub points: Vec<SweepPoint>,
+    /// Samples counted at falling thresholds, from the first score to the last.
+    #[serde(default)]
+    pub curve: Vec<CurvePoint>,
 }
 
-/// Event scores at one threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// What one threshold gives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct SweepPoint {
+    /// The threshold over the detector's own.
+    #[serde(default)]
+    pub multiplier: f64,
     /// An alarm is a score above it.
     pub threshold: f64,
+    /// Samples counted one by one.
+    #[serde(default)]
+    pub point: Confusion,
     /// Event precision; none when there is no alarm.
     pub precision: Option<f64>,
     /// Event recall; none when there is no event.
@@ -312,6 +383,28 @@ pub struct SweepPoint {
     pub f1: Option<f64>,
     /// False runs per series and day; none when no time passed.
     pub false_alarms_per_series_day: Option<f64>,
+    /// Delay of the caught anomalies, in samples; none when nothing was caught.
+    #[serde(default)]
+    pub delay: Option<Delay>,
+    /// F1 on the second halves by the rule of the 2018 KPI competition; only when asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kpi_f1: Option<f64>,
+    /// Points by the rule of the Numenta benchmark; only for data in its layout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nab: Option<NabProfiles>,
+}
+
+/// Samples at one threshold: a place on the receiver operating characteristic and on the precision-recall curve.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CurvePoint {
+    /// Scores of at least this pass.
+    pub threshold: f64,
+    /// Share of the other samples that pass.
+    pub false_positive_rate: f64,
+    /// Share of the anomalous samples that pass.
+    pub recall: f64,
+    /// Share of those that pass that are anomalous.
+    pub precision: f64,
 }
 
 /// What a scenario stands for.

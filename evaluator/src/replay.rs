@@ -22,10 +22,14 @@ use clap::{ArgGroup, Args as ClapArgs};
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::Url;
 
+pub(crate) use self::answer::Problem;
 use self::batch::{Batch, Destination};
 use self::deliver::{Client, Plan};
+pub(crate) use self::deliver::{endpoint, http_client};
+pub(crate) use self::input::{api_key, metric_of};
 use self::outcome::Outcome;
 use self::pace::SpeedUp;
+pub(crate) use self::retry::{is_worth_repeating, wait};
 use self::summary::Summary;
 use crate::cli::{EXIT_MISSED, OutputError};
 use crate::contender::Contender;
@@ -115,7 +119,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let written = outcome.write_verdicts(&series, path);
         written.map_err(|source| OutputError { target: path.display().to_string(), source })?;
     }
-    let expected = args.compare.map(|contender| contender.judge(&series, args.seed, 0));
+    let expected = args.compare.as_ref().map(|contender| contender.judge(&series, args.seed, 0));
     let summary = Summary::of(&series, &outcome, expected.as_ref());
     let text = if args.json { summary.json()? } else { summary.table() };
     let written = writeln!(std::io::stdout().lock(), "{text}");
@@ -140,7 +144,7 @@ async fn send(args: &Args, series: &Labeled) -> anyhow::Result<Outcome> {
         progress: progress.clone(),
         is_talkative: args.print_anomalies,
     };
-    let client = Client::new(&args.url, input::api_key(args)?)?;
+    let client = Client::new(&args.url, input::api_key(args.api_key_file.as_deref())?)?;
     let outcome = deliver::all(client, plan, series, args.writers as usize).await;
     progress.finish_and_clear();
     outcome

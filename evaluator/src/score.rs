@@ -3,12 +3,14 @@
 //! All of them are pure: rows and scores go in, counts come out. None knows a detector.
 
 pub mod bootstrap;
+pub mod budget;
 pub mod confusion;
 pub mod event;
 pub mod halves;
 pub mod kpi;
 pub mod nab;
 pub mod ranking;
+pub mod volume;
 
 /// Harmonic mean of precision and recall from counts: hits, false alarms, misses; none when all are 0.
 pub(crate) fn f1(hits: f64, false_alarms: f64, misses: f64) -> Option<f64> {

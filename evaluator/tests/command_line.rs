@@ -6,6 +6,15 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+#[path = "command_line/bad_input.rs"]
+mod bad_input;
+#[path = "command_line/scores.rs"]
+mod scores;
+#[path = "command_line/sweep.rs"]
+mod sweep;
+#[path = "command_line/tune.rs"]
+mod tune;
+
 const ANCESTOR: &str = "zscore:window=50,threshold=2,self=included";
 
 fn evaluator(arguments: &[&str]) -> Output {
@@ -155,8 +164,31 @@ fn two_records_are_compared_row_by_row() {
     assert_eq!(same.lines().count(), 1, "{same}");
     let output = evaluator(&["compare", &old, &new]);
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.starts_with("scenario,detector,column,old,new\nmixed,\"deviation:"), "{text}");
+    assert!(
+        text.starts_with(
+            "scenario,detector,column,old,new,difference_low,difference_high\nmixed,\"deviation:"
+        ),
+        "{text}"
+    );
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn two_detectors_on_the_same_series_differ_by_an_interval() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = path(&folder, "r.json");
+    let detectors = ["--detector", "silent", "--detector", "robust"];
+    stdout(&[&["run", "mixed", "--quick", "--untimed", "--json", &json], &detectors[..]].concat());
+    let robust = stdout(&["report", &json, "--csv", "-"]).lines().nth(2).unwrap().to_owned();
+    let robust = robust.split('"').nth(1).unwrap();
+    let compare = ["compare", &json, &json, "--old-detector", "silent", "--new-detector"];
+    let output = evaluator(&[&compare[..], &[robust]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text.lines().find(|line| line.contains(",event_recall,0,")).unwrap();
+    let ends: Vec<f64> = line.rsplit(',').take(2).map(|end| end.parse().unwrap()).collect();
+    assert!(0.0 < ends[1] && ends[1] < ends[0], "{line}");
+    assert_eq!(failure(&[&compare[..], &["absent"]].concat()).0, 3);
 }
 
 #[test]

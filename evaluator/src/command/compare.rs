@@ -1,32 +1,58 @@
-//! `evaluator compare`: in which numbers two records differ, for a change that should change nothing, or something.
+//! `evaluator compare`: in which numbers two records differ, and which differences chance does not explain.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+use anyhow::ensure;
 
 use super::output::write_stdout;
 use super::report::read;
 use crate::cli::EXIT_MISSED;
 use crate::record::{Record, Row};
 use crate::report::columns;
+use crate::score::bootstrap::{self, Differences};
 
 /// What no two runs share.
 const IGNORED: &str = "micros_per_sample";
+
+/// Columns of which the interval of the difference is told.
+const WITH_INTERVAL: [&str; 4] =
+    ["event_f1", "event_recall", "event_precision", "false_alarms_per_series_day"];
 
 /// Arguments of `compare`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// The record to compare with.
     pub old: PathBuf,
-    /// The record to compare.
+    /// The record to compare; may be the same, to compare two of its detectors.
     pub new: PathBuf,
+    /// Only this detector of the old record, with `--new-detector` of the new one, whatever it is called.
+    #[arg(long, value_name = "SPEC", requires = "new_detector")]
+    pub old_detector: Option<String>,
+    /// Only this detector of the new record.
+    #[arg(long, value_name = "SPEC", requires = "old_detector")]
+    pub new_detector: Option<String>,
 }
 
 /// Prints each difference and answers whether there is none; the time per sample is not compared.
+///
+/// `difference_low` and `difference_high` are the ends of the 95 % interval of new minus old, from resampling whole
+/// series of both records together; empty where the records hold other series, or too few.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let (old, new) = (read(&args.old)?, read(&args.new)?);
+    let old = only(old, args.old_detector.as_deref(), args.new_detector.as_deref())?;
+    let new = only(new, args.new_detector.as_deref(), args.new_detector.as_deref())?;
     let differences = differences(&old, &new);
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(["scenario", "detector", "column", "old", "new"])?;
+    writer.write_record([
+        "scenario",
+        "detector",
+        "column",
+        "old",
+        "new",
+        "difference_low",
+        "difference_high",
+    ])?;
     for difference in &differences {
         writer.write_record(difference)?;
     }
@@ -34,12 +60,29 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_MISSED) })
 }
 
+/// The rows of one detector under another name, or all of them.
+fn only(mut record: Record, detector: Option<&str>, name: Option<&str>) -> anyhow::Result<Record> {
+    let (Some(detector), Some(name)) = (detector, name) else {
+        return Ok(record);
+    };
+    record.rows.retain(|row| row.detector == detector);
+    ensure!(
+        !record.rows.is_empty(),
+        "no row of `{detector}` in the record of `{}`",
+        record.command
+    );
+    for row in &mut record.rows {
+        name.clone_into(&mut row.detector);
+    }
+    Ok(record)
+}
+
 /// A row that only one record has differs in its column `row`.
-fn differences(old: &Record, new: &Record) -> Vec<[String; 5]> {
+fn differences(old: &Record, new: &Record) -> Vec<[String; 7]> {
     let mut differences = Vec::new();
     for row in &old.rows {
         match same_row(new, row) {
-            Some(other) => differences.extend(between(row, other)),
+            Some(other) => differences.extend(between(row, other, new.seed)),
             None => differences.push(lonely(row, ["there", "missing"])),
         }
     }
@@ -55,17 +98,36 @@ fn same_row<'a>(record: &'a Record, row: &Row) -> Option<&'a Row> {
         .find(|other| (&other.scenario, &other.detector) == (&row.scenario, &row.detector))
 }
 
-fn between(old: &Row, new: &Row) -> Vec<[String; 5]> {
-    let pairs = columns(old)
+fn between(old: &Row, new: &Row, seed: u64) -> Vec<[String; 7]> {
+    let differing: Vec<(&str, String, String)> = columns(old)
         .zip(columns(new))
-        .filter(|((name, old), (_, new))| *name != IGNORED && old != new);
-    pairs
-        .map(|((name, before), (_, after))| {
-            [old.scenario.clone(), old.detector.clone(), name.to_owned(), before, after]
-        })
-        .collect()
+        .filter(|((name, old), (_, new))| *name != IGNORED && old != new)
+        .map(|((name, old), (_, new))| (name, old, new))
+        .collect();
+    let is_wanted = differing.iter().any(|(name, ..)| WITH_INTERVAL.contains(name));
+    let intervals =
+        is_wanted.then(|| bootstrap::differences(&old.by_series, &new.by_series, seed)).flatten();
+    let line = |(name, before, after): (&str, String, String)| {
+        let [low, high] = interval(intervals.as_ref(), name);
+        [old.scenario.clone(), old.detector.clone(), name.to_owned(), before, after, low, high]
+    };
+    differing.into_iter().map(line).collect()
 }
 
-fn lonely(row: &Row, [old, new]: [&str; 2]) -> [String; 5] {
-    [row.scenario.clone(), row.detector.clone(), "row".to_owned(), old.to_owned(), new.to_owned()]
+fn interval(differences: Option<&Differences>, column: &str) -> [String; 2] {
+    let ends = differences.and_then(|differences| match column {
+        "event_f1" => Some(differences.event_f1),
+        "event_recall" => Some(differences.recall),
+        "event_precision" => Some(differences.precision),
+        "false_alarms_per_series_day" => Some(differences.false_alarms_per_series_day),
+        _ => None,
+    });
+    ends.map(|ends| ends.map(|end| end.to_string())).unwrap_or_default()
+}
+
+fn lonely(row: &Row, [old, new]: [&str; 2]) -> [String; 7] {
+    let none = String::new();
+    let [old, new] = [old, new].map(str::to_owned);
+    let (scenario, detector) = (row.scenario.clone(), row.detector.clone());
+    [scenario, detector, "row".to_owned(), old, new, none.clone(), none]
 }

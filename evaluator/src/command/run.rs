@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::progress;
 use crate::cli::Output;
 use crate::contender::Contender;
-use crate::measure::{Extras, Measured, Plan, Rule, measure};
+use crate::measure::{Extras, Measured, Plan, Rule, judge, measure};
 use crate::provenance;
 use crate::record::{Record, ScenarioNote};
 use crate::scenario::Scenario;
@@ -41,7 +41,7 @@ pub struct Args {
 
 /// Measures and reports.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let scenarios = scenarios(args)?;
+    let scenarios = find(&args.scenarios, args.quick)?;
     let contenders =
         if args.detectors.is_empty() { Contender::defaults()? } else { args.detectors.clone() };
     let n_series: usize = scenarios.iter().map(|scenario| scenario.n_series).sum();
@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
                 rule: Rule::Usual,
                 extras,
             };
-            measure(&plan, &contenders, || bar.inc(1))
+            measure(&plan, &contenders, &judge(&plan, &contenders, || bar.inc(1)))
         })
         .collect();
     bar.finish_and_clear();
@@ -79,13 +79,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     args.output.write(&record)
 }
 
-fn scenarios(args: &Args) -> anyhow::Result<Vec<Scenario>> {
-    let mut scenarios = if args.scenarios.is_empty() {
+/// The scenarios of those names, or all; when quick, with few series.
+pub(super) fn find(names: &[String], is_quick: bool) -> anyhow::Result<Vec<Scenario>> {
+    let mut scenarios = if names.is_empty() {
         Scenario::catalogue()?
     } else {
-        args.scenarios.iter().map(|name| Scenario::find(name)).collect::<Result<_, _>>()?
+        names.iter().map(|name| Scenario::find(name)).collect::<Result<_, _>>()?
     };
-    if args.quick {
+    if is_quick {
         for scenario in &mut scenarios {
             scenario.n_series = scenario.n_series.min(QUICK_SERIES);
         }

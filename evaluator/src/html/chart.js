@@ -1,4 +1,4 @@
-// What both charts need: the data, scales, ticks, texts, the tooltip. No library, no network.
+// What the charts need: the data, scales, ticks, texts, the tooltip. No library, no network.
 "use strict";
 
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -68,6 +68,10 @@ function durationText(ms) {
   const rest = finer ? Math.floor((ms % size) / finer[1]) : 0;
   return `${Math.floor(ms / size)} ${name}${rest ? ` ${rest} ${finer[0]}` : ""}`;
 }
+
+// A curve differs from others by its dashes, too: colors are not seen by everyone.
+const DASHES = { d0: "none", d1: "7 4", d2: "2 3", d3: "9 3 2 3", d4: "4 2", d5: "12 4", quiet: "1 5" };
+const curveStyle = (color) => `--color:var(--${color});stroke-dasharray:${DASHES[color]}`;
 
 // Fills the tooltip of a figure with [name, value] pairs, beside a place in one of its pictures and inside the figure.
 function showTooltip(svg, at, y, title, pairs) {

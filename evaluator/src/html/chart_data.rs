@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::html::detectors::{Detectors, Role};
-use crate::record::{Record, Row, Sweep, SweepPoint, Trace, TracePoint};
+use crate::record::{self, DelayCount, Record, Row, Sweep, SweepPoint, Trace, TracePoint};
 
 /// Significant digits of a number in a chart, which is about a thousand pixels wide.
 const DIGITS: usize = 6;
@@ -23,6 +23,8 @@ struct Data {
     opening: (String, usize),
     detectors: Vec<Named>,
     sweeps: Vec<Curve>,
+    curves: Vec<SampleCurve>,
+    delays: Vec<Delays>,
     traces: Vec<Columns>,
 }
 
@@ -48,6 +50,32 @@ struct CurvePoint {
     recall: Option<f64>,
     f1: Option<f64>,
     rate: Option<f64>,
+}
+
+/// Samples at every threshold; `shipped` is what the detector's row counted.
+#[derive(Debug, Serialize)]
+struct SampleCurve {
+    scenario: String,
+    detector: usize,
+    points: Vec<SamplePoint>,
+    shipped: Option<SamplePoint>,
+}
+
+#[derive(Debug, Serialize)]
+struct SamplePoint {
+    threshold: Option<f64>,
+    fpr: Option<f64>,
+    recall: Option<f64>,
+    precision: Option<f64>,
+}
+
+/// How many anomalies a detector caught after how many samples.
+#[derive(Debug, Serialize)]
+struct Delays {
+    scenario: String,
+    detector: usize,
+    n_events: u64,
+    counts: Vec<DelayCount>,
 }
 
 /// A trace in time order, one array per column.
@@ -91,6 +119,18 @@ pub(crate) fn json(record: &Record, detectors: &Detectors<'_>) -> String {
             .map(|i| Named { name: detectors.short_name(i), color: detectors.all[i].color })
             .collect(),
         sweeps: record.sweeps.iter().map(|sweep| curve(sweep, record, detectors)).collect(),
+        curves: record
+            .sweeps
+            .iter()
+            .filter(|sweep| !sweep.curve.is_empty())
+            .map(|sweep| sample_curve(sweep, record, detectors))
+            .collect(),
+        delays: record
+            .rows
+            .iter()
+            .filter(|row| !row.delays.is_empty())
+            .map(|row| delays(row, detectors))
+            .collect(),
         traces: traces.into_iter().map(|trace| columns(trace, detectors)).collect(),
     };
     let json = serde_json::to_string(&data).expect("plain structs have a JSON text");
@@ -114,15 +154,47 @@ fn opening(record: &Record, traces: &[&Trace], detectors: &Detectors<'_>) -> (St
 }
 
 fn curve(sweep: &Sweep, record: &Record, detectors: &Detectors<'_>) -> Curve {
-    let row = record
-        .rows
-        .iter()
-        .find(|row| row.scenario == sweep.scenario && row.detector == sweep.detector);
     Curve {
         scenario: sweep.scenario.clone(),
         detector: detectors.index(&sweep.detector),
         points: sweep.points.iter().map(curve_point).collect(),
-        shipped: row.map(shipped_point),
+        shipped: row_of(sweep, record).map(shipped_point),
+    }
+}
+
+fn row_of<'a>(sweep: &Sweep, record: &'a Record) -> Option<&'a Row> {
+    let is_its = |row: &&Row| row.scenario == sweep.scenario && row.detector == sweep.detector;
+    record.rows.iter().find(is_its)
+}
+
+fn sample_curve(sweep: &Sweep, record: &Record, detectors: &Detectors<'_>) -> SampleCurve {
+    let rounded = |value: f64| rounded(value, DIGITS);
+    let point = |point: &record::CurvePoint| SamplePoint {
+        threshold: rounded(point.threshold),
+        fpr: rounded(point.false_positive_rate),
+        recall: rounded(point.recall),
+        precision: rounded(point.precision),
+    };
+    let shipped = |row: &Row| SamplePoint {
+        threshold: rounded(row.threshold),
+        fpr: row.rates.false_positive_rate.and_then(rounded),
+        recall: row.rates.recall.and_then(rounded),
+        precision: row.rates.precision.and_then(rounded),
+    };
+    SampleCurve {
+        scenario: sweep.scenario.clone(),
+        detector: detectors.index(&sweep.detector),
+        points: sweep.curve.iter().map(point).collect(),
+        shipped: row_of(sweep, record).map(shipped),
+    }
+}
+
+fn delays(row: &Row, detectors: &Detectors<'_>) -> Delays {
+    Delays {
+        scenario: row.scenario.clone(),
+        detector: detectors.index(&row.detector),
+        n_events: row.events.n_events,
+        counts: row.delays.clone(),
     }
 }
 

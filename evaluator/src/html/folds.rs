@@ -2,7 +2,7 @@
 
 use crate::html::detectors::{Detectors, Role};
 use crate::html::text::{DASH, count, escape, percent, plain, rate, share};
-use crate::record::{Confusion, NabProfiles, Rates, Record, Row};
+use crate::record::{BudgetScore, Confusion, NabProfiles, Rates, Record, Row};
 
 /// A column of numbers: its heading and what it shows of a row.
 type Column = (&'static str, fn(&Row) -> String);
@@ -38,10 +38,14 @@ const EVENTS: [Column; 8] = [
 ];
 
 /// Threshold-free quality, and what a sample and a series cost.
-const COST: [Column; 5] = [
+const COST: [Column; 9] = [
     ("PR-AUC, pooled", |row| share(row.ranking.map(|ranking| ranking.pr_auc))),
     ("PR-AUC, mean of series", |row| share(row.ranking.map(|ranking| ranking.pr_auc_mean))),
     ("ROC-AUC", |row| share(row.ranking.map(|ranking| ranking.roc_auc))),
+    ("VUS-PR, mean of series", |row| share(row.ranking.and_then(|ranking| ranking.vus_pr))),
+    ("Recall at 0.1 false a day", |row| recall_at(row, 0)),
+    ("At 0.3", |row| recall_at(row, 1)),
+    ("At 1", |row| recall_at(row, 2)),
     ("Microseconds a sample", |row| rate(row.micros_per_sample)),
     ("Bytes a series", |row| count(row.bytes_per_series.round() as i64)),
 ];
@@ -97,7 +101,7 @@ pub(crate) fn details(record: &Record, detectors: &Detectors<'_>) -> String {
         ),
         fold(
             "Ranking and cost",
-            "Areas under the curves judge the order of the scores at all thresholds together. Bytes are the memory of one series besides its window.",
+            "Areas under the curves judge the order of the scores at all thresholds together; VUS-PR is the volume over buffers around each anomaly. Recall at so many false alarms per series and day is of anomalies, at a threshold picked in hindsight. Bytes are the memory of one series besides its window.",
             &COST,
         ),
     ];
@@ -153,6 +157,11 @@ fn line(row: &Row, heading: &str, columns: &[Column], detectors: &Detectors<'_>)
         detectors.short_cell(&row.detector),
         cells.collect::<Vec<_>>().concat()
     )
+}
+
+/// The recall at the budget of that place.
+fn recall_at(row: &Row, i: usize) -> String {
+    percent(row.budgets.get(i).and_then(BudgetScore::recall))
 }
 
 fn interval(ends: Option<[f64; 2]>) -> String {

@@ -4,7 +4,7 @@
 //! no average of averages appears. What cannot be added (delays, intervals, rankings) is left out.
 
 use crate::html::detectors::Detectors;
-use crate::record::{Confusion, EventScore, Record, Row};
+use crate::record::{Confusion, EventScore, Record, Row, SeriesCounts};
 use crate::score::ratio;
 
 /// What the added-up rows call their scenario.
@@ -23,7 +23,10 @@ pub(crate) fn row(record: &Record, spec: &str) -> Option<Row> {
         scenario: TOGETHER.to_owned(),
         detector: spec.to_owned(),
         delay_samples: None,
+        delays: Vec::new(),
         by_kind: Vec::new(),
+        budgets: Vec::new(),
+        by_series: SeriesCounts::default(),
         ranking: None,
         intervals: None,
         first_day: None,

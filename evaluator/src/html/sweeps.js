@@ -1,7 +1,6 @@
 // Recall and precision against false alarms per series and day, one curve per detector.
 {
   const HEIGHT = 300, MARGIN = { top: 12, right: 14, bottom: 44, left: 44 };
-  const DASHES = { d0: "none", d1: "7 4", d2: "2 3", d3: "9 3 2 3", d4: "4 2", d5: "12 4", quiet: "1 5" };
   const choice = byId("sweep-choice");
   const panels = [["sweep-recall", "recall"], ["sweep-precision", "precision"]];
 
@@ -13,7 +12,7 @@
 
   const chosen = () => data.sweeps.filter((sweep) => sweep.scenario === choice.value);
   const colorOf = (sweep) => data.detectors[sweep.detector].color;
-  const styleOf = (sweep) => `--color:var(--${colorOf(sweep)});stroke-dasharray:${DASHES[colorOf(sweep)]}`;
+  const styleOf = (sweep) => curveStyle(colorOf(sweep));
 
   // The logarithmic axis of false alarms; none at all stands at its left end.
   function alarmsScale(sweeps, width) {

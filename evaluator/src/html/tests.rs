@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::record::{
-    Confusion, Delay, EventScore, FirstDay, Intervals, KindScore, Rates, Row, ScenarioNote, Sweep,
-    SweepPoint, Trace, TraceEvent, TracePoint,
+    Confusion, CurvePoint, Delay, DelayCount, EventScore, FirstDay, Intervals, KindScore, Rates,
+    Row, ScenarioNote, SeriesCounts, Sweep, SweepPoint, Trace, TraceEvent, TracePoint,
 };
 
 const DETECTORS: [&str; 4] = [
@@ -61,16 +61,13 @@ fn row(scenario: &str, detector: &str) -> Row {
         events,
         false_alarms_per_series_day: Some(rate),
         delay_samples: (caught > 0).then_some(Delay { median: 1.0, p90: 6.0, p95: 11.0 }),
-        by_kind: ["spike", "level_shift", "variance"]
-            .iter()
-            .enumerate()
-            .map(|(i, kind)| KindScore {
-                kind: (*kind).to_owned(),
-                n_events: 32,
-                caught: (32.0 * recall / (1.0 + 0.3 * i as f64)) as u64,
-                delay_median: (caught > 0).then_some(1.0 + i as f64),
-            })
-            .collect(),
+        delays: vec![
+            DelayCount { delay: 1, n: (caught / 2) as u32 },
+            DelayCount { delay: 7, n: 3 },
+        ],
+        budgets: Vec::new(),
+        by_series: SeriesCounts::default(),
+        by_kind: kinds(recall),
         ranking: None,
         intervals: Some(Intervals {
             event_f1: around(f1),
@@ -91,6 +88,16 @@ fn row(scenario: &str, detector: &str) -> Row {
         micros_per_sample: Some(0.87),
         bytes_per_series: 3_400.0,
     }
+}
+
+fn kinds(recall: f64) -> Vec<KindScore> {
+    let kind = |(i, kind): (usize, &&str)| KindScore {
+        kind: (*kind).to_owned(),
+        n_events: 32,
+        caught: (32.0 * recall / (1.0 + 0.3 * i as f64)) as u64,
+        delay_median: (recall > 0.0).then_some(1.0 + i as f64),
+    };
+    ["spike", "level_shift", "variance"].iter().enumerate().map(kind).collect()
 }
 
 /// A day-and-night series of one sample a minute with an outage, a spike, a storm and one value of 1e15.
@@ -154,9 +161,24 @@ fn sweep(scenario: &str, detector: &str) -> Sweep {
             } else {
                 60.0 * rate * (-7.0 * strictness).exp()
             }),
+            ..SweepPoint::default()
         }
     });
-    Sweep { scenario: scenario.to_owned(), detector: detector.to_owned(), points: points.collect() }
+    let curve = (0..=20).map(|i| {
+        let share = f64::from(i) / 20.0;
+        CurvePoint {
+            threshold: 12.0 - 11.0 * share,
+            false_positive_rate: share * share,
+            recall: share.powf(1.0 - recall / 1.1),
+            precision: 1.0 - 0.9 * share,
+        }
+    });
+    Sweep {
+        scenario: scenario.to_owned(),
+        detector: detector.to_owned(),
+        points: points.collect(),
+        curve: curve.collect(),
+    }
 }
 
 fn record() -> Record {
@@ -248,6 +270,35 @@ fn embedded_numbers_are_json_again() {
         assert_eq!(trace[column].as_array().unwrap().len(), n_points);
     }
     assert!(trace["values"].as_array().unwrap().iter().any(|value| value.as_f64() == Some(1e15)));
+}
+
+#[test]
+fn curves_and_delays_of_every_detector_are_embedded() {
+    let record = record();
+    let html = render(&record);
+    let (_, data) = html.split_once("id=\"data\">").unwrap();
+    let (data, _) = data.split_once("</script>").unwrap();
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    assert_eq!(data["curves"].as_array().unwrap().len(), record.sweeps.len());
+    assert_eq!(data["curves"][0]["points"].as_array().unwrap().len(), 21);
+    assert_eq!(data["delays"].as_array().unwrap().len(), record.rows.len());
+    assert_eq!(data["delays"][0]["counts"][1], serde_json::json!([7, 3]));
+    for id in ["curve-roc", "curve-pr", "curve-delay"] {
+        assert!(html.contains(&format!("id=\"{id}\"")), "{id}");
+    }
+}
+
+#[test]
+fn a_matrix_of_every_detector_holds_its_four_counts() {
+    let record = record();
+    let html = render(&record);
+    let (_, section) = html.split_once("id=\"confusion\"").unwrap();
+    let (section, _) = section.split_once("</section>").unwrap();
+    assert_eq!(section.matches("<table").count(), DETECTORS.len());
+    let all = pooled::row(&record, DETECTORS[0]).unwrap().point;
+    for n in [all.tp, all.tn, all.fp, all.fn_] {
+        assert!(section.contains(&format!(">{}<small>", text::count(n as i64))), "{n}");
+    }
 }
 
 #[test]

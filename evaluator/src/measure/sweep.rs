@@ -1,12 +1,13 @@
-//! Event scores at other thresholds: the same scores, another line.
+//! What other thresholds would give: the same scores, another line.
 
 use rayon::prelude::*;
 
-use super::{Judged, Plan};
+use super::{Judged, Plan, Rule, board, ranked, with_scores};
 use crate::contender::Contender;
 use crate::labeled::Labeled;
-use crate::record::{Sweep, SweepPoint};
+use crate::record::{Confusion, Sweep, SweepPoint};
 use crate::score::event::{self, EventTally};
+use crate::score::{confusion, kpi, ranking};
 
 /// Thresholds per doubling: a step of 9 %.
 const STEPS_PER_DOUBLING: i32 = 8;
@@ -14,20 +15,56 @@ const STEPS_PER_DOUBLING: i32 = 8;
 /// From a quarter of the detector's own threshold to eight times it.
 const STEPS: std::ops::RangeInclusive<i32> = -2 * STEPS_PER_DOUBLING..=3 * STEPS_PER_DOUBLING;
 
-/// Counts the events at thresholds around the contender's own.
-pub(super) fn sweep(plan: &Plan<'_>, contender: Contender, judged: &[Judged]) -> Sweep {
-    let points = STEPS
-        .into_par_iter()
-        .map(|step| {
-            let threshold =
-                contender.threshold() * (f64::from(step) / f64::from(STEPS_PER_DOUBLING)).exp2();
-            point(threshold, &tally_at(plan.series, judged, threshold))
-        })
-        .collect();
-    Sweep { scenario: plan.scenario.to_owned(), detector: contender.to_string(), points }
+/// The usual thresholds, over the detector's own.
+pub fn multipliers() -> Vec<f64> {
+    STEPS.map(|step| (f64::from(step) / f64::from(STEPS_PER_DOUBLING)).exp2()).collect()
 }
 
-fn tally_at(series: &[Labeled], judged: &[Judged], threshold: f64) -> EventTally {
+/// Counts at thresholds around the contender's own, in parallel.
+pub fn sweep(
+    plan: &Plan<'_>,
+    contender: &Contender,
+    judged: &[Judged],
+    multipliers: &[f64],
+) -> Sweep {
+    let board = (plan.rule == Rule::Nab).then(|| board(plan, judged));
+    let halves = (plan.rule == Rule::Kpi).then(|| with_scores(plan, judged));
+    let mut multipliers = multipliers.to_vec();
+    multipliers.sort_by(f64::total_cmp);
+    let thresholds: Vec<f64> =
+        multipliers.iter().map(|multiplier| contender.threshold() * multiplier).collect();
+    let tallies = tallies_at(plan.series, judged, &thresholds);
+    let points = multipliers
+        .par_iter()
+        .zip(&thresholds)
+        .zip(&tallies)
+        .map(|((multiplier, threshold), tally)| {
+            let threshold = *threshold;
+            let score = tally.score();
+            SweepPoint {
+                multiplier: *multiplier,
+                threshold,
+                point: confusion_at(plan.series, judged, threshold),
+                precision: score.precision,
+                recall: score.recall,
+                f1: score.f1,
+                false_alarms_per_series_day: tally.false_alarms_per_series_day(),
+                delay: tally.delay(),
+                kpi_f1: halves.as_ref().and_then(|series| kpi::f1_above(series, threshold)),
+                nab: board.as_ref().map(|board| board.points_above(threshold)),
+            }
+        })
+        .collect();
+    Sweep {
+        scenario: plan.scenario.to_owned(),
+        detector: contender.to_string(),
+        points,
+        curve: ranking::curve(&ranked(plan, judged)),
+    }
+}
+
+/// The anomalies and alarm runs of all series when every score above the threshold is an alarm.
+pub(super) fn tally_at(series: &[Labeled], judged: &[Judged], threshold: f64) -> EventTally {
     let mut sum = EventTally::default();
     for (labeled, judged) in series.iter().zip(judged) {
         let rows = labeled.scored();
@@ -38,13 +75,27 @@ fn tally_at(series: &[Labeled], judged: &[Judged], threshold: f64) -> EventTally
     sum
 }
 
-fn point(threshold: f64, tally: &EventTally) -> SweepPoint {
-    let score = tally.score();
-    SweepPoint {
-        threshold,
-        precision: score.precision,
-        recall: score.recall,
-        f1: score.f1,
-        false_alarms_per_series_day: tally.false_alarms_per_series_day(),
+/// The same at several thresholds, which rise.
+fn tallies_at(series: &[Labeled], judged: &[Judged], thresholds: &[f64]) -> Vec<EventTally> {
+    let of_series = |(labeled, judged): (&Labeled, &Judged)| {
+        let is_alarm = |i: usize, threshold: f64| judged.opinions.rows[i].score > threshold;
+        event::count_at(labeled, &labeled.scored(), thresholds, is_alarm)
+    };
+    let each: Vec<Vec<EventTally>> = series.par_iter().zip(judged).map(of_series).collect();
+    let mut sums = vec![EventTally::default(); thresholds.len()];
+    for tallies in &each {
+        for (sum, tally) in sums.iter_mut().zip(tallies) {
+            *sum += tally;
+        }
     }
+    sums
+}
+
+fn confusion_at(series: &[Labeled], judged: &[Judged], threshold: f64) -> Confusion {
+    let mut sum = Confusion::default();
+    for (labeled, judged) in series.iter().zip(judged) {
+        let is_alarm = |i: usize| judged.opinions.rows[i].score > threshold;
+        sum += confusion::count(labeled, labeled.scored(), is_alarm);
+    }
+    sum
 }

@@ -19,7 +19,7 @@ const LEAD: usize = 60;
 const DIGITS: usize = 6;
 
 /// The piece of the first series with the most anomalies; none without series.
-pub(super) fn trace(plan: &Plan<'_>, contender: Contender) -> Option<Trace> {
+pub(super) fn trace(plan: &Plan<'_>, contender: &Contender) -> Option<Trace> {
     let series = plan.series.first()?;
     let rows = busiest(series);
     let verdicts = contender.verdicts(series, &rows);

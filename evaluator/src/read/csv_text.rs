@@ -5,12 +5,15 @@
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use csv::StringRecord;
 
-use super::{Dataset, FILE_ROWS_MAX, ReadError, time, unreadable};
+use super::{Dataset, FILE_ROWS_MAX, Origin, ReadError, Times, time, unreadable};
 use crate::labeled::{Event, KIND_UNKNOWN, Labeled, LabeledRow};
+
+/// The columns of a file of data.
+const WANTED: &str = "timestamp,value[,label]";
 
 /// Rows of one kind named in warnings; the rest is counted.
 const WARNED_LINES_MAX: usize = 1;
@@ -28,7 +31,7 @@ pub fn read_csv_from(text: impl Read, path: &Path) -> Result<Dataset, ReadError>
     let malformed = |source| ReadError::Malformed { path: path.to_owned(), source };
     let headers = reader.headers().map_err(malformed)?.clone();
     if headers.is_empty() {
-        return Err(ReadError::Empty { path: path.to_owned() });
+        return Err(ReadError::Empty { path: path.to_owned(), wanted: WANTED });
     }
     let columns = Columns::find(&headers, path)?;
     let mut drafts: Vec<Draft> = Vec::new();
@@ -43,16 +46,20 @@ pub fn read_csv_from(text: impl Read, path: &Path) -> Result<Dataset, ReadError>
         let row = columns.row(&record, path, line)?;
         draft_of(&mut drafts, field(&record, columns.series), path).push(
             row,
+            field(&record, Some(columns.timestamp)),
             field(&record, columns.kind),
             line,
         );
     }
     if drafts.is_empty() {
-        return Err(ReadError::Empty { path: path.to_owned() });
+        return Err(ReadError::Empty { path: path.to_owned(), wanted: WANTED });
     }
     let mut dataset = Dataset::default();
+    let is_alone = drafts.len() == 1;
     for draft in drafts {
-        draft.finish(path, &mut dataset);
+        let file =
+            if is_alone { Origin::of_file(path) } else { Origin::of_part(path, &draft.name) };
+        draft.finish(path, file, &mut dataset);
     }
     Ok(dataset)
 }
@@ -73,7 +80,11 @@ impl Columns {
             headers.iter().position(|h| h.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name))
         };
         let need = |column| {
-            find(column).ok_or_else(|| ReadError::ColumnMissing { path: path.to_owned(), column })
+            find(column).ok_or_else(|| ReadError::ColumnMissing {
+                path: path.to_owned(),
+                column,
+                wanted: WANTED,
+            })
         };
         Ok(Self {
             timestamp: need("timestamp")?,
@@ -132,6 +143,7 @@ fn parse_label(text: &str) -> Option<bool> {
 struct Draft {
     name: String,
     rows: Vec<LabeledRow>,
+    times: Times,
     kinds: Vec<(usize, String)>,
     unjudged: Lines,
     repeated: Lines,
@@ -162,6 +174,7 @@ fn draft_of<'a>(drafts: &'a mut Vec<Draft>, series: &str, path: &Path) -> &'a mu
         drafts.push(Draft {
             name: name.to_owned(),
             rows: Vec::new(),
+            times: Times::default(),
             kinds: Vec::new(),
             unjudged: Lines::default(),
             repeated: Lines::default(),
@@ -173,7 +186,8 @@ fn draft_of<'a>(drafts: &'a mut Vec<Draft>, series: &str, path: &Path) -> &'a mu
 }
 
 impl Draft {
-    fn push(&mut self, row: LabeledRow, kind: &str, line: u64) {
+    fn push(&mut self, row: LabeledRow, time: &str, kind: &str, line: u64) {
+        self.times.push(time);
         if let Some(previous) = self.rows.last() {
             match row.at_us.cmp(&previous.at_us) {
                 std::cmp::Ordering::Less => self.back.note(line),
@@ -190,7 +204,7 @@ impl Draft {
         self.rows.push(row);
     }
 
-    fn finish(self, path: &Path, dataset: &mut Dataset) {
+    fn finish(self, path: &Path, file: PathBuf, dataset: &mut Dataset) {
         let notes = [
             (&self.unjudged, "hold no number that can be judged; they are kept and not judged"),
             (
@@ -212,6 +226,7 @@ impl Draft {
             series.events = split_by_kind(&series.events, &self.kinds);
         }
         dataset.series.push(series);
+        dataset.origins.push(Origin { file, times: self.times });
     }
 }
 

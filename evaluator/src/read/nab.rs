@@ -46,8 +46,9 @@ pub fn read_nab_file(root: &Path, name: &str) -> Result<Dataset, ReadError> {
 
 fn read_labeled(root: &Path, name: &str, windows: &Windows) -> Result<Dataset, ReadError> {
     let mut dataset = read_csv(&root.join("data").join(name))?;
-    for series in &mut dataset.series {
+    for (series, origin) in dataset.series.iter_mut().zip(&mut dataset.origins) {
         name.clone_into(&mut series.name);
+        origin.file = PathBuf::from(name);
         let Some(of_file) = windows.get(name) else {
             return Err(labels_error(&labels_of(root), name, "they are missing"));
         };

@@ -82,7 +82,7 @@ fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Kind>, D::E
 /// What a whole request was refused with (`application/problem+json`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     /// The reason, of a closed set.
     code: Option<String>,
     /// One sentence.
@@ -93,7 +93,7 @@ pub(super) struct Problem {
 
 impl Problem {
     /// Everything it says in one line; the text itself when it says nothing that is understood.
-    pub(super) fn explain(text: &str) -> String {
+    pub(crate) fn explain(text: &str) -> String {
         /// Longest excerpt of an answer that is no problem document, in characters.
         const EXCERPT_MAX: usize = 200;
         let problem: Self = serde_json::from_str(text).unwrap_or_default();

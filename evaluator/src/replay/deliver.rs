@@ -53,15 +53,13 @@ enum Reply {
 impl Client {
     /// A client of the deployments at `urls`, which take turns.
     pub(super) fn new(urls: &[Url], api_key: Option<String>) -> anyhow::Result<Self> {
-        // TLS needs a provider in the process; when there is one already, that one is as good.
-        let _already_installed = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT)
-            .build()
-            .context("make an HTTP client")?;
-        let endpoints = urls.iter().map(endpoint).collect::<Result<_, _>>()?;
-        Ok(Self { http, endpoints, api_key })
+        let to_ingest = |url: &Url| {
+            let mut endpoint = endpoint(url, "ingest")?;
+            endpoint.set_query(Some("verdicts=all"));
+            anyhow::Ok(endpoint)
+        };
+        let endpoints = urls.iter().map(to_ingest).collect::<Result<_, _>>()?;
+        Ok(Self { http: http_client()?, endpoints, api_key })
     }
 
     /// Sends a body once, to the replica whose turn it is.
@@ -83,15 +81,26 @@ impl Client {
     }
 }
 
-/// `<url>/ingest?verdicts=all`, whatever path the deployment lies under.
-fn endpoint(url: &Url) -> anyhow::Result<Url> {
+/// A client that speaks plain and encrypted HTTP and does not wait forever.
+pub(crate) fn http_client() -> anyhow::Result<reqwest::Client> {
+    // TLS needs a provider in the process; when there is one already, that one is as good.
+    let _already_installed = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(REQUEST_TIMEOUT)
+        .build()
+        .context("make an HTTP client")
+}
+
+/// `<url>/<path>`, whatever path the deployment lies under.
+pub(crate) fn endpoint(url: &Url, path: &str) -> anyhow::Result<Url> {
     ensure!(
         matches!(url.scheme(), "http" | "https"),
         "`{url}` is not an address: `http://` or `https://` is wanted"
     );
     let mut endpoint = url.clone();
-    endpoint.set_path(&format!("{}/ingest", url.path().trim_end_matches('/')));
-    endpoint.set_query(Some("verdicts=all"));
+    endpoint.set_path(&format!("{}/{path}", url.path().trim_end_matches('/')));
+    endpoint.set_query(None);
     Ok(endpoint)
 }
 
@@ -223,22 +232,24 @@ mod tests {
     #[test]
     fn requests_go_to_ingest_under_the_path_of_the_deployment() {
         let cases = [
-            ("http://127.0.0.1:8080", "http://127.0.0.1:8080/ingest?verdicts=all"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080/ingest"),
             (
                 "http://127.0.0.1:9000/lambda-url/ingest/",
-                "http://127.0.0.1:9000/lambda-url/ingest/ingest?verdicts=all",
+                "http://127.0.0.1:9000/lambda-url/ingest/ingest",
             ),
-            ("https://a.example/x?y=1", "https://a.example/x/ingest?verdicts=all"),
+            ("https://a.example/x?y=1", "https://a.example/x/ingest"),
         ];
         for (url, wanted) in cases {
-            assert_eq!(endpoint(&url.parse().unwrap()).unwrap().as_str(), wanted);
+            assert_eq!(endpoint(&url.parse().unwrap(), "ingest").unwrap().as_str(), wanted);
         }
-        assert!(endpoint(&"file:///tmp".parse().unwrap()).is_err());
+        assert!(endpoint(&"file:///tmp".parse().unwrap(), "ingest").is_err());
     }
 
     #[test]
     fn a_client_speaks_both_plain_and_encrypted() {
         let urls = ["http://127.0.0.1:1", "https://127.0.0.1:1"].map(|url| url.parse().unwrap());
-        assert_eq!(Client::new(&urls, None).unwrap().endpoints.len(), 2);
+        let client = Client::new(&urls, None).unwrap();
+        assert_eq!(client.endpoints.len(), 2);
+        assert!(client.endpoints[0].as_str().ends_with("/ingest?verdicts=all"));
     }
 }

@@ -1,6 +1,7 @@
 //! The series to send: read or generated, picked, and shifted in time when asked.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 
@@ -62,7 +63,7 @@ fn rebase(series: &mut Labeled, now_us: i64) {
 }
 
 /// A metric name made of a series' name: what `ingest` refuses becomes `_`.
-pub(super) fn metric_of(series: &str) -> String {
+pub(crate) fn metric_of(series: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:/-".contains(c);
     let name: String =
         series.chars().take(NAME_LEN_MAX).map(|c| if allowed(c) { c } else { '_' }).collect();
@@ -70,8 +71,8 @@ pub(super) fn metric_of(series: &str) -> String {
 }
 
 /// The API key from its file; none when no file is named.
-pub(super) fn api_key(args: &Args) -> anyhow::Result<Option<String>> {
-    let Some(path) = &args.api_key_file else {
+pub(crate) fn api_key(file: Option<&Path>) -> anyhow::Result<Option<String>> {
+    let Some(path) = file else {
         return Ok(None);
     };
     let text = fs::read_to_string(path).with_context(|| format!("read `{}`", path.display()))?;

@@ -33,8 +33,13 @@ pub(super) fn step(status: u16) -> Step {
     }
 }
 
+/// Whether the same request may be answered otherwise later.
+pub(crate) fn is_worth_repeating(status: u16) -> bool {
+    step(status) == Step::Again
+}
+
 /// How long to wait after that many failed attempts, at least 1; what the deployment asks for goes first.
-pub(super) fn wait(n_failed: u32, retry_after: Option<Duration>) -> Duration {
+pub(crate) fn wait(n_failed: u32, retry_after: Option<Duration>) -> Duration {
     let doubled = WAIT_FIRST.saturating_mul(2_u32.saturating_pow(n_failed.saturating_sub(1)));
     retry_after.unwrap_or(doubled).min(WAIT_MAX)
 }

@@ -1,6 +1,6 @@
 //! One line of CSV per row of a record, for other programs; an undefined number is an empty field.
 
-use crate::record::{Record, Row};
+use crate::record::{BudgetScore, Record, Row};
 
 /// A column: its name and how to write it.
 type Column = (&'static str, fn(&Row) -> String);
@@ -26,7 +26,7 @@ pub(super) fn render(record: &Record) -> Result<String, csv::Error> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-const COLUMNS: [Column; 44] = [
+const COLUMNS: [Column; 48] = [
     ("scenario", |row| row.scenario.clone()),
     ("detector", |row| row.detector.clone()),
     ("threshold", |row| row.threshold.to_string()),
@@ -59,6 +59,10 @@ const COLUMNS: [Column; 44] = [
     ("pr_auc", |row| text(row.ranking.map(|ranking| ranking.pr_auc))),
     ("pr_auc_mean", |row| text(row.ranking.map(|ranking| ranking.pr_auc_mean))),
     ("roc_auc", |row| text(row.ranking.map(|ranking| ranking.roc_auc))),
+    ("vus_pr", |row| text(row.ranking.and_then(|ranking| ranking.vus_pr))),
+    ("recall_at_0.1", |row| text(recall_at(row, 0.1))),
+    ("recall_at_0.3", |row| text(recall_at(row, 0.3))),
+    ("recall_at_1", |row| text(recall_at(row, 1.0))),
     ("nab_standard", |row| text(row.nab.map(|nab| nab.optimized.standard))),
     ("nab_reward_low_fp_rate", |row| text(row.nab.map(|nab| nab.optimized.reward_low_fp_rate))),
     ("nab_reward_low_fn_rate", |row| text(row.nab.map(|nab| nab.optimized.reward_low_fn_rate))),
@@ -74,6 +78,11 @@ const COLUMNS: [Column; 44] = [
     ("micros_per_sample", |row| text(row.micros_per_sample)),
     ("bytes_per_series", |row| row.bytes_per_series.to_string()),
 ];
+
+/// The event recall at a budget of false alarms; none without anomalies.
+fn recall_at(row: &Row, budget: f64) -> Option<f64> {
+    row.budgets.iter().find(|score| score.budget == budget).and_then(BudgetScore::recall)
+}
 
 fn text(number: Option<f64>) -> String {
     number.map(|number| number.to_string()).unwrap_or_default()

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::record::{Intervals, NabProfiles, Record, Row};
+use crate::record::{BudgetScore, Intervals, NabProfiles, Record, Row};
 
 /// What stands where a number is not defined.
 const UNDEFINED: &str = "-";
@@ -50,7 +50,9 @@ pub(super) fn notes(record: &Record) -> Option<Grid> {
 /// The tables on quality, of which a report shows all or none: one number alone misleads.
 pub(super) fn quality(record: &Record) -> Vec<Grid> {
     let mut grids = vec![events(record), samples(record)];
+    grids.extend(hindsight(record));
     grids.extend(kinds(record));
+    grids.extend(budgets_by_kind(record));
     grids.extend(nab(record));
     grids.extend(second_halves(record));
     grids
@@ -107,8 +109,7 @@ fn judged(row: &Row) -> Option<Intervals> {
 }
 
 fn samples(record: &Record) -> Grid {
-    let columns =
-        ["TP", "TN", "FP", "FN", "precision", "recall", "F1", "accuracy", "FPR", "MCC", "PR-AUC"];
+    let columns = ["TP", "TN", "FP", "FN", "precision", "recall", "F1", "accuracy", "FPR", "MCC"];
     grid("Samples", &columns, &record.rows, |row| {
         let rates = &row.rates;
         let counts =
@@ -121,16 +122,86 @@ fn samples(record: &Record) -> Grid {
             rates.false_positive_rate,
             rates.mcc,
         ];
-        let pr_auc = row.ranking.map(|ranking| ranking.pr_auc);
-        counts.into_iter().chain(shares.into_iter().chain([pr_auc]).map(share)).collect()
+        counts.into_iter().chain(shares.map(share)).collect()
+    })
+}
+
+/// What all thresholds together say, and what a threshold picked in hindsight would; none without anomalies.
+fn hindsight(record: &Record) -> Option<Grid> {
+    let columns =
+        ["at 0.1", "at 0.3", "at 1", "thresholds", "PR-AUC", "its mean", "VUS-PR", "ROC-AUC"];
+    let title = "Recall at 0.1, 0.3 and 1 false alarms per series and day (threshold picked in hindsight), and areas over all thresholds";
+    let judged: Vec<Row> = record
+        .rows
+        .iter()
+        .filter(|row| row.ranking.is_some() || row.budgets.iter().any(|score| score.n_events > 0))
+        .cloned()
+        .collect();
+    (!judged.is_empty()).then(|| {
+        grid(title, &columns, &judged, |row| {
+            let recall = |i: usize| share(row.budgets.get(i).and_then(BudgetScore::recall));
+            let threshold =
+                |score: &BudgetScore| score.threshold.map_or(UNDEFINED.to_owned(), short);
+            let thresholds: Vec<String> = row.budgets.iter().map(threshold).collect();
+            let ranking = row.ranking;
+            vec![
+                recall(0),
+                recall(1),
+                recall(2),
+                thresholds.join("/"),
+                share(ranking.map(|ranking| ranking.pr_auc)),
+                share(ranking.map(|ranking| ranking.pr_auc_mean)),
+                share(ranking.and_then(|ranking| ranking.vus_pr)),
+                share(ranking.map(|ranking| ranking.roc_auc)),
+            ]
+        })
     })
 }
 
 /// One table per scenario with several kinds of anomaly: kinds down, detectors across.
 pub(super) fn kinds(record: &Record) -> Vec<Grid> {
+    scenarios(record).into_iter().filter_map(|scenario| kinds_of(record, scenario)).collect()
+}
+
+/// The same at fixed numbers of false alarms.
+fn budgets_by_kind(record: &Record) -> Vec<Grid> {
+    let of = |scenario: &str| {
+        let kinds = kinds_of(record, scenario)?;
+        let rows: Vec<&Row> = record.rows.iter().filter(|row| row.scenario == scenario).collect();
+        let line = |kind: &Vec<String>| {
+            let name = kind[0].clone();
+            let cells = rows.iter().map(|row| recall_at_budgets(row, &name)).collect::<Vec<_>>();
+            std::iter::once(name).chain(cells).collect()
+        };
+        Some(Grid {
+            title: format!(
+                "Recall by kind in {scenario} at 0.1/0.3/1 false alarms per series and day (threshold picked in hindsight)"
+            ),
+            rows: kinds.rows.iter().map(line).collect(),
+            ..kinds
+        })
+    };
+    let has_budgets = record.rows.iter().any(|row| !row.budgets.is_empty());
+    scenarios(record).into_iter().filter(|_| has_budgets).filter_map(of).collect()
+}
+
+/// The recall of a kind at each budget.
+fn recall_at_budgets(row: &Row, kind: &str) -> String {
+    let of = |score: &BudgetScore| {
+        let kind = score.by_kind.iter().find(|score| score.kind == kind)?;
+        Some(format!("{:.2}", kind.caught as f64 / kind.n_events as f64))
+    };
+    let shares: Option<Vec<String>> = row.budgets.iter().map(of).collect();
+    shares
+        .filter(|shares| !shares.is_empty())
+        .map_or(UNDEFINED.to_owned(), |shares| shares.join("/"))
+}
+
+/// The scenarios of a record, in order.
+fn scenarios(record: &Record) -> Vec<&str> {
     let mut scenarios: Vec<&str> = record.rows.iter().map(|row| row.scenario.as_str()).collect();
     scenarios.dedup();
-    scenarios.into_iter().filter_map(|scenario| kinds_of(record, scenario)).collect()
+    scenarios
 }
 
 fn kinds_of(record: &Record, scenario: &str) -> Option<Grid> {
@@ -276,6 +347,15 @@ fn number(value: f64) -> String {
         magnitude if magnitude >= 1e6 => format!("{value:.1e}"),
         magnitude if magnitude >= 100.0 => format!("{value:.0}"),
         _ => format!("{value:.3}"),
+    }
+}
+
+/// A number with two decimals, fewer where it is large.
+fn short(value: f64) -> String {
+    match value.abs() {
+        magnitude if magnitude >= 1e4 => format!("{value:.0e}"),
+        magnitude if magnitude >= 10.0 => format!("{value:.0}"),
+        _ => format!("{value:.2}"),
     }
 }
 

@@ -9,7 +9,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use super::event::EventTally;
 use super::{f1, ratio};
-use crate::record::Intervals;
+use crate::record::{Intervals, SeriesCounts};
 
 /// Resamples: the ends of a 95 % interval are then the 25th from either side.
 const RESAMPLES: usize = 1_000;
@@ -58,7 +58,56 @@ pub fn intervals(
     Some(Intervals { event_f1, recall, precision, false_alarms_per_series_day, event_f1_gain })
 }
 
+/// 95 % intervals of what a second measurement has more than a first one on the same series.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Differences {
+    /// Of the event F1.
+    pub event_f1: [f64; 2],
+    /// Of the event recall.
+    pub recall: [f64; 2],
+    /// Of the event precision.
+    pub precision: [f64; 2],
+    /// Of the false runs per series and day.
+    pub false_alarms_per_series_day: [f64; 2],
+}
+
+/// The differences on the same resampled series; none for fewer than [`SERIES_MIN`], or when the two are not counts
+/// of the same series.
+pub fn differences(old: &SeriesCounts, new: &SeriesCounts, seed: u64) -> Option<Differences> {
+    let is_paired = old.n_events == new.n_events && old.days == new.days;
+    let (old, new) = (Counts::all(old)?, Counts::all(new)?);
+    if !is_paired || old.len() < SERIES_MIN {
+        return None;
+    }
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut samples: [Vec<f64>; 4] = Default::default();
+    for _ in 0..RESAMPLES {
+        let drawn: Vec<usize> = (0..old.len()).map(|_| random.random_range(0..old.len())).collect();
+        let (before, after) = (Counts::sum(&old, &drawn), Counts::sum(&new, &drawn));
+        let values = [Counts::f1, Counts::recall, Counts::precision, Counts::false_alarms]
+            .map(|number| number(&after) - number(&before));
+        for (all, value) in samples.iter_mut().zip(values) {
+            all.push(value);
+        }
+    }
+    let [event_f1, recall, precision, false_alarms_per_series_day] = samples.map(middle_95_percent);
+    Some(Differences { event_f1, recall, precision, false_alarms_per_series_day })
+}
+
 impl Counts {
+    /// Each series of a record; none when its columns differ in length.
+    fn all(columns: &SeriesCounts) -> Option<Vec<Self>> {
+        let SeriesCounts { n_events, caught, false_runs, days } = columns;
+        let is_table = [caught.len(), false_runs.len(), days.len()] == [n_events.len(); 3];
+        let of = |i: usize| Self {
+            n_events: n_events[i] as f64,
+            caught: caught[i] as f64,
+            false_runs: false_runs[i] as f64,
+            days: days[i],
+        };
+        is_table.then(|| (0..n_events.len()).map(of).collect())
+    }
+
     fn of(tally: &EventTally) -> Self {
         Self {
             n_events: tally.n_events() as f64,
@@ -106,7 +155,7 @@ fn middle_95_percent(mut values: Vec<f64>) -> [f64; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::score::event::KindTally;
+    use crate::score::event::{self, KindTally};
 
     fn tally(n_events: u64, caught: usize, false_runs: u64) -> EventTally {
         let kind = KindTally { n_events, delays: vec![1; caught] };
@@ -136,6 +185,26 @@ mod tests {
         let own: Vec<EventTally> = (0..8).map(|i| tally(10 + i, 10 + i as usize, 0)).collect();
         let theirs: Vec<EventTally> = (0..8).map(|i| tally(10 + i, 0, 0)).collect();
         assert_eq!(intervals(&own, Some(&theirs), 1).unwrap().event_f1_gain, Some([1.0, 1.0]));
+    }
+
+    #[test]
+    fn a_difference_that_every_series_shares_is_certain_and_that_to_itself_is_none() {
+        let counts = |caught: usize| {
+            let tallies: Vec<EventTally> = (0..8).map(|i| tally(10 + i, caught, 1)).collect();
+            event::by_series(&tallies)
+        };
+        let same = differences(&counts(5), &counts(5), 1).unwrap();
+        assert_eq!((same.event_f1, same.false_alarms_per_series_day), ([0.0; 2], [0.0; 2]));
+        let better = differences(&counts(2), &counts(9), 1).unwrap();
+        assert!(better.event_f1[0] > 0.3 && better.recall[0] > 0.3, "{better:?}");
+    }
+
+    #[test]
+    fn counts_of_other_series_are_not_paired() {
+        let counts = |n: u64| event::by_series(&vec![tally(n, 1, 0); 5]);
+        assert!(differences(&counts(4), &counts(4), 1).is_some());
+        assert_eq!(differences(&counts(4), &counts(5), 1), None);
+        assert_eq!(differences(&counts(4), &SeriesCounts::default(), 1), None);
     }
 
     #[test]

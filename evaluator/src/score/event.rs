@@ -10,7 +10,7 @@ use std::ops::{AddAssign, Range};
 
 use super::{f1, ratio};
 use crate::labeled::Labeled;
-use crate::record::{Delay, EventScore, KindScore};
+use crate::record::{Delay, DelayCount, EventScore, KindScore, SeriesCounts};
 
 /// Alarms at most this many samples apart belong to one run.
 pub const RUN_GAP_MAX: usize = 10;
@@ -60,6 +60,23 @@ pub fn count(series: &Labeled, rows: &Range<usize>, alarms: &[usize]) -> EventTa
     tally.false_runs =
         alarms.chunk_by(|a, b| b - a <= RUN_GAP_MAX).map(|run| false_runs_in(run, is_inside)).sum();
     tally
+}
+
+/// Counts at several thresholds, which rise; `is_alarm` tells of a row and a threshold, and no row is an alarm again
+/// at a higher one.
+pub fn count_at(
+    series: &Labeled,
+    rows: &Range<usize>,
+    thresholds: &[f64],
+    is_alarm: impl Fn(usize, f64) -> bool,
+) -> Vec<EventTally> {
+    let mut alarms: Vec<usize> = rows.clone().collect();
+    let at = |threshold: &f64| {
+        // Few rows are left after the first thresholds, so a hundred of them cost little more than one.
+        alarms.retain(|i| is_alarm(*i, *threshold));
+        count(series, rows, &alarms)
+    };
+    thresholds.iter().map(at).collect()
 }
 
 /// The false runs that one run counts for: one when it touches no anomaly, and one more for each further
@@ -135,6 +152,15 @@ impl EventTally {
         })
     }
 
+    /// How many anomalies were caught after how many samples.
+    pub fn delays(&self) -> Vec<DelayCount> {
+        let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
+        for delay in self.by_kind.values().flat_map(|kind| &kind.delays) {
+            *counts.entry(*delay).or_default() += 1;
+        }
+        counts.into_iter().map(DelayCount::from).collect()
+    }
+
     /// Recall by kind, sorted by kind.
     pub fn kinds(&self) -> Vec<KindScore> {
         let score = |(name, kind): (&String, &KindTally)| {
@@ -148,6 +174,16 @@ impl EventTally {
             }
         };
         self.by_kind.iter().map(score).collect()
+    }
+}
+
+/// The counts of each series, by column.
+pub fn by_series(tallies: &[EventTally]) -> SeriesCounts {
+    SeriesCounts {
+        n_events: tallies.iter().map(EventTally::n_events).collect(),
+        caught: tallies.iter().map(EventTally::caught).collect(),
+        false_runs: tallies.iter().map(|tally| tally.false_runs).collect(),
+        days: tallies.iter().map(|tally| tally.days).collect(),
     }
 }
 
@@ -188,6 +224,18 @@ mod tests {
 
     fn tally(alarms: &[usize]) -> EventTally {
         count(&series(), &(0..N), alarms)
+    }
+
+    #[test]
+    fn counts_at_rising_thresholds_are_those_of_each() {
+        let series = series();
+        let scores: Vec<f64> = (0..N).map(|i| ((i * 7_919) % 101) as f64).collect();
+        let thresholds = [10.0, 50.0, 50.0, 90.0, 99.5];
+        let tallies = count_at(&series, &(50..N), &thresholds, |i, line| scores[i] > line);
+        for (tally, threshold) in tallies.iter().zip(thresholds) {
+            let alarms: Vec<usize> = (50..N).filter(|i| scores[*i] > threshold).collect();
+            assert_eq!(*tally, count(&series, &(50..N), &alarms), "{threshold}");
+        }
     }
 
     #[test]

@@ -58,10 +58,20 @@ fn tallies(series: &[(&Labeled, Vec<f64>)], half: Half) -> Vec<(f64, EventTally)
     highest.dedup();
     let step = highest.len().div_ceil(THRESHOLDS_MAX).max(1);
     let thresholds: Vec<f64> = highest.into_iter().step_by(step).collect();
-    thresholds
-        .into_par_iter()
-        .map(|threshold| (threshold, tally_at(series, half, threshold)))
-        .collect()
+    let rising: Vec<f64> = thresholds.iter().rev().copied().collect();
+    let each: Vec<Vec<EventTally>> = series
+        .par_iter()
+        .map(|(labeled, scores)| {
+            event::count_at(labeled, &half(labeled), &rising, |i, threshold| scores[i] >= threshold)
+        })
+        .collect();
+    let mut sums = vec![EventTally::default(); rising.len()];
+    for tallies in &each {
+        for (sum, tally) in sums.iter_mut().zip(tallies) {
+            *sum += tally;
+        }
+    }
+    thresholds.into_iter().zip(sums.into_iter().rev()).collect()
 }
 
 fn tally_at(series: &[(&Labeled, Vec<f64>)], half: Half, threshold: f64) -> EventTally {

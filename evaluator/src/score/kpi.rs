@@ -44,6 +44,14 @@ pub fn score(series: &[(&Labeled, Vec<f64>)], shipped: f64) -> Option<KpiScore> 
     })
 }
 
+/// The F1 on the second halves at one threshold, exclusive, for all series; none without anomalies.
+pub fn f1_above(series: &[(&Labeled, Vec<f64>)], threshold: f64) -> Option<f64> {
+    let counts = |(labeled, scores): &(&Labeled, Vec<f64>)| {
+        split(labeled, scores).1.counts(|score| score > threshold)
+    };
+    total_f1(series.iter().map(counts))
+}
+
 fn split(labeled: &Labeled, scores: &[f64]) -> (Half, Half) {
     let middle = labeled.rows.len() / 2;
     (Half::new(labeled, scores, 0, middle), Half::new(labeled, scores, middle, labeled.rows.len()))

@@ -79,6 +79,11 @@ impl Board {
         self.points(profile, |score, _| score >= threshold)
     }
 
+    /// The points of all profiles when every row with a score above the threshold is an alarm.
+    pub fn points_above(&self, threshold: f64) -> NabProfiles {
+        profiles(PROFILES.map(|profile| self.points(profile, |score, _| score > threshold)))
+    }
+
     fn points(&self, profile: Profile, is_alarm: impl Fn(f64, bool) -> bool) -> f64 {
         let mut sum = Sum::new(profile, self.n_windows);
         self.rows

@@ -3,7 +3,15 @@
 //! No threshold is chosen, so a badly chosen one cannot hide good scores; for the same reason no number here
 //! says how the shipped detector behaves.
 
-use crate::record::Ranking;
+use super::volume;
+use crate::record::{CurvePoint, Ranking};
+
+/// Two places of a curve are at least this far apart, or hold so many times as many samples.
+const CURVE_STEP: f64 = 0.02;
+const CURVE_RATIO: f64 = 1.25;
+
+/// A share of a curve in a record is a multiple of this: no chart is a million points wide.
+const CURVE_DIGIT: f64 = 1e-6;
 
 /// Scores and labels of the scored rows of one series.
 pub type Ranked = Vec<(f64, bool)>;
@@ -18,7 +26,45 @@ pub fn rank(series: &[Ranked]) -> Option<Ranking> {
         .map(|(pr_auc, _)| pr_auc)
         .collect();
     let pr_auc_mean = each.iter().sum::<f64>() / each.len().max(1) as f64;
-    Some(Ranking { pr_auc, pr_auc_mean, roc_auc })
+    Some(Ranking { pr_auc, pr_auc_mean, roc_auc, vus_pr: volume::mean_volume(series) })
+}
+
+/// The receiver operating characteristic and the precision-recall curve of all series pooled, thinned to what a
+/// chart can show; empty when the rows have only one class.
+pub fn curve(series: &[Ranked]) -> Vec<CurvePoint> {
+    let mut ranked: Ranked = series.concat();
+    ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    let n_positive = ranked.iter().filter(|(_, label)| *label).count() as f64;
+    let n_negative = ranked.len() as f64 - n_positive;
+    if n_positive == 0.0 || n_negative == 0.0 {
+        return Vec::new();
+    }
+    let mut points: Vec<CurvePoint> = Vec::new();
+    let (mut tp, mut fp, mut n_last) = (0.0, 0.0, 0.0);
+    for tied in ranked.chunk_by(|a, b| a.0 == b.0) {
+        let hits = tied.iter().filter(|(_, label)| *label).count() as f64;
+        tp += hits;
+        fp += tied.len() as f64 - hits;
+        let point = CurvePoint {
+            threshold: tied[0].0,
+            false_positive_rate: rounded(fp / n_negative),
+            recall: rounded(tp / n_positive),
+            precision: rounded(tp / (tp + fp)),
+        };
+        let is_far = points.last().is_none_or(|last| {
+            (point.false_positive_rate - last.false_positive_rate).abs() >= CURVE_STEP
+                || (point.recall - last.recall).abs() >= CURVE_STEP
+        });
+        if is_far || tp + fp >= CURVE_RATIO * n_last || tp + fp == ranked.len() as f64 {
+            n_last = tp + fp;
+            points.push(point);
+        }
+    }
+    points
+}
+
+fn rounded(share: f64) -> f64 {
+    (share / CURVE_DIGIT).round() / (1.0 / CURVE_DIGIT).round()
 }
 
 /// Average precision and area under the receiver operating characteristic, by sorting once.
@@ -56,6 +102,16 @@ mod tests {
         let (pr, roc) = areas(mixed).unwrap();
         assert!((pr - 5.0 / 6.0).abs() < 1e-12);
         assert_eq!(roc, 0.75);
+    }
+
+    #[test]
+    fn a_curve_is_thin_and_ends_where_everything_passes() {
+        let ranked: Ranked = (0..100_000).map(|i| (f64::from(i), i % 7 == 0)).collect();
+        let curve = curve(&[ranked]);
+        assert!((50..250).contains(&curve.len()), "{}", curve.len());
+        let last = curve.last().unwrap();
+        assert_eq!((last.recall, last.false_positive_rate), (1.0, 1.0));
+        assert!(curve.is_sorted_by(|a, b| a.recall <= b.recall && a.threshold > b.threshold));
     }
 
     #[test]

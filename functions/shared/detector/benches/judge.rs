@@ -28,7 +28,15 @@ fn learned(spec: &str) -> Judge {
     judge
 }
 
-const DETECTORS: [&str; 4] = ["deviation", "zscore", "robust", "ewma"];
+const DETECTORS: [&str; 7] = [
+    "traffic",
+    "novelty",
+    "tidemark:heads=deviation+shift+variance+flat+gap+novelty",
+    "deviation",
+    "zscore",
+    "robust",
+    "ewma",
+];
 
 /// A thousand samples, one after the other.
 #[divan::bench(args = DETECTORS)]

@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::memory::{Episode, State};
 use crate::sample::AT_US_MAX;
 use crate::succession::{Succession, succession};
+use crate::tidemark::Heard;
 use crate::window::WINDOW_KEPT_MIN;
 use crate::{Detector, Judged, Judgement, Memory, Sample, SeriesConfig, Verdict, Window};
 
@@ -160,8 +161,8 @@ impl Judge {
         }
         judge.window = Window::restore(judge.kept(), Vec::new(), judge.memory.floor_us);
         for judged in samples {
-            let verdict = judge.found(judged.sample);
-            judge.learn(judged.sample, &verdict);
+            let heard = judge.hear(judged.sample);
+            judge.learn(judged.sample, &heard);
             judge.window.insert(judged);
             judge.memory.cursor_us = judge.memory.cursor_us.max(Some(judged.sample.at_us()));
         }
@@ -177,8 +178,8 @@ impl Judge {
     pub fn judge(&mut self, sample: Sample) -> Judgement {
         let at_us = sample.at_us();
         let late = self.memory.cursor_us.is_some_and(|cursor_us| at_us <= cursor_us);
-        let found = self.found(sample);
-        let judgement = Judgement { sample, verdict: self.told(at_us, found), late };
+        let heard = self.hear(sample);
+        let judgement = Judgement { sample, verdict: self.told(at_us, heard.verdict), late };
         if self.window.at(at_us).is_some() {
             return judgement;
         }
@@ -190,7 +191,7 @@ impl Judge {
             self.memory.counters.late += 1;
             self.learn_late(sample);
         } else {
-            self.learn(sample, &found);
+            self.learn(sample, &heard);
             self.memory.cursor_us = Some(at_us);
             self.memory.last = Some(judgement);
             self.memory.episode = self.episode_with(judgement);
@@ -200,7 +201,7 @@ impl Judge {
 
     /// What would be said of `sample`; remembers nothing.
     pub fn verdict(&self, sample: Sample) -> Verdict {
-        self.told(sample.at_us(), self.found(sample))
+        self.told(sample.at_us(), self.hear(sample).verdict)
     }
 
     /// What is told of a verdict, which is learned from as it was found.
@@ -209,36 +210,46 @@ impl Judge {
     }
 
     /// What the detector finds of `sample`.
-    fn found(&self, sample: Sample) -> Verdict {
+    fn hear(&self, sample: Sample) -> Heard {
         let before = self.window.before(sample.at_us(), self.memory.detector.window_len());
-        match (&self.memory.detector, &self.memory.state) {
+        Heard::only(match (&self.memory.detector, &self.memory.state) {
+            (Detector::Tidemark(tidemark), State::Tidemark(state)) => {
+                return tidemark.hear(before, state, sample);
+            }
             (Detector::Zscore(zscore), _) => zscore.judge(before, sample),
             (Detector::Robust(robust), _) => robust.judge(before, sample),
             (Detector::Ewma(ewma), State::Ewma(state)) => ewma.judge(state, sample),
             (Detector::Deviation(deviation), State::Deviation(state)) => {
                 deviation.judge(before, state, sample)
             }
-            (Detector::Ewma(_) | Detector::Deviation(_), _) => {
+            (Detector::Ewma(_) | Detector::Deviation(_) | Detector::Tidemark(_), _) => {
                 unreachable!("a memory has the state of its detector")
             }
-        }
+        })
     }
 
-    fn learn(&mut self, sample: Sample, verdict: &Verdict) {
+    fn learn(&mut self, sample: Sample, heard: &Heard) {
         match (&self.memory.detector, &mut self.memory.state) {
             (Detector::Ewma(ewma), State::Ewma(state)) => ewma.learn(state, sample),
             (Detector::Deviation(deviation), State::Deviation(state)) => {
-                deviation.learn(state, sample, verdict);
+                deviation.learn(state, sample, &heard.verdict);
+            }
+            (Detector::Tidemark(tidemark), State::Tidemark(state)) => {
+                tidemark.learn(state, sample, heard);
             }
             _ => {}
         }
     }
 
     fn learn_late(&mut self, sample: Sample) {
-        if let (Detector::Deviation(deviation), State::Deviation(state)) =
-            (&self.memory.detector, &mut self.memory.state)
-        {
-            deviation.learn_season(state, sample);
+        match (&self.memory.detector, &mut self.memory.state) {
+            (Detector::Deviation(deviation), State::Deviation(state)) => {
+                deviation.learn_season(state, sample);
+            }
+            (Detector::Tidemark(tidemark), State::Tidemark(state)) => {
+                tidemark.learn_season(state, sample);
+            }
+            _ => {}
         }
     }
 

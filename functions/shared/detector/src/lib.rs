@@ -30,8 +30,21 @@ pub mod zone;
 
 pub mod deviation;
 pub mod ewma;
+mod heads;
+
+mod flat;
+mod gap;
+mod hold;
+mod novelty;
+mod restraint;
+mod seasonal;
+mod shift;
+mod variance;
+
 pub mod robust;
 pub mod zscore;
+
+pub mod tidemark;
 
 pub mod spec;
 
@@ -44,6 +57,7 @@ mod succession;
 
 pub mod judge;
 
+pub use heads::Heads;
 pub use judge::{Deployed, Judge, Learning, Origin, RestoreError};
 pub use memory::{Counters, Episode, Memory};
 pub use sample::{Sample, SampleError};

@@ -22,6 +22,7 @@ use crate::deviation::DeviationState;
 use crate::ewma::EwmaState;
 use crate::layout::{Reader, Writer};
 use crate::spec::SPEC_LEN_MAX;
+use crate::tidemark::TidemarkState;
 use crate::{Detector, Expectation, Head, Judgement, Kind, Sample, Verdict};
 
 /// Marks the layout; another layout has another mark.
@@ -95,6 +96,7 @@ pub(crate) enum State {
     Stateless,
     Ewma(EwmaState),
     Deviation(DeviationState),
+    Tidemark(Box<TidemarkState>),
 }
 
 impl State {
@@ -103,6 +105,9 @@ impl State {
             Detector::Zscore(_) | Detector::Robust(_) => Self::Stateless,
             Detector::Ewma(_) => Self::Ewma(EwmaState::default()),
             Detector::Deviation(_) => Self::Deviation(DeviationState::default()),
+            Detector::Tidemark(tidemark) => {
+                Self::Tidemark(Box::new(TidemarkState::new(tidemark.heads)))
+            }
         }
     }
 
@@ -111,6 +116,7 @@ impl State {
             Self::Stateless => 0,
             Self::Ewma(_) => EwmaState::LEN,
             Self::Deviation(_) => DeviationState::LEN,
+            Self::Tidemark(state) => state.len(),
         }
     }
 
@@ -119,6 +125,7 @@ impl State {
             Self::Stateless => {}
             Self::Ewma(state) => state.write(out),
             Self::Deviation(state) => state.write(out),
+            Self::Tidemark(state) => state.write(out),
         }
     }
 
@@ -127,6 +134,9 @@ impl State {
             Detector::Zscore(_) | Detector::Robust(_) => Self::Stateless,
             Detector::Ewma(_) => Self::Ewma(EwmaState::read(from)?),
             Detector::Deviation(_) => Self::Deviation(DeviationState::read(from)?),
+            Detector::Tidemark(tidemark) => {
+                Self::Tidemark(Box::new(TidemarkState::read(tidemark.heads, from)?))
+            }
         })
     }
 }

@@ -6,7 +6,7 @@
 //! Whether the week matters is found: both expectations are compared with what comes, and the week is asked once it
 //! has been a tenth nearer for some weeks. A season can also be declared.
 //!
-//! Rate .1 was chosen on the AIOps 2018 KPI series. Cost: one or two buckets. Memory: 2,708 bytes. Fails: on cycles of
+//! Rate .1 was chosen on the AIOps 2018 KPI series. Cost: one or two buckets. Memory: 2,668 bytes. Fails: on cycles of
 //! other lengths, on holidays, while a season is younger than three of its periods.
 
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::layout::{Reader, Writer};
 use crate::zone::Zone;
 
 /// Buckets: five minutes of a day each, the finest common sampling interval that still has a daily visit.
-const N_BUCKETS: usize = 288;
+pub(crate) const N_BUCKETS: usize = 288;
 
 /// Hours of the day come first where a bucket is an hour, then those of the week.
 const N_HOURS: usize = 24;
@@ -133,6 +133,15 @@ impl Calendar {
     }
 }
 
+/// Where a table of days by itself finds a sample, and the level of that day.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Spot {
+    /// The bucket; none where no season is wanted.
+    pub(crate) slot: Option<usize>,
+    /// The usual level of the weekday as a share of that of a day; 1 where the week is not asked.
+    pub(crate) level: f64,
+}
+
 /// Mean and variance of what is usual.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Usual {
@@ -229,14 +238,31 @@ impl Table {
 
     /// What is usual at `place`; none where too little is known.
     pub(crate) fn usual(&self, place: Place) -> Option<Usual> {
+        if place.season == Season::None {
+            return None;
+        }
         let of_day = self.buckets[place.day].usual();
-        let is_week = match place.season {
-            Season::None => return None,
-            Season::Day => false,
+        self.usual_of_week(place).filter(|_| self.is_week(place)).or(of_day)
+    }
+
+    /// Where another table of days finds a sample at `place`.
+    pub(crate) fn spot(&self, place: Place) -> Spot {
+        let day = self.buckets[place.day].usual();
+        let week = self.usual_of_week(place).filter(|_| self.is_week(place));
+        let level = day.zip(week).map_or(1.0, |(day, week)| week.mean / day.mean);
+        let is_level = (LEVEL_MIN..=LEVEL_MAX).contains(&level);
+        Spot {
+            slot: (place.season != Season::None).then_some(place.day),
+            level: if is_level { level } else { 1.0 },
+        }
+    }
+
+    fn is_week(&self, place: Place) -> bool {
+        match place.season {
+            Season::None | Season::Day => false,
             Season::Week => true,
             Season::Auto => self.week_error < WEEK_NEARER * self.day_error,
-        };
-        if is_week { self.usual_of_week(place).or(of_day) } else { of_day }
+        }
     }
 
     fn usual_of_week(&self, place: Place) -> Option<Usual> {

@@ -10,8 +10,10 @@ use thiserror::Error;
 
 use crate::deviation::Deviation;
 use crate::ewma::Ewma;
+use crate::heads::Heads;
 use crate::robust::Robust;
 use crate::season::{Calendar, Season};
+use crate::tidemark::Tidemark;
 use crate::zone::Zone;
 use crate::zscore::{Own, Zscore};
 
@@ -35,11 +37,13 @@ pub enum Detector {
     Ewma(Ewma),
     /// Window and time of day together.
     Deviation(Deviation),
+    /// Several heads, each heard at its own threshold.
+    Tidemark(Tidemark),
 }
 
 impl Default for Detector {
     fn default() -> Self {
-        Self::Deviation(DEVIATION)
+        Self::Tidemark(Tidemark::TRAFFIC)
     }
 }
 
@@ -55,8 +59,19 @@ const DEVIATION: Deviation = Deviation {
 
 impl Detector {
     /// Every detector with its defaults.
-    pub const ALL: [Self; 4] =
-        [Self::Deviation(DEVIATION), Self::Zscore(ZSCORE), Self::Robust(ROBUST), Self::Ewma(EWMA)];
+    pub const ALL: [Self; 5] = [
+        Self::Tidemark(Tidemark::TRAFFIC),
+        Self::Deviation(DEVIATION),
+        Self::Zscore(ZSCORE),
+        Self::Robust(ROBUST),
+        Self::Ewma(EWMA),
+    ];
+
+    /// Detectors that are known by a name of their own, beside their full text.
+    pub const PROFILES: [(&str, Self); 2] = [
+        ("traffic", Self::Tidemark(Tidemark::TRAFFIC)),
+        ("novelty", Self::Tidemark(Tidemark::NOVELTY)),
+    ];
 
     /// The first word of its text.
     pub fn name(&self) -> &'static str {
@@ -65,6 +80,7 @@ impl Detector {
             Self::Robust(_) => "robust",
             Self::Ewma(_) => "ewma",
             Self::Deviation(_) => "deviation",
+            Self::Tidemark(_) => "tidemark",
         }
     }
 
@@ -75,6 +91,7 @@ impl Detector {
             Self::Robust(robust) => robust.threshold,
             Self::Ewma(ewma) => ewma.threshold,
             Self::Deviation(deviation) => deviation.threshold,
+            Self::Tidemark(_) => 1.0,
         }
     }
 
@@ -85,6 +102,7 @@ impl Detector {
             Self::Robust(robust) => robust.window,
             Self::Ewma(_) => 0,
             Self::Deviation(deviation) => deviation.window,
+            Self::Tidemark(_) => Tidemark::WINDOW,
         }
     }
 
@@ -95,6 +113,7 @@ impl Detector {
             Self::Robust(robust) => robust.min,
             Self::Ewma(ewma) => ewma.min,
             Self::Deviation(deviation) => deviation.min,
+            Self::Tidemark(_) => Tidemark::MIN,
         }
     }
 
@@ -109,6 +128,20 @@ impl Detector {
     fn check_len(self) -> Result<Self, SpecError> {
         let len = self.to_string().len();
         if len > SPEC_LEN_MAX { Err(SpecError::TooLong { len }) } else { Ok(self) }
+    }
+
+    /// The profile that it varies, or the detector with its defaults.
+    fn base(&self) -> (&'static str, Self) {
+        let heads = |detector: &Self| match detector {
+            Self::Tidemark(tidemark) => Some(tidemark.heads),
+            _ => None,
+        };
+        let profile = Self::PROFILES
+            .into_iter()
+            .find(|(_, profile)| heads(self).is_some() && heads(profile) == heads(self));
+        let mut named = Self::ALL.into_iter().map(|detector| (detector.name(), detector));
+        let detector = named.find(|(name, _)| *name == self.name());
+        profile.or(detector).unwrap_or((self.name(), *self))
     }
 
     /// Each parameter with its text, those that are always printed first.
@@ -129,6 +162,12 @@ impl Detector {
                 ("window", window.to_string()),
                 ("threshold", threshold.to_string()),
                 ("min", min.to_string()),
+                ("season", calendar.season.to_string()),
+                ("time_zone", calendar.zone.to_string()),
+            ],
+            Self::Tidemark(Tidemark { heads, false_alarms_per_day, calendar }) => vec![
+                ("heads", heads.to_string()),
+                ("false_alarms_per_day", false_alarms_per_day.to_string()),
                 ("season", calendar.season.to_string()),
                 ("time_zone", calendar.zone.to_string()),
             ],
@@ -170,10 +209,22 @@ impl Detector {
                 *min = whole("min", text, 1, WINDOW_LEN_MAX)?;
             }
             (Self::Ewma(Ewma { alpha, .. }), "alpha") => *alpha = number("alpha", text, 1e-6, 1.0)?,
-            (Self::Deviation(Deviation { calendar, .. }), "season") => {
+            (Self::Tidemark(Tidemark { heads, .. }), "heads") => *heads = heads_from(text)?,
+            (Self::Tidemark(tidemark), "false_alarms_per_day") => {
+                tidemark.false_alarms_per_day = number("false_alarms_per_day", text, 1e-3, 100.0)?;
+            }
+            (
+                Self::Deviation(Deviation { calendar, .. })
+                | Self::Tidemark(Tidemark { calendar, .. }),
+                "season",
+            ) => {
                 calendar.season = season_from(text)?;
             }
-            (Self::Deviation(Deviation { calendar, .. }), "time_zone") => {
+            (
+                Self::Deviation(Deviation { calendar, .. })
+                | Self::Tidemark(Tidemark { calendar, .. }),
+                "time_zone",
+            ) => {
                 calendar.zone = zone_from(text)?;
             }
             (Self::Zscore(Zscore { own, .. }), "self") => *own = own_from(text)?,
@@ -217,6 +268,14 @@ fn own_from(text: &str) -> Result<Own, SpecError> {
     }
 }
 
+fn heads_from(text: &str) -> Result<Heads, SpecError> {
+    text.parse().map_err(|_unknown| SpecError::ValueInvalid {
+        parameter: "heads",
+        value: text.to_owned(),
+        wanted: format!("some of {}, with `+` between them,", Heads::ALL),
+    })
+}
+
 fn season_from(text: &str) -> Result<Season, SpecError> {
     let season = Season::ALL.into_iter().find(|season| season.to_string() == text);
     season.ok_or_else(|| SpecError::ValueInvalid {
@@ -258,15 +317,16 @@ impl fmt::Display for Detector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         /// Parameters that tell rows of a report apart are printed even as defaults.
         const ALWAYS: [&str; 3] = ["window", "alpha", "threshold"];
-        let defaults = Self::ALL.into_iter().find(|detector| detector.name() == self.name());
-        let defaults = defaults.map(|detector| detector.parameters()).unwrap_or_default();
+        let (name, base) = self.base();
+        let defaults = base.parameters();
         let printed: Vec<String> = self
             .parameters()
             .into_iter()
             .filter(|parameter| ALWAYS.contains(&parameter.0) || !defaults.contains(parameter))
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        write!(f, "{}:{}", self.name(), printed.join(","))
+        let separator = if printed.is_empty() { "" } else { ":" };
+        write!(f, "{name}{separator}{}", printed.join(","))
     }
 }
 
@@ -279,8 +339,10 @@ impl FromStr for Detector {
         }
         let (name, parameters) = text.split_once(':').unwrap_or((text, ""));
         let mut detector = Self::ALL
+            .map(|detector| (detector.name(), detector))
             .into_iter()
-            .find(|detector| detector.name() == name)
+            .chain(Self::PROFILES)
+            .find_map(|(known, detector)| (known == name).then_some(detector))
             .ok_or_else(|| SpecError::DetectorUnknown { name: name.to_owned() })?;
         let mut seen: Vec<&str> = Vec::new();
         for parameter in parameters.split(',').filter(|parameter| !parameter.is_empty()) {
@@ -311,7 +373,7 @@ impl Detector {
             | Self::Deviation(Deviation { window, min, .. }) => {
                 *min = (*min).min(*window);
             }
-            Self::Ewma(_) => {}
+            Self::Ewma(_) | Self::Tidemark(_) => {}
         }
     }
 }
@@ -321,7 +383,9 @@ impl Detector {
 #[non_exhaustive]
 pub enum SpecError {
     /// No detector has that name.
-    #[error("detector `{name}` is unknown: one of deviation, zscore, robust, ewma is wanted")]
+    #[error(
+        "detector `{name}` is unknown: one of tidemark, traffic, novelty, deviation, zscore, robust, ewma is wanted"
+    )]
     DetectorUnknown {
         /// The name that was given.
         name: String,
@@ -401,6 +465,23 @@ mod tests {
     }
 
     #[test]
+    fn a_profile_is_known_by_its_name_whatever_it_was_called() {
+        let full = "tidemark:heads=deviation+shift+variance+flat+gap,false_alarms_per_day=0.2";
+        assert_eq!(full.parse::<Detector>(), Ok(Detector::default()));
+        let cases = [
+            (full, "traffic"),
+            (
+                "novelty:season=week,false_alarms_per_day=1",
+                "novelty:false_alarms_per_day=1,season=week",
+            ),
+            ("tidemark:heads=gap+deviation", "tidemark:heads=deviation+gap"),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(text.parse::<Detector>().unwrap().to_string(), wanted);
+        }
+    }
+
+    #[test]
     fn each_mistake_is_named() {
         let cases = [
             ("zscor", "detector `zscor` is unknown"),
@@ -415,6 +496,8 @@ mod tests {
             ("zscore:self=me", "`included` or `excluded`"),
             ("zscore:window=10,min=11", "min `11` is more than the 10 samples"),
             ("ewma:alpha=0", "alpha `0` is not possible"),
+            ("tidemark:heads=shfit", "heads `shfit` is not possible: some of deviation+shift+"),
+            ("tidemark:false_alarms_per_day=0", "a number in 0.001..=100"),
             ("deviation:season=year", "season `year` is not possible: one of auto, day"),
             ("deviation:time_zone=Mars/Olympus", "`Europe/Berlin`, is wanted"),
         ];
@@ -441,12 +524,14 @@ mod tests {
     proptest! {
         #[test]
         fn a_printed_detector_reads_back(
-            which in 0usize..4,
+            which in 0usize..5,
             window in WINDOW_LEN_MIN..=WINDOW_LEN_MAX,
             threshold in 0.0..1e4_f64,
             alpha in 1e-6..1.0_f64,
             min in 1usize..=WINDOW_LEN_MAX,
             included in any::<bool>(),
+            heads in prop::sample::select(vec![Heads::TRAFFIC, Heads::NOVELTY, Heads::ALL]),
+            budget in 1e-3..100.0_f64,
             season in prop::sample::select(Season::ALL.to_vec()),
             zone in prop::sample::select(vec!["UTC", "Europe/Berlin", "Pacific/Chatham"]),
         ) {
@@ -458,6 +543,7 @@ mod tests {
                 Detector::Robust(Robust { window, threshold, min }),
                 Detector::Ewma(Ewma { alpha, threshold, min }),
                 Detector::Deviation(Deviation { window, threshold, min, calendar }),
+                Detector::Tidemark(Tidemark { heads, false_alarms_per_day: budget, calendar }),
             ][which];
             let text = detector.to_string();
             prop_assert!(text.len() <= SPEC_LEN_MAX);

@@ -1,7 +1,5 @@
 //! What is said of a sample: learning, constant, normal, anomaly or muted, and why.
 
-use std::fmt::Write;
-
 use crate::Sample;
 
 /// What can be said of a sample.
@@ -39,18 +37,34 @@ impl Kind {
 /// Which output of a detector spoke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Head {
-    /// Distance from the expected value.
+    /// Far from the last hour and from this time on other days.
     Deviation,
+    /// The level has moved.
+    Shift,
+    /// The values scatter more or less than usual.
+    Variance,
+    /// The same value again and again.
+    Flat,
+    /// No sample came for long.
+    Gap,
+    /// A value never seen before.
+    Novelty,
 }
 
 impl Head {
     /// All heads, in the order of their codes in a memory.
-    pub const ALL: [Self; 1] = [Self::Deviation];
+    pub const ALL: [Self; 6] =
+        [Self::Deviation, Self::Shift, Self::Variance, Self::Flat, Self::Gap, Self::Novelty];
 
     /// The word used in answers, metrics and stored members.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Deviation => "deviation",
+            Self::Shift => "shift",
+            Self::Variance => "variance",
+            Self::Flat => "flat",
+            Self::Gap => "gap",
+            Self::Novelty => "novelty",
         }
     }
 
@@ -60,7 +74,9 @@ impl Head {
     }
 }
 
-/// What a head expected of a sample: a value, and the band in which the sample would have been normal.
+/// What a head expected of a sample: a value, and the band of values that are usual.
+///
+/// A deviation is an anomaly exactly outside its band; other heads also weigh what came before the sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Expectation {
     /// The head whose expectation it is.
@@ -123,26 +139,28 @@ impl Verdict {
             };
         };
         let Expectation { value: expected, low, high, .. } = expectation;
-        let mut text = if value > high {
-            format!("{} is above the band", short(value))
-        } else if value < low {
-            format!("{} is below the band", short(value))
-        } else {
-            format!("{} is within the band", short(value))
+        let side = match value {
+            value if value > high => "above the band",
+            value if value < low => "below the band",
+            _ => "within the band",
         };
-        // Writing to a string cannot fail.
-        let _infallible = write!(
-            text,
-            " {} to {}; {} was expected (score {})",
+        let news = match expectation.head {
+            _ if self.kind == Kind::Muted => "; the series is muted at this time",
+            Head::Shift if self.is_anomaly() => "; the level has moved",
+            Head::Variance if self.is_anomaly() => "; the values scatter as they did not before",
+            Head::Flat if self.is_anomaly() => "; the same value came for longer than ever before",
+            Head::Gap if self.is_anomaly() => "; no sample came for long before it",
+            Head::Novelty if self.is_anomaly() => "; nothing like it was seen before",
+            _ => "",
+        };
+        format!(
+            "{} is {side} {} to {}; {} was expected{news} (score {})",
+            short(value),
             short(low),
             short(high),
             short(expected),
             short(self.score)
-        );
-        if self.kind == Kind::Muted {
-            text.push_str("; the series is muted at this time");
-        }
-        text
+        )
     }
 }
 
@@ -227,7 +245,7 @@ mod tests {
         let expectation = Expectation { head: Head::Deviation, value: 0.0, low: 0.0, high: 0.0 };
         let muted = Verdict::scored(3.0, 2.0, expectation).muted();
         assert_eq!((muted.kind, muted.score, muted.is_anomaly()), (Kind::Muted, 3.0, false));
-        assert!(muted.reason(1.0).ends_with("; the series is muted at this time"));
+        assert!(muted.reason(1.0).contains("; the series is muted at this time"));
         for kind in [Kind::Learning, Kind::Constant, Kind::Normal] {
             assert_eq!(Verdict::unjudged(kind).muted().kind, kind);
         }

@@ -49,7 +49,7 @@ fn runs_by_day(
 }
 
 fn spec(parameters: &str) -> String {
-    format!("{}{parameters}", Detector::default())
+    format!("{}:{parameters}", Detector::default())
 }
 
 #[test]
@@ -70,12 +70,12 @@ fn the_week_of_an_hourly_series_is_found() {
         runs[42..].iter().sum()
     };
     assert_eq!(weekends(&spec("")), 0);
-    assert_eq!(weekends(&spec(",season=week")), 0);
+    assert_eq!(weekends(&spec("season=week")), 0);
 }
 
 #[test]
 fn a_dip_to_weekend_level_on_a_weekday_is_told_from_a_weekend() {
-    for (interval_s, n_days) in [(300, 56)] {
+    for (interval_s, n_days) in [(300, 56), (3_600, 56)] {
         let dip_day = 50;
         let runs = runs_by_day(&spec(""), interval_s, n_days, |at_s, i| {
             let day = (at_s - MONDAY_S) / DAY_S;
@@ -98,7 +98,7 @@ fn a_clock_step_in_a_declared_zone_is_no_news() {
         eprintln!("{:?}", runs_by_day(spec, 300, 35, steep));
         runs_by_day(spec, 300, 35, steep)[27..].iter().sum()
     };
-    let (declared, utc) = (after(&spec(",time_zone=Europe/Berlin")), after(&spec("")));
+    let (declared, utc) = (after(&spec("time_zone=Europe/Berlin")), after(&spec("")));
     assert_eq!(declared, 0);
     assert!(utc > 0, "the step is news to a clock that does not take it");
 }

@@ -1,0 +1,93 @@
+//! `score --write-scores`: what a detector said of every row, as files that `--from-scores` and others read.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::ensure;
+use detector::Kind;
+use rayon::prelude::*;
+
+use crate::cli::OutputError;
+use crate::contender::{Contender, Opinion};
+use crate::measure::Judged;
+use crate::read::{Dataset, Origin, SCORE_COLUMN, file_name_safe};
+
+/// Writes a file for each series, in a folder for each contender where there are several.
+pub(super) fn write(
+    folder: &Path,
+    dataset: &Dataset,
+    contenders: &[Contender],
+    judged: &[Vec<Judged>],
+) -> anyhow::Result<()> {
+    let mut jobs: Vec<(PathBuf, &Origin, &Judged, f64)> = Vec::new();
+    for (contender, series) in contenders.iter().zip(judged) {
+        let folder = match contenders {
+            [_] => folder.to_owned(),
+            _ => folder.join(file_name_safe(&contender.to_string())),
+        };
+        let each = dataset.origins.iter().zip(series);
+        jobs.extend(each.map(|(origin, judged)| {
+            (folder.join(&origin.file), origin, judged, contender.threshold())
+        }));
+    }
+    let mut files = BTreeSet::new();
+    for (path, ..) in &jobs {
+        ensure!(
+            files.insert(path),
+            "two series would be written to `{}`: their files have one name",
+            path.display()
+        );
+    }
+    jobs.par_iter().try_for_each(|(path, origin, judged, threshold)| {
+        write_file(path, &text(origin, &judged.opinions.rows, *threshold)?)
+    })
+}
+
+fn write_file(path: &Path, text: &[u8]) -> anyhow::Result<()> {
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(path, text))
+        .map_err(|source| OutputError { target: path.display().to_string(), source }.into())
+}
+
+fn text(origin: &Origin, opinions: &[Opinion], threshold: f64) -> anyhow::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(["timestamp", SCORE_COLUMN])?;
+    for (time, opinion) in origin.times.iter().zip(opinions) {
+        writer.write_record([time, &over_threshold(*opinion, threshold).to_string()])?;
+    }
+    Ok(writer.into_inner()?)
+}
+
+/// The score over the threshold: above 1 where there was an alarm and only there, 0 where nothing was judged.
+fn over_threshold(opinion: Opinion, threshold: f64) -> f64 {
+    // A threshold of 0 cannot be divided by; there any score at all is an alarm.
+    let score = if threshold > 0.0 { opinion.score / threshold } else { 1.0 + opinion.score };
+    match opinion.kind {
+        Kind::Anomaly => score.clamp(1.0_f64.next_up(), f64::MAX),
+        Kind::Normal | Kind::Muted => score.clamp(f64::MIN, 1.0),
+        Kind::Learning | Kind::Constant => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_written_score_is_above_one_exactly_where_there_was_an_alarm() {
+        let at = |kind, score, threshold| over_threshold(Opinion { kind, score }, threshold);
+        assert_eq!(at(Kind::Normal, 3.0, 6.0), 0.5);
+        assert_eq!(at(Kind::Anomaly, 9.0, 6.0), 1.5);
+        // A verdict goes before its score: heads may be muted, and a quotient may round to 1.
+        assert_eq!(at(Kind::Normal, 9.0, 6.0), 1.0);
+        assert_eq!(at(Kind::Muted, 9.0, 6.0), 1.0);
+        assert!(at(Kind::Anomaly, 3.0, 6.0) > 1.0);
+        assert!(at(Kind::Anomaly, 0.3_f64.next_up(), 0.3) > 1.0);
+        assert_eq!(at(Kind::Learning, 7.0, 6.0), 0.0);
+        assert_eq!(at(Kind::Constant, 0.0, 6.0), 0.0);
+        assert_eq!(at(Kind::Anomaly, f64::INFINITY, 6.0), f64::MAX);
+        assert!(at(Kind::Anomaly, 0.1, 0.0) > 1.0 && at(Kind::Normal, 0.0, 0.0) <= 1.0);
+    }
+}

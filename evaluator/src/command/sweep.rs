@@ -1,0 +1,159 @@
+//! `evaluator sweep`: what other thresholds would give, as CSV, for choosing one with open eyes.
+
+use anyhow::{Context, ensure};
+
+use super::output::write_stdout;
+use super::progress;
+use super::run::find;
+use super::source::{Field, Source};
+use crate::contender::Contender;
+use crate::labeled::Labeled;
+use crate::measure::{Extras, Judged, Plan, Rule, judge, sweep};
+use crate::read::Dataset;
+use crate::record::{NabProfiles, Sweep, SweepPoint};
+
+/// The columns, in the order of [`fields`].
+const COLUMNS: [&str; 22] = [
+    "scenario",
+    "detector",
+    "multiplier",
+    "threshold",
+    "tp",
+    "tn",
+    "fp",
+    "fn",
+    "recall",
+    "precision",
+    "false_positive_rate",
+    "event_recall",
+    "event_precision",
+    "event_f1",
+    "false_alarms_per_series_day",
+    "delay_median",
+    "delay_p90",
+    "delay_p95",
+    "kpi_f1",
+    "nab_standard",
+    "nab_reward_low_fp_rate",
+    "nab_reward_low_fn_rate",
+];
+
+/// Arguments of `sweep`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Scenarios of `list`, or paths of scenario files; all of `list` when neither these nor data are given.
+    #[arg(conflicts_with_all = ["csv", "folder", "nab", "from_scores"])]
+    pub scenarios: Vec<String>,
+    /// Data instead of scenarios.
+    #[command(flatten)]
+    pub source: Source,
+    /// Who is measured.
+    #[command(flatten)]
+    pub field: Field,
+    /// Thresholds over each detector's own; 41 from a quarter to eight times it when none is given.
+    #[arg(long, value_name = "FACTOR", value_delimiter = ',')]
+    pub multipliers: Vec<f64>,
+    /// Also count by the rule of the 2018 KPI competition, on the second halves of the series.
+    #[arg(long, conflicts_with = "nab")]
+    pub kpi: bool,
+    /// At most four series per scenario.
+    #[arg(long)]
+    pub quick: bool,
+    /// Added to each scenario's own seed; also seeds the random baseline.
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// Judges once, counts at every threshold, and prints.
+pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+    let multipliers = multipliers(args)?;
+    let defaults = || Contender::defaults().context("name the default detectors");
+    let mut sweeps = Vec::new();
+    if args.source.is_given() {
+        let (name, dataset) = args.source.read()?;
+        progress::warn(&dataset.warnings);
+        let contenders = args.field.contenders(&dataset, defaults)?;
+        let rule = args.source.rule(args.kpi);
+        sweeps.extend(sweep_all(args, (&name, &dataset.series, rule), &contenders, &multipliers));
+    } else {
+        ensure!(args.field.from_scores.is_empty(), "--from-scores wants --csv, --folder or --nab");
+        let contenders = args.field.contenders(&Dataset::default(), defaults)?;
+        let rule = if args.kpi { Rule::Kpi } else { Rule::Usual };
+        for scenario in find(&args.scenarios, args.quick)? {
+            let series = scenario.generate(args.seed);
+            let data = (scenario.name.as_str(), series.as_slice(), rule);
+            sweeps.extend(sweep_all(args, data, &contenders, &multipliers));
+        }
+    }
+    write_stdout(&text(&sweeps)?)?;
+    Ok(())
+}
+
+fn multipliers(args: &Args) -> anyhow::Result<Vec<f64>> {
+    if args.multipliers.is_empty() {
+        return Ok(sweep::multipliers());
+    }
+    for factor in &args.multipliers {
+        ensure!(
+            factor.is_finite() && *factor > 0.0,
+            "multiplier `{factor}` is not possible: a positive number is wanted"
+        );
+    }
+    Ok(args.multipliers.clone())
+}
+
+fn sweep_all(
+    args: &Args,
+    (name, series, rule): (&str, &[Labeled], Rule),
+    contenders: &[Contender],
+    multipliers: &[f64],
+) -> Vec<Sweep> {
+    let extras = Extras { charts: false, timing: false };
+    let plan = Plan { scenario: name, series, seed: args.seed, rule, extras };
+    let bar = progress::bar(series.len() * contenders.len(), "series judged");
+    let judged: Vec<Vec<Judged>> = judge(&plan, contenders, || bar.inc(1));
+    bar.finish_and_clear();
+    let each = contenders.iter().zip(&judged);
+    each.map(|(contender, judged)| sweep::sweep(&plan, contender, judged, multipliers)).collect()
+}
+
+fn text(sweeps: &[Sweep]) -> anyhow::Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(COLUMNS)?;
+    for sweep in sweeps {
+        for point in &sweep.points {
+            writer.write_record(fields(sweep, point))?;
+        }
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+fn fields(sweep: &Sweep, point: &SweepPoint) -> [String; COLUMNS.len()] {
+    let text = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
+    let nab = |profile: fn(NabProfiles) -> f64| text(point.nab.map(profile));
+    let rates = point.point.rates();
+    [
+        sweep.scenario.clone(),
+        sweep.detector.clone(),
+        point.multiplier.to_string(),
+        point.threshold.to_string(),
+        point.point.tp.to_string(),
+        point.point.tn.to_string(),
+        point.point.fp.to_string(),
+        point.point.fn_.to_string(),
+        text(rates.recall),
+        text(rates.precision),
+        text(rates.false_positive_rate),
+        text(point.recall),
+        text(point.precision),
+        text(point.f1),
+        text(point.false_alarms_per_series_day),
+        text(point.delay.map(|delay| delay.median)),
+        text(point.delay.map(|delay| delay.p90)),
+        text(point.delay.map(|delay| delay.p95)),
+        text(point.kpi_f1),
+        nab(|points| points.standard),
+        nab(|points| points.reward_low_fp_rate),
+        nab(|points| points.reward_low_fn_rate),
+    ]
+}

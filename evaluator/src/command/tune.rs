@@ -1,0 +1,353 @@
+//! `evaluator tune`: a detector for each series of a history, with the evidence, and told to a deployment if asked.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::str::FromStr;
+
+use anyhow::{Context, bail, ensure};
+use detector::Detector;
+use reqwest::Url;
+use serde::Serialize;
+use thiserror::Error;
+
+use super::output::{write_stdout, write_to};
+use super::progress;
+use super::source::Source;
+use crate::cli::{EXIT_INPUT, EXIT_MISSED};
+use crate::provenance;
+use crate::read::Dataset;
+use crate::replay;
+use crate::tune::apply::{self, Assignment, Outcome};
+use crate::tune::{self, Basis, Evidence, Part, TOGETHER, Tuned};
+
+/// Arguments of `tune`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(group(clap::ArgGroup::new("history").required(true).args(["csv", "folder"])))]
+pub struct Args {
+    /// CSV files: `timestamp,value[,label]`; `-` is stdin.
+    #[arg(long, num_args = 1.., value_name = "FILE")]
+    pub csv: Vec<PathBuf>,
+    /// A folder of CSV files.
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+    /// The detector that a series has now and keeps unless another is better; that of production when absent.
+    #[arg(long = "default", value_name = "SPEC")]
+    pub current: Option<Detector>,
+    /// A detector to choose from, besides the default; repeatable; those of `list` when none is given.
+    #[arg(long = "candidate", value_name = "SPEC")]
+    pub candidates: Vec<Detector>,
+    /// The most false alarms a day that a series without labels may have.
+    #[arg(long, value_name = "RATE", default_value_t = 0.2)]
+    pub false_alarms_per_day: f64,
+    /// Write what was found as JSON; `-` is stdout.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write a line of CSV for each series; `-` is stdout.
+    #[arg(long, value_name = "FILE")]
+    pub csv_out: Option<PathBuf>,
+    /// Print the table even when files are written.
+    #[arg(long)]
+    pub table: bool,
+    /// Where recommendations go.
+    #[command(flatten)]
+    pub deployment: Deployment,
+}
+
+/// Where recommendations go.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "A deployment")]
+pub struct Deployment {
+    /// Tell a deployment of each recommendation: `PUT /series/config`. Series whose default stays are left alone.
+    #[arg(long, requires = "url")]
+    pub apply: bool,
+    /// Where the deployment answers.
+    #[arg(long)]
+    pub url: Option<Url>,
+    /// Source name of the series.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub source: String,
+    /// Metric name of the only series; a series' own name when absent.
+    #[arg(long, value_name = "NAME")]
+    pub metric: Option<String>,
+    /// What the deployment calls a series; repeatable.
+    #[arg(long, value_name = "SERIES=SOURCE/METRIC")]
+    pub map: Vec<Mapping>,
+    /// File whose first line is the API key.
+    #[arg(long, value_name = "FILE")]
+    pub api_key_file: Option<PathBuf>,
+}
+
+/// What is written as JSON.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    command: String,
+    commit: Option<String>,
+    false_alarms_per_day: f64,
+    candidates: Vec<String>,
+    series: &'a [Tuned],
+}
+
+/// Chooses, shows, and applies.
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let budget = args.false_alarms_per_day;
+    ensure!(
+        budget.is_finite() && budget >= 0.0,
+        "--false-alarms-per-day `{budget}` is not possible: 0 or more is wanted"
+    );
+    let source = Source { csv: args.csv.clone(), folder: args.folder.clone(), nab: None };
+    let (_, dataset) = source.read()?;
+    progress::warn(&dataset.warnings);
+    let destinations = args.deployment.destinations(&dataset)?;
+    let candidates = candidates(args.current.unwrap_or_default(), &args.candidates)?;
+    let bar = progress::bar(dataset.series.len() * candidates.len(), "series judged");
+    let tuned = tune::tune(&dataset.series, &candidates, budget, || bar.inc(1));
+    bar.finish_and_clear();
+    show(args, &candidates, &tuned)?;
+    if args.deployment.apply {
+        args.deployment.send(&tuned, &destinations)
+    } else {
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The default first, then those that were named, or the usual ones.
+fn candidates(default: Detector, named: &[Detector]) -> anyhow::Result<Vec<Detector>> {
+    if named.is_empty() {
+        return tune::candidates(default).context("name the candidates");
+    }
+    let mut all = vec![default];
+    for candidate in named {
+        if !all.contains(candidate) {
+            all.push(*candidate);
+        }
+    }
+    Ok(all)
+}
+
+fn show(args: &Args, candidates: &[Detector], tuned: &[Tuned]) -> anyhow::Result<()> {
+    if let Some(path) = &args.json {
+        let report = Report {
+            command: provenance::command_line(),
+            commit: provenance::commit(),
+            false_alarms_per_day: args.false_alarms_per_day,
+            candidates: candidates.iter().map(ToString::to_string).collect(),
+            series: tuned,
+        };
+        write_to(path, &(serde_json::to_string_pretty(&report)? + "\n"))?;
+    }
+    if let Some(path) = &args.csv_out {
+        write_to(path, &csv_text(tuned)?)?;
+    }
+    if args.table || (args.json.is_none() && args.csv_out.is_none()) {
+        write_stdout(&table(tuned))?;
+    }
+    Ok(())
+}
+
+/// A block for each series: what is recommended and why, and what default and candidate did in both parts.
+fn table(tuned: &[Tuned]) -> String {
+    let mut text = format!(
+        "{:<44}{:>26}{:>29}\n{:<44}{}{}\n",
+        "", "first part (chooses)", "held-out part (decides)", "", HEADER, HEADER
+    );
+    for Tuned { series, decision, held_out_gain } in tuned {
+        let name = if series == TOGETHER { "one detector for all series" } else { series };
+        let basis = if decision.basis == Basis::Labels { "labels" } else { "no labels" };
+        let word = decision.recommended.as_deref().unwrap_or("the default stays");
+        let chosen = Some(("chosen", &decision.chosen))
+            .filter(|(_, chosen)| chosen.detector != decision.default.detector);
+        // Writing to a string cannot fail.
+        let _infallible = writeln!(text, "\n{name} ({basis}): {word}");
+        for (role, evidence) in std::iter::once(("default", &decision.default)).chain(chosen) {
+            let _infallible = writeln!(text, "{}", line(role, evidence));
+        }
+        let _infallible = writeln!(text, "  {}", decision.reason);
+        if let Some([low, high]) = held_out_gain {
+            let _infallible = writeln!(
+                text,
+                "  95 % interval of that gain, over series: {low:.3} to {high:.3}; one that holds 0 may be luck"
+            );
+        }
+    }
+    if tuned.iter().any(|one| one.decision.basis == Basis::AlarmRate) {
+        text += "\nWithout labels only the rate of alarms can be checked: every alarm run counts as a false one, and \
+                 what is missed is not known.\n";
+    }
+    text
+}
+
+/// Heads of the columns of one part.
+const HEADER: &str = "     days  caught false/day     F1";
+
+fn line(role: &str, evidence: &Evidence) -> String {
+    let part = |part: &Part| {
+        let number =
+            |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.3}"));
+        format!(
+            "{:>9.1}{:>8}{:>10}{:>7}",
+            part.days,
+            format!("{}/{}", part.caught, part.n_events),
+            number(part.false_alarms_per_day),
+            number(part.event_f1)
+        )
+    };
+    let name = format!("  {role} {}", evidence.detector);
+    let parts = format!("{}{}", part(&evidence.first), part(&evidence.held_out));
+    if name.chars().count() <= 44 {
+        return format!("{name:<44}{parts}");
+    }
+    // A long name has a line of its own, so that the numbers stay in their columns.
+    format!("{name}\n{:<44}{parts}", "")
+}
+
+fn csv_text(tuned: &[Tuned]) -> anyhow::Result<String> {
+    let parts = ["days", "n_events", "caught", "false_runs", "false_alarms_per_day", "event_f1"];
+    let mut header: Vec<String> = ["series", "basis", "recommended", "default", "chosen", "reason"]
+        .map(str::to_owned)
+        .to_vec();
+    for part in ["default_first", "default_held_out", "chosen_first", "chosen_held_out"] {
+        header.extend(parts.iter().map(|name| format!("{part}_{name}")));
+    }
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(&header)?;
+    for Tuned { series, decision, .. } in tuned {
+        let basis = if decision.basis == Basis::Labels { "labels" } else { "alarm_rate" };
+        let recommended = decision.recommended.as_deref().unwrap_or_default();
+        let (default, chosen) = (&decision.default, &decision.chosen);
+        let texts =
+            [series, basis, recommended, &default.detector, &chosen.detector, &decision.reason];
+        let mut fields: Vec<String> = texts.map(str::to_owned).to_vec();
+        for part in [&default.first, &default.held_out, &chosen.first, &chosen.held_out] {
+            fields.extend(fields_of(part));
+        }
+        writer.write_record(&fields)?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+fn fields_of(part: &Part) -> [String; 6] {
+    let text = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
+    [
+        part.days.to_string(),
+        part.n_events.to_string(),
+        part.caught.to_string(),
+        part.false_runs.to_string(),
+        text(part.false_alarms_per_day),
+        text(part.event_f1),
+    ]
+}
+
+impl Deployment {
+    /// What the deployment calls each series; checked before anything is judged.
+    fn destinations(
+        &self,
+        dataset: &Dataset,
+    ) -> anyhow::Result<BTreeMap<String, (String, String)>> {
+        let names: Vec<&str> = dataset.series.iter().map(|series| series.name.as_str()).collect();
+        if self.metric.is_some() && names.len() > 1 {
+            bail!("--metric names one series, and there are {}: --map names each", names.len());
+        }
+        let own = |name: &&str| {
+            let metric = self.metric.clone().unwrap_or_else(|| replay::metric_of(name));
+            ((*name).to_owned(), (self.source.clone(), metric))
+        };
+        let mut destinations: BTreeMap<_, _> = names.iter().map(own).collect();
+        for Mapping { series, source, metric } in &self.map {
+            ensure!(
+                destinations.contains_key(series),
+                "--map names the series `{series}`, which the history has not"
+            );
+            destinations.insert(series.clone(), (source.clone(), metric.clone()));
+        }
+        Ok(destinations)
+    }
+
+    /// Tells the deployment, and answers the exit code.
+    #[expect(clippy::print_stderr, reason = "stderr is where a person is told")]
+    fn send(
+        &self,
+        tuned: &[Tuned],
+        destinations: &BTreeMap<String, (String, String)>,
+    ) -> anyhow::Result<ExitCode> {
+        let url = self.url.as_ref().context("--apply wants --url")?;
+        let key = replay::api_key(self.api_key_file.as_deref())?;
+        let assignment = |one: &Tuned| {
+            let (source, metric) = destinations.get(&one.series)?.clone();
+            Some(Assignment { source, metric, detector: one.decision.recommended.clone()? })
+        };
+        let assignments: Vec<Assignment> = tuned.iter().filter_map(assignment).collect();
+        let outcomes = apply::all(url, key.as_deref(), &assignments)?;
+        let mut code = 0;
+        for (assignment, outcome) in assignments.iter().zip(&outcomes) {
+            let name = format!("{}/{}", assignment.source, assignment.metric);
+            match outcome {
+                Outcome::Stored => eprintln!("stored: {name} has {}", assignment.detector),
+                Outcome::Refused(why) => {
+                    eprintln!("error: {name} is refused: {why}");
+                    code = EXIT_INPUT;
+                }
+                Outcome::Unreached(why) => {
+                    eprintln!("error: {name} is not stored: {why}");
+                    code = code.max(EXIT_MISSED);
+                }
+            }
+        }
+        let n_stored = outcomes.iter().filter(|outcome| **outcome == Outcome::Stored).count();
+        let n_series = destinations.len();
+        eprintln!(
+            "{n_stored} of {n_series} series stored, {} keep the default",
+            n_series - assignments.len()
+        );
+        Ok(ExitCode::from(code))
+    }
+}
+
+/// What a deployment calls a series.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    series: String,
+    source: String,
+    metric: String,
+}
+
+impl FromStr for Mapping {
+    type Err = MappingError;
+
+    fn from_str(text: &str) -> Result<Self, MappingError> {
+        let parts = || {
+            let (series, name) = text.rsplit_once('=')?;
+            let (source, metric) = name.split_once('/')?;
+            let is_whole = [series, source, metric].iter().all(|part| !part.trim().is_empty());
+            is_whole.then(|| Self {
+                series: series.to_owned(),
+                source: source.to_owned(),
+                metric: metric.to_owned(),
+            })
+        };
+        parts().ok_or_else(|| MappingError { text: text.to_owned() })
+    }
+}
+
+/// The text is no mapping.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{text}` is not a mapping: `SERIES=SOURCE/METRIC` is wanted")]
+pub struct MappingError {
+    text: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapping_names_series_source_and_metric() {
+        let mapping: Mapping = "a=b.csv=checkout/http/rps".parse().unwrap();
+        let wanted = ["a=b.csv", "checkout", "http/rps"].map(str::to_owned);
+        assert_eq!([mapping.series, mapping.source, mapping.metric], wanted);
+        for text in ["", "a", "a=b", "=b/c", "a=/c", "a=b/"] {
+            assert!(text.parse::<Mapping>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Bad input: named with file and line, or tolerated with a warning; never a panic.
+
+use std::fs;
+
+use super::scores::benchmark;
+use super::{evaluator, failure, path, stdout, write};
+
+/// Every command that reads a file of data.
+const READERS: [&[&str]; 4] = [
+    &["score", "--detector", "silent", "--csv"],
+    &["sweep", "--detector", "silent", "--csv"],
+    &["tune", "--csv"],
+    &["replay", "--url", "http://127.0.0.1:1", "--csv"],
+];
+
+#[test]
+fn a_file_that_cannot_be_meant_is_named_by_every_command_that_reads_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases: [(&str, &[u8], &str); 12] = [
+        ("empty", b"", "no rows"),
+        ("blank", b"\n\n\n", "no rows"),
+        ("header", b"timestamp,value\n", "no rows"),
+        ("no_time", b"time,value\n1,2\n", "line 1: column `timestamp`"),
+        ("no_value", b"timestamp,count\n1,2\n", "line 1: column `value`"),
+        ("bad_time", b"timestamp,value\n1,2\nnoon,3\n", "line 3: timestamp `noon`"),
+        ("bad_value", b"timestamp,value\n1,2\n2,much\n", "line 3: value `much`"),
+        ("bad_label", b"timestamp,value,label\n1,2,0\n2,3,yes\n", "line 3: label `yes`"),
+        ("short", b"timestamp,value,label\n1,2,0\n2\n", "line 3: value ``"),
+        ("not_utf8", b"timestamp,value\n1,2\n\xff\xfe,3\n", "line 3"),
+        ("utf16", b"\xff\xfet\0i\0m\0e\0", "utf16.csv"),
+        ("zeros", b"\0\0\0\0\n\0\0\n", "line 1: column `timestamp`"),
+    ];
+    for (name, bytes, words) in cases {
+        let file = path(&folder, &format!("{name}.csv"));
+        fs::write(&file, bytes).unwrap();
+        for reader in READERS {
+            let (code, stderr) = failure(&[reader, &[file.as_str()]].concat());
+            assert_eq!(code, 3, "{reader:?} {name}: {stderr}");
+            assert!(
+                stderr.contains(&file) && stderr.contains(words),
+                "{reader:?} {name}: {stderr}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_missing_file_and_a_folder_where_a_file_is_wanted_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, missing) = (folder.path().to_str().unwrap(), path(&folder, "missing"));
+    for reader in READERS {
+        for wrong in [root, missing.as_str()] {
+            let (code, stderr) = failure(&[reader, &[wrong]].concat());
+            assert!(code == 3 && stderr.contains(wrong), "{reader:?} {wrong}: {stderr}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_folder_an_empty_one_and_a_file_where_a_folder_is_wanted_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(&folder, "a.txt", "timestamp,value\n1,2\n");
+    let (root, missing) = (folder.path().to_str().unwrap(), path(&folder, "missing"));
+    for command in
+        [["score", "--folder"], ["sweep", "--folder"], ["tune", "--folder"], ["score", "--nab"]]
+    {
+        for wrong in [root, missing.as_str(), file.as_str()] {
+            let (code, stderr) = failure(&[command[0], command[1], wrong]);
+            assert!(code == 3 && stderr.contains(wrong), "{command:?} {wrong}: {stderr}");
+        }
+    }
+}
+
+#[test]
+fn wrong_labels_of_the_benchmark_are_named() {
+    let folder = benchmark();
+    let root = folder.path().to_str().unwrap();
+    let window = |first: &str, last: &str| {
+        format!(r#"{{"one/a.csv": [["{first}", "{last}"]], "two/a.csv": []}}"#)
+    };
+    let cases = [
+        ("{".to_owned(), "combined_windows.json"),
+        (r#"{"one/a.csv": []}"#.to_owned(), "`two/a.csv`"),
+        (window("noon", "2020-01-02 00:00:00"), "`noon` is not a time"),
+        (window("2030-01-01 00:00:00", "2030-01-02 00:00:00"), "no row lies between"),
+    ];
+    for (text, words) in cases {
+        fs::write(folder.path().join("labels/combined_windows.json"), &text).unwrap();
+        let (code, stderr) = failure(&["score", "--nab", root]);
+        assert!(code == 3 && stderr.contains(words), "{text}: {stderr}");
+    }
+    fs::remove_dir_all(folder.path().join("data")).unwrap();
+    let (code, stderr) = failure(&["score", "--nab", root]);
+    assert!(code == 3 && stderr.contains("data"), "{stderr}");
+}
+
+#[test]
+fn a_byte_order_mark_and_windows_line_ends_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: Vec<String> =
+        (0..50).map(|i| format!("{},{},{}", i * 60, i % 7, i32::from(i == 40))).collect();
+    let plain = format!("timestamp,value,label\n{}\n", rows.join("\n"));
+    let score = |text: &str| {
+        let file = write(&folder, "a.csv", text);
+        stdout(&["score", "--csv", &file, "--untimed", "--csv-out", "-"])
+    };
+    let expected = score(&plain);
+    for odd in [
+        format!("\u{feff}{plain}"),
+        plain.replace('\n', "\r\n"),
+        format!("\u{feff}{}", plain.replace('\n', "\r\n").replace("timestamp", "\"timestamp\"")),
+        plain.trim_end().to_owned(),
+        plain.replace(',', " , "),
+    ] {
+        assert_eq!(score(&odd), expected, "{odd:?}");
+    }
+}
+
+#[test]
+fn nan_infinite_huge_unsorted_and_repeated_rows_are_named_and_survived_by_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let text =
+        "timestamp,value,label\n100,1,0\n200,nan,0\n300,inf,1\n400,1e308,0\n400,-1e308,0\n50,,1\n";
+    let file = write(&folder, "a.csv", text);
+    let others: [&[&str]; 3] = [
+        &["score", "--kpi", "--csv", &file],
+        &["sweep", "--kpi", "--csv", &file],
+        &["tune", "--csv", &file],
+    ];
+    for arguments in others {
+        let output = evaluator(arguments);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{arguments:?}: {stderr}");
+        for words in
+            ["a.csv` line 3:", "a.csv` line 6: 1 rows repeat", "a.csv` line 7: 1 rows step back"]
+        {
+            assert!(stderr.contains(words), "{arguments:?}: {stderr}");
+        }
+    }
+}
+
+#[test]
+fn a_single_row_is_a_series() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(&folder, "a.csv", "timestamp,value,label\n100,1,1\n");
+    let page = path(&folder, "r.html");
+    stdout(&["score", "--kpi", "--csv", &file, "--html", &page]);
+    stdout(&["sweep", "--csv", &file]);
+    stdout(&["tune", "--csv", &file]);
+    stdout(&["score", "--csv", &file, "--write-scores", &path(&folder, "scores")]);
+}

@@ -1,0 +1,57 @@
+//! A sample that comes late after the one before: the hole in the series is the anomaly.
+//!
+//! `score = pause / (2.5 usual)` with `usual` the interval of [`crate::pace`]. Late and repeated times are never judged:
+//! only the newest sample of a series ends a pause, and it is positive. Cost: three operations. Memory: none of its
+//! own. Fails: on series whose samples come at random, since a wait of 2.5 means is common there; a series that
+//! never comes back is not noticed.
+
+use crate::Sample;
+use crate::pace::Pace;
+
+/// Intervals missing that are an anomaly, in usual intervals.
+const MISSING: f64 = 2.5;
+
+/// Samples before it speaks.
+const JUDGED_AFTER: u64 = 20;
+
+/// The score of `sample`, in thresholds.
+pub(crate) fn judge(pace: &Pace, sample: Sample) -> f64 {
+    if pace.n_samples() <= JUDGED_AFTER || pace.interval_us() <= 0.0 {
+        return 0.0;
+    }
+    pace.pause_us(sample).max(0.0) / (MISSING * pace.interval_us())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(minute: i64) -> Sample {
+        Sample::new(minute * 60_000_000, 1.0).unwrap()
+    }
+
+    fn learned() -> Pace {
+        let mut pace = Pace::default();
+        (0..100).for_each(|minute| pace.learn(sample(minute)));
+        pace
+    }
+
+    #[test]
+    fn a_hole_of_three_samples_is_an_anomaly_and_of_one_is_none() {
+        assert!(judge(&learned(), sample(103)) > 1.0);
+        assert!(judge(&learned(), sample(101)) < 1.0);
+    }
+
+    #[test]
+    fn late_and_repeated_times_are_no_holes() {
+        assert_eq!(judge(&learned(), sample(99)), 0.0);
+        assert_eq!(judge(&learned(), sample(3)), 0.0);
+    }
+
+    #[test]
+    fn a_hole_of_a_day_hides_no_later_one() {
+        let mut pace = learned();
+        pace.learn(sample(1_540));
+        assert!(judge(&pace, sample(1_544)) > 1.0);
+    }
+}

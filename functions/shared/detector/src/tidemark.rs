@@ -1,0 +1,531 @@
+//! Several heads on one series, each heard at its own threshold; the default.
+//!
+//! One merged score does not work: on traffic, the distance from hour and season is what helps, and values never seen
+//! before are everyday; on other metrics the opposite holds. So each head has a score and a threshold of its own, set
+//! from one budget of false alarms per series and day. What is reported is the head that is loudest, and the reported
+//! score is the share of its threshold: an anomaly is above 1. What makes one head restless does not make another deaf.
+//!
+//! The deviation head counts in full only where the long season of the others agrees that the value is two deviations
+//! away: `d sqrt(min(1, |z| / 2))`. The other heads restrain themselves (see [`crate::restraint`]), but for the gap,
+//! which cannot repeat itself; what has begun goes on until it is over (see [`crate::hold`]).
+//!
+//! Thresholds are those of at most 0.2 false alarm runs a series and day, all heads together; another budget moves all
+//! of them by `(0.2 / budget)^0.2`, which is how they moved on synthetic traffic. Chosen on that, on the AIOps 2018 KPI
+//! and on Microsoft's series. Cost: that of the heads. Memory: 6,088 bytes for all but novelty.
+
+use crate::deviation::{Deviation, DeviationState};
+use crate::flat::FlatState;
+use crate::gap;
+use crate::heads::Heads;
+use crate::hold::{GOING_ON, Hold};
+use crate::layout::{Reader, Writer};
+use crate::mute::Mute;
+use crate::novelty::{self, NoveltyState};
+use crate::pace::Pace;
+use crate::restraint::{Restrained, Restraint};
+use crate::season::{Calendar, Season, Spot};
+use crate::seasonal::{Residual, SeasonalState};
+use crate::shift::{Distances, ShiftState};
+use crate::variance::VarianceState;
+use crate::zone::Zone;
+use crate::{Expectation, Head, Judged, Kind, Sample, Verdict};
+
+/// Threshold of the deviation head: higher than alone, since the others find what it leaves.
+const DEVIATION_THRESHOLD: f64 = 2.9;
+
+/// False alarm runs a series and day at which the thresholds were set.
+const BUDGET: f64 = 0.2;
+
+/// The interval at which they were set: a minute.
+const INTERVAL_US: f64 = 60e6;
+
+/// How thresholds follow the budget: a fifth of its logarithm.
+const BUDGET_EXPONENT: f64 = 0.2;
+
+/// Distance from the long season from which the deviation head counts in full.
+const AGREED_FROM: f64 = 2.0;
+
+/// Scores that restrain themselves: four of shift, two of variance, one of flat.
+const N_RESTRAINED: usize = 7;
+
+/// Whose score each of them is.
+const RESTRAINED: [Head; N_RESTRAINED] = [
+    Head::Shift,
+    Head::Shift,
+    Head::Shift,
+    Head::Shift,
+    Head::Variance,
+    Head::Variance,
+    Head::Flat,
+];
+
+/// Deviations around the usual value in which it is normal, for people.
+const BAND: f64 = 3.0;
+
+const SECOND_US: f64 = 1e6;
+const DAY_US: f64 = 86_400e6;
+
+/// Parameters of `tidemark:heads=,false_alarms_per_day=,season=,time_zone=`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tidemark {
+    /// Who is heard.
+    pub heads: Heads,
+    /// False alarm runs that are tolerated per series and day.
+    pub false_alarms_per_day: f64,
+    /// The cycle of the series, and the clock it follows.
+    pub calendar: Calendar,
+}
+
+/// What the heads remember of a series: those of traffic learn together.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TidemarkState {
+    traffic: Option<TrafficState>,
+    novelty: Option<NoveltyVoice>,
+}
+
+/// The novelty head, and how much lower its voice is.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct NoveltyVoice {
+    state: NoveltyState,
+    pace: Pace,
+    mute: Mute,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+struct TrafficState {
+    deviation: DeviationState,
+    seasonal: SeasonalState,
+    shift: ShiftState,
+    variance: VarianceState,
+    flat: FlatState,
+    restraints: [Restraint; N_RESTRAINED],
+    hold: Hold,
+}
+
+impl TidemarkState {
+    pub(crate) fn new(heads: Heads) -> Self {
+        let has_traffic = heads.contains_any(Heads::TRAFFIC);
+        let has_novelty = heads.contains(Head::Novelty);
+        Self {
+            traffic: has_traffic.then(TrafficState::default),
+            novelty: has_novelty.then(NoveltyVoice::default),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        let traffic = self.traffic.as_ref().map_or(0, |_| TrafficState::LEN);
+        traffic + self.novelty.as_ref().map_or(0, |_| NoveltyVoice::LEN)
+    }
+
+    pub(crate) fn write(&self, out: &mut Writer) {
+        if let Some(traffic) = &self.traffic {
+            traffic.write(out);
+        }
+        if let Some(novelty) = &self.novelty {
+            novelty.state.write(out);
+            novelty.pace.write(out);
+            novelty.mute.write(out);
+        }
+    }
+
+    pub(crate) fn read(heads: Heads, from: &mut Reader<'_>) -> Option<Self> {
+        let mut state = Self::new(heads);
+        if let Some(traffic) = &mut state.traffic {
+            *traffic = TrafficState::read(from)?;
+        }
+        if let Some(novelty) = &mut state.novelty {
+            *novelty = NoveltyVoice {
+                state: NoveltyState::read(from)?,
+                pace: Pace::read(from)?,
+                mute: Mute::read(from)?,
+            };
+        }
+        Some(state)
+    }
+}
+
+impl NoveltyVoice {
+    const LEN: usize = NoveltyState::LEN + Pace::LEN + Mute::LEN;
+}
+
+impl TrafficState {
+    const LEN: usize = DeviationState::LEN
+        + SeasonalState::LEN
+        + ShiftState::LEN
+        + VarianceState::LEN
+        + FlatState::LEN
+        + N_RESTRAINED * Restraint::LEN
+        + Hold::LEN;
+
+    fn write(&self, out: &mut Writer) {
+        self.deviation.write(out);
+        self.seasonal.write(out);
+        self.shift.write(out);
+        self.variance.write(out);
+        self.flat.write(out);
+        self.restraints.iter().for_each(|restraint| restraint.write(out));
+        self.hold.write(out);
+    }
+
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let mut state = Self {
+            deviation: DeviationState::read(from)?,
+            seasonal: SeasonalState::read(from)?,
+            shift: ShiftState::read(from)?,
+            variance: VarianceState::read(from)?,
+            flat: FlatState::read(from)?,
+            restraints: Default::default(),
+            hold: Hold::default(),
+        };
+        for restraint in &mut state.restraints {
+            *restraint = Restraint::read(from)?;
+        }
+        state.hold = Hold::read(from)?;
+        Some(state)
+    }
+
+    fn interval_s(&self) -> f64 {
+        self.deviation.pace().interval_us() / SECOND_US
+    }
+}
+
+/// What was heard of one sample: in all, and from each head.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Heard {
+    /// That of the loudest head.
+    pub(crate) verdict: Verdict,
+    traffic: Option<TrafficHeard>,
+    novelty: Verdict,
+}
+
+/// What the heads of traffic say of one sample.
+#[derive(Debug, Clone, Copy)]
+struct TrafficHeard {
+    /// The deviation head's own verdict, by its own threshold.
+    deviation: Verdict,
+    /// The same as a share of the threshold, as far as the long season agrees.
+    agreed: f64,
+    spot: Spot,
+    residual: Residual,
+    distances: [Option<Distances>; 4],
+    kept: f64,
+    /// In thresholds, before restraint.
+    raw: [f64; N_RESTRAINED],
+    /// In thresholds, after it.
+    restrained: [Restrained; N_RESTRAINED],
+    gap: f64,
+    /// The usual step from sample to sample, in the unit of the samples.
+    usual_step: f64,
+    /// The head whose anomaly goes on.
+    held: Option<Head>,
+}
+
+impl Heard {
+    /// Nothing but `verdict`, of a detector that has no heads.
+    pub(crate) fn only(verdict: Verdict) -> Self {
+        Self { verdict, traffic: None, novelty: Verdict::unjudged(Kind::Learning) }
+    }
+}
+
+impl TrafficHeard {
+    /// The score of `head`, in thresholds.
+    fn score(&self, head: Head) -> f64 {
+        match head {
+            Head::Deviation => self.agreed,
+            Head::Gap => muffled(self.gap),
+            Head::Shift | Head::Variance | Head::Flat | Head::Novelty => {
+                let scores = RESTRAINED.iter().zip(self.restrained);
+                let own = scores.filter(|(whose, _)| **whose == head);
+                muffled(own.fold(0.0, |max, (_, restrained)| restrained.score.max(max)))
+            }
+        }
+    }
+
+    /// What `head` expected: for all but the deviation head the value usual at this time.
+    fn expectation(&self, head: Head) -> Expectation {
+        let own = self.deviation.expectation.filter(|_| head == Head::Deviation);
+        let reach = if head == Head::Variance { self.usual_step } else { self.residual.scale };
+        let value = self.residual.center;
+        let (low, high) = (value - BAND * reach, value + BAND * reach);
+        own.unwrap_or(Expectation { head, value, low, high })
+    }
+
+    /// The loudest of `heads`, with its score.
+    fn loudest(&self, heads: Heads) -> (Head, f64) {
+        let scores = heads.iter().map(|head| (head, self.score(head)));
+        scores.fold(
+            (Head::Deviation, 0.0),
+            |loudest, next| {
+                if next.1 > loudest.1 { next } else { loudest }
+            },
+        )
+    }
+
+    /// The one of `heads` that an anomaly begins with.
+    fn begun(&self, heads: Heads) -> Option<Head> {
+        let (head, score) = self.loudest(heads);
+        (score > 1.0).then_some(head)
+    }
+
+    /// The one of `heads` whose anomaly goes on; a shift goes on while it is held, restlessness and rest by themselves.
+    fn going_on(&self, heads: Heads) -> Option<Head> {
+        let is_again = |(head, restrained): &(Head, Restrained)| {
+            *head != Head::Shift && restrained.is_again && heads.contains(*head)
+        };
+        let again = RESTRAINED.into_iter().zip(self.restrained).find(is_again);
+        self.held.or(again.map(|(head, _)| head))
+    }
+
+    /// The verdict of the loudest of `heads`.
+    fn verdict(&self, heads: Heads) -> Verdict {
+        let (head, score) = self.loudest(heads);
+        if score <= 1.0 {
+            if let Some(head) = self.going_on(heads) {
+                return Verdict::scored(GOING_ON, 1.0, self.expectation(head));
+            }
+            if matches!(self.deviation.kind, Kind::Learning | Kind::Constant) {
+                return Verdict::unjudged(self.deviation.kind);
+            }
+        }
+        Verdict::scored(score, 1.0, self.expectation(head))
+    }
+}
+
+/// A score as it is, or its fourth power below the threshold.
+///
+/// These scores come near their threshold far more often than the deviation head's; muffled, a score of 0.8 is about as
+/// rare whoever gave it, and scores can be ranked and swept.
+fn muffled(score: f64) -> f64 {
+    if score > 1.0 { score } else { score.powi(4) }
+}
+
+impl Tidemark {
+    /// The default: for traffic, CPU, latency and whatever else follows the hours.
+    pub const TRAFFIC: Self = Self {
+        heads: Heads::TRAFFIC,
+        false_alarms_per_day: BUDGET,
+        calendar: Calendar { season: Season::Auto, zone: Zone::UTC },
+    };
+
+    /// For metrics whose values never seen before are the news.
+    pub const NOVELTY: Self = Self { heads: Heads::NOVELTY, ..Self::TRAFFIC };
+
+    /// Samples of the window that it reads.
+    pub const WINDOW: usize = 50;
+
+    /// Samples wanted before anything is judged.
+    pub const MIN: usize = 10;
+
+    /// By how much every threshold is higher than at the budget and interval it was set for.
+    ///
+    /// With six times as many samples a day there are six times as many chances of a false alarm.
+    fn strictness(&self, interval_us: f64) -> f64 {
+        let per_sample = if interval_us > 0.0 { (INTERVAL_US / interval_us).max(1.0) } else { 1.0 };
+        let excess = BUDGET / self.false_alarms_per_day * per_sample;
+        if excess == 1.0 { 1.0 } else { excess.powf(BUDGET_EXPONENT) }
+    }
+
+    fn deviation(&self) -> Deviation {
+        Deviation {
+            window: Self::WINDOW,
+            threshold: DEVIATION_THRESHOLD,
+            min: Self::MIN,
+            calendar: self.calendar,
+        }
+    }
+
+    /// What each head says of `sample`, after `before` in time order and what is remembered.
+    pub(crate) fn hear(&self, before: &[Judged], state: &TidemarkState, sample: Sample) -> Heard {
+        let traffic = state.traffic.as_ref().map(|state| self.hear_traffic(before, state, sample));
+        let unjudged = Verdict::unjudged(Kind::Learning);
+        let novelty =
+            state.novelty.as_ref().map_or(unjudged, |voice| self.hear_novelty(voice, sample));
+        let of_traffic = traffic.map_or(unjudged, |traffic| traffic.verdict(self.heads));
+        let is_novelty = traffic.is_none() || novelty.score > of_traffic.score;
+        let verdict = if is_novelty { novelty } else { of_traffic };
+        Heard { verdict, traffic, novelty }
+    }
+
+    fn hear_novelty(&self, voice: &NoveltyVoice, sample: Sample) -> Verdict {
+        let Some(reading) = voice.state.judge(sample) else {
+            return Verdict::unjudged(Kind::Learning);
+        };
+        let strictness = self.strictness(voice.pace.interval_us());
+        let threshold = novelty::THRESHOLD * strictness * voice.mute.divisor();
+        let novelty::Reading { score, value, low, high } = reading;
+        let expectation = Expectation { head: Head::Novelty, value, low, high };
+        Verdict::scored(score / threshold, 1.0, expectation)
+    }
+
+    fn hear_traffic(
+        &self,
+        before: &[Judged],
+        state: &TrafficState,
+        sample: Sample,
+    ) -> TrafficHeard {
+        let (n, interval_s) = (state.seasonal.n(), state.interval_s());
+        let spot = state.deviation.spot(self.calendar, sample);
+        let residual = state.seasonal.residual(spot, sample);
+        let distances = state.shift.distances(residual.z, n, interval_s);
+        let shift = state.shift.judge(residual.z, &distances, n);
+        let variance = state.variance.judge(residual.z, n, interval_s);
+        let flat = state.flat.judge(sample, n);
+        let strictness = self.strictness(state.deviation.pace().interval_us());
+        let raw = [shift[0], shift[1], shift[2], shift[3], variance[0], variance[1], flat]
+            .map(|score| score / strictness);
+        let pace = state.deviation.pace();
+        let kept = Restraint::kept_after(pace.pause_us(sample).max(0.0) / DAY_US);
+        let detector = self.deviation();
+        let deviation = detector.judge(before, &state.deviation, sample);
+        let agreement = (residual.z.abs() / AGREED_FROM).min(1.0).sqrt();
+        TrafficHeard {
+            deviation,
+            agreed: deviation.score / (detector.threshold * strictness) * agreement,
+            spot,
+            residual,
+            distances,
+            kept,
+            raw,
+            restrained: std::array::from_fn(|i| state.restraints[i].judge(raw[i], n, kept)),
+            gap: gap::judge(pace, sample) / strictness,
+            usual_step: state.variance.usual() * residual.scale,
+            held: state.hold.judge(residual.z),
+        }
+    }
+
+    /// Remembers `sample`, the newest of its series, and what was heard of it.
+    pub(crate) fn learn(&self, state: &mut TidemarkState, sample: Sample, heard: &Heard) {
+        if let (Some(state), Some(heard)) = (&mut state.traffic, &heard.traffic) {
+            self.learn_traffic(state, sample, heard);
+        }
+        if let Some(voice) = &mut state.novelty {
+            voice.mute.learn(voice.pace.pause_us(sample), heard.novelty.is_anomaly());
+            voice.state.learn(sample);
+            voice.pace.learn(sample);
+        }
+    }
+
+    fn learn_traffic(&self, state: &mut TrafficState, sample: Sample, heard: &TrafficHeard) {
+        let n = state.seasonal.n();
+        for (restraint, raw) in state.restraints.iter_mut().zip(heard.raw) {
+            restraint.learn(raw, n, heard.kept);
+        }
+        let z = heard.residual.z;
+        state.hold.learn(z, heard.begun(self.heads));
+        state.shift.learn(z, &heard.distances, n);
+        state.variance.learn(z, n);
+        state.flat.learn(sample, n);
+        state.seasonal.learn(heard.spot, sample);
+        self.deviation().learn(&mut state.deviation, sample, &heard.deviation);
+    }
+
+    /// Remembers `sample` in the deviation head's season only: what a late sample may do.
+    pub(crate) fn learn_season(&self, state: &mut TidemarkState, sample: Sample) {
+        if let Some(state) = &mut state.traffic {
+            self.deviation().learn_season(&mut state.deviation, sample);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Detector, Judge};
+
+    /// One a minute: a day's wave around 100 with a little noise.
+    fn wave(minute: i64) -> Sample {
+        let phase = (minute % 1440) as f64 / 1440.0 * std::f64::consts::TAU;
+        let noise = ((minute * 7919) % 1009) as f64 / 1009.0 - 0.5;
+        at(minute, 100.0 + 40.0 * phase.sin() + 12.0 * noise)
+    }
+
+    fn at(minute: i64, value: f64) -> Sample {
+        Sample::new(minute * 60_000_000, value).unwrap()
+    }
+
+    /// The alarms of five days, of which `change` alters the last: minute and head.
+    fn alarms(change: impl Fn(i64, Sample) -> Option<Sample>) -> Vec<(i64, Head)> {
+        let mut series = Judge::new(Detector::default());
+        let mut alarms = Vec::new();
+        for minute in 0..1440 * 5 {
+            let Some(sample) = change(minute - 1440 * 4, wave(minute)) else { continue };
+            let verdict = series.judge(sample).verdict;
+            if minute >= 1440 && verdict.is_anomaly() {
+                alarms.push((minute - 1440 * 4, verdict.expectation.unwrap().head));
+            }
+        }
+        alarms
+    }
+
+    fn scaled(sample: Sample, factor: f64) -> Sample {
+        Sample::new(sample.at_us(), sample.value() * factor).unwrap()
+    }
+
+    #[test]
+    fn calm_days_are_quiet() {
+        assert_eq!(alarms(|_, sample| Some(sample)), []);
+    }
+
+    #[test]
+    fn each_kind_is_named_by_its_head() {
+        type Change = fn(i64, Sample) -> Option<Sample>;
+        let table: [(Head, Change); 5] = [
+            (Head::Deviation, |t, s| Some(if t == 600 { scaled(s, 3.0) } else { s })),
+            (Head::Shift, |t, s| Some(if t >= 600 { scaled(s, 1.25) } else { s })),
+            (Head::Variance, |t, s| {
+                let sign = if t % 2 == 0 { 1.0 } else { -1.0 };
+                Some(if (600..660).contains(&t) { scaled(s, 1.0 + 0.15 * sign) } else { s })
+            }),
+            (Head::Flat, |t, s| {
+                Some(if (600..700).contains(&t) { at(t + 5760, 100.0) } else { s })
+            }),
+            (Head::Gap, |t, s| Some(s).filter(|_| !(600..620).contains(&t))),
+        ];
+        for (head, change) in table {
+            let alarms = alarms(change);
+            assert!(
+                alarms.iter().any(|(t, whose)| *whose == head && *t >= 600),
+                "{head:?} {alarms:?}"
+            );
+            assert!(alarms.iter().all(|(t, _)| *t >= 600), "{head:?} {alarms:?}");
+        }
+    }
+
+    #[test]
+    fn an_absurd_value_blinds_no_head() {
+        let found = |absurd: bool| {
+            alarms(|t, s| {
+                let s = if (900..1000).contains(&t) { scaled(s, 1.5) } else { s };
+                Some(if absurd && t == -700 { at(t + 5760, 1e15) } else { s })
+            })
+        };
+        assert!(found(true).iter().any(|(t, _)| (900..905).contains(t)), "{:?}", found(true));
+        assert!(found(false).iter().any(|(t, _)| (900..905).contains(t)));
+    }
+
+    /// The score of a sample four tenths above what is usual, after three days.
+    fn score_of_excess(spec: &str) -> Verdict {
+        let mut series = Judge::new(spec.parse().unwrap());
+        (0..4_500).for_each(|minute| _ = series.judge(wave(minute)));
+        series.verdict(scaled(wave(4_500), 1.4))
+    }
+
+    #[test]
+    fn a_larger_budget_lets_the_same_sample_speak_louder() {
+        let score = |budget: &str| {
+            score_of_excess(&format!("tidemark:heads=shift,false_alarms_per_day={budget}")).score
+        };
+        assert!(score("1") > score("0.2") && score("0.2") > score("0.05"));
+    }
+
+    #[test]
+    fn a_head_left_out_is_silent() {
+        assert!(score_of_excess("traffic").is_anomaly());
+        assert!(!score_of_excess("tidemark:heads=gap").is_anomaly());
+    }
+
+    #[test]
+    fn traffic_is_remembered_in_less_than_eight_kilobytes() {
+        assert!(Judge::new(Detector::default()).memory_len() <= 8 * 1024);
+    }
+}
