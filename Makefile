@@ -45,7 +45,7 @@ lint: ## Format, clippy, documentation and dependencies, warnings denied
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --workspace --no-deps --document-private-items --quiet
 ifeq ($(DENY),yes)
-	$(CARGO) deny check --config .config/deny.toml bans licenses sources
+	$(CARGO) deny --config .config/deny.toml check --hide-inclusion-graph bans licenses sources
 else
 	@echo 'lint: licenses and sources of dependencies NOT checked: `cargo install cargo-deny --locked` is wanted' >&2
 endif

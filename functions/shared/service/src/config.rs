@@ -39,7 +39,7 @@ macro_rules! variables {
 }
 
 variables! {
-    LISTEN_HOST: "LISTEN_HOST", "127.0.0.1", "Address to listen on; a container wants `0.0.0.0`";
+    LISTEN_HOST: "LISTEN_HOST", "127.0.0.1", "Address to listen on; a container wants `0.0.0.0`, and then API keys";
     PORT: "PORT", "8080", "Port to listen on; 0 takes a free one";
     API_KEYS: "TIDEMARK_API_KEYS", "", "Who may do what: entries `tenant:rights:sha256-hex` with commas or white space \
         between";

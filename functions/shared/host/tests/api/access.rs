@@ -6,6 +6,7 @@ use axum::http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 use service::Right;
 use service::access::MadeKey;
+use store::testbed::RedisServer;
 
 use crate::client::{AT_MS, Answer, Client, request, with_spike};
 use crate::document::DOCUMENT;
@@ -119,9 +120,19 @@ async fn two_keys_of_a_tenant_are_the_same_tenant() {
     }
 }
 
+/// Two tenants of functions over a real Redis.
+fn two_tenants_over(redis: &RedisServer) -> [Client; 2] {
+    two_tenants_with(&[("REDIS_URL", &redis.url())])
+}
+
 #[tokio::test]
 async fn a_tenant_sees_and_counts_its_own_series_only() {
-    let [one, other] = two_tenants();
+    sees_and_counts_its_own(two_tenants()).await;
+    let redis = RedisServer::start();
+    sees_and_counts_its_own(two_tenants_over(&redis)).await;
+}
+
+async fn sees_and_counts_its_own([one, other]: [Client; 2]) {
     one.send_values(&with_spike(60)).await;
     one.post("/ingest", r#"{"metric":"secret","value":1}"#).await;
     for query in ["source=checkout&metric=rps", "metric=secret"] {
@@ -141,7 +152,12 @@ async fn a_tenant_sees_and_counts_its_own_series_only() {
 
 #[tokio::test]
 async fn a_tenant_touches_its_own_series_only() {
-    let [one, other] = two_tenants();
+    touches_its_own(two_tenants()).await;
+    let redis = RedisServer::start();
+    touches_its_own(two_tenants_over(&redis)).await;
+}
+
+async fn touches_its_own([one, other]: [Client; 2]) {
     one.send_values(&with_spike(60)).await;
     let query = "source=checkout&metric=rps";
     for path in ["/series", "/series/config"] {
