@@ -617,7 +617,7 @@ async fn a_configuration_costs_no_round_trip() {
 #[tokio::test]
 async fn a_detector_is_wanted_that_can_be() {
     let service = service(&[]);
-    let request = ConfigRequest::parse(br#"{"season":"day"}"#).unwrap();
+    let request = ConfigRequest::parse(br#"{"detector":"zscore","season":"day"}"#).unwrap();
     let error = service.configure(&Tenant::default(), series("rps"), request).await.unwrap_err();
     assert!(error.is_unacceptable() && !error.is_unavailable());
     assert!(error.to_string().contains("`season`"), "{error}");
