@@ -7,6 +7,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
 CARGO ?= cargo
+DENY := $(shell $(CARGO) deny --version >/dev/null 2>&1 && echo yes)
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
 .PHONY: help
@@ -39,10 +40,15 @@ check: ## The quick loop: everything compiles, the code is formatted
 	$(CARGO) check --workspace --all-targets
 
 .PHONY: lint
-lint: ## Format, clippy and documentation, warnings denied
+lint: ## Format, clippy, documentation and dependencies, warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --workspace --no-deps --document-private-items --quiet
+ifeq ($(DENY),yes)
+	$(CARGO) deny --config .config/deny.toml check --hide-inclusion-graph bans licenses sources
+else
+	@echo 'lint: licenses and sources of dependencies NOT checked: `cargo install cargo-deny --locked` is wanted' >&2
+endif
 
 .PHONY: test
 test: setup ## Install what the tests need, run all of them

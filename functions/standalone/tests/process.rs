@@ -19,6 +19,21 @@ impl Process {
         Self(command.spawn().unwrap())
     }
 
+    /// Runs it with these arguments to its end: exit code, standard output, standard error.
+    fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_standalone"));
+        let output = command.env_clear().args(arguments).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
+    /// The address that it says it listens on.
+    fn address(&mut self) -> String {
+        let mut said = BufReader::new(self.0.stderr.as_mut().unwrap()).lines();
+        let line = said.by_ref().map(Result::unwrap).find(|it| it.contains("listening")).unwrap();
+        serde_json::from_str::<Value>(&line).unwrap()["address"].as_str().unwrap().to_owned()
+    }
+
     /// The exit code and what was said, once it ends.
     fn end(mut self) -> (Option<i32>, String) {
         let mut said = String::new();
@@ -35,13 +50,15 @@ impl Drop for Process {
 }
 
 fn request(address: &str, head: &str, body: &str) -> String {
+    send(address, &format!("{head} HTTP/1.1"), body)
+}
+
+/// Sends a request with this head, further headers included.
+fn send(address: &str, head: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     let len = body.len();
-    write!(
-        stream,
-        "{head} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {len}\r\n\r\n{body}"
-    )
-    .unwrap();
+    write!(stream, "{head}\r\nHost: a\r\nConnection: close\r\nContent-Length: {len}\r\n\r\n{body}")
+        .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
@@ -75,10 +92,65 @@ fn a_bad_environment_is_told_in_full() {
 }
 
 #[test]
+fn a_key_that_it_made_opens_what_its_entry_says() {
+    let (code, out, _) = Process::run(&["key", "checkout", "write"]);
+    assert_eq!(code, Some(0));
+    let of = |name: &str| {
+        out.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned()
+    };
+    let (key, entry) = (of("key"), of("entry"));
+    let mut process =
+        Process::start(&[("PORT", "0"), ("LISTEN_HOST", "0.0.0.0"), ("TIDEMARK_API_KEYS", &entry)]);
+    let address = process.address();
+    let body = r#"{"metric":"rps","value":1}"#;
+    let with_key = |route: &str| format!("{route} HTTP/1.1\r\nAuthorization: Bearer {key}");
+    let post = |head: &str| request(&address, head, body);
+    assert!(post("POST /ingest").starts_with("HTTP/1.1 401"));
+    assert!(send(&address, &with_key("POST /ingest"), body).starts_with("HTTP/1.1 200"));
+    assert!(send(&address, &with_key("GET /series"), "").starts_with("HTTP/1.1 403"));
+    for path in ["/livez", "/readyz", "/metrics"] {
+        assert!(
+            request(&address, &format!("GET {path}"), "").starts_with("HTTP/1.1 200"),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn what_others_can_reach_does_not_start_without_keys() {
+    for vars in [("LISTEN_HOST", "0.0.0.0"), ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")] {
+        let (code, said) = Process::start(&[("PORT", "0"), vars]).end();
+        assert_eq!(code, Some(64));
+        assert!(said.contains("TIDEMARK_API_KEYS is missing"), "{said}");
+        assert!(said.contains("TIDEMARK_ACCESS=open"), "{said}");
+    }
+    let open = [("PORT", "0"), ("LISTEN_HOST", "0.0.0.0"), ("TIDEMARK_ACCESS", "open")];
+    let mut process = Process::start(&open);
+    let address = process.address();
+    assert!(request(&address, "GET /series", "").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn arguments_that_are_none_are_refused() {
+    for arguments in [
+        &["serve"][..],
+        &["key"],
+        &["key", "checkout"],
+        &["key", "a/b", "read"],
+        &["key", "a", "all"],
+    ] {
+        let (code, out, said) = Process::run(arguments);
+        assert_eq!((code, out.as_str()), (Some(64), ""), "{arguments:?}");
+        assert!(said.starts_with("standalone: failed to read the arguments: "), "{said}");
+    }
+}
+
+#[test]
 fn an_event_of_the_lambda_runtime_is_answered() {
     let runtime = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = runtime.local_addr().unwrap().to_string();
     let _process = Process::start(&[
+        ("TIDEMARK_ACCESS", "open"),
         ("AWS_LAMBDA_RUNTIME_API", &address),
         ("AWS_LAMBDA_FUNCTION_NAME", "standalone"),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use intake::Limits;
-use service::{Config, Service};
-use store::Tenant;
+use service::{Access, Config, Service};
 
 use crate::function::Function;
 use crate::load::Load;
@@ -21,6 +20,7 @@ pub struct App {
 struct Inner {
     function: Function,
     service: Service,
+    access: Access,
     limits: Limits,
     request_timeout: Duration,
     load: Load,
@@ -33,6 +33,7 @@ impl App {
         let inner = Inner {
             function,
             service,
+            access: config.access.clone(),
             limits: config.limits,
             request_timeout: config.request_timeout,
             load: Load::new(config.requests_in_flight_max, config.in_flight_bytes_max),
@@ -51,13 +52,9 @@ impl App {
         &self.inner.service
     }
 
-    /// Whose series a request speaks of: the only tenant, as long as there are no credentials.
-    #[expect(
-        clippy::unused_self,
-        reason = "the tenant comes from the credential, which this will know"
-    )]
-    pub(crate) fn tenant(&self) -> Tenant {
-        Tenant::default()
+    /// Who is served.
+    pub(crate) fn access(&self) -> &Access {
+        &self.inner.access
     }
 
     /// Bounds of one request.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use detector::{SeriesError, SpecError};
 use intake::{ErrorClass, IntakeError};
-use service::ServiceError;
+use service::{AccessError, ServiceError};
 use thiserror::Error;
 
 /// Why a request had no answer of its own.
@@ -21,6 +21,9 @@ pub(crate) enum RequestError {
     /// The route does not know the method.
     #[error("the route does not know this method: one of the header `Allow` is wanted")]
     MethodNotAllowed,
+    /// The credential is missing, unknown, or not for this.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The query holds parameters that the route does not know.
     #[error("parameter {} is unknown: {} is wanted", quoted(names), quoted(known))]
     ParameterUnknown {
@@ -96,6 +99,7 @@ impl RequestError {
         match self {
             Self::RouteUnknown { .. } => "route_unknown",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::Access(error) => error.code(),
             Self::ParameterUnknown { .. } => "parameter_unknown",
             Self::ParameterRepeated { .. } => "parameter_repeated",
             Self::ParameterMissing { .. } => "parameter_missing",
@@ -122,6 +126,8 @@ impl RequestError {
             | Self::Series(_)
             | Self::Detector(_)
             | Self::BodyInterrupted { .. } => StatusCode::BAD_REQUEST,
+            Self::Access(error) if error.is_unauthorized() => StatusCode::UNAUTHORIZED,
+            Self::Access(_) => StatusCode::FORBIDDEN,
             Self::RouteUnknown { .. } => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Intake(error) => match error.class() {
@@ -132,6 +138,7 @@ impl RequestError {
             Self::Service(error) if error.is_not_found() => StatusCode::NOT_FOUND,
             Self::Service(error) if error.is_invalid() => StatusCode::BAD_REQUEST,
             Self::Service(error) if error.is_unacceptable() => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Service(ServiceError::RateExceeded { .. }) => StatusCode::TOO_MANY_REQUESTS,
             Self::Service(error) if error.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Service(_) | Self::Panicked | Self::Answer(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR

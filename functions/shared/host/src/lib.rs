@@ -23,12 +23,14 @@ mod app;
 mod compute;
 mod load;
 
+mod credential;
 mod deadline;
 mod observe;
 mod request_id;
 
 mod lambda;
 mod linger;
+mod make_key;
 mod run;
 mod serve;
 

@@ -4,8 +4,8 @@
 //! the route as declared, never the path as sent.
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderMap, HeaderValue, Method};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 use service::RequestFacts;
@@ -23,6 +23,15 @@ const SENDER_GONE: u16 = 499;
 /// The route of a path that no route has.
 const ROUTE_OTHER: &str = "other";
 
+/// What every answer says to browsers and caches, unless its route says otherwise.
+const PROTECTING: [(HeaderName, &str); 3] = [
+    // What is normal now is not in a minute, and is nobody else's.
+    (CACHE_CONTROL, "no-store"),
+    // Names and reasons are data: an answer is never a page, a script or a frame.
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+];
+
 /// Puts a request into a span; logs and counts it when it is answered, or given up.
 pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
     let id = app.request_ids().id_of(request.headers());
@@ -33,8 +42,9 @@ pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next
     line.code = response.extensions().get().map_or("", |ProblemCode(code)| code);
     let headers = response.headers_mut();
     request_id::write(&id, headers);
-    // What is normal now is not in a minute.
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    for (name, value) in PROTECTING {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
     response
 }
 

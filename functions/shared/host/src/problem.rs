@@ -6,13 +6,15 @@
 use std::any::Any;
 
 use axum::extract::State;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use service::ServiceError;
 use tracing::error;
 
 use crate::app::App;
+use crate::credential;
 use crate::error::RequestError;
 use crate::routes;
 
@@ -38,6 +40,11 @@ struct Problem {
 impl IntoResponse for RequestError {
     fn into_response(self) -> Response {
         let (status, code) = (self.status(), self.code());
+        let challenge = credential::challenge(&self);
+        let retry_after = match &self {
+            Self::Service(ServiceError::RateExceeded { retry_after, .. }) => Some(*retry_after),
+            _ => None,
+        };
         let problem = Problem {
             r#type: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),
@@ -49,6 +56,12 @@ impl IntoResponse for RequestError {
         let mut response = (status, [(CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
         response.extensions_mut().insert(ProblemCode(code));
         ask_back(&mut response);
+        if let Some(retry_after) = retry_after {
+            response.headers_mut().insert(RETRY_AFTER, retry_after.as_secs().into());
+        }
+        if let Some(challenge) = challenge {
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
         response
     }
 }

@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use axum::routing::MethodRouter;
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -9,7 +10,7 @@ use tower_http::compression::predicate::SizeAbove;
 
 use crate::app::App;
 use crate::routes::{self, Kind, Route};
-use crate::{deadline, load, observe, problem};
+use crate::{credential, deadline, load, observe, problem};
 
 /// Shortest answer that is packed, in bytes: one below fits a packet either way.
 const PACKED_LEN_MIN: u64 = 1_024;
@@ -17,13 +18,14 @@ const PACKED_LEN_MIN: u64 = 1_024;
 /// The router of the function that `app` is.
 ///
 /// From the outside in, a request passes the span with its log line and count, the packing of the answer, the
-/// deadline, the net for panics and, on routes for users, the bound on requests served at once.
+/// deadline, the net for panics and, on routes for users, the bound on requests served at once and the question who
+/// may do it. The bound comes first, since it is cheaper than the question.
 pub fn router(app: App) -> Router {
     let routes = routes::of(app.function());
     declare(&app, routes);
     let of_kind = |kind: Kind| {
         let routes = routes.iter().filter(|route| route.kind == kind);
-        routes.fold(Router::new(), |router, route| router.route(route.path, (route.handlers)()))
+        routes.fold(Router::new(), |router, route| router.route(route.path, handlers(&app, route)))
     };
     let packing = CompressionLayer::new()
         .quality(CompressionLevel::Fastest)
@@ -40,10 +42,16 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
+/// What serves a route, for those who may.
+fn handlers(app: &App, route: &'static Route) -> MethodRouter<App> {
+    let check = from_fn_with_state((app.clone(), route), credential::check);
+    (route.handlers)().route_layer(check)
+}
+
 /// Lets the count of each route start from 0: a rate needs two points.
 fn declare(app: &App, routes: &[Route]) {
     for route in routes {
-        for method in route.methods {
+        for (method, _) in route.methods {
             app.service().declare_request(app.function().name(), method, route.path);
         }
     }

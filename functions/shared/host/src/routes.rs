@@ -7,7 +7,9 @@ mod ingest;
 mod operation;
 mod series;
 
+use axum::http::Method;
 use axum::routing::{MethodRouter, get, post};
+use service::Right;
 
 use crate::app::App;
 use crate::function::Function;
@@ -17,12 +19,20 @@ use crate::function::Function;
 pub(crate) struct Route {
     /// Its path.
     pub(crate) path: &'static str,
-    /// Its methods; `HEAD` comes with `GET`.
-    pub(crate) methods: &'static [&'static str],
+    /// Its methods, each with the right that it needs, if any; `HEAD` comes with `GET`.
+    pub(crate) methods: &'static [(&'static str, Option<Right>)],
     /// What it is for.
     pub(crate) kind: Kind,
     /// What serves it.
     pub(crate) handlers: fn() -> MethodRouter<App>,
+}
+
+impl Route {
+    /// What a request with that method must be allowed to do; none also for a method that the route does not have.
+    pub(crate) fn right(&self, method: &Method) -> Option<Right> {
+        let name = if *method == Method::HEAD { "GET" } else { method.as_str() };
+        self.methods.iter().find(|it| it.0 == name).and_then(|it| it.1)
+    }
 }
 
 /// What a route is for.
@@ -34,37 +44,41 @@ pub(crate) enum Kind {
     Operation,
 }
 
+const WRITE: Option<Right> = Some(Right::Write);
+const READ: Option<Right> = Some(Right::Read);
+const ADMIN: Option<Right> = Some(Right::Admin);
+
 const INGEST: Route = Route {
     path: "/ingest",
-    methods: &["POST"],
+    methods: &[("POST", WRITE)],
     kind: Kind::Use,
     handlers: || post(ingest::ingest),
 };
 
 const ANALYZE: Route = Route {
     path: "/analyze",
-    methods: &["GET", "POST"],
+    methods: &[("GET", READ), ("POST", READ)],
     kind: Kind::Use,
     handlers: || get(analyze::stored).post(analyze::sent),
 };
 
 const SERIES: Route = Route {
     path: "/series",
-    methods: &["GET", "DELETE"],
+    methods: &[("GET", READ), ("DELETE", ADMIN)],
     kind: Kind::Use,
     handlers: || get(series::list).delete(series::forget),
 };
 
 const CONFIG: Route = Route {
     path: "/series/config",
-    methods: &["GET", "PUT", "DELETE"],
+    methods: &[("GET", READ), ("PUT", ADMIN), ("DELETE", ADMIN)],
     kind: Kind::Use,
     handlers: || get(config::get).put(config::put).delete(config::delete),
 };
 
 const ANOMALIES: Route = Route {
     path: "/anomalies",
-    methods: &["GET"],
+    methods: &[("GET", READ)],
     kind: Kind::Use,
     handlers: || get(anomalies::list),
 };
@@ -76,7 +90,7 @@ const METRICS: Route = operation("/metrics", || get(operation::metrics));
 const OPENAPI: Route = operation("/openapi.json", || get(operation::openapi));
 
 const fn operation(path: &'static str, handlers: fn() -> MethodRouter<App>) -> Route {
-    Route { path, methods: &["GET"], kind: Kind::Operation, handlers }
+    Route { path, methods: &[("GET", None)], kind: Kind::Operation, handlers }
 }
 
 /// The routes of a function.
@@ -102,7 +116,7 @@ pub(crate) fn declared(path: &str) -> Option<&'static str> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -116,9 +130,27 @@ mod tests {
         }
         let mut served = BTreeSet::new();
         for route in of(Function::Standalone) {
-            served.extend(route.methods.iter().map(|it| (route.path.to_owned(), (*it).to_owned())));
+            served.extend(route.methods.iter().map(|it| (route.path.to_owned(), it.0.to_owned())));
         }
         assert_eq!(documented, served);
+    }
+
+    #[test]
+    fn each_route_needs_the_documented_right() {
+        let document: Value = serde_json::from_str(operation::OPENAPI_JSON).unwrap();
+        for route in of(Function::Standalone) {
+            // Whoever operates it needs none; nothing else is without one.
+            assert_eq!(
+                route.kind == Kind::Operation,
+                route.methods.iter().all(|it| it.1.is_none())
+            );
+            for (method, right) in route.methods {
+                let documented = &document["paths"][route.path][method.to_lowercase()]["security"];
+                let wanted = right.map_or(json!([]), |it| json!([{ "key": [it.as_str()] }, {}]));
+                assert_eq!(*documented, wanted, "{method} {}", route.path);
+            }
+        }
+        assert_eq!(SERIES.right(&Method::HEAD), READ);
     }
 
     #[test]

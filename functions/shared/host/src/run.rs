@@ -5,21 +5,20 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use service::{Config, ConfigError, Service, init_tracing, store_for};
+use service::config::LAMBDA_RUNTIME;
+use service::{Access, Config, ConfigError, Service, init_tracing, store_for};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::select;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::app::App;
 use crate::function::Function;
 use crate::lambda::serve_lambda;
+use crate::make_key::make_key;
 use crate::router::router;
 use crate::serve::serve_http;
-
-/// The variable by which the Lambda runtime says that it is one.
-const LAMBDA_RUNTIME: &str = "AWS_LAMBDA_RUNTIME_API";
 
 /// Why a function is not served.
 #[derive(Debug, Error)]
@@ -28,6 +27,9 @@ pub enum RunError {
     /// The environment holds mistakes.
     #[error("read the configuration:\n{0}")]
     Config(#[from] ConfigError),
+    /// The command line is not one.
+    #[error("read the arguments: {0}")]
+    Arguments(String),
     /// The address to listen on cannot be had.
     #[error("listen on {address}: {source}")]
     Listen {
@@ -49,6 +51,7 @@ impl RunError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Config(_) => "config_invalid",
+            Self::Arguments(_) => "arguments_invalid",
             Self::Listen { .. } => "listen_failed",
             Self::Signal(_) => "signal_failed",
             Self::Lambda(_) => "lambda_failed",
@@ -59,7 +62,7 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             // EX_USAGE
-            Self::Config(_) => 64,
+            Self::Config(_) | Self::Arguments(_) => 64,
             // EX_UNAVAILABLE
             Self::Listen { .. } => 69,
             // EX_OSERR
@@ -70,13 +73,21 @@ impl RunError {
     }
 }
 
-/// Serves a function as the environment says, until it is told to end.
+/// Serves a function as the environment says, until it is told to end; or, with the arguments `key TENANT RIGHTS`,
+/// makes an API key and ends.
 ///
-/// Exit codes: 0 after SIGTERM or an interrupt, 64 on a bad configuration, 69 when the address to listen on
+/// Exit codes: 0 after SIGTERM or an interrupt, 64 on a bad configuration or command line, 69 when the address to listen on
 /// cannot be had, 70 when the Lambda runtime fails, 71 when signals cannot be waited for.
 #[expect(clippy::print_stderr, reason = "the log may not be configured yet")]
 pub async fn run(function: Function) -> ExitCode {
-    match serve(function, environment()).await {
+    let arguments: Vec<String> =
+        env::args_os().skip(1).map(|it| it.to_string_lossy().into_owned()).collect();
+    let done = if arguments.is_empty() {
+        serve(function, environment()).await
+    } else {
+        make_key(function, &arguments, &mut io::stdout())
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{function}: failed to {error}");
@@ -98,6 +109,10 @@ async fn serve(function: Function, vars: Vec<(String, String)>) -> Result<(), Ru
     init_tracing(&config);
     let app = App::new(function, Service::new(store, &config), &config);
     let router = router(app.clone());
+    let is_reached = is_lambda || !config.listen_host.is_loopback();
+    if is_reached && matches!(config.access, Access::Open) {
+        warn!("access is open: whoever can reach it is trusted");
+    }
     if is_lambda {
         return serve_lambda(&app, router).await.map_err(RunError::Lambda);
     }

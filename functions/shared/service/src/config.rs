@@ -5,14 +5,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 use std::time::Duration;
 
 use detector::{Deployed, Detector};
 use intake::Limits;
-use store::{RedisOptions, SHARDS_DEFAULT, Topology};
+use store::{RedisCredentials, RedisOptions, SERIES_MAX_DEFAULT, SHARDS_DEFAULT, Secret, Topology};
 use thiserror::Error;
+
+use crate::access::{Access, ApiKeys};
 
 /// One environment variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,13 +39,27 @@ macro_rules! variables {
 }
 
 variables! {
-    LISTEN_HOST: "LISTEN_HOST", "127.0.0.1", "Address to listen on; a container wants `0.0.0.0`";
+    LISTEN_HOST: "LISTEN_HOST", "127.0.0.1", "Address to listen on; a container wants `0.0.0.0`, and then API keys";
     PORT: "PORT", "8080", "Port to listen on; 0 takes a free one";
+    API_KEYS: "TIDEMARK_API_KEYS", "", "Who may do what: entries `tenant:rights:sha256-hex` with commas or white space \
+        between";
+    API_KEYS_FILE: "TIDEMARK_API_KEYS_FILE", "", "File with such entries, in the place of the variable";
+    ACCESS: "TIDEMARK_ACCESS", "keys", "What holds without keys. `keys`: only a loopback address is served, and not AWS \
+        Lambda; `open`: whoever can reach it is trusted, as the tenant `default`";
     REDIS_URL: "REDIS_URL", "", "`redis://` or `rediss://` address of the store, several with commas for a cluster; \
         without it `standalone` keeps series in its own memory";
+    REDIS_USERNAME: "REDIS_USERNAME", "", "User of the access control list of Redis, in the place of the address's";
+    REDIS_PASSWORD: "REDIS_PASSWORD", "", "Its password, in the place of the address's";
+    REDIS_PASSWORD_FILE: "REDIS_PASSWORD_FILE", "", "File with that password, in the place of the variable";
+    REDIS_CA_FILE: "REDIS_CA_FILE", "", "File with the certificates, in PEM, that vouch for a `rediss://` server; \
+        by default those that browsers trust";
     REDIS_TOPOLOGY: "REDIS_TOPOLOGY", "single", "`single` or `cluster`";
     REDIS_CONNECT_TIMEOUT: "REDIS_CONNECT_TIMEOUT_MS", "1000", "Longest wait for a connection to Redis";
     REDIS_RESPONSE_TIMEOUT: "REDIS_RESPONSE_TIMEOUT_MS", "1500", "Longest wait for an answer of Redis";
+    SAMPLES_PER_S: "TIDEMARK_TENANT_SAMPLES_PER_S_MAX", "100000", "Samples a second of one tenant, over all processes; \
+        past it 429; 0 for no bound";
+    SERIES_MAX: "TIDEMARK_TENANT_SERIES_MAX", "100000", "Series of one tenant; samples of a further one are rejected \
+        as `too_many_series`";
     SHARDS: "TIDEMARK_SHARDS", "64", "Shards of the store, fixed for its life";
     DETECTOR: "TIDEMARK_DETECTOR", "", "Detector of all series; by default `deviation`";
     GENERATION: "TIDEMARK_DETECTOR_GENERATION", "0", "Raise it by one with each change of the detector; \
@@ -58,6 +75,9 @@ variables! {
     LOG_FORMAT: "TIDEMARK_LOG_FORMAT", "json", "`json` or `text`";
 }
 
+/// The variable by which the Lambda runtime says that it is one; nobody sets it.
+pub const LAMBDA_RUNTIME: &str = "AWS_LAMBDA_RUNTIME_API";
+
 /// Everything that can be configured.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -65,14 +85,22 @@ pub struct Config {
     pub listen_host: IpAddr,
     /// Port to listen on.
     pub port: u16,
+    /// Who is served.
+    pub access: Access,
     /// Where Redis is; none where series live in the process.
     pub redis: Option<RedisOptions>,
+    /// What its address does not say of user, password and trust.
+    pub redis_credentials: RedisCredentials,
     /// What judges.
     pub deployed: Deployed,
     /// How far a sample's time may be ahead of the clock, in microseconds.
     pub time_ahead_max_us: i64,
     /// Longest time for one request.
     pub request_timeout: Duration,
+    /// Samples a second of one tenant; 0 for no bound.
+    pub samples_per_s_max: u64,
+    /// Most series of one tenant.
+    pub series_max: u64,
     /// Bounds of one request.
     pub limits: Limits,
     /// Bytes of bodies held at once.
@@ -115,12 +143,10 @@ impl Config {
     pub fn from_env(vars: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
         let mut reader = Reader { vars: vars.collect(), mistakes: Vec::new() };
         reader.check_names();
+        let listen_host =
+            reader.parse(LISTEN_HOST, IpAddr::V4(Ipv4Addr::LOCALHOST), "an IP address");
         let config = Self {
-            listen_host: reader.parse(
-                LISTEN_HOST,
-                IpAddr::V4(Ipv4Addr::LOCALHOST),
-                "an IP address",
-            ),
+            listen_host,
             port: reader.parse(PORT, 8080, "a port"),
             deployed: Deployed {
                 detector: reader.detector(),
@@ -132,6 +158,8 @@ impl Config {
                 10_000,
                 100..=900_000,
             )),
+            samples_per_s_max: reader.number(SAMPLES_PER_S, 100_000, 0..=1_000_000_000),
+            series_max: reader.number(SERIES_MAX, SERIES_MAX_DEFAULT, 1..=1_000_000_000),
             limits: Limits {
                 n_samples_max: reader.number(SAMPLES_MAX, 10_000, 1..=1_000_000) as usize,
                 body_bytes_max: reader.number(BODY_BYTES_MAX, 1 << 20, 1..=1 << 30) as usize,
@@ -144,7 +172,9 @@ impl Config {
             log_filter: reader.text(LOG).unwrap_or_else(|| LOG.default.to_owned()),
             log_format: reader
                 .one_of(LOG_FORMAT, &[("json", LogFormat::Json), ("text", LogFormat::Text)]),
+            access: reader.access(listen_host),
             redis: reader.redis(),
+            redis_credentials: reader.redis_credentials(),
         };
         if reader.mistakes.is_empty() {
             Ok(config)
@@ -152,6 +182,15 @@ impl Config {
             Err(ConfigError { mistakes: reader.mistakes })
         }
     }
+}
+
+/// Why a process that others can reach refuses to start without keys.
+fn keys_missing(why: &str) -> String {
+    format!(
+        "{} is missing, and {why}: the argument `key TENANT RIGHTS` makes a key; {}=open trusts whoever can reach it, \
+         where something before it asks who calls",
+        API_KEYS.name, ACCESS.name
+    )
 }
 
 struct Reader {
@@ -230,6 +269,68 @@ impl Reader {
         })
     }
 
+    /// The text of a variable, or of the file that another names.
+    fn text_or_file(&mut self, variable: Variable, file: Variable) -> Option<String> {
+        let Some(path) = self.text(file) else { return self.text(variable) };
+        if self.text(variable).is_some() {
+            self.mistakes.push(format!("{} and {} are both set", variable.name, file.name));
+        }
+        self.file(file, &path)
+    }
+
+    /// What the file holds that a variable names.
+    fn file(&mut self, variable: Variable, path: &str) -> Option<String> {
+        let text = fs::read_to_string(path).map(|text| text.trim().to_owned());
+        let problem = match text {
+            Ok(text) if !text.is_empty() => return Some(text),
+            Ok(_) => "it is empty".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.mistakes.push(format!("{} `{path}` cannot be read: {problem}", variable.name));
+        None
+    }
+
+    fn access(&mut self, listen_host: IpAddr) -> Access {
+        let n_mistakes = self.mistakes.len();
+        let keys = self.text_or_file(API_KEYS, API_KEYS_FILE);
+        let is_open = self.one_of(ACCESS, &[("keys", false), ("open", true)]);
+        let source = if self.text(API_KEYS_FILE).is_some() { API_KEYS_FILE } else { API_KEYS };
+        match keys.as_deref().map(ApiKeys::parse) {
+            Some(Ok(keys)) => return Access::Keys(keys),
+            Some(Err(mistakes)) => {
+                let told = mistakes.into_iter().map(|it| format!("{} {it}", source.name));
+                self.mistakes.extend(told);
+            }
+            None if is_open || self.mistakes.len() > n_mistakes => {}
+            None if self.vars.contains_key(LAMBDA_RUNTIME) => {
+                self.mistakes.push(keys_missing("on AWS Lambda others can call it"));
+            }
+            None if !listen_host.is_loopback() => {
+                let why = format!("others can reach {} `{listen_host}`", LISTEN_HOST.name);
+                self.mistakes.push(keys_missing(&why));
+            }
+            None => {}
+        }
+        Access::Open
+    }
+
+    fn redis_credentials(&mut self) -> RedisCredentials {
+        let password = self.text_or_file(REDIS_PASSWORD, REDIS_PASSWORD_FILE).map(Secret::from);
+        let ca_pem = self.text(REDIS_CA_FILE).and_then(|path| self.file(REDIS_CA_FILE, &path));
+        let name = REDIS_CA_FILE.name;
+        if ca_pem.as_ref().is_some_and(|pem| !pem.contains("-----BEGIN CERTIFICATE-----")) {
+            self.mistakes.push(format!("{name} holds no certificate: PEM is wanted"));
+        }
+        let is_tls = self
+            .text(REDIS_URL)
+            .is_some_and(|url| url.split(',').all(|node| node.trim().starts_with("rediss://")));
+        if ca_pem.is_some() && !is_tls {
+            let url = REDIS_URL.name;
+            self.mistakes.push(format!("{name} is set: a {url} with `rediss://` is wanted"));
+        }
+        RedisCredentials { username: self.text(REDIS_USERNAME), password, ca_pem }
+    }
+
     fn redis(&mut self) -> Option<RedisOptions> {
         let topology = self.one_of(
             REDIS_TOPOLOGY,
@@ -264,6 +365,53 @@ mod tests {
         let vars: Vec<(&str, &str)> =
             Variable::ALL.iter().map(|it| (it.name, it.default)).collect();
         assert_eq!(format!("{config:?}"), format!("{:?}", self::config(&vars).unwrap()));
+    }
+
+    /// The code of an open door: who is served without keys, and who refuses to start.
+    #[test]
+    fn without_keys_only_the_loopback_is_open() {
+        let is_open = |vars: &[(&str, &str)]| match config(vars) {
+            Ok(config) => matches!(config.access, Access::Open),
+            Err(error) => {
+                assert!(error.to_string().contains("TIDEMARK_API_KEYS is missing"), "{error}");
+                assert_eq!(error.mistakes.len(), 1);
+                false
+            }
+        };
+        for host in ["127.0.0.1", "127.0.0.2", "::1"] {
+            assert!(is_open(&[("LISTEN_HOST", host)]), "{host}");
+        }
+        for host in ["0.0.0.0", "10.0.0.1", "::", "::ffff:127.0.0.1"] {
+            assert!(!is_open(&[("LISTEN_HOST", host)]), "{host}");
+            assert!(is_open(&[("LISTEN_HOST", host), ("TIDEMARK_ACCESS", "open")]), "{host}");
+        }
+        assert!(!is_open(&[(LAMBDA_RUNTIME, "127.0.0.1:9001")]));
+        assert!(is_open(&[(LAMBDA_RUNTIME, "127.0.0.1:9001"), ("TIDEMARK_ACCESS", "open")]));
+    }
+
+    #[test]
+    fn keys_come_from_a_variable_or_a_file_and_not_from_both() {
+        let entry = format!("t:read:{}", "0".repeat(64));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        fs::write(&path, format!("# one\n{entry}\n")).unwrap();
+        let file = ("TIDEMARK_API_KEYS_FILE", path.to_str().unwrap());
+        let keys = ("TIDEMARK_API_KEYS", entry.as_str());
+        let everywhere = ("LISTEN_HOST", "0.0.0.0");
+        for var in [keys, file] {
+            assert!(matches!(config(&[var, everywhere]).unwrap().access, Access::Keys(_)));
+        }
+        let mistakes = |vars: &[(&str, &str)]| config(vars).unwrap_err().mistakes;
+        assert!(mistakes(&[keys, file])[0].contains("both set"));
+        // The stricter one counts.
+        let both = config(&[keys, ("TIDEMARK_ACCESS", "open")]).unwrap();
+        assert!(matches!(both.access, Access::Keys(_)));
+        let broken = mistakes(&[("TIDEMARK_API_KEYS", "a:b:c d")]);
+        assert_eq!(broken.len(), 2, "{broken:?}");
+        assert!(broken[0].starts_with("TIDEMARK_API_KEYS entry 1: "), "{broken:?}");
+        let nowhere = mistakes(&[("TIDEMARK_API_KEYS_FILE", "/nowhere"), everywhere]);
+        assert_eq!(nowhere.len(), 1, "{nowhere:?}");
+        assert!(nowhere[0].contains("`/nowhere` cannot be read"), "{nowhere:?}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Why a use case had no answer.
 
+use std::time::Duration;
+
 use store::StoreError;
 use thiserror::Error;
 
@@ -15,6 +17,18 @@ pub enum ServiceError {
     /// What is wanted of the series cannot be.
     #[error(transparent)]
     Config(#[from] ConfigRequestError),
+    /// The tenant sends more than it may.
+    #[error(
+        "the tenant sends more than {rate_per_s} samples a second: nothing of this request was stored, send it again \
+         after {} s",
+        retry_after.as_secs()
+    )]
+    RateExceeded {
+        /// What it may send.
+        rate_per_s: u64,
+        /// When there will be room for this request, in whole seconds.
+        retry_after: Duration,
+    },
     /// The store did not do its part.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -29,6 +43,7 @@ impl ServiceError {
         match self {
             Self::NotFound => "series_unknown",
             Self::Config(error) => error.code(),
+            Self::RateExceeded { .. } => "rate_exceeded",
             Self::Store(error) => error.code(),
             Self::Metrics(_) => "metrics_failed",
         }

@@ -19,6 +19,8 @@ pub(crate) enum Fate {
     Conflict { stored: f64 },
     /// Older than all that is kept.
     TooOld,
+    /// Of a new series, where the tenant has as many as it may have.
+    TooManySeries,
 }
 
 /// What is known of a stored sample.
@@ -59,9 +61,10 @@ pub(crate) enum WriteError {
 
 impl From<StoreError> for WriteError {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Unavailable { .. } => Self::Unavailable(error.to_string()),
-            _ => Self::Store(error.to_string()),
+        if error.is_away() {
+            Self::Unavailable(error.to_string())
+        } else {
+            Self::Store(error.to_string())
         }
     }
 }
@@ -120,6 +123,7 @@ impl Round {
             Class::Duplicate { at_us, judgement } => known(at_us, was_ours, judgement),
             Class::Conflict { stored } => Place::Known(Fate::Conflict { stored }),
             Class::TooOld => Place::Known(Fate::TooOld),
+            Class::TooManySeries => Place::Known(Fate::TooManySeries),
             Class::Full => Place::Missing { at_us: None },
         };
     }

@@ -13,6 +13,7 @@ use crate::answers::{
     IngestAnswer, LearningAnswer, PointAnswer, SeriesName, VerdictAnswer, VerdictsWanted,
 };
 use crate::clock::now_us;
+use crate::error::ServiceError;
 use crate::fate::{Fate, Told, WriteError};
 use crate::service::Service;
 
@@ -78,6 +79,16 @@ impl Service {
         answer
     }
 
+    /// The answer to samples of which the store took none.
+    pub fn ingest_refused(&self, batch: Batch, error: &ServiceError) -> IngestAnswer {
+        let mut answer = IngestAnswer { rejected: batch.rejected, ..IngestAnswer::default() };
+        let refused = |it: &Incoming| it.reject(Code::StoreUnavailable, error.to_string());
+        answer.rejected.extend(batch.samples.iter().map(refused));
+        answer.rejected.sort_by_key(|rejection| rejection.index);
+        self.count_answer(&answer);
+        answer
+    }
+
     fn time_ahead(&self, sample: &Incoming) -> Rejection {
         let detail = format!(
             "time is more than {} ms ahead of the receiver's clock: an earlier one is wanted",
@@ -137,6 +148,10 @@ fn tell(
             tell_verdict(answer, sample, &told, wanted);
         }
         Ok(Fate::TooOld) => answer.too_old += 1,
+        Ok(Fate::TooManySeries) => {
+            let detail = "the tenant has as many series as it may have: one that it has is wanted";
+            answer.rejected.push(sample.reject(Code::TooManySeries, detail.to_owned()));
+        }
         Ok(Fate::Conflict { stored }) => {
             let detail = format!(
                 "value `{}` differs from the `{stored}` stored at the same time",

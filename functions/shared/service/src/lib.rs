@@ -11,8 +11,10 @@ mod analyze;
 mod config_request;
 mod configure;
 mod ingest;
+mod quota;
 mod service;
 
+pub mod access;
 pub mod answers;
 pub mod config;
 
@@ -22,6 +24,7 @@ mod metrics;
 mod telemetry;
 mod timed;
 
+pub use access::{Access, AccessError, Right};
 pub use analyze::AnomalyRange;
 pub use answers::{IngestAnswer, VerdictsWanted};
 pub use clock::now_us;

@@ -19,7 +19,7 @@ const SECONDS: [f64; 12] =
 const OUTCOMES: [&str; 5] = ["accepted", "duplicate", "conflict", "too_old", "full"];
 
 /// Steps of a store that are timed.
-pub(crate) const OPERATIONS: [&str; 4] = ["append", "commit", "read", "list"];
+pub(crate) const OPERATIONS: [&str; 5] = ["append", "commit", "read", "list", "lease"];
 
 /// What is known of one served request.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -10,6 +10,7 @@ use crate::clock::now_us;
 use crate::config::{Config, ConfigError};
 use crate::error::ServiceError;
 use crate::metrics::{RequestFacts, Totals, render};
+use crate::quota::Rate;
 use crate::timed::Timed;
 use crate::writer::Writer;
 
@@ -25,6 +26,7 @@ struct Inner {
     writer: Writer,
     deployed: Deployed,
     time_ahead_max_us: i64,
+    rate: Rate,
     totals: Arc<Totals>,
 }
 
@@ -41,11 +43,13 @@ pub enum Role {
 pub fn store_for(config: &Config, role: Role) -> Result<Arc<dyn SeriesStore>, ConfigError> {
     match (&config.redis, role) {
         (Some(options), _) => {
-            let redis = Redis::new(options)
+            let redis = Redis::with_credentials(options, &config.redis_credentials)
                 .map_err(|error| ConfigError::one(format!("REDIS_URL: {error}")))?;
-            Ok(Arc::new(redis))
+            Ok(Arc::new(redis.with_series_max(config.series_max)))
         }
-        (None, Role::Alone) => Ok(Arc::new(Embedded::new(now_us))),
+        (None, Role::Alone) => {
+            Ok(Arc::new(Embedded::new(now_us).with_series_max(config.series_max)))
+        }
         (None, Role::Shared) => Err(ConfigError::one(
             "REDIS_URL is missing: `ingest` and `analyze` in separate processes would not see each other's series; \
              `standalone` runs without it",
@@ -66,6 +70,7 @@ impl Service {
                 writer,
                 deployed: config.deployed,
                 time_ahead_max_us,
+                rate: Rate::new(config.samples_per_s_max, config.limits.n_samples_max),
                 totals,
             }),
         }
@@ -118,6 +123,10 @@ impl Service {
 
     pub(crate) fn deployed(&self) -> Deployed {
         self.inner.deployed
+    }
+
+    pub(crate) fn rate(&self) -> &Rate {
+        &self.inner.rate
     }
 
     pub(crate) fn time_ahead_max_us(&self) -> i64 {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use detector::{Deployed, Judgement, SeriesConfig};
 use store::{
-    Appended, Commit, Committed, Listed, NewSample, Page, SeriesKey, SeriesStore, State,
-    StoreError, Tenant,
+    Appended, Commit, Committed, Lease, Leased, Listed, NewSample, Page, Quotas, SeriesKey,
+    SeriesStore, State, StoreError, Tenant,
 };
 use tokio::time::Instant;
 
@@ -110,5 +110,12 @@ impl SeriesStore for Timed {
 
     async fn ready(&self, deployed: &Deployed) -> Result<(), StoreError> {
         self.inner.ready(deployed).await
+    }
+}
+
+#[async_trait]
+impl Quotas for Timed {
+    async fn lease(&self, tenant: &Tenant, wanted: &Lease) -> Result<Leased, StoreError> {
+        self.timed("lease", self.inner.lease(tenant, wanted)).await
     }
 }

@@ -10,11 +10,12 @@ use async_trait::async_trait;
 use detector::{Deployed, Judged, Judgement, Sample, SeriesConfig};
 
 use crate::heat;
+use crate::quota::Bucket;
 use crate::state::{INBOX_LEN_MAX, INBOX_READ_MAX};
 use crate::{
-    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Appended, Class, Commit, Committed, Listed,
-    NewSample, Page, SERIES_TTL_S, SeriesKey, SeriesStore, State, StoreError, StoredConfig, Tenant,
-    totals,
+    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Appended, Class, Commit, Committed, Lease, Leased,
+    Listed, NewSample, Page, Quotas, SERIES_MAX_DEFAULT, SERIES_TTL_S, SeriesKey, SeriesStore,
+    State, StoreError, StoredConfig, Tenant, totals,
 };
 
 /// Offset of the version in a memory; see [`detector::memory`].
@@ -25,6 +26,7 @@ const VERSION: std::ops::Range<usize> =
 #[derive(Debug)]
 pub struct Embedded {
     clock: fn() -> i64,
+    series_max: u64,
     // A `std::sync::Mutex` and not a Tokio one: no step waits for anything while it holds the lock.
     inner: Mutex<Inner>,
 }
@@ -33,6 +35,9 @@ pub struct Embedded {
 struct Inner {
     series: HashMap<SeriesKey, Entry>,
     by_receipt: BTreeSet<(i64, SeriesKey)>,
+    // How many of them each tenant has.
+    n_series: HashMap<Tenant, u64>,
+    buckets: HashMap<Tenant, Bucket>,
     // Beside the series and not in them: they expire, and need not be there yet.
     configs: HashMap<SeriesKey, StoredConfig>,
     totals: BTreeMap<String, u64>,
@@ -61,7 +66,13 @@ struct Stored {
 impl Embedded {
     /// An empty store that reads the time, in microseconds since the Unix epoch, from `clock`.
     pub fn new(clock: fn() -> i64) -> Self {
-        Self { clock, inner: Mutex::default() }
+        Self { clock, series_max: SERIES_MAX_DEFAULT, inner: Mutex::default() }
+    }
+
+    /// The same, with at most so many series of a tenant.
+    #[must_use]
+    pub fn with_series_max(self, series_max: u64) -> Self {
+        Self { series_max, ..self }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -169,13 +180,26 @@ impl Inner {
     fn receive(&mut self, key: &SeriesKey, now_us: i64) {
         let entry = self.series.entry(key.clone()).or_default();
         let before = std::mem::replace(&mut entry.received_us, now_us);
-        self.by_receipt.remove(&(before, key.clone()));
+        if !self.by_receipt.remove(&(before, key.clone())) {
+            *self.n_series.entry(key.tenant().clone()).or_default() += 1;
+        }
         self.by_receipt.insert((now_us, key.clone()));
+    }
+
+    /// Drops series that received nothing for as long as series are kept.
+    fn expire(&mut self, now_us: i64) {
         let oldest_us = now_us - (SERIES_TTL_S as i64) * 1_000_000;
         while self.by_receipt.first().is_some_and(|(received_us, _)| *received_us < oldest_us) {
             if let Some((_, expired)) = self.by_receipt.pop_first() {
                 self.series.remove(&expired);
+                self.count_less(expired.tenant());
             }
+        }
+    }
+
+    fn count_less(&mut self, tenant: &Tenant) {
+        if let Some(n_series) = self.n_series.get_mut(tenant) {
+            *n_series -= 1;
         }
     }
 
@@ -198,6 +222,12 @@ impl SeriesStore for Embedded {
         let now_us = (self.clock)();
         let mut guard = self.lock();
         let inner = &mut *guard;
+        inner.expire(now_us);
+        let n_series = inner.n_series.get(key.tenant()).copied().unwrap_or_default();
+        if !inner.series.contains_key(key) && n_series >= self.series_max {
+            let classes = vec![Class::TooManySeries; samples.len()];
+            return Ok(Appended { classes, state: None });
+        }
         let entry = inner.series.entry(key.clone()).or_default();
         // At or below the floor no time is free.
         let mut free_us = now_us.max(entry.floor_us().map_or(0, |floor_us| floor_us + 1));
@@ -331,7 +361,9 @@ impl SeriesStore for Embedded {
         let mut inner = self.lock();
         let had_config = inner.configs.remove(key).is_some();
         let Some(entry) = inner.series.remove(key) else { return Ok(had_config) };
-        inner.by_receipt.remove(&(entry.received_us, key.clone()));
+        if inner.by_receipt.remove(&(entry.received_us, key.clone())) {
+            inner.count_less(key.tenant());
+        }
         Ok(true)
     }
 
@@ -356,6 +388,17 @@ impl SeriesStore for Embedded {
     }
 }
 
+#[async_trait]
+impl Quotas for Embedded {
+    async fn lease(&self, tenant: &Tenant, wanted: &Lease) -> Result<Leased, StoreError> {
+        let now_us = (self.clock)();
+        let mut inner = self.lock();
+        let full = || Bucket::new(now_us, wanted.burst);
+        let bucket = inner.buckets.entry(tenant.clone()).or_insert_with(full);
+        Ok(bucket.lease(now_us, wanted))
+    }
+}
+
 /// Compares the first detector of a generation with that of a deployment.
 pub(crate) fn check_detector(deployed: &Deployed, first: &str) -> Result<(), StoreError> {
     let (detector, generation) = (deployed.detector.to_string(), deployed.generation);
@@ -371,6 +414,8 @@ fn class_counts(classes: &[Class]) -> [(&'static str, u64); 5] {
         [("accepted", 0), ("duplicate", 0), ("conflict", 0), ("too_old", 0), ("full", 0)];
     for class in classes {
         let i = match class {
+            // Such a series is not the store's to count.
+            Class::TooManySeries => continue,
             Class::Fresh { .. } => 0,
             Class::Duplicate { .. } => 1,
             Class::Conflict { .. } => 2,

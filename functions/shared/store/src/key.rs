@@ -39,6 +39,11 @@ impl Tenant {
         &self.0
     }
 
+    /// The shard of what is one for all its series.
+    pub(crate) fn shard(&self, n_shards: u16) -> u16 {
+        shard_of(&self.escaped(), n_shards)
+    }
+
     /// Its part of a key.
     pub(crate) fn part(&self) -> String {
         shortened(self.escaped())
@@ -105,14 +110,14 @@ impl SeriesKey {
 
     /// Its shard: the hash of tenant and series modulo the number of shards.
     pub fn shard(&self, n_shards: u16) -> u16 {
-        let digest = Sha256::new()
-            .chain_update(self.tenant.escaped())
-            .chain_update("/")
-            .chain_update(&self.name)
-            .finalize();
-        let hash = u64::from_be_bytes(std::array::from_fn(|i| digest[i]));
-        (hash % u64::from(n_shards.max(1))) as u16
+        shard_of(&format!("{}/{}", self.tenant.escaped(), self.name), n_shards)
     }
+}
+
+fn shard_of(text: &str, n_shards: u16) -> u16 {
+    let digest = Sha256::digest(text);
+    let hash = u64::from_be_bytes(std::array::from_fn(|i| digest[i]));
+    (hash % u64::from(n_shards.max(1))) as u16
 }
 
 fn escaped(text: &str) -> String {

@@ -10,6 +10,8 @@
 mod heat;
 mod key;
 mod member;
+mod quota;
+mod secret;
 mod series_config;
 mod state;
 
@@ -28,11 +30,14 @@ use thiserror::Error;
 
 pub use embedded::Embedded;
 pub use key::{SHARDS_DEFAULT, SeriesKey, Tenant};
-pub use redis::{Redis, RedisOptions, Topology};
+pub use quota::{Lease, Leased, Quotas};
+pub use redis::{Redis, RedisCredentials, RedisOptions, Topology};
+pub use secret::Secret;
 pub use series_config::StoredConfig;
 pub use state::{
     ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, APPEND_MAX, Appended, Class, Commit, Committed,
-    HEAT_DECAY_US, INBOX_LEN_MAX, INBOX_READ_MAX, Listed, NewSample, Page, SERIES_TTL_S, State,
+    HEAT_DECAY_US, INBOX_LEN_MAX, INBOX_READ_MAX, Listed, NewSample, Page, SERIES_MAX_DEFAULT,
+    SERIES_TTL_S, State,
 };
 
 /// Names of the totals that a store counts itself, exactly, inside its atomic steps.
@@ -49,8 +54,10 @@ pub mod totals {
 
 /// Where series live.
 #[async_trait]
-pub trait SeriesStore: Debug + Send + Sync {
+pub trait SeriesStore: Quotas + Debug + Send + Sync {
     /// Puts samples into the inbox of a series, at most [`APPEND_MAX`].
+    ///
+    /// Where the tenant has as many series as it may have, those of a new one are refused.
     ///
     /// A caller that knows memory and window of a version is spared them while it is `known_version`; 0 knows none.
     async fn append(
@@ -123,6 +130,24 @@ pub enum StoreError {
         /// What it, or the network, said.
         reason: String,
     },
+    /// It does not know the user, or the password is another.
+    #[error("the store refuses the credentials: {reason}")]
+    CredentialsRefused {
+        /// What it said.
+        reason: String,
+    },
+    /// The user may not run a command, or touch a key.
+    #[error("the store does not permit it: {reason}")]
+    NotPermitted {
+        /// What it said.
+        reason: String,
+    },
+    /// Nobody who is trusted vouches for its certificate.
+    #[error("the store cannot be trusted: {reason}")]
+    Untrusted {
+        /// What is wrong with the certificate.
+        reason: String,
+    },
     /// What it holds cannot be read.
     #[error("a stored {what} cannot be read")]
     Unreadable {
@@ -167,10 +192,24 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether there is no store to speak of, so that asking again at once is in vain.
+    pub fn is_away(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable { .. }
+                | Self::CredentialsRefused { .. }
+                | Self::NotPermitted { .. }
+                | Self::Untrusted { .. }
+        )
+    }
+
     /// The bounded code of the error.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unavailable { .. } => "store_unavailable",
+            Self::CredentialsRefused { .. } => "store_credentials_refused",
+            Self::NotPermitted { .. } => "store_not_permitted",
+            Self::Untrusted { .. } => "store_untrusted",
             Self::Unreadable { .. } => "store_unreadable",
             Self::CursorInvalid { .. } => "cursor_invalid",
             Self::ShardsDiffer { .. } => "shards_differ",

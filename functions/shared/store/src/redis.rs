@@ -5,6 +5,8 @@
 //! the next one. `SCAN` and `KEYS` are never used.
 
 mod connection;
+mod credentials;
+mod rooms;
 
 use std::collections::BTreeMap;
 
@@ -14,14 +16,16 @@ use futures_util::future::try_join_all;
 use redis::{Script, ScriptInvocation, cmd};
 
 pub use self::connection::{RedisOptions, Topology};
+pub use self::credentials::RedisCredentials;
 
 use self::connection::Connection;
+use self::rooms::Rooms;
 use crate::embedded::{check_detector, judgement_counts};
 use crate::state::{INBOX_LEN_MAX, INBOX_READ_MAX};
 use crate::{
-    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Appended, Class, Commit, Committed, Listed,
-    NewSample, Page, SERIES_TTL_S, SeriesKey, SeriesStore, State, StoreError, StoredConfig, Tenant,
-    heat, member, series_config,
+    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Appended, Class, Commit, Committed, Lease, Leased,
+    Listed, NewSample, Page, Quotas, SERIES_MAX_DEFAULT, SERIES_TTL_S, SeriesKey, SeriesStore,
+    State, StoreError, StoredConfig, Tenant, heat, member, series_config,
 };
 
 /// Shards asked at a time for a list: most lists end within the first.
@@ -33,6 +37,7 @@ pub struct Redis {
     connection: Connection,
     n_shards: u16,
     scripts: Scripts,
+    rooms: Rooms,
 }
 
 #[derive(Debug)]
@@ -41,6 +46,7 @@ struct Scripts {
     commit: Script,
     read: Script,
     configure: Script,
+    lease: Script,
 }
 
 /// What `state` of `state.lua` answers: version, whether it was known, memory, window, inbox, configuration.
@@ -49,6 +55,14 @@ type StateReply = (i64, bool, Option<Vec<u8>>, Vec<String>, Vec<String>, Option<
 impl Redis {
     /// A store at the address of `options`; connects when first asked.
     pub fn new(options: &RedisOptions) -> Result<Self, StoreError> {
+        Self::with_credentials(options, &RedisCredentials::default())
+    }
+
+    /// The same, with credentials that its address does not hold.
+    pub fn with_credentials(
+        options: &RedisOptions,
+        credentials: &RedisCredentials,
+    ) -> Result<Self, StoreError> {
         let with_state =
             |code: &str| Script::new(&format!("{}\n{code}", include_str!("redis/state.lua")));
         let scripts = Scripts {
@@ -56,8 +70,20 @@ impl Redis {
             commit: with_state(include_str!("redis/commit.lua")),
             read: with_state(include_str!("redis/read.lua")),
             configure: Script::new(include_str!("redis/configure.lua")),
+            lease: Script::new(include_str!("redis/lease.lua")),
         };
-        Ok(Self { connection: Connection::new(options)?, n_shards: options.n_shards, scripts })
+        Ok(Self {
+            connection: Connection::new(options, credentials)?,
+            n_shards: options.n_shards,
+            scripts,
+            rooms: Rooms::new(SERIES_MAX_DEFAULT),
+        })
+    }
+
+    /// The same, with at most so many series of a tenant.
+    #[must_use]
+    pub fn with_series_max(self, series_max: u64) -> Self {
+        Self { rooms: Rooms::new(series_max), ..self }
     }
 
     fn keys(&self, key: &SeriesKey) -> Keys {
@@ -120,6 +146,10 @@ fn totals_key(shard: u16) -> String {
     format!("tm:{{{shard}}}:totals")
 }
 
+fn bucket_key(shard: u16, tenant: &str) -> String {
+    format!("tm:{{{shard}}}:bucket/{tenant}")
+}
+
 /// The member of the index of pending series, which is one for all tenants.
 fn pending_name(key: &SeriesKey) -> String {
     format!("{} {}", key.tenant().escaped(), key.name())
@@ -166,6 +196,7 @@ fn class_from(reply: &[String]) -> Option<Class> {
             Some(Class::Conflict { stored: value.parse().ok()? })
         }
         [class] if class == "too_old" => Some(Class::TooOld),
+        [class] if class == "too_many_series" => Some(Class::TooManySeries),
         [class] if class == "full" => Some(Class::Full),
         _ => None,
     }
@@ -179,24 +210,26 @@ impl SeriesStore for Redis {
         samples: &[NewSample],
         known_version: i64,
     ) -> Result<Appended, StoreError> {
-        let mut call = self.keys(key).invoke(&self.scripts.append);
-        call.arg(key.name())
-            .arg(pending_name(key))
-            .arg(SERIES_TTL_S)
-            .arg(INBOX_LEN_MAX)
-            .arg(INBOX_READ_MAX)
-            .arg(known_version);
-        for sample in samples {
-            call.arg(sample.at_us.map(|at_us| at_us.to_string()).unwrap_or_default());
-            call.arg(member::float(sample.value));
+        let appended = self.append_known(key, samples, known_version, IS_KNOWN).await?;
+        if !appended.classes.contains(&Class::TooManySeries) {
+            return Ok(appended);
         }
-        let (classes, state): (Vec<Vec<String>>, Option<StateReply>) =
-            self.connection.invoke(&call).await?;
-        let classes: Option<Vec<Class>> = classes.iter().map(|reply| class_from(reply)).collect();
-        let classes = classes
-            .filter(|classes| classes.len() == samples.len())
-            .ok_or_else(|| unreadable("class"))?;
-        Ok(Appended { classes, state: state.map(state_from).transpose()? })
+        // It is new: only such a series costs more than one round trip, once in its life.
+        let mut turn = self.rooms.turn(&key.tenant().part()).await;
+        if let Some(has_room) = turn.has_room() {
+            if !has_room {
+                return Ok(appended);
+            }
+            turn.add();
+            drop(turn);
+            return self.append_known(key, samples, known_version, MAY_BE_NEW).await;
+        }
+        if !turn.counted(self.count_active(key.tenant()).await?) {
+            return Ok(appended);
+        }
+        let appended = self.append_known(key, samples, known_version, MAY_BE_NEW).await?;
+        turn.add();
+        Ok(appended)
     }
 
     async fn commit(&self, key: &SeriesKey, commit: &Commit) -> Result<Committed, StoreError> {
@@ -409,6 +442,65 @@ impl Redis {
                 Ok((shard, Listed { key: SeriesKey::from_name(tenant, &name)?, received_us }))
             })
             .collect()
+    }
+}
+
+/// What `append.lua` is told of a series: refuse it if it is new, or take it in any case.
+const IS_KNOWN: &str = "0";
+const MAY_BE_NEW: &str = "1";
+
+impl Redis {
+    async fn append_known(
+        &self,
+        key: &SeriesKey,
+        samples: &[NewSample],
+        known_version: i64,
+        novelty: &str,
+    ) -> Result<Appended, StoreError> {
+        let mut call = self.keys(key).invoke(&self.scripts.append);
+        call.arg(key.name())
+            .arg(pending_name(key))
+            .arg(SERIES_TTL_S)
+            .arg(INBOX_LEN_MAX)
+            .arg(INBOX_READ_MAX)
+            .arg(known_version)
+            .arg(novelty);
+        for sample in samples {
+            call.arg(sample.at_us.map(|at_us| at_us.to_string()).unwrap_or_default());
+            call.arg(member::float(sample.value));
+        }
+        let (classes, state): (Vec<Vec<String>>, Option<StateReply>) =
+            self.connection.invoke(&call).await?;
+        let classes: Option<Vec<Class>> = classes.iter().map(|reply| class_from(reply)).collect();
+        let classes = classes
+            .filter(|classes| classes.len() == samples.len())
+            .ok_or_else(|| unreadable("class"))?;
+        Ok(Appended { classes, state: state.map(state_from).transpose()? })
+    }
+
+    /// How many series of a tenant received a sample within the time that series are kept, in shards that nobody
+    /// tidied lately, too.
+    async fn count_active(&self, tenant: &Tenant) -> Result<u64, StoreError> {
+        let (now_s, _): (i64, i64) = self.connection.query(&cmd("TIME")).await?;
+        let oldest_us = (now_s - SERIES_TTL_S as i64) * 1_000_000;
+        let shards = self.shards().map(|shard| async move {
+            let mut command = cmd("ZCOUNT");
+            command.arg(series_index(shard, &tenant.part())).arg(oldest_us).arg("+inf");
+            self.connection.query::<u64>(&command).await
+        });
+        Ok(try_join_all(shards).await?.into_iter().sum())
+    }
+}
+
+#[async_trait]
+impl Quotas for Redis {
+    async fn lease(&self, tenant: &Tenant, wanted: &Lease) -> Result<Leased, StoreError> {
+        let Lease { rate_per_s, burst, least, most } = wanted;
+        let mut call = self.scripts.lease.prepare_invoke();
+        call.key(bucket_key(tenant.shard(self.n_shards), &tenant.part()));
+        call.arg(rate_per_s).arg(burst).arg(least).arg(most);
+        let (granted, wait_us) = self.connection.invoke(&call).await?;
+        Ok(Leased { granted, wait_us })
     }
 }
 

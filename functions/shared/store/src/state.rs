@@ -35,6 +35,8 @@ pub enum Class {
     },
     /// At or below the floor: what it was then is not known any more.
     TooOld,
+    /// The series would be new, and the tenant has as many as it may have; this one was not kept.
+    TooManySeries,
     /// The inbox is full of samples that wait to be judged; this one was not kept.
     Full,
 }
@@ -141,6 +143,9 @@ pub const ANOMALIES_AGE_MAX_US: i64 = 35 * 86_400_000_000;
 
 /// How long a series without samples is kept, by time of receipt: 35 days, in seconds.
 pub const SERIES_TTL_S: u64 = 35 * 86_400;
+
+/// Most series of a tenant unless configured otherwise: about 1 GB of Redis.
+pub const SERIES_MAX_DEFAULT: u64 = 100_000;
 
 /// Time in which an anomaly's weight in the order of the worst falls by a factor e: 6 hours, in microseconds.
 pub const HEAT_DECAY_US: f64 = 6.0 * 3_600.0 * 1e6;

@@ -1,10 +1,13 @@
 //! Real servers for tests: a Redis, or a cluster of three, on free ports of the loopback, gone when dropped.
 
+use std::error::Error;
+use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 
 /// Longest wait for a server to answer; a loaded machine may take seconds.
@@ -92,6 +95,80 @@ impl Drop for RedisServer {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// A running `redis-server` that speaks TLS, with a certificate of an authority of its own.
+#[derive(Debug)]
+pub struct TlsRedisServer {
+    server: RedisServer,
+    folder: TempDir,
+    tls_port: u16,
+}
+
+impl TlsRedisServer {
+    /// Starts one.
+    ///
+    /// # Panics
+    ///
+    /// When `redis-server` is not installed, or knows no TLS.
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        write_certificates(folder.path()).expect("certificates can be made");
+        let tls_port = free_port().to_string();
+        let file = |name: &str| folder.path().join(name).display().to_string();
+        let server = RedisServer::start_with(&[
+            "--tls-port",
+            &tls_port,
+            "--tls-cert-file",
+            &file("server.pem"),
+            "--tls-key-file",
+            &file("server.key"),
+            "--tls-ca-cert-file",
+            &file("ca.pem"),
+            "--tls-auth-clients",
+            "no",
+        ]);
+        let tls_port = tls_port.parse().expect("a port is a number");
+        Self { server, folder, tls_port }
+    }
+
+    /// Its address with TLS.
+    pub fn url(&self) -> String {
+        format!("rediss://127.0.0.1:{}", self.tls_port)
+    }
+
+    /// The certificate that vouches for it.
+    pub fn ca_file(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    /// A certificate that vouches for another server.
+    pub fn other_ca_file(&self) -> PathBuf {
+        self.folder.path().join("other.pem")
+    }
+
+    /// Runs `redis-cli` against it, without TLS, as the user that may do all.
+    pub fn cli(&self, arguments: &[&str]) -> String {
+        self.server.cli(arguments)
+    }
+}
+
+/// Writes two authorities, and a certificate of 127.0.0.1 that the first signed.
+fn write_certificates(folder: &Path) -> Result<(), Box<dyn Error>> {
+    let authority = |name: &str| {
+        let mut params = CertificateParams::new(Vec::new())?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        CertifiedIssuer::self_signed(params, KeyPair::generate()?)
+    };
+    let ca = authority("an authority")?;
+    let key = KeyPair::generate()?;
+    let server = CertificateParams::new(vec!["127.0.0.1".to_owned()])?.signed_by(&key, &ca)?;
+    fs::write(folder.join("ca.pem"), ca.pem())?;
+    fs::write(folder.join("other.pem"), authority("another authority")?.pem())?;
+    fs::write(folder.join("server.pem"), server.pem())?;
+    fs::write(folder.join("server.key"), key.serialize_pem())?;
+    Ok(())
 }
 
 /// A cluster of three masters.

@@ -9,11 +9,14 @@ use std::time::Duration;
 use detector::{Deployed, Detector, Judge, Judgement, Muted, Sample, Series, SeriesConfig};
 use store::testbed::{RedisCluster, RedisServer};
 use store::{
-    APPEND_MAX, Class, Commit, Committed, Embedded, INBOX_LEN_MAX, NewSample, Redis, RedisOptions,
-    SeriesKey, SeriesStore, State, StoreError, StoredConfig, Tenant, Topology,
+    APPEND_MAX, Class, Commit, Committed, Embedded, INBOX_LEN_MAX, Lease, Leased, NewSample, Redis,
+    RedisOptions, SeriesKey, SeriesStore, State, StoreError, StoredConfig, Tenant, Topology,
 };
 
 const DEPLOYED: Deployed = Deployed { detector: Detector::ALL[1], generation: 1 };
+
+/// Most series of a tenant here: more than any promise but the one about it makes.
+const SERIES_MAX: u64 = 60;
 
 /// A clock that moves by a millisecond each time it is read, so that receipts are ordered.
 fn clock() -> i64 {
@@ -38,6 +41,9 @@ fn key(metric: &str) -> SeriesKey {
 fn at(i: i64, value: f64) -> NewSample {
     NewSample { at_us: Some(i * 1_000_000), value }
 }
+
+/// A sample of the time of its receipt.
+const NEW: NewSample = NewSample { at_us: None, value: 1.0 };
 
 /// Samples of the seconds of `range`, with a spike every fiftieth.
 fn wave(range: std::ops::Range<i64>) -> Vec<NewSample> {
@@ -395,6 +401,59 @@ async fn muted_anomalies_are_kept_apart_from_the_others(store: &dyn SeriesStore)
     assert_eq!(stored.verdict.kind, detector::Kind::Muted);
 }
 
+async fn a_tenant_has_at_most_so_many_series(store: &dyn SeriesStore) {
+    // What is known of a tenant outlives a promise: so these two have tenants of their own.
+    let metric = |i: u64| key_of("full", &format!("m{i}"));
+    for i in 0..SERIES_MAX {
+        let classes = write(store, &metric(i), &[at(1, 1.0)]).await;
+        assert!(matches!(classes[..], [Class::Fresh { .. }]), "{i}: {classes:?}");
+    }
+    let further = key_of("full", "further");
+    let refused = store.append(&further, &[at(1, 1.0), at(2, 2.0)], 0).await.unwrap();
+    assert_eq!((refused.classes, refused.state), (vec![Class::TooManySeries; 2], None));
+    assert_eq!(store.read(&further).await.unwrap(), None);
+    assert_eq!(store.count(&Tenant::new("full")).await.unwrap(), SERIES_MAX);
+    // Those that exist go on, and so do other tenants.
+    let classes = write(store, &metric(0), &[at(2, 1.0)]).await;
+    assert!(matches!(classes[..], [Class::Fresh { .. }]), "{classes:?}");
+    let classes = write(store, &key_of("u", "further"), &[at(1, 1.0)]).await;
+    assert!(matches!(classes[..], [Class::Fresh { .. }]), "{classes:?}");
+    // A forgotten one makes room, once the store has counted again.
+    assert!(store.forget(&metric(1)).await.unwrap());
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    let classes = write(store, &further, &[at(1, 1.0)]).await;
+    assert!(matches!(classes[..], [Class::Fresh { .. }]), "{classes:?}");
+}
+
+async fn series_that_come_at_once_do_not_pass_the_bound(store: &dyn SeriesStore) {
+    let keys: Vec<SeriesKey> =
+        (0..2 * SERIES_MAX).map(|i| key_of("crowd", &format!("m{i}"))).collect();
+    let appended = keys.iter().map(|key| store.append(key, &[NEW], 0));
+    let appended = futures_util::future::try_join_all(appended).await.unwrap();
+    let n_refused = appended.iter().filter(|it| it.classes == [Class::TooManySeries]).count();
+    assert_eq!(n_refused as u64, SERIES_MAX);
+    assert_eq!(store.count(&Tenant::new("crowd")).await.unwrap(), SERIES_MAX);
+}
+
+async fn a_bucket_gives_what_flows_in(store: &dyn SeriesStore) {
+    let (tenant, other) = (Tenant::new("t"), Tenant::new("u"));
+    // One a second: few flow in while this runs.
+    let wanted = |least, most| Lease { rate_per_s: 1, burst: 1_000, least, most };
+    let slow = async |tenant: &Tenant, least, most| {
+        store.lease(tenant, &wanted(least, most)).await.unwrap()
+    };
+    assert_eq!(slow(&tenant, 1, 400).await, Leased { granted: 400, wait_us: 0 });
+    assert!((600..610).contains(&slow(&tenant, 1, 5_000).await.granted));
+    let none = slow(&tenant, 500, 500).await;
+    assert_eq!(none.granted, 0);
+    assert!((480_000_000..=500_000_000).contains(&none.wait_us), "{none:?}");
+    assert_eq!(slow(&other, 1_000, 1_000).await.granted, 1_000);
+    // At a million a second a thousandth of a second is enough.
+    let fast = Lease { rate_per_s: 1_000_000, burst: 1_000, least: 900, most: 900 };
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(store.lease(&tenant, &fast).await.unwrap().granted, 900);
+}
+
 async fn totals_of_processes_add_up(store: &dyn SeriesStore) {
     let some = BTreeMap::from([("requests 200".to_owned(), 3), ("requests 503".to_owned(), 1)]);
     store.add_totals(&some).await.unwrap();
@@ -478,14 +537,14 @@ macro_rules! conformance {
         mod embedded {
             $(#[tokio::test]
             async fn $promise() {
-                super::$promise(&super::Embedded::new(super::clock)).await;
+                super::$promise(&super::Embedded::new(super::clock).with_series_max(super::SERIES_MAX)).await;
             })*
         }
         mod redis {
             $(#[tokio::test]
             async fn $promise() {
                 let server = super::RedisServer::start();
-                super::$promise(&super::Redis::new(&super::options(server.url(), super::Topology::Single)).unwrap()).await;
+                super::$promise(&super::Redis::new(&super::options(server.url(), super::Topology::Single)).unwrap().with_series_max(super::SERIES_MAX)).await;
             })*
         }
         /// A cluster takes seconds to form, so one serves all promises in turn.
@@ -493,6 +552,7 @@ macro_rules! conformance {
         async fn cluster_keeps_every_promise() {
             let mut cluster = RedisCluster::start();
             let store = Redis::new(&options(cluster.url(), Topology::Cluster)).unwrap();
+            let store = store.with_series_max(SERIES_MAX);
             $({
                 for node in cluster.nodes() {
                     node.cli(&["FLUSHALL"]);
@@ -526,6 +586,9 @@ conformance!(
     no_two_configurations_have_one_revision,
     a_forgotten_series_has_no_configuration,
     muted_anomalies_are_kept_apart_from_the_others,
+    a_tenant_has_at_most_so_many_series,
+    series_that_come_at_once_do_not_pass_the_bound,
+    a_bucket_gives_what_flows_in,
     totals_of_processes_add_up,
     one_generation_has_one_detector,
     interleaved_writers_that_die_lose_nothing,

@@ -1,9 +1,11 @@
 //! `/analyze`: what is normal, what is not, and why, in stored series or in those of a body.
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use detector::Detector;
+use store::Tenant;
 
 use crate::answer;
 use crate::app::App;
@@ -13,12 +15,16 @@ use crate::error::RequestError;
 use crate::query::{Params, SERIES};
 
 /// `GET`: one stored series, or a summary of all where none is named.
-pub(crate) async fn stored(State(app): State<App>, uri: Uri) -> Result<Response, RequestError> {
+pub(crate) async fn stored(
+    State(app): State<App>,
+    Extension(tenant): Extension<Tenant>,
+    uri: Uri,
+) -> Result<Response, RequestError> {
     let params = Params::of(&uri, &SERIES)?;
     if params.has_none_of(&SERIES) {
-        return answer::ok(&app.service().summary(&app.tenant()).await?);
+        return answer::ok(&app.service().summary(&tenant).await?);
     }
-    answer::ok(&app.service().analyze(&app.tenant(), params.series()?).await?)
+    answer::ok(&app.service().analyze(&tenant, params.series()?).await?)
 }
 
 /// `POST`: the series of the body, of which nothing is stored.

@@ -1,9 +1,11 @@
 //! `GET /anomalies`: those of one series, the newest first.
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 use service::AnomalyRange;
+use store::Tenant;
 
 use crate::answer;
 use crate::app::App;
@@ -17,7 +19,11 @@ const PAGE_LEN: usize = 100;
 const PAGE_LEN_MAX: usize = 1_000;
 
 /// A page of the anomalies of a series.
-pub(crate) async fn list(State(app): State<App>, uri: Uri) -> Result<Response, RequestError> {
+pub(crate) async fn list(
+    State(app): State<App>,
+    Extension(tenant): Extension<Tenant>,
+    uri: Uri,
+) -> Result<Response, RequestError> {
     let known = ["source", "metric", "label", "since", "cursor", "limit"];
     let params = Params::of(&uri, &known)?;
     let range = AnomalyRange {
@@ -26,5 +32,5 @@ pub(crate) async fn list(State(app): State<App>, uri: Uri) -> Result<Response, R
         limit: params.number("limit", 1..=PAGE_LEN_MAX)?.unwrap_or(PAGE_LEN),
     };
     let series = params.series()?;
-    answer::ok(&app.service().list_anomalies(&app.tenant(), series, range).await?)
+    answer::ok(&app.service().list_anomalies(&tenant, series, range).await?)
 }

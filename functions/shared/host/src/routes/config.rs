@@ -1,9 +1,11 @@
 //! `/series/config`: what one series wants otherwise than its deployment.
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use service::{ConfigRequest, ServiceError};
+use store::Tenant;
 
 use crate::answer;
 use crate::app::App;
@@ -12,25 +14,34 @@ use crate::error::RequestError;
 use crate::query::{Params, SERIES};
 
 /// `GET`: its configuration, or that it has none.
-pub(crate) async fn get(State(app): State<App>, uri: Uri) -> Result<Response, RequestError> {
+pub(crate) async fn get(
+    State(app): State<App>,
+    Extension(tenant): Extension<Tenant>,
+    uri: Uri,
+) -> Result<Response, RequestError> {
     let series = Params::of(&uri, &SERIES)?.series()?;
-    answer::ok(&app.service().series_config(&app.tenant(), series).await?)
+    answer::ok(&app.service().series_config(&tenant, series).await?)
 }
 
 /// `PUT`: replaces it.
 pub(crate) async fn put(
     State(app): State<App>,
+    Extension(tenant): Extension<Tenant>,
     request: Request,
 ) -> Result<Response, RequestError> {
     let series = Params::of(request.uri(), &SERIES)?.series()?;
     let body = read_json(&app, request).await?;
     let wanted = ConfigRequest::parse(&body).map_err(ServiceError::from)?;
-    answer::ok(&app.service().configure(&app.tenant(), series, wanted).await?)
+    answer::ok(&app.service().configure(&tenant, series, wanted).await?)
 }
 
 /// `DELETE`: the series follows its deployment again.
-pub(crate) async fn delete(State(app): State<App>, uri: Uri) -> Result<StatusCode, RequestError> {
+pub(crate) async fn delete(
+    State(app): State<App>,
+    Extension(tenant): Extension<Tenant>,
+    uri: Uri,
+) -> Result<StatusCode, RequestError> {
     let series = Params::of(&uri, &SERIES)?.series()?;
-    app.service().unconfigure(&app.tenant(), series).await?;
+    app.service().unconfigure(&tenant, series).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,9 +1,11 @@
 //! `POST /ingest`: samples in, verdicts out.
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use service::{IngestAnswer, VerdictsWanted};
+use store::Tenant;
 
 use crate::answer;
 use crate::app::App;
@@ -16,11 +18,17 @@ use crate::query::Params;
 /// Stores the samples of the body and says what became of each.
 pub(crate) async fn ingest(
     State(app): State<App>,
+    Extension(tenant): Extension<Tenant>,
     request: Request,
 ) -> Result<Response, RequestError> {
     let wanted = verdicts_wanted(&Params::of(request.uri(), &["verdicts"])?)?;
     let samples = read_samples(&app, request).await?;
-    let answer = app.service().ingest(&app.tenant(), samples.batch, wanted).await;
+    let answer = match app.service().admit(&tenant, samples.batch.n_read()).await {
+        Ok(()) => app.service().ingest(&tenant, samples.batch, wanted).await,
+        // Each sample is told, as of a store that fails later.
+        Err(error) if error.is_unavailable() => app.service().ingest_refused(samples.batch, &error),
+        Err(error) => return Err(error.into()),
+    };
     let (status, first) = (status(&answer), answer.rejected.first().map(|it| it.code));
     let json = compute(samples.held.n_bytes(), move || answer::to_json(&answer)).await?;
     let mut response = answer::written(status, json);

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::Method;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
-use crate::client::{Client, Stuck, request};
+use crate::client::{Client, Stuck, request, sample};
+use crate::document::DOCUMENT;
 
 #[tokio::test]
 async fn one_sample_too_many_is_too_many() {
@@ -90,4 +92,66 @@ async fn bytes_past_the_bound_are_refused_at_once() {
     let mut declared = request(Method::POST, "/ingest", Body::new(Stuck::default()));
     declared.headers_mut().insert("content-length", 1001.into());
     client.send(declared).await.is_problem(503, "overloaded");
+}
+
+/// Every documented method of every documented path.
+fn operations() -> Vec<(Method, String)> {
+    let paths = DOCUMENT["paths"].as_object().unwrap().iter();
+    let methods = paths.flat_map(|(path, methods)| {
+        let methods = methods.as_object().unwrap().keys();
+        methods.map(move |method| (method.to_uppercase().parse().unwrap(), path.clone()))
+    });
+    methods.collect()
+}
+
+fn reads_a_body(method: &Method) -> bool {
+    [Method::POST, Method::PUT].contains(method)
+}
+
+#[tokio::test]
+async fn each_route_is_bounded_in_time() {
+    // It accepts connections and says nothing.
+    let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("redis://{}", silent.local_addr().unwrap());
+    let client = Client::with(&[
+        ("TIDEMARK_REQUEST_TIMEOUT_MS", "100"),
+        ("REDIS_CONNECT_TIMEOUT_MS", "60000"),
+        ("REDIS_RESPONSE_TIMEOUT_MS", "60000"),
+        ("REDIS_URL", &url),
+    ]);
+    let mut n_given_up = 0;
+    for (method, path) in operations() {
+        if ["/livez", "/openapi.json"].contains(&path.as_str()) {
+            continue; // They wait for nothing.
+        }
+        let needs_series = ["/analyze", "/series/config", "/anomalies"].contains(&path.as_str());
+        let is_series = needs_series && method != Method::POST || method == Method::DELETE;
+        let query = if is_series { "?metric=rps" } else { "" };
+        let body = match path.as_str() {
+            "/ingest" => Body::from(sample(0, 1.0).to_string()),
+            "/analyze" if method == Method::POST => Body::new(Stuck::default()),
+            _ => Body::from("{}"),
+        };
+        let answer = client.send(request(method, &format!("{path}{query}"), body)).await;
+        answer.is_problem(504, "deadline_exceeded");
+        n_given_up += 1;
+    }
+    assert_eq!(n_given_up, 12);
+}
+
+#[tokio::test]
+async fn each_route_is_bounded_in_size() {
+    let client =
+        Client::with(&[("TIDEMARK_BODY_BYTES_MAX", "10"), ("TIDEMARK_REQUEST_TIMEOUT_MS", "5000")]);
+    for (method, path) in operations() {
+        if reads_a_body(&method) {
+            let path = if path == "/series/config" { "/series/config?metric=rps" } else { &*path };
+            let answer = client.send(request(method, path, Body::from("[         ]"))).await;
+            answer.is_problem(413, "body_too_large");
+        } else {
+            // A body that nobody asked for is not waited for.
+            let answer = client.send(request(method, &path, Body::new(Stuck::default()))).await;
+            assert!([200, 400].contains(&answer.status), "{path}: {}", answer.status);
+        }
+    }
 }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Method, Request};
 use host::{App, Function};
 use http_body::Frame;
@@ -48,6 +49,7 @@ pub(crate) async fn closed_port() -> String {
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     router: Router,
+    key: Option<String>,
 }
 
 /// An answer, read to its end.
@@ -66,17 +68,22 @@ impl Client {
 
     /// A client of both functions with these variables.
     pub(crate) fn with(vars: &[(&str, &str)]) -> Self {
-        Self { router: host::router(app(Function::Standalone, vars)) }
+        Self::over(&app(Function::Standalone, vars))
     }
 
     /// A client of this function.
     pub(crate) fn over(app: &App) -> Self {
-        Self { router: host::router(app.clone()) }
+        Self { router: host::router(app.clone()), key: None }
     }
 
     /// A client of one function.
     pub(crate) fn of(function: Function) -> Self {
-        Self { router: host::router(app(function, &[])) }
+        Self::over(&app(function, &[]))
+    }
+
+    /// The same, of somebody who has this key.
+    pub(crate) fn with_key(&self, key: &str) -> Self {
+        Self { key: Some(key.to_owned()), ..self.clone() }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -102,7 +109,11 @@ impl Client {
     }
 
     /// Sends a request, and holds the answer against the document.
-    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
+        if let Some(key) = &self.key {
+            let value = format!("Bearer {key}").parse().unwrap();
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
@@ -134,7 +145,7 @@ impl Answer {
         assert_eq!((self.status, problem["code"].as_str()), (status, Some(code)), "{problem}");
         assert_eq!(problem["status"], status);
         assert_eq!(problem["type"], "about:blank");
-        assert_eq!(self.headers.contains_key("retry-after"), status == 503);
+        assert_eq!(self.headers.contains_key("retry-after"), [429, 503].contains(&status));
         let codes = &document::DOCUMENT["components"]["schemas"]["Problem"]["properties"]["code"];
         assert!(codes["enum"].as_array().unwrap().contains(&problem["code"]), "{code}");
         problem["detail"].as_str().unwrap().to_owned()

@@ -9,6 +9,7 @@ mod client;
 mod config;
 mod document;
 
+mod access;
 mod analyze;
 mod bounds;
 mod ingest;

@@ -135,3 +135,41 @@ async fn an_answer_says_which_request_it_answers() {
     assert_ne!(one.headers["x-request-id"], two.headers["x-request-id"]);
     assert_eq!(one.headers["cache-control"], "no-store");
 }
+
+#[tokio::test]
+async fn every_answer_says_what_browsers_and_caches_may_do_with_it() {
+    let client = Client::with(&[("TIDEMARK_BODY_BYTES_MAX", "10")]);
+    let mut statuses = Vec::new();
+    let mut look = |answer: &crate::client::Answer| {
+        for (name, wanted) in [
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        ] {
+            assert_eq!(answer.headers[name], wanted);
+        }
+        statuses.push(answer.status);
+    };
+    for (path, methods) in DOCUMENT["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            let method = method.to_uppercase().parse().unwrap();
+            look(&client.send(request(method, path, Body::empty())).await);
+        }
+        look(&client.send(request(Method::PATCH, path, Body::empty())).await);
+    }
+    look(&client.get("/nowhere").await);
+    look(&client.post("/ingest", "[           ]").await);
+    for status in [200, 400, 404, 405, 413] {
+        assert!(statuses.contains(&status), "{status} in {statuses:?}");
+    }
+}
+
+#[tokio::test]
+async fn there_is_no_way_in_for_debuggers() {
+    for function in [Function::Ingest, Function::Analyze, Function::Standalone] {
+        for path in ["/debug", "/debug/pprof/profile?seconds=1", "/debug/pprof/heap", "/debug/vars"]
+        {
+            Client::of(function).get(path).await.is_problem(404, "route_unknown");
+        }
+    }
+}

@@ -2,8 +2,8 @@
 --
 -- KEYS: inbox, window, anomalies, memory, index of series, index of pending, totals, config
 -- ARGV: name, name with tenant, seconds to live, inbox length max, inbox read max, known version,
---       then (time or '', value) each
--- Answers: {class...}, state or false
+--       '1' where the series may be new, then (time or '', value) each
+-- Answers: {class...}, state or false; of a series that is new and may not be: 'too_many_series' only, for each
 local name, pending_name, ttl_s = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local inbox_len_max, inbox_read_max = tonumber(ARGV[4]), tonumber(ARGV[5])
 
@@ -18,6 +18,15 @@ if version == 0 and window_len >= 128 then
 end
 -- Nothing newer is in the window; without a memory that is not known.
 local newest = version ~= 0 and cursor or math.huge
+
+if ARGV[7] ~= '1' and #ARGV > 7 and version == 0 and inbox_len + window_len == 0
+  and not redis.call('ZSCORE', KEYS[5], name) then
+  local refused = {}
+  for i = 8, #ARGV, 2 do
+    refused[#refused + 1] = { 'too_many_series' }
+  end
+  return { refused, false }
+end
 
 local added = {} -- time -> value, of this call
 local fresh = {} -- score, member, ...
@@ -55,7 +64,7 @@ local function count(class)
   counts[class] = (counts[class] or 0) + 1
 end
 
-for i = 7, #ARGV, 2 do
+for i = 8, #ARGV, 2 do
   local at, value = ARGV[i], ARGV[i + 1]
   if inbox_len + #fresh / 2 >= inbox_len_max then
     count('full')
@@ -98,7 +107,7 @@ for class, n in pairs(counts) do
   redis.call('HINCRBY', KEYS[7], 'samples ' .. class, n)
 end
 
-if inbox_len + #fresh == 0 and #ARGV < 7 then
+if inbox_len + #fresh == 0 and #ARGV < 8 then
   redis.call('ZREM', KEYS[6], pending_name) -- The inbox was lost.
 end
 if inbox_len + #fresh > 0 then

@@ -12,6 +12,7 @@ use redis::{Client, Cmd, FromRedisValue, Pipeline, RedisError, ScriptInvocation}
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
+use super::credentials::{RedisCredentials, failure};
 use crate::StoreError;
 
 /// How the servers behind an address are arranged.
@@ -24,7 +25,7 @@ pub enum Topology {
 }
 
 /// Where Redis is and how long it may take.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct RedisOptions {
     /// `redis://` or `rediss://` addresses, separated by commas; several only for a cluster.
     pub url: String,
@@ -36,6 +37,16 @@ pub struct RedisOptions {
     pub response_timeout: Duration,
     /// Shards, fixed for the life of the store.
     pub n_shards: u16,
+}
+
+impl std::fmt::Debug for RedisOptions {
+    // An address may hold a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisOptions")
+            .field("topology", &self.topology)
+            .field("n_shards", &self.n_shards)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A connection that opens itself.
@@ -66,7 +77,10 @@ impl std::fmt::Debug for Connection {
 
 impl Connection {
     /// Checks the address; connects to nothing yet.
-    pub(super) fn new(options: &RedisOptions) -> Result<Self, StoreError> {
+    pub(super) fn new(
+        options: &RedisOptions,
+        credentials: &RedisCredentials,
+    ) -> Result<Self, StoreError> {
         // The first provider wins; the same one may have been installed before.
         let _already_there = rustls::crypto::ring::default_provider().install_default();
         let invalid = |error: RedisError| StoreError::AddressInvalid { reason: error.to_string() };
@@ -78,14 +92,15 @@ impl Connection {
                     .set_response_timeout(Some(options.response_timeout))
                     .set_number_of_retries(1)
                     .set_min_delay(Duration::from_millis(50));
-                ClientOf::Single(Client::open(*node).map_err(invalid)?, Box::new(config))
+                ClientOf::Single(credentials.client(node).map_err(invalid)?, Box::new(config))
             }
             (Topology::Single, _) => {
                 let reason = "one address is wanted, or a cluster".to_owned();
                 return Err(StoreError::AddressInvalid { reason });
             }
             (Topology::Cluster, nodes) => ClientOf::Cluster(
-                ClusterClient::builder(nodes.iter().copied())
+                credentials
+                    .cluster(ClusterClient::builder(nodes.iter().copied()))
                     .connection_timeout(options.connect_timeout)
                     .response_timeout(options.response_timeout)
                     .retries(3)
@@ -153,7 +168,7 @@ impl Connection {
     ) -> Result<T, StoreError> {
         match timeout(self.timeout, call).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(StoreError::Unavailable { reason: error.to_string() }),
+            Ok(Err(error)) => Err(failure(&error)),
             Err(_) => Err(StoreError::Unavailable {
                 reason: format!("no answer within {} ms", self.timeout.as_millis()),
             }),

@@ -1,0 +1,142 @@
+//! TLS and users of Redis, against a real server: whom it trusts, who is trusted, and what is said otherwise.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use detector::{Deployed, Detector, Series, SeriesConfig};
+use store::testbed::TlsRedisServer;
+use store::{
+    Lease, NewSample, Quotas, Redis, RedisCredentials, RedisOptions, Secret, SeriesKey,
+    SeriesStore, StoreError, Tenant, Topology,
+};
+
+const DEPLOYED: Deployed = Deployed { detector: Detector::ALL[1], generation: 1 };
+
+const PASSWORD: &str = "correct/horse:battery@staple";
+
+/// The rights that the README names, as words of `ACL SETUSER`.
+fn documented_rights() -> Vec<String> {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let line = readme.lines().find_map(|line| line.strip_prefix("ACL SETUSER tidemark ")).unwrap();
+    line.split(' ').filter(|word| !word.starts_with('>')).map(str::to_owned).collect()
+}
+
+/// A server with a user who has the documented rights, and then these.
+fn server(further: &[&str]) -> TlsRedisServer {
+    let server = TlsRedisServer::start();
+    let (password, rights) = (format!(">{PASSWORD}"), documented_rights());
+    let mut words = vec!["ACL", "SETUSER", "tidemark", &password];
+    words.extend(rights.iter().map(String::as_str).chain(further.iter().copied()));
+    assert_eq!(server.cli(&words), "OK");
+    assert_eq!(
+        server.cli(&["ACL", "SETUSER", "default", "resetpass", "nocommands", "+ping"]),
+        "OK"
+    );
+    server
+}
+
+fn options(url: String) -> RedisOptions {
+    let (topology, limit) = (Topology::Single, Duration::from_secs(5));
+    RedisOptions { url, topology, connect_timeout: limit, response_timeout: limit, n_shards: 8 }
+}
+
+fn credentials(ca: &Path, password: &str) -> RedisCredentials {
+    RedisCredentials {
+        username: Some("tidemark".to_owned()),
+        password: Some(Secret::from(password.to_owned())),
+        ca_pem: Some(fs::read_to_string(ca).unwrap()),
+    }
+}
+
+fn store(server: &TlsRedisServer, credentials: &RedisCredentials) -> Redis {
+    Redis::with_credentials(&options(server.url()), credentials).unwrap()
+}
+
+/// What the store says to `error`; the password is never in it.
+fn code(error: &StoreError) -> &'static str {
+    let told = format!("{error} {error:?}");
+    assert!(!told.contains("horse") && !told.contains("hunter"), "{told}");
+    error.code()
+}
+
+/// Calls each method of the port once.
+async fn use_all(store: &Redis) -> Result<(), StoreError> {
+    let series = Series::new("checkout", "rps", BTreeMap::new()).unwrap();
+    let (key, tenant) = (SeriesKey::new(Tenant::default(), series), Tenant::default());
+    store.ready(&DEPLOYED).await?;
+    let lease = Lease { rate_per_s: 10, burst: 10, least: 1, most: 10 };
+    assert_eq!(store.lease(&tenant, &lease).await?.granted, 10);
+    let appended = store.append(&key, &[NewSample { at_us: None, value: 1.0 }], 0).await?;
+    assert_eq!(appended.state.unwrap().inbox.len(), 1);
+    store.configure(&key, &SeriesConfig::default()).await?;
+    assert!(store.read(&key).await?.is_some());
+    assert!(store.unconfigure(&key).await?);
+    assert!(store.anomalies(&key, 0, 10).await?.is_empty());
+    assert_eq!(store.list(&tenant, None, 10).await?.items.len(), 1);
+    assert!(store.worst(&tenant, 10).await?.is_empty());
+    assert_eq!(store.count(&tenant).await?, 1);
+    assert_eq!(store.pending(10).await?.len(), 1);
+    store.add_totals(&[("late".to_owned(), 1)].into()).await?;
+    assert_eq!(store.totals().await?["late"], 1);
+    assert!(store.forget(&key).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_user_with_the_documented_rights_does_everything_over_tls() {
+    let server = server(&[]);
+    use_all(&store(&server, &credentials(&server.ca_file(), PASSWORD))).await.unwrap();
+}
+
+#[tokio::test]
+async fn user_and_password_may_be_part_of_the_address() {
+    let server = server(&[]);
+    let encoded = "correct%2Fhorse%3Abattery%40staple";
+    let url = server.url().replace("127.0.0.1", &format!("tidemark:{encoded}@127.0.0.1"));
+    let ca_pem = Some(fs::read_to_string(server.ca_file()).unwrap());
+    let trusted = RedisCredentials { ca_pem, ..RedisCredentials::default() };
+    use_all(&Redis::with_credentials(&options(url), &trusted).unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_nobody_vouches_for_is_not_trusted() {
+    let server = server(&[]);
+    let other = credentials(&server.other_ca_file(), PASSWORD);
+    let nobody = RedisCredentials { ca_pem: None, ..other.clone() };
+    for credentials in [other, nobody] {
+        let error = store(&server, &credentials).ready(&DEPLOYED).await.unwrap_err();
+        assert_eq!(code(&error), "store_untrusted", "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_refused() {
+    let server = server(&[]);
+    let wrong = credentials(&server.ca_file(), "hunter2");
+    let nobody = RedisCredentials { username: None, password: None, ..wrong.clone() };
+    let stranger = RedisCredentials { username: Some("stranger".to_owned()), ..wrong.clone() };
+    for credentials in [wrong, stranger, nobody] {
+        let error = store(&server, &credentials).ready(&DEPLOYED).await.unwrap_err();
+        assert_eq!(code(&error), "store_credentials_refused", "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_right_that_is_missing_is_named() {
+    for (further, of_append) in [(["-hsetnx"], false), (["-evalsha"], true), (["-zadd"], true)] {
+        let server = server(&further);
+        let store = store(&server, &credentials(&server.ca_file(), PASSWORD));
+        let error = use_all(&store).await.unwrap_err();
+        assert_eq!(code(&error), "store_not_permitted", "{error}");
+        assert_eq!(store.ready(&DEPLOYED).await.is_ok(), of_append);
+    }
+    // A user who is kept to other keys.
+    let server = server(&["resetkeys", "~other:*"]);
+    let store = store(&server, &credentials(&server.ca_file(), PASSWORD));
+    assert_eq!(code(&use_all(&store).await.unwrap_err()), "store_not_permitted");
+}

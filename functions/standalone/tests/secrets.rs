@@ -1,0 +1,213 @@
+//! No secret is told: not in the log at its most talkative, not in an answer, not in `/metrics`.
+//!
+//! The real binary is made to fail in each way in which it handles a secret, and all that it said is searched.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use store::testbed::{TlsRedisServer, free_port};
+
+/// Passwords and keys of these tests; each is part of whatever form it is sent in.
+const PASSWORD: &str = "PassworD4811correct";
+const WRONG_PASSWORD: &str = "PassworD9172wrong";
+const UNKNOWN_KEY: &str = "tmk_KeY5530unknown";
+
+/// A running function, and all that it and its answers said.
+struct Watched {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    address: String,
+    said: String,
+}
+
+fn command(vars: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_standalone"));
+    command.env_clear().envs(vars.iter().copied());
+    command.env("PORT", "0").env("RUST_LOG", "trace");
+    command
+}
+
+impl Watched {
+    fn start(vars: &[(&str, &str)]) -> Self {
+        let piped = Stdio::piped;
+        let mut child = command(vars).stdout(piped()).stderr(piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        let address = loop {
+            let start = said.len();
+            assert!(stderr.read_line(&mut said).unwrap() > 0, "{said}");
+            let line = said.get(start..).unwrap();
+            if let Some((_, rest)) = line.split_once(r#""address":""#) {
+                break rest.split('"').next().unwrap().to_owned();
+            }
+        };
+        Self { child, stderr, address, said }
+    }
+
+    /// Sends a request with a key; returns the answer, which also counts as said.
+    fn request(&mut self, line: &str, key: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let len = body.len();
+        write!(
+            stream,
+            "{line} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\
+             Content-Length: {len}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        writeln!(self.said, "{answer}").unwrap();
+        answer
+    }
+
+    /// Ends it, and returns all that was said.
+    fn end(mut self) -> String {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.stderr.read_to_string(&mut self.said).unwrap();
+        self.child.stdout.take().unwrap().read_to_string(&mut self.said).unwrap();
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        std::mem::take(&mut self.said)
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        // One that has ended cannot be killed, and need not be.
+        let _has_ended = self.child.kill().and_then(|()| self.child.wait()).is_err();
+    }
+}
+
+/// A key that the command makes, with its entry.
+fn made() -> (String, String) {
+    let output = command(&[]).args(["key", "t", "write+read"]).output().unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    let of = |name| out.lines().find_map(|it| it.strip_prefix(name)).unwrap().trim().to_owned();
+    (of("key"), of("entry"))
+}
+
+/// Nothing of `secrets` is in what was said, as text or as a list of bytes.
+#[track_caller]
+fn holds_none(said: &str, secrets: &[&str]) {
+    for secret in secrets {
+        let bytes = format!("{:?}", secret.as_bytes());
+        let bytes = bytes.trim_matches(['[', ']']);
+        for form in [secret, bytes] {
+            let line = said.lines().find(|line| line.contains(form));
+            assert_eq!(line, None, "a secret is told");
+        }
+    }
+}
+
+/// Uses a function whose store fails with `code`, and searches all that it says.
+fn fails_silently(code: &str, vars: &[(&str, &str)]) {
+    let (key, entry) = made();
+    let hash = entry.rsplit(':').next().unwrap();
+    let keys = [("TIDEMARK_API_KEYS", entry.as_str())];
+    let mut function = Watched::start(&[&keys, vars].concat());
+    assert!(function.request("GET /readyz", &key, "").contains(code), "{}", function.said);
+    function.request("GET /metrics", &key, "");
+    function.request("GET /livez", &key, "");
+    let sent = function.request("POST /ingest", &key, r#"{"metric":"rps","value":1}"#);
+    assert!(sent.starts_with("HTTP/1.1 503"), "{sent}");
+    assert!(function.request("GET /series", &key, "").contains(code));
+    assert!(function.request("GET /series", UNKNOWN_KEY, "").starts_with("HTTP/1.1 401"));
+    assert!(function.request("DELETE /series?metric=a", &key, "").starts_with("HTTP/1.1 403"));
+    let said = function.end();
+    // What is searched is the whole: also what is told only where the filter lets everything pass.
+    assert!(said.contains(r#""level":"DEBUG""#) && said.contains("right_missing"), "{said}");
+    holds_none(&said, &[&key, hash, UNKNOWN_KEY, PASSWORD, WRONG_PASSWORD]);
+}
+
+fn server() -> TlsRedisServer {
+    let server = TlsRedisServer::start();
+    let password = format!(">{PASSWORD}");
+    server.cli(&["ACL", "SETUSER", "tidemark", "on", &password, "~tm:*", "+@all"]);
+    server
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_server_that_cannot_be_trusted_gets_no_secret_told() {
+    let server = server();
+    fails_silently(
+        "store_untrusted",
+        &[
+            ("REDIS_URL", &server.url()),
+            ("REDIS_USERNAME", "tidemark"),
+            ("REDIS_PASSWORD", PASSWORD),
+            ("REDIS_CA_FILE", &text(&server.other_ca_file())),
+        ],
+    );
+}
+
+#[test]
+fn a_wrong_password_is_not_told() {
+    let server = server();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    fs::write(&file, format!("{WRONG_PASSWORD}\n")).unwrap();
+    fails_silently(
+        "store_credentials_refused",
+        &[
+            ("REDIS_URL", &server.url()),
+            ("REDIS_USERNAME", "tidemark"),
+            ("REDIS_PASSWORD_FILE", &text(&file)),
+            ("REDIS_CA_FILE", &text(&server.ca_file())),
+        ],
+    );
+}
+
+#[test]
+fn a_password_in_the_address_of_a_store_that_is_away_is_not_told() {
+    let url = format!("redis://tidemark:{PASSWORD}@127.0.0.1:{}", free_port());
+    fails_silently("store_unavailable", &[("REDIS_URL", &url)]);
+}
+
+#[test]
+fn a_missing_right_is_told_without_the_password() {
+    let server = server();
+    server.cli(&["ACL", "SETUSER", "tidemark", "-@all", "+auth", "+hello", "+ping"]);
+    fails_silently(
+        "store_not_permitted",
+        &[
+            ("REDIS_URL", &server.url().replace("//", &format!("//tidemark:{PASSWORD}@"))),
+            ("REDIS_CA_FILE", &text(&server.ca_file())),
+        ],
+    );
+}
+
+#[test]
+fn a_configuration_that_is_refused_tells_no_secret() {
+    let (key, _) = made();
+    let url = |end: &str| format!("redis://tidemark:{PASSWORD}@{end}");
+    let unreadable = format!("rediss://tidemark:{PASSWORD}@127.0.0.1:1/x#odd");
+    let cases = [
+        vec![("REDIS_URL", url("127.0.0.1:port"))],
+        vec![("REDIS_URL", url("a:1,b:2"))],
+        vec![("REDIS_URL", unreadable)],
+        vec![("REDIS_URL", PASSWORD.to_owned())],
+        vec![("TIDEMARK_API_KEYS", key.clone())],
+        vec![("TIDEMARK_API_KEYS", format!("t:{key}:read"))],
+        vec![("TIDEMARK_API_KEYS", format!("{key}:read:{}", "0".repeat(64)))],
+        vec![("REDIS_PASSWORD", PASSWORD.to_owned()), ("REDIS_PASSWORD_FILE", "/none".to_owned())],
+    ];
+    for case in cases {
+        let vars: Vec<(&str, &str)> = case.iter().map(|(name, text)| (*name, &**text)).collect();
+        let output = command(&vars).output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{said}");
+        assert!(said.contains(case[0].0), "{said}");
+        holds_none(&said, &[&key, PASSWORD]);
+    }
+}
