@@ -1,9 +1,36 @@
 #!/usr/bin/env bash
-# Measures detection quality anew and writes it where it is told of: the record, its tables, the README.
+# Measures detection quality anew and writes it where it is told of: the records, their tables, the README.
+#
+# DATA=folder adds the labelled data of others, which the project does not contain: `nab`, `microsoft` and `kpi` in it,
+# each as its publisher lays it out. SCORES=folder adds other people's detectors: `<data>/<detector>` in it, as
+# `evaluator/baselines/run.sh` writes them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo build --quiet --package evaluator
-export PATH=$PWD/target/debug:$PATH
-evaluator run --untimed --no-charts --json evaluator/records/synthetic.json --csv evaluator/records/synthetic.csv \
-  --markdown evaluator/records/synthetic.md
+cargo build --quiet --release --package evaluator
+export PATH=$PWD/target/release:$PATH
+records=$PWD/evaluator/records
+
+evaluator run --untimed --no-charts --json "$records/synthetic.json" --csv "$records/synthetic.csv" \
+  --markdown "$records/synthetic.md"
 evaluator run mixed quiet --untimed --splice README.md synthetic
+
+[[ -n ${DATA:-} ]] || exit 0
+here=$(mktemp --directory)
+trap 'rm -rf "$here"' EXIT
+ln -s "$DATA" "$here/data"
+[[ -z ${SCORES:-} ]] || ln -s "$SCORES" "$here/scores"
+# The commit is told by the repository, wherever the names in the commands lead.
+export GIT_DIR=$PWD/.git GIT_WORK_TREE=$PWD
+cd "$here"
+score() { # name, options
+  local name=$1 others=()
+  shift
+  if [[ -d scores/$name ]]; then
+    for folder in "scores/$name"/*/; do others+=(--from-scores "${folder%/}"); done
+  fi
+  evaluator score "$@" ${others[@]+"${others[@]}"} --untimed --no-charts \
+    --csv-out "$records/$name.csv" --markdown "$records/$name.md"
+}
+score nab --nab data/nab
+score microsoft --folder data/microsoft --kpi
+score kpi --folder data/kpi --kpi
