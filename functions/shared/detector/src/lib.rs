@@ -23,28 +23,27 @@ pub mod verdict;
 pub mod window;
 
 pub mod moments;
-mod mute;
-mod pace;
+pub mod mute;
+pub mod pace;
 pub mod season;
 pub mod zone;
 
 pub mod deviation;
+pub mod flat;
+pub mod gap;
+pub mod hold;
+pub mod novelty;
+pub mod restraint;
+pub mod seasonal;
+pub mod shift;
+pub mod variance;
+
+pub mod heads;
+pub mod tidemark;
+
 pub mod ewma;
-mod heads;
-
-mod flat;
-mod gap;
-mod hold;
-mod novelty;
-mod restraint;
-mod seasonal;
-mod shift;
-mod variance;
-
 pub mod robust;
 pub mod zscore;
-
-pub mod tidemark;
 
 pub mod spec;
 
