@@ -14,7 +14,7 @@ use crate::layout::{Reader, Writer};
 pub(crate) const GOING_ON: f64 = 1.02;
 
 /// Least distance at which it goes on, in deviations.
-const DISTANCE_MIN: f64 = 2.0;
+pub(crate) const DISTANCE_MIN: f64 = 2.0;
 
 /// Share of the farthest distance at which it goes on.
 const DISTANCE_SHARE: f64 = 0.3;

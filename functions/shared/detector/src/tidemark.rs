@@ -17,7 +17,7 @@ use crate::deviation::{Deviation, DeviationState};
 use crate::flat::FlatState;
 use crate::gap;
 use crate::heads::Heads;
-use crate::hold::{GOING_ON, Hold};
+use crate::hold::{self, Hold};
 use crate::layout::{Reader, Writer};
 use crate::mute::Mute;
 use crate::novelty::{self, NoveltyState};
@@ -250,6 +250,13 @@ impl TrafficHeard {
         own.unwrap_or(Expectation { head, value, low, high })
     }
 
+    /// What is usual while an anomaly of `head` goes on: what would end it, by the long season alone.
+    fn expectation_of_end(&self, head: Head) -> Expectation {
+        let Residual { center: value, scale, .. } = self.residual;
+        let reach = hold::DISTANCE_MIN * scale;
+        Expectation { head, value, low: value - reach, high: value + reach }
+    }
+
     /// The loudest of `heads`, with its score.
     fn loudest(&self, heads: Heads) -> (Head, f64) {
         let scores = heads.iter().map(|head| (head, self.score(head)));
@@ -267,21 +274,24 @@ impl TrafficHeard {
         (score > 1.0).then_some(head)
     }
 
-    /// The one of `heads` whose anomaly goes on; a shift goes on while it is held, restlessness and rest by themselves.
-    fn going_on(&self, heads: Heads) -> Option<Head> {
+    /// What is said while an anomaly of `heads` goes on: a shift while it is held, restlessness and rest by themselves.
+    fn going_on(&self, heads: Heads) -> Option<Verdict> {
+        if let Some(head) = self.held {
+            return Some(Verdict::scored(hold::GOING_ON, 1.0, self.expectation_of_end(head)));
+        }
         let is_again = |(head, restrained): &(Head, Restrained)| {
             *head != Head::Shift && restrained.is_again && heads.contains(*head)
         };
         let again = RESTRAINED.into_iter().zip(self.restrained).find(is_again);
-        self.held.or(again.map(|(head, _)| head))
+        again.map(|(head, _)| Verdict::scored(hold::GOING_ON, 1.0, self.expectation(head)))
     }
 
     /// The verdict of the loudest of `heads`.
     fn verdict(&self, heads: Heads) -> Verdict {
         let (head, score) = self.loudest(heads);
         if score <= 1.0 {
-            if let Some(head) = self.going_on(heads) {
-                return Verdict::scored(GOING_ON, 1.0, self.expectation(head));
+            if let Some(verdict) = self.going_on(heads) {
+                return verdict;
             }
             if matches!(self.deviation.kind, Kind::Learning | Kind::Constant) {
                 return Verdict::unjudged(self.deviation.kind);
