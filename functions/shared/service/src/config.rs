@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use detector::{Deployed, Detector};
 use intake::Limits;
-use store::{RedisOptions, SHARDS_DEFAULT, Topology};
+use store::{CircuitOptions, RedisOptions, SHARDS_DEFAULT, Topology};
 use thiserror::Error;
 
 /// One environment variable.
@@ -43,6 +43,10 @@ variables! {
     REDIS_TOPOLOGY: "REDIS_TOPOLOGY", "single", "`single` or `cluster`";
     REDIS_CONNECT_TIMEOUT: "REDIS_CONNECT_TIMEOUT_MS", "1000", "Longest wait for a connection to Redis";
     REDIS_RESPONSE_TIMEOUT: "REDIS_RESPONSE_TIMEOUT_MS", "1500", "Longest wait for an answer of Redis";
+    CIRCUIT_FAILURES: "REDIS_CIRCUIT_FAILURES", "5", "Failures in a row after which Redis, or a shard of a cluster, is \
+        left alone for a while";
+    CIRCUIT_PAUSE: "REDIS_CIRCUIT_PAUSE_MS", "1000", "How long it is left alone, give or take a quarter, before one \
+        call tries again";
     SHARDS: "TIDEMARK_SHARDS", "64", "Shards of the store, fixed for its life";
     DETECTOR: "TIDEMARK_DETECTOR", "", "Detector of all series; by default `deviation`";
     GENERATION: "TIDEMARK_DETECTOR_GENERATION", "0", "Raise it by one with each change of the detector; \
@@ -239,9 +243,13 @@ impl Reader {
             Duration::from_millis(self.number(REDIS_CONNECT_TIMEOUT, 1_000, 10..=60_000));
         let response_timeout =
             Duration::from_millis(self.number(REDIS_RESPONSE_TIMEOUT, 1_500, 10..=60_000));
+        let circuit = CircuitOptions {
+            n_failures: self.number(CIRCUIT_FAILURES, 5, 1..=1_000_000) as u32,
+            pause: Duration::from_millis(self.number(CIRCUIT_PAUSE, 1_000, 10..=60_000)),
+        };
         let n_shards = self.number(SHARDS, u64::from(SHARDS_DEFAULT), 1..=16_384) as u16;
         let url = self.text(REDIS_URL)?;
-        Some(RedisOptions { url, topology, connect_timeout, response_timeout, n_shards })
+        Some(RedisOptions { url, topology, connect_timeout, response_timeout, n_shards, circuit })
     }
 }
 

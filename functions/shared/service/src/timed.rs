@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use detector::{Deployed, Judgement, SeriesConfig};
 use store::{
-    Appended, Commit, Committed, Listed, NewSample, Page, SeriesKey, SeriesStore, State,
+    Appended, Circuits, Commit, Committed, Listed, NewSample, Page, SeriesKey, SeriesStore, State,
     StoreError, Tenant,
 };
 use tokio::time::Instant;
@@ -110,5 +110,9 @@ impl SeriesStore for Timed {
 
     async fn ready(&self, deployed: &Deployed) -> Result<(), StoreError> {
         self.inner.ready(deployed).await
+    }
+
+    fn circuits(&self) -> Circuits {
+        self.inner.circuits()
     }
 }

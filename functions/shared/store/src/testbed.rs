@@ -1,11 +1,15 @@
 //! Real servers for tests: a Redis, or a cluster of three, on free ports of the loopback, gone when dropped.
 
+mod proxy;
+
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+pub use proxy::Proxy;
 
 /// Longest wait for a server to answer; a loaded machine may take seconds.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,7 +33,12 @@ impl RedisServer {
         Self::start_with(&[])
     }
 
-    fn start_with(arguments: &[&str]) -> Self {
+    /// Starts one with more arguments.
+    ///
+    /// # Panics
+    ///
+    /// As [`RedisServer::start`].
+    pub fn start_with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let mut server = Self { child: None, folder, port: free_port(), arguments };
