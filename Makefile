@@ -54,6 +54,10 @@ else
 endif
 	$(CARGO) test --workspace --doc
 
+.PHONY: chaos
+chaos: setup ## Break everything on purpose for a few minutes; nothing acknowledged may be lost
+	@.config/chaos.sh
+
 .PHONY: bench
 bench: ## Measure the detectors, and `ingest` over Redis against a bare route
 	$(CARGO) bench --package detector

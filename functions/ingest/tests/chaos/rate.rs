@@ -1,0 +1,106 @@
+//! What a slow way to Redis costs: requests come at a fixed rate, whether the last ones were answered or not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use serde_json::json;
+use store::testbed::{Proxy, RedisServer};
+use store::{SeriesStore, Topology};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use crate::account::store;
+use crate::client::Client;
+use crate::kit::rounds;
+use crate::process::Process;
+use crate::report::Row;
+
+/// Requests that are due each second, one sample each.
+const RATE: u64 = 3_000;
+
+/// Most requests under way; one that is due while there are so many is not sent.
+const IN_FLIGHT_MAX: usize = 512;
+
+/// Series that they are spread over.
+const N_SERIES: u64 = 100;
+
+#[derive(Debug, Default)]
+struct Tally {
+    due: AtomicU64,
+    accepted: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// Sends for a while; what is not answered within a second after it is not counted.
+async fn load(process: &Process, seconds: u64) -> Arc<Tally> {
+    let tally = Arc::new(Tally::default());
+    let (give_back, mut idle) = mpsc::channel(IN_FLIGHT_MAX);
+    for _ in 0..IN_FLIGHT_MAX {
+        give_back.send(Client::default()).await.unwrap();
+    }
+    let mut tick = interval(Duration::from_millis(5));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(seconds) {
+        tick.tick().await;
+        let wanted = (begin.elapsed().as_secs_f64() * RATE as f64) as u64;
+        for i in tally.due.swap(wanted, Relaxed)..wanted {
+            let Ok(mut client) = idle.try_recv() else { continue };
+            let (tally, give_back, to) = (Arc::clone(&tally), give_back.clone(), process.address);
+            tokio::spawn(async move {
+                // Without a time, so that no sample is late.
+                let body = json!({ "metric": format!("m{}", i % N_SERIES), "value": i % 17 });
+                let answer = client.ingest(to, &body.to_string()).await.unwrap();
+                match answer.status {
+                    200 => tally.accepted.fetch_add(1, Relaxed),
+                    status => {
+                        assert_eq!((status, answer.says_when), (503, true), "{answer:?}");
+                        tally.refused.fetch_add(1, Relaxed)
+                    }
+                };
+                give_back.send(client).await.unwrap();
+            });
+        }
+    }
+    // All that are under way come back before the next load.
+    for _ in 0..IN_FLIGHT_MAX - idle.len() {
+        idle.recv().await.unwrap();
+    }
+    tally
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_way_to_redis_costs_waiting_and_no_sample() {
+    let seconds = rounds().min(8);
+    let redis = RedisServer::start();
+    let network = Proxy::start(redis.port());
+    let process = Process::start(&network.url(), &[]);
+    let mut requests = 0;
+    let mut acknowledged = 0;
+    let mut first = None;
+    for delay_ms in [0, 1, 5] {
+        network.delay(Duration::from_millis(delay_ms));
+        let tally = load(&process, seconds).await;
+        let (due, accepted) = (tally.due.load(Relaxed), tally.accepted.load(Relaxed));
+        let without = *first.get_or_insert(accepted);
+        println!(
+            "open loop, {delay_ms} ms each way: {due} due, {accepted} accepted, {} refused; ratio {:.2}",
+            tally.refused.load(Relaxed),
+            accepted as f64 / without as f64
+        );
+        requests += accepted + tally.refused.load(Relaxed);
+        acknowledged += accepted;
+    }
+    let totals = store(&redis.url(), Topology::Single).totals().await.unwrap();
+    let held = totals[&format!("{} accepted", store::totals::SAMPLES)];
+    Row {
+        faults: 2,
+        requests,
+        acknowledged,
+        lost: acknowledged.saturating_sub(held),
+        doubled: held.saturating_sub(acknowledged),
+        ..Row::default()
+    }
+    .tell("open loop, slow Redis");
+}
