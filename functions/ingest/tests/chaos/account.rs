@@ -4,13 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use detector::{Memory, Series};
-use service::{Config, Role, Service, store_for};
 use store::{
     ANOMALIES_KEPT_MAX, CircuitOptions, Redis, RedisOptions, SHARDS_DEFAULT, SeriesKey,
     SeriesStore, Tenant, Topology, totals,
 };
 
-use crate::process::DETECTOR;
 use crate::workload::{metric, number_at, value};
 
 /// What differs between store and model.
@@ -38,16 +36,6 @@ pub(crate) fn store(url: &str, topology: Topology) -> Redis {
 pub(crate) fn key(series: usize) -> SeriesKey {
     let series = Series::new("chaos", metric(series), BTreeMap::new()).unwrap();
     SeriesKey::new(Tenant::default(), series)
-}
-
-/// Judges what dead writers left, as the sweep of `analyze` does.
-pub(crate) async fn sweep(url: &str) {
-    let vars = [("REDIS_URL", url), ("TIDEMARK_DETECTOR", DETECTOR)];
-    let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let config = Config::from_env(vars.into_iter()).unwrap();
-    let service = Service::new(store_for(&config, Role::Shared).unwrap(), &config);
-    let swept = service.sweep().await.unwrap();
-    assert_eq!(swept.failed, 0, "{swept:?}");
 }
 
 /// Holds the store against the first `acknowledged` samples of each series; nothing may wait.

@@ -1,21 +1,19 @@
-//! SIGKILL, at random and between any two steps of a writer.
+//! SIGKILL at random, of processes some of which die by themselves between two steps of a writer.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::json;
 use store::Topology;
 use store::testbed::RedisServer;
 use tokio::time::sleep;
 
-use crate::account::{balance, store, sweep};
-use crate::client::Client;
+use crate::account::{balance, store};
 use crate::dice::Dice;
-use crate::kit::{rounds, seed, wait_for};
+use crate::kit::{rounds, seed};
 use crate::process::Process;
 use crate::report::Row;
-use crate::workload::{Workload, sample};
+use crate::workload::Workload;
 
 /// Processes that write the same series.
 const REPLICAS: usize = 3;
@@ -24,7 +22,7 @@ const REPLICAS: usize = 3;
 const WRITERS: u64 = 6;
 
 /// The failpoints of a writer.
-const STEPS: [&str; 4] = ["append", "appended", "judged", "committed"];
+pub(crate) const STEPS: [&str; 4] = ["append", "appended", "judged", "committed"];
 
 /// Short series stay whole in their windows; of long ones the first samples are trimmed.
 fn lens(rounds: u64) -> [u64; 6] {
@@ -105,53 +103,4 @@ async fn what_is_acknowledged_takes_effect_once_whoever_is_killed() {
         recovery: workload.slowest_recovery(),
     }
     .tell("SIGKILL at random");
-}
-
-/// A release build has no failpoints.
-#[cfg(debug_assertions)]
-#[tokio::test(flavor = "multi_thread")]
-async fn between_any_two_steps_nothing_is_lost_and_a_sweep_judges_what_waits() {
-    let redis = RedisServer::start();
-    let url = redis.url();
-    let mut client = Client::default();
-    let n_series = STEPS.len();
-    let mut requests = 0;
-    for (series, step) in STEPS.iter().enumerate() {
-        let die_at = format!("{step}:2");
-        let mut process = Process::start(&url, &[("CHAOS_DIE_AT", &die_at)]);
-        for batch in [0..60, 60..80] {
-            let body = json!(batch.map(|i| sample(series, i)).collect::<Vec<_>>()).to_string();
-            let answer = client.ingest(process.address, &body).await;
-            assert_eq!(answer.is_ok(), requests % 2 == 0, "{step}: {answer:?}");
-            requests += 1;
-        }
-        wait_for("the process has died", async || process.ended()).await;
-    }
-    let pending = |store: store::Redis| async move {
-        store::SeriesStore::pending(&store, 10).await.unwrap().len()
-    };
-    assert_eq!(pending(store(&url, Topology::Single)).await, 2, "after `appended` and `judged`");
-    sweep(&url).await;
-    // What was not appended is not there; the rest is, exactly once, although nobody was told.
-    let acknowledged = [60, 80, 80, 80];
-    let held = balance(&store(&url, Topology::Single), &acknowledged).await;
-
-    let process = Process::start(&url, &[]);
-    for series in 0..n_series {
-        let body = json!((0..80).map(|i| sample(series, i)).collect::<Vec<_>>()).to_string();
-        let answer = client.ingest(process.address, &body).await.unwrap();
-        let fresh = if series == 0 { 20 } else { 0 };
-        assert_eq!((answer.status, &answer.body["accepted"]), (200, &json!(fresh)));
-        assert_eq!(answer.body["duplicates"], json!(80 - fresh));
-    }
-    let again = balance(&store(&url, Topology::Single), &[80; 4]).await;
-    Row {
-        faults: n_series as u64,
-        requests: requests + n_series as u64,
-        acknowledged: 320,
-        lost: held.lost + again.lost,
-        doubled: held.doubled + again.doubled,
-        ..Row::default()
-    }
-    .tell("death between two steps");
 }

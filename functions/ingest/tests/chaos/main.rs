@@ -19,5 +19,8 @@ mod workload;
 mod clients;
 mod kill;
 mod rate;
+// A release build has no failpoints.
+#[cfg(debug_assertions)]
+mod steps;
 mod term;
 mod trouble;

@@ -233,7 +233,15 @@ async fn after_a_failover_the_new_master_is_found_through_the_same_address() {
     let network = Proxy::start(old.port());
     let process = Process::start(&network.url(), &[]);
     assert_eq!(send(&process, 0, 0..60).await.status, 200);
-    assert_eq!(old.cli(&["WAIT", "1", "5000"]), "1");
+    let offset = |server: &RedisServer, name: &str| {
+        let info = server.cli(&["INFO", "replication"]);
+        info.lines().find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned())).unwrap()
+    };
+    wait_for("the replica has all", async || {
+        let of_master = offset(&old, "master_repl_offset:");
+        (of_master == offset(&new, "slave_repl_offset:")).then_some(())
+    })
+    .await;
     new.cli(&["REPLICAOF", "NO", "ONE"]);
     old.cli(&["REPLICAOF", "127.0.0.1", &new.port().to_string()]);
     // The open connection still leads to the old master, which takes no writes any more.
