@@ -53,6 +53,7 @@ else
 	$(CARGO) test --workspace --all-targets
 endif
 	$(CARGO) test --workspace --doc
+	@.config/schema.sh
 
 .PHONY: chaos
 chaos: setup ## Break everything on purpose for a few minutes; nothing acknowledged may be lost
