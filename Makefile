@@ -59,6 +59,11 @@ else
 	$(CARGO) test --workspace --all-targets
 endif
 	$(CARGO) test --workspace --doc
+	@.config/schema.sh
+
+.PHONY: chaos
+chaos: setup ## Break everything on purpose for a few minutes; nothing acknowledged may be lost
+	@.config/chaos.sh
 
 .PHONY: bench
 bench: ## Measure the detectors, and `ingest` over Redis against a bare route

@@ -12,7 +12,8 @@ use detector::{Sample, Series};
 use serde_json::Value;
 use store::testbed::RedisServer;
 use store::{
-    Redis, RedisOptions, SHARDS_DEFAULT, SeriesKey, SeriesStore, State, Tenant, Topology, totals,
+    CircuitOptions, Redis, RedisOptions, SHARDS_DEFAULT, SeriesKey, SeriesStore, State, Tenant,
+    Topology, totals,
 };
 use tempfile::TempDir;
 
@@ -103,6 +104,7 @@ impl System {
             connect_timeout: Duration::from_secs(5),
             response_timeout: Duration::from_secs(5),
             n_shards: SHARDS_DEFAULT,
+            circuit: CircuitOptions::default(),
         };
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async { ask(Redis::new(&options).unwrap()).await })

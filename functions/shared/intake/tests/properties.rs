@@ -4,7 +4,9 @@
 //! They go through the public interface only, as a function does.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::Write;
+use std::path::Path;
 
 use detector::Series;
 use detector::sample::{AT_US_MAX, VALUE_ABS_MAX};
@@ -188,7 +190,29 @@ fn mutation() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+/// Every file of `corpus` is a body that was thought of by somebody, or found by a search.
+#[test]
+fn bodies_of_the_corpus_do_not_panic() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(files.len() > 20, "{files:?}");
+    for file in files {
+        let body = fs::read(&file).unwrap();
+        check_any_body(&body);
+        // Cut anywhere, too.
+        (0..body.len()).for_each(|len| check_any_body(body.get(..len).unwrap()));
+    }
+}
+
 proptest! {
+    #[test]
+    fn whatever_a_time_says_it_is_in_range_or_refused(time in "[0-9TZ:.+eE -]{0,40}") {
+        for text in [json!(time).to_string(), time] {
+            let body = format!("{{\"metric\":\"rps\",\"value\":1,\"timestamp\":{text}}}");
+            check_any_body(body.as_bytes());
+        }
+    }
+
     #[test]
     fn arbitrary_bytes_do_not_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
         check_any_body(&body);

@@ -12,7 +12,10 @@ use std::time::Duration;
 
 use detector::{Deployed, Detector};
 use intake::Limits;
-use store::{RedisCredentials, RedisOptions, SERIES_MAX_DEFAULT, SHARDS_DEFAULT, Secret, Topology};
+use store::{
+    CircuitOptions, RedisCredentials, RedisOptions, SERIES_MAX_DEFAULT, SHARDS_DEFAULT, Secret,
+    Topology,
+};
 use thiserror::Error;
 
 use crate::access::{Access, ApiKeys};
@@ -60,8 +63,12 @@ variables! {
         past it 429; 0 for no bound";
     SERIES_MAX: "TIDEMARK_TENANT_SERIES_MAX", "100000", "Series of one tenant; samples of a further one are rejected \
         as `too_many_series`";
+    CIRCUIT_FAILURES: "REDIS_CIRCUIT_FAILURES", "5", "Failures in a row after which Redis, or a shard of a cluster, is \
+        left alone for a while";
+    CIRCUIT_PAUSE: "REDIS_CIRCUIT_PAUSE_MS", "1000", "How long it is left alone, give or take a quarter, before one \
+        call tries again";
     SHARDS: "TIDEMARK_SHARDS", "64", "Shards of the store, fixed for its life";
-    DETECTOR: "TIDEMARK_DETECTOR", "", "Detector of all series; by default `deviation`";
+    DETECTOR: "TIDEMARK_DETECTOR", "", "Detector of all series; by default `traffic`";
     GENERATION: "TIDEMARK_DETECTOR_GENERATION", "0", "Raise it by one with each change of the detector; \
         series of a lower generation migrate once";
     TIME_AHEAD: "TIDEMARK_TIME_AHEAD_MAX_MS", "30000", "How far a sample's time may be ahead of the clock";
@@ -340,9 +347,13 @@ impl Reader {
             Duration::from_millis(self.number(REDIS_CONNECT_TIMEOUT, 1_000, 10..=60_000));
         let response_timeout =
             Duration::from_millis(self.number(REDIS_RESPONSE_TIMEOUT, 1_500, 10..=60_000));
+        let circuit = CircuitOptions {
+            n_failures: self.number(CIRCUIT_FAILURES, 5, 1..=1_000_000) as u32,
+            pause: Duration::from_millis(self.number(CIRCUIT_PAUSE, 1_000, 10..=60_000)),
+        };
         let n_shards = self.number(SHARDS, u64::from(SHARDS_DEFAULT), 1..=16_384) as u16;
         let url = self.text(REDIS_URL)?;
-        Some(RedisOptions { url, topology, connect_timeout, response_timeout, n_shards })
+        Some(RedisOptions { url, topology, connect_timeout, response_timeout, n_shards, circuit })
     }
 }
 

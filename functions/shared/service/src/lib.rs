@@ -20,6 +20,7 @@ pub mod config;
 
 mod clock;
 mod error;
+mod failpoint;
 mod metrics;
 mod telemetry;
 mod timed;

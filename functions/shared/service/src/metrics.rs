@@ -2,14 +2,17 @@
 //!
 //! Functions come and go, so a counter in a process says little: samples and anomalies are counted inside the
 //! store's own steps, exactly; requests and latencies are added up here and flushed. Any replica renders the
-//! same totals. Every name and label set is declared in this file and exported from 0; no label is unbounded.
+//! same totals; only whether the store answers is told of the process itself. Every name and label set is declared in this file and exported from 0; no label is unbounded.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use detector::Head;
-use prometheus::proto::{Bucket, Counter, Histogram, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{
+    Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
+};
 use prometheus::{Encoder, TextEncoder};
+use store::Circuits;
 
 /// Upper ends of the latency buckets, in seconds: from a warm answer of the embedded store to the deadline.
 const SECONDS: [f64; 12] =
@@ -95,6 +98,26 @@ fn observe(totals: &mut BTreeMap<String, u64>, name: &str, seconds: f64) {
     *totals.entry(format!("{name} us")).or_default() += (seconds * 1e6) as u64;
 }
 
+/// What is known without the store: whether it answers this process, and which parts of it are left alone.
+pub(crate) fn render_own(is_up: bool, circuits: Circuits) -> Result<String, prometheus::Error> {
+    let gauge = |name: &str, help: &str, value: f64| {
+        let (mut gauge, mut metric) = (Gauge::default(), Metric::default());
+        gauge.set_value(value);
+        metric.set_gauge(gauge);
+        family(name, help, MetricType::GAUGE, vec![metric])
+    };
+    let families = [
+        gauge("store_up", "Whether the store answers this process.", f64::from(u8::from(is_up))),
+        gauge(
+            "store_circuits_open",
+            "Parts of the store that this process leaves alone as they did not answer.",
+            circuits.n_open as f64,
+        ),
+        gauge("store_circuits", "Parts of the store, each with its circuit.", circuits.n as f64),
+    ];
+    encode(&families)
+}
+
 /// The totals as Prometheus text, version 0.0.4.
 pub(crate) fn render(totals: &BTreeMap<String, u64>) -> Result<String, prometheus::Error> {
     let heads = Head::ALL.map(Head::as_str);
@@ -161,8 +184,12 @@ pub(crate) fn render(totals: &BTreeMap<String, u64>) -> Result<String, prometheu
     ];
     let families: Vec<MetricFamily> =
         families.into_iter().filter(|family| !family.get_metric().is_empty()).collect();
+    encode(&families)
+}
+
+fn encode(families: &[MetricFamily]) -> Result<String, prometheus::Error> {
     let mut text = Vec::new();
-    TextEncoder::new().encode(&families, &mut text)?;
+    TextEncoder::new().encode(families, &mut text)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use detector::Deployed;
-use store::{Embedded, Redis, SeriesStore};
+use store::{Circuits, Embedded, Redis, SeriesStore};
 use tracing::warn;
 
 use crate::clock::now_us;
 use crate::config::{Config, ConfigError};
 use crate::error::ServiceError;
-use crate::metrics::{RequestFacts, Totals, render};
+use crate::metrics::{RequestFacts, Totals, render, render_own};
 use crate::quota::Rate;
 use crate::timed::Timed;
 use crate::writer::Writer;
@@ -81,10 +81,25 @@ impl Service {
         Ok(self.store().ready(&self.deployed()).await?)
     }
 
+    /// How many parts of the store this process leaves alone for a while, as they did not answer.
+    pub fn circuits(&self) -> Circuits {
+        self.store().circuits()
+    }
+
     /// The totals of all processes as Prometheus text, version 0.0.4.
+    ///
+    /// Without the store it still says that the store does not answer.
     pub async fn metrics(&self) -> Result<String, ServiceError> {
         self.flush().await;
-        Ok(render(&self.store().totals().await?)?)
+        let totals = self.store().totals().await;
+        let own = render_own(totals.is_ok(), self.circuits())?;
+        match totals {
+            Ok(totals) => Ok(render(&totals)? + &own),
+            Err(error) => {
+                warn!(code = error.code(), %error, "totals not read");
+                Ok(own)
+            }
+        }
     }
 
     /// Makes a route known, so that its counter starts from 0.

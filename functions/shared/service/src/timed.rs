@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use detector::{Deployed, Judgement, SeriesConfig};
 use store::{
-    Appended, Commit, Committed, Lease, Leased, Listed, NewSample, Page, Quotas, SeriesKey,
-    SeriesStore, State, StoreError, Tenant,
+    Appended, Circuits, Commit, Committed, Lease, Leased, Listed, NewSample, Page, Quotas,
+    SeriesKey, SeriesStore, State, StoreError, Tenant,
 };
 use tokio::time::Instant;
 
@@ -110,6 +110,10 @@ impl SeriesStore for Timed {
 
     async fn ready(&self, deployed: &Deployed) -> Result<(), StoreError> {
         self.inner.ready(deployed).await
+    }
+
+    fn circuits(&self) -> Circuits {
+        self.inner.circuits()
     }
 }
 

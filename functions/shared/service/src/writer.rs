@@ -14,6 +14,7 @@ use store::{
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
+use crate::failpoint::{Step, reach};
 use crate::fate::{Fate, Round, Said, WriteError};
 
 /// Most rounds of commit for one append: each conflict is another writer's progress, so more means a broken store.
@@ -223,7 +224,9 @@ impl Rounds {
         let samples: Vec<NewSample> =
             works.iter().flat_map(|work| work.samples.iter().copied()).collect();
         let known_version = self.known().version;
+        reach(Step::Append);
         let appended = self.inner.store.append(&self.key, &samples, known_version).await;
+        reach(Step::Appended);
         let begun = appended.map(|it| (Round::new(&samples, &it.classes), it.state));
         Begun { works, appended: begun.map_err(WriteError::from) }
     }
@@ -319,7 +322,9 @@ impl Rounds {
         // The version of a first commit is the store's to choose; those that follow count up.
         let next_version = if waiting.version == 0 { 0 } else { waiting.version + 1 };
         *self.known() = Known { version: next_version, held: None };
+        reach(Step::Judged);
         let committed = self.inner.store.commit(&self.key, &commit).await;
+        reach(Step::Committed);
         *self.known() = match committed {
             Ok(Committed::Done { version }) => Known { version, held: Some(held) },
             _ => Known::default(),

@@ -31,7 +31,7 @@ use thiserror::Error;
 pub use embedded::Embedded;
 pub use key::{SHARDS_DEFAULT, SeriesKey, Tenant};
 pub use quota::{Lease, Leased, Quotas};
-pub use redis::{Redis, RedisCredentials, RedisOptions, Topology};
+pub use redis::{CircuitOptions, Redis, RedisCredentials, RedisOptions, Topology};
 pub use secret::Secret;
 pub use series_config::StoredConfig;
 pub use state::{
@@ -118,6 +118,20 @@ pub trait SeriesStore: Quotas + Debug + Send + Sync {
 
     /// Answers when the store does, and holds the deployment's detector against those of the same generation.
     async fn ready(&self, deployed: &detector::Deployed) -> Result<(), StoreError>;
+
+    /// Which parts of the store are left alone for a while because they did not answer; a store in the process has none.
+    fn circuits(&self) -> Circuits {
+        Circuits::default()
+    }
+}
+
+/// How many parts of a store are left alone for a while, as seen by this process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Circuits {
+    /// Left alone now.
+    pub n_open: usize,
+    /// All of them.
+    pub n: usize,
 }
 
 /// Why a store did not do what it was asked.

@@ -4,8 +4,10 @@
 //! tag and so a slot of a cluster. There are no locks: a commit compares the version that was judged on and sets
 //! the next one. `SCAN` and `KEYS` are never used.
 
+mod circuit;
 mod connection;
 mod credentials;
+mod nodes;
 mod rooms;
 
 use std::collections::BTreeMap;
@@ -15,17 +17,18 @@ use detector::{Deployed, Judgement, SeriesConfig};
 use futures_util::future::try_join_all;
 use redis::{Script, ScriptInvocation, cmd};
 
+pub use self::circuit::CircuitOptions;
 pub use self::connection::{RedisOptions, Topology};
 pub use self::credentials::RedisCredentials;
 
-use self::connection::Connection;
+use self::connection::{Call, Connection};
 use self::rooms::Rooms;
 use crate::embedded::{check_detector, judgement_counts};
 use crate::state::{INBOX_LEN_MAX, INBOX_READ_MAX};
 use crate::{
-    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Appended, Class, Commit, Committed, Lease, Leased,
-    Listed, NewSample, Page, Quotas, SERIES_MAX_DEFAULT, SERIES_TTL_S, SeriesKey, SeriesStore,
-    State, StoreError, StoredConfig, Tenant, heat, member, series_config,
+    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Appended, Circuits, Class, Commit, Committed, Lease,
+    Leased, Listed, NewSample, Page, Quotas, SERIES_MAX_DEFAULT, SERIES_TTL_S, SeriesKey,
+    SeriesStore, State, StoreError, StoredConfig, Tenant, heat, member, series_config,
 };
 
 /// Shards asked at a time for a list: most lists end within the first.
@@ -254,7 +257,9 @@ impl SeriesStore for Redis {
                 if judgement.verdict.is_anomaly() { member::of_anomaly(judgement) } else { None };
             call.arg(anomaly.unwrap_or_default());
         }
-        match self.connection.invoke::<(Option<i64>, Option<StateReply>)>(&call).await? {
+        // A commit that was carried out finds its own version, and changes nothing.
+        let how = Call::repeatable(keys.shard);
+        match self.connection.invoke::<(Option<i64>, Option<StateReply>)>(how, &call).await? {
             (Some(version), _) => Ok(Committed::Done { version }),
             (None, Some(reply)) => Ok(Committed::Conflict(state_from(reply)?)),
             (None, None) => Err(unreadable("commit")),
@@ -262,8 +267,10 @@ impl SeriesStore for Redis {
     }
 
     async fn read(&self, key: &SeriesKey) -> Result<Option<State>, StoreError> {
-        let mut call = self.keys(key).invoke(&self.scripts.read);
-        let state = state_from(self.connection.invoke(call.arg(INBOX_READ_MAX)).await?)?;
+        let keys = self.keys(key);
+        let mut call = keys.invoke(&self.scripts.read);
+        call.arg(INBOX_READ_MAX);
+        let state = state_from(self.connection.invoke(Call::repeatable(keys.shard), &call).await?)?;
         let is_known = !state.has_no_sample() || state.config.is_some();
         Ok(is_known.then_some(state))
     }
@@ -274,10 +281,12 @@ impl SeriesStore for Redis {
         since_us: i64,
         limit: usize,
     ) -> Result<Vec<Judgement>, StoreError> {
-        let [_, _, anomalies, _] = self.keys(key).of_series();
+        let keys = self.keys(key);
+        let [_, _, anomalies, _] = keys.of_series();
         let mut command = cmd("ZREVRANGEBYSCORE");
         command.arg(anomalies).arg("+inf").arg(since_us).arg("LIMIT").arg(0).arg(limit);
-        let members: Vec<String> = self.connection.query(&command).await?;
+        let members: Vec<String> =
+            self.connection.query(Call::repeatable(keys.shard), &command).await?;
         let anomalies: Option<Vec<Judgement>> =
             members.iter().map(|text| member::anomaly(text)).collect();
         anomalies.ok_or_else(|| unreadable("anomaly"))
@@ -316,7 +325,7 @@ impl SeriesStore for Redis {
                 .arg(0)
                 .arg(limit.saturating_sub(1))
                 .arg("WITHSCORES");
-            self.connection.query::<Vec<(String, f64)>>(&command).await
+            self.connection.query::<Vec<(String, f64)>>(Call::repeatable(shard), &command).await
         });
         let mut hot: Vec<(String, f64)> =
             try_join_all(shards).await?.into_iter().flatten().collect();
@@ -327,7 +336,10 @@ impl SeriesStore for Redis {
     async fn count(&self, tenant: &Tenant) -> Result<u64, StoreError> {
         let shards = self.shards().map(|shard| async move {
             self.connection
-                .query::<u64>(cmd("ZCARD").arg(series_index(shard, &tenant.part())))
+                .query::<u64>(
+                    Call::repeatable(shard),
+                    cmd("ZCARD").arg(series_index(shard, &tenant.part())),
+                )
                 .await
         });
         Ok(try_join_all(shards).await?.into_iter().sum())
@@ -337,7 +349,7 @@ impl SeriesStore for Redis {
         let shards = self.shards().map(|shard| async move {
             let mut command = cmd("ZRANGE");
             command.arg(pending_index(shard)).arg(0).arg(limit.saturating_sub(1)).arg("WITHSCORES");
-            self.connection.query::<Vec<(String, f64)>>(&command).await
+            self.connection.query::<Vec<(String, f64)>>(Call::repeatable(shard), &command).await
         });
         let mut waiting: Vec<(String, f64)> =
             try_join_all(shards).await?.into_iter().flatten().collect();
@@ -346,13 +358,16 @@ impl SeriesStore for Redis {
     }
 
     async fn configure(&self, key: &SeriesKey, config: &SeriesConfig) -> Result<i64, StoreError> {
+        let keys = self.keys(key);
         let mut call = self.scripts.configure.prepare_invoke();
-        call.key(self.keys(key).config()).arg(series_config::to_text(config));
-        self.connection.invoke(&call).await
+        call.key(keys.config()).arg(series_config::to_text(config));
+        self.connection.invoke(Call::repeatable(keys.shard), &call).await
     }
 
     async fn unconfigure(&self, key: &SeriesKey) -> Result<bool, StoreError> {
-        self.connection.query(cmd("DEL").arg(self.keys(key).config())).await
+        let keys = self.keys(key);
+        // The second time there would be nothing to remove.
+        self.connection.query(Call::once(keys.shard), cmd("DEL").arg(keys.config())).await
     }
 
     async fn forget(&self, key: &SeriesKey) -> Result<bool, StoreError> {
@@ -366,7 +381,8 @@ impl SeriesStore for Redis {
             .arg(key.name())
             .ignore();
         commands.cmd("ZREM").arg(pending_index(keys.shard)).arg(pending_name(key)).ignore();
-        let (n_keys,): (u64,) = self.connection.query_all(commands.atomic()).await?;
+        let (n_keys,): (u64,) =
+            self.connection.query_all(Call::once(keys.shard), commands.atomic()).await?;
         Ok(n_keys > 0)
     }
 
@@ -378,13 +394,16 @@ impl SeriesStore for Redis {
         for (field, n) in totals {
             commands.cmd("HINCRBY").arg(totals_key(0)).arg(field).arg(*n).ignore();
         }
-        self.connection.query_all(commands.atomic()).await
+        self.connection.query_all(Call::once(0), commands.atomic()).await
     }
 
     async fn totals(&self) -> Result<BTreeMap<String, u64>, StoreError> {
         let shards = self.shards().map(|shard| async move {
             self.connection
-                .query::<BTreeMap<String, u64>>(cmd("HGETALL").arg(totals_key(shard)))
+                .query::<BTreeMap<String, u64>>(
+                    Call::repeatable(shard),
+                    cmd("HGETALL").arg(totals_key(shard)),
+                )
                 .await
         });
         let mut sum = BTreeMap::new();
@@ -407,11 +426,16 @@ impl SeriesStore for Redis {
             .ignore();
         commands.cmd("HMGET").arg(KEY).arg("shards").arg(&generation);
         let ((stored, first),): ((u16, String),) =
-            self.connection.query_all(commands.atomic()).await?;
+            self.connection.query_all(Call::repeatable(0), commands.atomic()).await?;
         if stored != self.n_shards {
             return Err(StoreError::ShardsDiffer { stored, wanted: self.n_shards });
         }
         check_detector(deployed, &first)
+    }
+
+    fn circuits(&self) -> Circuits {
+        let (n_open, n) = self.connection.n_circuits_open();
+        Circuits { n_open, n }
     }
 }
 
@@ -430,7 +454,8 @@ impl Redis {
         // One more, as the series at which the last page ended comes first again.
         command.arg(series_index(shard, &tenant.part())).arg(from).arg("+inf");
         command.arg("WITHSCORES").arg("LIMIT").arg(0).arg(limit + 1);
-        let members: Vec<(String, f64)> = self.connection.query(&command).await?;
+        let members: Vec<(String, f64)> =
+            self.connection.query(Call::repeatable(shard), &command).await?;
         let is_new = |name: &str, received_us: i64| {
             !is_first || (received_us, name) > (start.received_us, start.name.as_str())
         };
@@ -457,7 +482,8 @@ impl Redis {
         known_version: i64,
         novelty: &str,
     ) -> Result<Appended, StoreError> {
-        let mut call = self.keys(key).invoke(&self.scripts.append);
+        let keys = self.keys(key);
+        let mut call = keys.invoke(&self.scripts.append);
         call.arg(key.name())
             .arg(pending_name(key))
             .arg(SERIES_TTL_S)
@@ -469,8 +495,11 @@ impl Redis {
             call.arg(sample.at_us.map(|at_us| at_us.to_string()).unwrap_or_default());
             call.arg(member::float(sample.value));
         }
+        // A sample without a time would be a new one the second time.
+        let is_repeatable = samples.iter().all(|sample| sample.at_us.is_some());
+        let how = if is_repeatable { Call::repeatable } else { Call::once }(keys.shard);
         let (classes, state): (Vec<Vec<String>>, Option<StateReply>) =
-            self.connection.invoke(&call).await?;
+            self.connection.invoke(how, &call).await?;
         let classes: Option<Vec<Class>> = classes.iter().map(|reply| class_from(reply)).collect();
         let classes = classes
             .filter(|classes| classes.len() == samples.len())
@@ -481,12 +510,13 @@ impl Redis {
     /// How many series of a tenant received a sample within the time that series are kept, in shards that nobody
     /// tidied lately, too.
     async fn count_active(&self, tenant: &Tenant) -> Result<u64, StoreError> {
-        let (now_s, _): (i64, i64) = self.connection.query(&cmd("TIME")).await?;
+        let (now_s, _): (i64, i64) =
+            self.connection.query(Call::repeatable(0), &cmd("TIME")).await?;
         let oldest_us = (now_s - SERIES_TTL_S as i64) * 1_000_000;
         let shards = self.shards().map(|shard| async move {
             let mut command = cmd("ZCOUNT");
             command.arg(series_index(shard, &tenant.part())).arg(oldest_us).arg("+inf");
-            self.connection.query::<u64>(&command).await
+            self.connection.query::<u64>(Call::repeatable(shard), &command).await
         });
         Ok(try_join_all(shards).await?.into_iter().sum())
     }
@@ -496,10 +526,12 @@ impl Redis {
 impl Quotas for Redis {
     async fn lease(&self, tenant: &Tenant, wanted: &Lease) -> Result<Leased, StoreError> {
         let Lease { rate_per_s, burst, least, most } = wanted;
+        let shard = tenant.shard(self.n_shards);
         let mut call = self.scripts.lease.prepare_invoke();
-        call.key(bucket_key(tenant.shard(self.n_shards), &tenant.part()));
+        call.key(bucket_key(shard, &tenant.part()));
         call.arg(rate_per_s).arg(burst).arg(least).arg(most);
-        let (granted, wait_us) = self.connection.invoke(&call).await?;
+        // Tokens that were taken twice come back by themselves; an answer that is lost would be a request that is.
+        let (granted, wait_us) = self.connection.invoke(Call::repeatable(shard), &call).await?;
         Ok(Leased { granted, wait_us })
     }
 }

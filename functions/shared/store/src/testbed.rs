@@ -1,5 +1,7 @@
 //! Real servers for tests: a Redis, or a cluster of three, on free ports of the loopback, gone when dropped.
 
+mod proxy;
+
 use std::error::Error;
 use std::fs;
 use std::net::TcpListener;
@@ -9,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
+
+pub use proxy::Proxy;
 
 /// Longest wait for a server to answer; a loaded machine may take seconds.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,7 +36,12 @@ impl RedisServer {
         Self::start_with(&[])
     }
 
-    fn start_with(arguments: &[&str]) -> Self {
+    /// Starts one with more arguments.
+    ///
+    /// # Panics
+    ///
+    /// As [`RedisServer::start`].
+    pub fn start_with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let mut server = Self { child: None, folder, port: free_port(), arguments };

@@ -9,8 +9,9 @@ use std::time::Duration;
 use detector::{Deployed, Detector, Judge, Judgement, Muted, Sample, Series, SeriesConfig};
 use store::testbed::{RedisCluster, RedisServer};
 use store::{
-    APPEND_MAX, Class, Commit, Committed, Embedded, INBOX_LEN_MAX, Lease, Leased, NewSample, Redis,
-    RedisOptions, SeriesKey, SeriesStore, State, StoreError, StoredConfig, Tenant, Topology,
+    APPEND_MAX, CircuitOptions, Class, Commit, Committed, Embedded, INBOX_LEN_MAX, Lease, Leased,
+    NewSample, Redis, RedisOptions, SeriesKey, SeriesStore, State, StoreError, StoredConfig,
+    Tenant, Topology,
 };
 
 const DEPLOYED: Deployed = Deployed { detector: Detector::ALL[1], generation: 1 };
@@ -26,7 +27,14 @@ fn clock() -> i64 {
 
 fn options(url: String, topology: Topology) -> RedisOptions {
     let limit = Duration::from_secs(5);
-    RedisOptions { url, topology, connect_timeout: limit, response_timeout: limit, n_shards: 8 }
+    RedisOptions {
+        url,
+        topology,
+        connect_timeout: limit,
+        response_timeout: limit,
+        n_shards: 8,
+        circuit: CircuitOptions::default(),
+    }
 }
 
 fn key_of(tenant: &str, metric: &str) -> SeriesKey {

@@ -42,7 +42,14 @@ fn server(further: &[&str]) -> TlsRedisServer {
 
 fn options(url: String) -> RedisOptions {
     let (topology, limit) = (Topology::Single, Duration::from_secs(5));
-    RedisOptions { url, topology, connect_timeout: limit, response_timeout: limit, n_shards: 8 }
+    RedisOptions {
+        url,
+        topology,
+        connect_timeout: limit,
+        response_timeout: limit,
+        n_shards: 8,
+        circuit: store::CircuitOptions::default(),
+    }
 }
 
 fn credentials(ca: &Path, password: &str) -> RedisCredentials {

@@ -25,7 +25,10 @@ pub(crate) async fn livez() -> Result<Response, RequestError> {
 /// The store answers, too.
 pub(crate) async fn readyz(State(app): State<App>) -> Result<Response, RequestError> {
     app.service().ready().await?;
-    answer::ok(&json!({ "status": "ready" }))
+    let circuits = app.service().circuits();
+    answer::ok(&json!({
+        "status": "ready", "circuits": circuits.n, "circuits_open": circuits.n_open
+    }))
 }
 
 /// The totals of all processes.

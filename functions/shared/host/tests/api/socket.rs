@@ -162,6 +162,76 @@ async fn a_chunked_body_is_bounded_while_it_is_read() {
 }
 
 #[tokio::test]
+async fn floods_of_headers_are_refused_and_others_served() {
+    let host = Host::start().await;
+    let many = "X-Flood: a\r\n".repeat(2_000);
+    let long = format!("X-Flood: {}\r\n", "a".repeat(200_000));
+    let unended = format!("X-Flood: {}", "a".repeat(200_000));
+    for headers in [many, long, unended] {
+        let mut flooding = host.connect().await;
+        let head = format!("GET /livez HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
+        // The answer may come, and the connection end, before all of it is sent.
+        let _is_cut = flooding.write_all(head.as_bytes()).await.is_err();
+        let mut answer = Vec::new();
+        let read = timeout(Duration::from_secs(5), flooding.read_to_end(&mut answer)).await;
+        // A reset may overtake the answer; what counts is that the connection ends.
+        let _is_reset = read.expect("the connection ends").is_err();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+        let mut other = host.connect().await;
+        other.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        assert!(read_answer(&mut other).await.starts_with("HTTP/1.1 200"));
+    }
+}
+
+#[tokio::test]
+async fn heads_that_are_no_text_are_answered_and_take_nothing_down() {
+    let host = Host::start().await;
+    for (head, wanted) in [
+        (b"GET /\xff\xfe HTTP/1.1\r\nHost: a\r\n\r\n".as_slice(), "40"),
+        (b"GET /analyze?metric=%ff%fe HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        (b"GET /analyze?metric=%zz HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        (b"GET /livez HTTP/1.1\r\nHost: a\r\nX-Request-Id: \xff\xfe\r\n\r\n", "200"),
+        (b"POST /ingest HTTP/1.1\r\nHost: a\r\nContent-Type: \xff\r\nContent-Length: 2\r\n\r\n[]", "415"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "400"),
+    ] {
+        let mut stream = host.connect().await;
+        stream.write_all(head).await.unwrap();
+        let answer = read_answer(&mut stream).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {wanted}")), "{head:?}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn senders_that_trickle_are_given_up_and_hold_nobody_up() {
+    let host = Host::start_with(&[
+        ("TIDEMARK_REQUEST_TIMEOUT_MS", "300"),
+        ("TIDEMARK_IN_FLIGHT_REQUESTS_MAX", "9"),
+    ])
+    .await;
+    let mut slow = Vec::new();
+    for _ in 0..8 {
+        let mut stream = host.connect().await;
+        let head = b"POST /ingest HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n[";
+        stream.write_all(head).await.unwrap();
+        slow.push(stream);
+    }
+    let mut other = host.connect().await;
+    let body = r#"{"metric":"m","value":1}"#;
+    let head =
+        format!("POST /ingest HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
+    other.write_all((head + body).as_bytes()).await.unwrap();
+    assert!(read_answer(&mut other).await.starts_with("HTTP/1.1 200"));
+    for mut stream in slow {
+        // One byte more is no reason to wait longer.
+        stream.write_all(b" ").await.unwrap();
+        let answer = timeout(Duration::from_secs(5), read_answer(&mut stream)).await;
+        let answer = answer.expect("it is given up");
+        assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_store_that_is_silent_does_not_hold_up_the_shutdown() {
     let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("redis://{}", silent.local_addr().unwrap());

@@ -1,7 +1,6 @@
 //! How this process shows Redis who it is, and Redis this process.
 
-use redis::cluster::ClusterClientBuilder;
-use redis::{Client, ErrorKind, IntoConnectionInfo, RedisError, RedisResult, TlsCertificates};
+use redis::{Client, ConnectionInfo, ErrorKind, RedisError, RedisResult, TlsCertificates};
 
 use crate::{Secret, StoreError};
 
@@ -18,8 +17,7 @@ pub struct RedisCredentials {
 
 impl RedisCredentials {
     /// A client of one server.
-    pub(super) fn client(&self, address: &str) -> RedisResult<Client> {
-        let info = address.into_connection_info()?;
+    pub(super) fn client(&self, info: ConnectionInfo) -> RedisResult<Client> {
         let mut settings = info.redis_settings().clone();
         if let Some(username) = &self.username {
             settings = settings.set_username(username);
@@ -31,20 +29,6 @@ impl RedisCredentials {
         match self.certificates() {
             Some(certificates) => Client::build_with_tls(info, certificates),
             None => Client::open(info),
-        }
-    }
-
-    /// The builder of a client of a cluster, for all of whose nodes they count.
-    pub(super) fn cluster(&self, mut builder: ClusterClientBuilder) -> ClusterClientBuilder {
-        if let Some(username) = &self.username {
-            builder = builder.username(username);
-        }
-        if let Some(password) = &self.password {
-            builder = builder.password(password.expose());
-        }
-        match self.certificates() {
-            Some(certificates) => builder.certs(certificates),
-            None => builder,
         }
     }
 

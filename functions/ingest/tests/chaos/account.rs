@@ -1,0 +1,88 @@
+//! What the store holds, against what was acknowledged.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use detector::{Memory, Series};
+use store::{
+    ANOMALIES_KEPT_MAX, CircuitOptions, Redis, RedisOptions, SHARDS_DEFAULT, SeriesKey,
+    SeriesStore, Tenant, Topology, totals,
+};
+
+use crate::workload::{metric, number_at, value};
+
+/// What differs between store and model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Balance {
+    pub(crate) lost: u64,
+    pub(crate) doubled: u64,
+}
+
+/// The store past all processes.
+pub(crate) fn store(url: &str, topology: Topology) -> Redis {
+    let timeout = Duration::from_secs(5);
+    let options = RedisOptions {
+        url: url.to_owned(),
+        topology,
+        connect_timeout: timeout,
+        response_timeout: timeout,
+        n_shards: SHARDS_DEFAULT,
+        circuit: CircuitOptions::default(),
+    };
+    Redis::new(&options).unwrap()
+}
+
+/// The key of a series of the workload.
+pub(crate) fn key(series: usize) -> SeriesKey {
+    let series = Series::new("chaos", metric(series), BTreeMap::new()).unwrap();
+    SeriesKey::new(Tenant::default(), series)
+}
+
+/// Holds the store against the first `acknowledged` samples of each series; nothing may wait.
+pub(crate) async fn balance(store: &dyn SeriesStore, acknowledged: &[u64]) -> Balance {
+    let mut balance = Balance::default();
+    let mut n_anomalies = 0;
+    for (series, n) in acknowledged.iter().enumerate().filter(|(_, n)| **n > 0) {
+        let state = store.read(&key(series)).await.unwrap().unwrap();
+        assert!(state.inbox.is_empty(), "{:?} wait", state.inbox);
+        let memory = Memory::decode(state.memory.as_deref().unwrap()).unwrap();
+        let kept: BTreeMap<u64, f64> = state
+            .window
+            .iter()
+            .map(|it| (number_at(it.sample.at_us()), it.sample.value()))
+            .collect();
+        assert_eq!(kept.len(), state.window.len(), "a time is in the window twice");
+        let below = memory.floor_us.map_or(0, |floor_us| number_at(floor_us) + 1);
+        let is_there = |i: &u64| *i < below || kept.get(i) == Some(&value(*i));
+        balance.lost += (0..*n).filter(|i| !is_there(i)).count() as u64;
+        assert!(kept.keys().all(|i| i < n), "the window of {series} holds what nobody sent");
+
+        // What took effect twice was judged twice: the counter is kept by the commits themselves.
+        balance.lost += n.saturating_sub(memory.counters.judged);
+        balance.doubled += memory.counters.judged.saturating_sub(*n);
+        let anomalies = store.anomalies(&key(series), 0, ANOMALIES_KEPT_MAX).await.unwrap();
+        assert_eq!(anomalies.len() as u64, memory.counters.anomalies, "anomalies of {series}");
+        let told: BTreeSet<u64> = anomalies
+            .iter()
+            .map(|it| number_at(it.sample.at_us()))
+            .filter(|i| *i >= below)
+            .collect();
+        let judged: BTreeSet<u64> = state
+            .window
+            .iter()
+            .filter(|it| it.judgement().verdict.is_anomaly())
+            .map(|it| number_at(it.sample.at_us()))
+            .collect();
+        assert_eq!(told, judged, "anomalies of window and set of {series}");
+        n_anomalies += memory.counters.anomalies;
+    }
+    assert_eq!(store.pending(1_000).await.unwrap(), [], "series wait");
+    let totals = store.totals().await.unwrap();
+    let count = |start: &str| -> u64 {
+        totals.iter().filter(|(name, _)| name.starts_with(start)).map(|(_, n)| n).sum()
+    };
+    let accepted = count(&format!("{} accepted", totals::SAMPLES));
+    assert_eq!(accepted, acknowledged.iter().sum::<u64>(), "accepted in the totals");
+    assert_eq!(count(totals::ANOMALIES), n_anomalies, "anomalies in the totals");
+    balance
+}

@@ -1,0 +1,84 @@
+//! A sender: one connection, kept open while the other side keeps it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Longest wait for an answer: longer than any deadline of the service.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A sender to whoever listens at an address.
+#[derive(Debug, Default)]
+pub(crate) struct Client {
+    open: Option<(SocketAddr, BufReader<TcpStream>)>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) says_when: bool,
+    pub(crate) body: Value,
+}
+
+impl Client {
+    /// Sends samples and reads the answer; an error where the connection ends before it.
+    pub(crate) async fn ingest(&mut self, to: SocketAddr, body: &str) -> io::Result<Answer> {
+        let head = format!(
+            "POST /ingest?verdicts=all HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        self.send(to, &(head + body)).await
+    }
+
+    /// Asks for a path.
+    pub(crate) async fn get(&mut self, to: SocketAddr, path: &str) -> io::Result<Answer> {
+        self.send(to, &format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).await
+    }
+
+    async fn send(&mut self, to: SocketAddr, request: &str) -> io::Result<Answer> {
+        let kept = self.open.take().filter(|(address, _)| *address == to);
+        let mut stream = if let Some((_, stream)) = kept {
+            stream
+        } else {
+            let stream = TcpStream::connect(to).await?;
+            stream.set_nodelay(true)?;
+            BufReader::new(stream)
+        };
+        let exchange = async {
+            stream.write_all(request.as_bytes()).await?;
+            read_answer(&mut stream).await
+        };
+        let answer = timeout(ANSWER_TIMEOUT, exchange).await.expect("an answer, or its end")?;
+        self.open = Some((to, stream));
+        Ok(answer)
+    }
+}
+
+async fn read_answer(stream: &mut BufReader<TcpStream>) -> io::Result<Answer> {
+    let (mut status, mut len, mut says_when) = (0, 0, false);
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let line = line.trim_end().to_lowercase();
+        match line.split_once(": ") {
+            Some(("content-length", n)) => len = n.parse().unwrap(),
+            Some(("retry-after", _)) => says_when = true,
+            Some(_) => {}
+            None if line.is_empty() => break,
+            None => status = line.split(' ').nth(1).unwrap().parse().unwrap(),
+        }
+    }
+    let mut body = vec![0; len];
+    stream.read_exact(&mut body).await?;
+    let text = String::from_utf8(body).unwrap();
+    let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    Ok(Answer { status, says_when, body })
+}

@@ -1,0 +1,112 @@
+//! SIGTERM under load: the process finishes what it has begun and ends well.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::json;
+use store::Topology;
+use store::testbed::{Proxy, RedisServer};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
+
+use crate::account::{balance, store};
+use crate::client::Client;
+use crate::dice::Dice;
+use crate::kit::{rounds, seed, wait_for};
+use crate::process::Process;
+use crate::report::Row;
+use crate::workload::{Workload, sample};
+
+/// Longest time from SIGTERM to the end: Knative may kill a process then.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Waits for the end of a process that was told to end, which must be a good one, in time.
+async fn ends_well(process: &mut Process) {
+    let told = Instant::now();
+    let status = wait_for("the process ends", async || process.ended()).await;
+    assert_eq!(status.code(), Some(0));
+    assert!(told.elapsed() < END_TIMEOUT, "it took {:?} to end", told.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_in_flight_at_sigterm_are_answered() {
+    const N: usize = 16;
+    // An append of one sample is longer than this.
+    const CALL_LEN_MIN: usize = 300;
+    let redis = RedisServer::start();
+    let network = Proxy::start(redis.port());
+    let mut process = Process::start(&network.url(), &[]);
+    let address = process.address;
+    let send = |series: usize, i: u64| async move {
+        let body = json!([sample(series, i)]).to_string();
+        Client::default().ingest(address, &body).await
+    };
+    for series in 0..N {
+        assert_eq!(send(series, 0).await.unwrap().status, 200);
+    }
+    network.stall();
+    let in_flight: Vec<_> = (0..N).map(|series| tokio::spawn(send(series, 1))).collect();
+    wait_for("all are in flight", async || (network.n_held() > N * CALL_LEN_MIN).then_some(()))
+        .await;
+    process.terminate();
+    wait_for("nothing new is accepted", async || TcpStream::connect(address).await.err()).await;
+    network.heal();
+    for answer in in_flight {
+        let answer = answer.await.unwrap().expect("what is in flight is answered");
+        assert_eq!((answer.status, &answer.body["accepted"]), (200, &json!(1)));
+    }
+    ends_well(&mut process).await;
+    let held = balance(&store(&redis.url(), Topology::Single), &[2; N]).await;
+    Row {
+        faults: 1,
+        requests: 2 * N as u64,
+        acknowledged: 2 * N as u64,
+        lost: held.lost,
+        doubled: held.doubled,
+        ..Row::default()
+    }
+    .tell("SIGTERM, all in flight");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_told_to_end_under_load_loses_nothing() {
+    let seed = seed("term");
+    let mut dice = Dice::new(seed, 1_000);
+    let redis = RedisServer::start();
+    let url = redis.url();
+    let mut process = Process::start(&url, &[]);
+    let address = Arc::new(Mutex::new(process.address));
+    let workload = Arc::new(Workload::new(&[100, 300 * rounds(), 300 * rounds(), 300 * rounds()]));
+    let writers: Vec<_> = (0..8)
+        .map(|i| {
+            let (workload, address) = (Arc::clone(&workload), Arc::clone(&address));
+            tokio::spawn(async move {
+                workload.send_all(Dice::new(seed, i), || *address.lock().unwrap()).await;
+            })
+        })
+        .collect();
+    let mut faults = 0;
+    while workload.is_unfinished() {
+        sleep(Duration::from_millis(dice.roll(10..80))).await;
+        process.terminate();
+        workload.fault();
+        faults += 1;
+        ends_well(&mut process).await;
+        process = tokio::task::block_in_place(|| Process::start(&url, &[]));
+        *address.lock().unwrap() = process.address;
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let acknowledged = workload.acknowledged();
+    let balance = balance(&store(&url, Topology::Single), &acknowledged).await;
+    Row {
+        faults,
+        requests: workload.requests(),
+        acknowledged: acknowledged.iter().sum(),
+        lost: balance.lost,
+        doubled: balance.doubled,
+        recovery: workload.slowest_recovery(),
+    }
+    .tell("SIGTERM at random");
+}

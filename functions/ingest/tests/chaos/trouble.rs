@@ -1,0 +1,385 @@
+//! A Redis that is slow, silent, cut off, empty, full, a replica, or moves its slots while it is written.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use store::testbed::{Proxy, RedisCluster, RedisServer};
+use store::{SHARDS_DEFAULT, Topology};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use crate::account::{Balance, balance, key, store};
+use crate::client::{Answer, Client};
+use crate::dice::Dice;
+use crate::kit::{rounds, seed, wait_for};
+use crate::process::Process;
+use crate::report::Row;
+use crate::workload::{Workload, metric, sample};
+
+/// Times short enough for a test to see many faults.
+const IMPATIENT: [(&str, &str); 3] = [
+    ("REDIS_RESPONSE_TIMEOUT_MS", "300"),
+    ("REDIS_CONNECT_TIMEOUT_MS", "200"),
+    ("REDIS_CIRCUIT_PAUSE_MS", "50"),
+];
+
+fn lens(rounds: u64) -> [u64; 5] {
+    [100, 128, 600 * rounds, 600 * rounds, 600 * rounds]
+}
+
+/// Sends a workload to two processes that share a store.
+fn spawn_writers(
+    workload: &Arc<Workload>,
+    processes: &[Process],
+    seed: u64,
+) -> Vec<JoinHandle<()>> {
+    let writer = |i: u64| {
+        let workload = Arc::clone(workload);
+        let address = processes[i as usize % processes.len()].address;
+        tokio::spawn(async move { workload.send_all(Dice::new(seed, i), || address).await })
+    };
+    (0..6).map(writer).collect()
+}
+
+/// The row of a workload that was sent to its end.
+async fn finished(
+    workload: &Workload,
+    writers: Vec<JoinHandle<()>>,
+    (url, topology): (&str, Topology),
+    faults: u64,
+) -> Row {
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let acknowledged = workload.acknowledged();
+    let balance = balance(&store(url, topology), &acknowledged).await;
+    Row {
+        faults,
+        requests: workload.requests(),
+        acknowledged: acknowledged.iter().sum(),
+        lost: balance.lost,
+        doubled: balance.doubled,
+        recovery: workload.slowest_recovery(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_is_slow_silent_or_cut_loses_nothing() {
+    let seed = seed("network");
+    let mut dice = Dice::new(seed, 1_000);
+    let redis = RedisServer::start();
+    let network = Proxy::start(redis.port());
+    let processes: Vec<Process> =
+        (0..2).map(|_| Process::start(&network.url(), &IMPATIENT)).collect();
+    let workload = Arc::new(Workload::new(&lens(rounds())));
+    let writers = spawn_writers(&workload, &processes, seed);
+    let mut kinds = BTreeSet::new();
+    let mut faults = 0;
+    while workload.is_unfinished() {
+        sleep(Duration::from_millis(dice.roll(5..40))).await;
+        let kind = dice.roll(0..8);
+        match kind {
+            0..3 => network.delay(Duration::from_millis([1, 5, 50][kind as usize])),
+            3 => network.stall(),
+            4 => network.refuse(),
+            5 => network.cut(),
+            _ => network.cut_mid_reply(dice.roll(1..5_000) as usize),
+        }
+        kinds.insert(kind);
+        faults += 1;
+        sleep(Duration::from_millis(dice.roll(5..60))).await;
+        network.heal();
+        workload.fault();
+        // Faults that follow each other without a pause would say nothing of recovery.
+        wait_for("it recovers", async || {
+            (workload.has_recovered() || !workload.is_unfinished()).then_some(())
+        })
+        .await;
+    }
+    let row = finished(&workload, writers, (&redis.url(), Topology::Single), faults).await;
+    assert!(kinds.len() > 3 && network.n_cut() > 0, "{kinds:?} show little");
+    row.tell("network to Redis");
+}
+
+/// Sends a batch of `n` samples of a series from `first` on.
+async fn send(process: &Process, series: usize, range: std::ops::Range<u64>) -> Answer {
+    let samples: Vec<Value> = range.map(|i| sample(series, i)).collect();
+    Client::default().ingest(process.address, &json!(samples).to_string()).await.unwrap()
+}
+
+async fn metric_of(process: &Process, name: &str) -> f64 {
+    let text = Client::default().get(process.address, "/metrics").await.unwrap();
+    let text = text.body.as_str().unwrap().to_owned();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.trim().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_circuit_opens_says_so_and_closes_by_itself() {
+    let redis = RedisServer::start();
+    let network = Proxy::start(redis.port());
+    // Long enough for the test to look at it while it is open.
+    let vars = [
+        ("REDIS_RESPONSE_TIMEOUT_MS", "200"),
+        ("REDIS_CIRCUIT_FAILURES", "3"),
+        ("REDIS_CIRCUIT_PAUSE_MS", "2000"),
+    ];
+    let process = Process::start(&network.url(), &vars);
+    assert_eq!(send(&process, 0, 0..10).await.status, 200);
+    assert_eq!(metric_of(&process, "store_circuits_open ").await, 0.0);
+    network.stall();
+    let mut refused = 0;
+    while !send(&process, 0, 10..20).await.body.to_string().contains("left alone") {
+        refused += 1;
+    }
+    assert!((1..=3).contains(&refused), "{refused} before it opened");
+    assert_eq!(metric_of(&process, "store_circuits_open ").await, 1.0);
+    assert_eq!(metric_of(&process, "store_up ").await, 0.0);
+    let ready = Client::default().get(process.address, "/readyz").await.unwrap();
+    assert_eq!(ready.status, 503);
+    assert!(ready.body["detail"].as_str().unwrap().contains("left alone"), "{}", ready.body);
+    network.heal();
+    let again = wait_for("it closes", async || {
+        Some(send(&process, 0, 10..20).await).filter(|it| it.status == 200)
+    })
+    .await;
+    assert_eq!(again.body["rejected"], json!([]));
+    assert_eq!(metric_of(&process, "store_circuits_open ").await, 0.0);
+    let ready = Client::default().get(process.address, "/readyz").await.unwrap();
+    assert_eq!((ready.status, &ready.body["circuits_open"]), (200, &json!(0)));
+    assert_eq!(balance(&store(&redis.url(), Topology::Single), &[20]).await, Balance::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_starts_again_empty_relearns_and_says_so() {
+    let mut redis = RedisServer::start();
+    let process = Process::start(&redis.url(), &IMPATIENT);
+    let answer = send(&process, 0, 0..80).await;
+    assert_eq!(answer.body["verdicts"][79]["verdict"], "normal");
+    redis.start_again();
+    let answer = wait_for("Redis is found again", async || {
+        Some(send(&process, 0, 80..160).await).filter(|it| it.status == 200)
+    })
+    .await;
+    assert_eq!(answer.body["accepted"], 80);
+    let said = |i: usize| &answer.body["verdicts"][i];
+    assert_eq!(
+        (&said(0)["verdict"], &said(0)["learning"]["ready"]),
+        (&json!("learning"), &json!(false))
+    );
+    assert_eq!(said(79)["verdict"], "normal");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scripts_that_are_forgotten_are_sent_again() {
+    let seed = seed("script flush");
+    let redis = RedisServer::start();
+    let processes: Vec<Process> =
+        (0..2).map(|_| Process::start(&redis.url(), &IMPATIENT)).collect();
+    let workload = Arc::new(Workload::new(&lens(rounds())));
+    let writers = spawn_writers(&workload, &processes, seed);
+    let mut faults = 0;
+    while workload.is_unfinished() {
+        assert_eq!(redis.cli(&["SCRIPT", "FLUSH"]), "OK");
+        faults += 1;
+        workload.fault();
+        sleep(Duration::from_millis(10)).await;
+    }
+    let row = finished(&workload, writers, (&redis.url(), Topology::Single), faults).await;
+    // A script that is not known is a matter between client and server.
+    assert_eq!(row.requests, workload.batches(), "requests were repeated");
+    row.tell("SCRIPT FLUSH");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_without_memory_is_told_by_503_and_nothing_is_half_written() {
+    let redis = RedisServer::start_with(&["--maxmemory-policy", "noeviction"]);
+    let process = Process::start(&redis.url(), &IMPATIENT);
+    assert_eq!(send(&process, 0, 0..60).await.status, 200);
+    redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    for (series, range) in [(0, 60..80), (1, 0..20)] {
+        let n = range.end - range.start;
+        let answer = send(&process, series, range).await;
+        assert_eq!((answer.status, answer.says_when), (503, true), "{answer:?}");
+        let rejected = answer.body["rejected"].as_array().unwrap();
+        assert_eq!(rejected.len() as u64, n);
+        assert!(rejected.iter().all(|it| it["code"] == "store_unavailable"), "{answer:?}");
+    }
+    assert_eq!(balance(&store(&redis.url(), Topology::Single), &[60]).await, Balance::default());
+    redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    assert_eq!(send(&process, 0, 60..80).await.body["accepted"], 20);
+    assert_eq!(send(&process, 1, 0..20).await.body["accepted"], 20);
+    let held = balance(&store(&redis.url(), Topology::Single), &[80, 20]).await;
+    Row {
+        faults: 1,
+        requests: 5,
+        acknowledged: 100,
+        lost: held.lost,
+        doubled: held.doubled,
+        ..Row::default()
+    }
+    .tell("Redis without memory");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_failover_the_new_master_is_found_through_the_same_address() {
+    let old = RedisServer::start();
+    let new = RedisServer::start_with(&["--replicaof", "127.0.0.1", &old.port().to_string()]);
+    let in_step =
+        async || new.cli(&["INFO", "replication"]).contains("master_link_status:up").then_some(());
+    wait_for("the replica is in step", in_step).await;
+    let network = Proxy::start(old.port());
+    let process = Process::start(&network.url(), &[]);
+    assert_eq!(send(&process, 0, 0..60).await.status, 200);
+    let offset = |server: &RedisServer, name: &str| {
+        let info = server.cli(&["INFO", "replication"]);
+        info.lines().find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned())).unwrap()
+    };
+    wait_for("the replica has all", async || {
+        let of_master = offset(&old, "master_repl_offset:");
+        (of_master == offset(&new, "slave_repl_offset:")).then_some(())
+    })
+    .await;
+    new.cli(&["REPLICAOF", "NO", "ONE"]);
+    old.cli(&["REPLICAOF", "127.0.0.1", &new.port().to_string()]);
+    // The open connection still leads to the old master, which takes no writes any more.
+    network.lead_to(new.port());
+    let answer = send(&process, 0, 60..80).await;
+    assert_eq!((answer.status, &answer.body["accepted"]), (200, &json!(20)), "{answer:?}");
+    let held = balance(&store(&new.url(), Topology::Single), &[80]).await;
+    Row {
+        faults: 1,
+        requests: 2,
+        acknowledged: 80,
+        lost: held.lost,
+        doubled: held.doubled,
+        ..Row::default()
+    }
+    .tell("failover, READONLY");
+}
+
+/// The slot of a series, as `CLUSTER KEYSLOT` says it.
+fn slot(cluster: &mut RedisCluster, series: usize) -> String {
+    let tag = format!("{{{}}}", key(series).shard(SHARDS_DEFAULT));
+    cluster.nodes()[0].cli(&["CLUSTER", "KEYSLOT", &tag])
+}
+
+fn id(cluster: &mut RedisCluster, node: usize) -> String {
+    cluster.nodes()[node].cli(&["CLUSTER", "MYID"])
+}
+
+/// The node that has a slot now.
+fn owner(cluster: &mut RedisCluster, slot: &str) -> usize {
+    let slot: u64 = slot.parse().unwrap();
+    let is_owner = |text: &str| {
+        let own = text.lines().find(|line| line.contains("myself")).unwrap().to_owned();
+        own.split(' ').skip(8).filter(|it| !it.starts_with('[')).any(|range| {
+            let (from, to) = range.split_once('-').unwrap_or((range, range));
+            (from.parse().unwrap()..=to.parse().unwrap()).contains(&slot)
+        })
+    };
+    (0..3).find(|node| is_owner(&cluster.nodes()[*node].cli(&["CLUSTER", "NODES"]))).unwrap()
+}
+
+/// Moves a slot to the next node, key by key, as a resharding does.
+async fn migrate(cluster: &mut RedisCluster, slot: &str) {
+    let from = owner(cluster, slot);
+    let to = (from + 1) % 3;
+    let (from_id, to_id) = (id(cluster, from), id(cluster, to));
+    let to_port = cluster.nodes()[to].port().to_string();
+    cluster.nodes()[to].cli(&["CLUSTER", "SETSLOT", slot, "IMPORTING", &from_id]);
+    cluster.nodes()[from].cli(&["CLUSTER", "SETSLOT", slot, "MIGRATING", &to_id]);
+    loop {
+        let keys = cluster.nodes()[from].cli(&["CLUSTER", "GETKEYSINSLOT", slot, "1"]);
+        let Some(key) = keys.lines().next().filter(|key| !key.is_empty()) else { break };
+        let moved = ["MIGRATE", "127.0.0.1", &to_port, key, "0", "5000"];
+        cluster.nodes()[from].cli(&moved);
+        // Writers meet the slot in halves, and are sent to and fro.
+        sleep(Duration::from_millis(5)).await;
+    }
+    for node in [to, from, (to + 1) % 3] {
+        cluster.nodes()[node].cli(&["CLUSTER", "SETSLOT", slot, "NODE", &to_id]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slots_of_a_cluster_move_under_its_writers() {
+    let seed = seed("slots");
+    let mut cluster = RedisCluster::start();
+    let url = cluster.url();
+    let vars = [("REDIS_TOPOLOGY", "cluster")];
+    let processes: Vec<Process> = (0..2).map(|_| Process::start(&url, &vars)).collect();
+    let workload = Arc::new(Workload::new(&lens(rounds())));
+    let writers = spawn_writers(&workload, &processes, seed);
+    let mut faults = 0;
+    while workload.is_unfinished() {
+        let slot = slot(&mut cluster, 2 + faults as usize % 3);
+        workload.fault();
+        migrate(&mut cluster, &slot).await;
+        faults += 1;
+    }
+    let row = finished(&workload, writers, (&url, Topology::Cluster), faults).await;
+    row.tell("cluster slots moved");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_over_a_cluster_without_one_node_names_what_to_send_again() {
+    const N: usize = 64;
+    let mut cluster = RedisCluster::start();
+    for node in cluster.nodes() {
+        // The slots that remain are served, as with a cluster that has replicas and fails over.
+        node.cli(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
+    }
+    let vars = [("REDIS_TOPOLOGY", "cluster"), ("REDIS_RESPONSE_TIMEOUT_MS", "500")];
+    let process = Process::start(&cluster.url(), &vars);
+    let body =
+        |i: u64| json!((0..N).map(|series| sample(series, i)).collect::<Vec<_>>()).to_string();
+    let mut client = Client::default();
+    assert_eq!(client.ingest(process.address, &body(0)).await.unwrap().status, 200);
+
+    let of_others = |cluster: &mut RedisCluster| {
+        let is_other = |series: &usize| {
+            let slot = slot(cluster, *series);
+            owner(cluster, &slot) != 2
+        };
+        (0..N).filter(is_other).map(metric).collect::<BTreeSet<String>>()
+    };
+    let unharmed = of_others(&mut cluster);
+    cluster.nodes()[2].stop();
+    let answer = client.ingest(process.address, &body(1)).await.unwrap();
+    assert_eq!((answer.status, answer.says_when), (503, true), "{answer:?}");
+    let rejected = answer.body["rejected"].as_array().unwrap();
+    assert!(rejected.iter().all(|it| it["code"] == "store_unavailable"));
+    let named: BTreeSet<&str> = rejected.iter().map(|it| it["metric"].as_str().unwrap()).collect();
+    let accepted: BTreeSet<&str> = answer.body["verdicts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["metric"].as_str().unwrap())
+        .collect();
+    let all: BTreeSet<String> = (0..N).map(metric).collect();
+    assert_eq!(named.union(&accepted).map(|it| (*it).to_owned()).collect::<BTreeSet<_>>(), all);
+    assert!(named.is_disjoint(&accepted) && !named.is_empty());
+    // What the other nodes have is taken all the same.
+    assert_eq!(accepted.iter().map(|it| (*it).to_owned()).collect::<BTreeSet<_>>(), unharmed);
+    let n_accepted = accepted.len();
+
+    // The node comes back empty, with its slots: its series are new, the others are duplicates.
+    cluster.nodes()[2].start_again();
+    let again = wait_for("the whole is taken", async || {
+        client.ingest(process.address, &body(1)).await.ok().filter(|it| it.status == 200)
+    })
+    .await;
+    let sum = ["accepted", "duplicates"].map(|it| again.body[it].as_u64().unwrap() as usize);
+    assert_eq!(sum[0] + sum[1], N);
+    assert!(sum[1] >= n_accepted, "{sum:?}: accepted before are {n_accepted}");
+    let store = store(&cluster.url(), Topology::Cluster);
+    for series in 0..N {
+        let state = store::SeriesStore::read(&store, &key(series)).await.unwrap().unwrap();
+        let at_us = crate::workload::at_ms(1) * 1_000;
+        let n = state.window.iter().filter(|it| it.sample.at_us() == at_us).count();
+        assert_eq!((n, state.inbox.len()), (1, 0), "series {series}");
+    }
+}

@@ -1,0 +1,273 @@
+//! A store against a model that a reader can take in at once: random interleavings of writers that append, commit, die
+//! and send again.
+//!
+//! The model knows what was accepted, what of it is judged, and what the last commit said of floor and version. After
+//! every step the whole state of the store must follow from it.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use detector::{Deployed, Detector, Judge, Memory, Series};
+use proptest::prelude::*;
+use store::testbed::RedisServer;
+use store::{
+    CircuitOptions, Class, Commit, Committed, Embedded, NewSample, Redis, RedisOptions, SeriesKey,
+    SeriesStore, State, Tenant, Topology, totals,
+};
+use tokio::runtime::Runtime;
+
+const DEPLOYED: Deployed = Deployed { detector: Detector::ALL[1], generation: 1 };
+
+/// Samples that a window keeps at least, if there are so many.
+const KEPT_MIN: usize = 128;
+
+const N_WRITERS: usize = 3;
+
+/// What a writer does next.
+#[derive(Debug, Clone)]
+enum Step {
+    /// Appends samples, and holds the state that it is answered.
+    Append { writer: usize, samples: Vec<(i64, u8)> },
+    /// Appends its last samples again.
+    Replay { writer: usize },
+    /// Asks with the version that it knows; what it held it has no more.
+    AskKnown { writer: usize },
+    /// Judges what it holds, and commits.
+    Commit { writer: usize },
+    /// Dies, with all that it holds.
+    Die { writer: usize },
+}
+
+fn samples() -> impl Strategy<Value = Vec<(i64, u8)>> {
+    // Few values differ from the usual one of their time, so that some are conflicts.
+    let value = prop_oneof![12 => Just(0), 1 => Just(1)];
+    (0..400_i64, 1..4_i64, prop::collection::vec(value, 1..60)).prop_map(
+        |(from, stride, values)| {
+            (0..).zip(values).map(|(i, value)| (from + i * stride, value)).collect()
+        },
+    )
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let writer = || 0..N_WRITERS;
+    prop_oneof![
+        5 => (writer(), samples()).prop_map(|(writer, samples)| Step::Append { writer, samples }),
+        2 => writer().prop_map(|writer| Step::Replay { writer }),
+        1 => writer().prop_map(|writer| Step::AskKnown { writer }),
+        6 => writer().prop_map(|writer| Step::Commit { writer }),
+        1 => writer().prop_map(|writer| Step::Die { writer }),
+    ]
+}
+
+fn new_sample((i, value): (i64, u8)) -> NewSample {
+    let usual = if i % 29 == 28 { 900.0 } else { 100.0 + (i % 7) as f64 };
+    NewSample { at_us: Some(i * 1_000_000), value: usual + f64::from(value) }
+}
+
+/// What a store must be.
+#[derive(Debug, Default)]
+struct Model {
+    waiting: BTreeMap<i64, f64>,
+    judged: BTreeMap<i64, f64>,
+    anomalies: BTreeSet<i64>,
+    floor_us: Option<i64>,
+    version: i64,
+}
+
+impl Model {
+    /// Classes as the store must tell them; a duplicate says whether it is judged.
+    fn append(&mut self, samples: &[NewSample]) -> Vec<(&'static str, bool)> {
+        let class = |sample: &NewSample| {
+            let at_us = sample.at_us.unwrap();
+            if self.floor_us.is_some_and(|floor_us| at_us <= floor_us) {
+                return ("too_old", false);
+            }
+            let judged = self.judged.get(&at_us);
+            match judged.or_else(|| self.waiting.get(&at_us)) {
+                Some(stored) if *stored == sample.value => ("duplicate", judged.is_some()),
+                Some(_) => ("conflict", false),
+                None => {
+                    self.waiting.insert(at_us, sample.value);
+                    ("fresh", false)
+                }
+            }
+        };
+        samples.iter().map(class).collect()
+    }
+
+    /// Whether a commit must succeed; if so, what it changes.
+    fn commit(&mut self, commit: &Commit) -> bool {
+        if commit.version != self.version {
+            return false;
+        }
+        for judgement in &commit.judgements {
+            let (at_us, value) = (judgement.sample.at_us(), judgement.sample.value());
+            assert_eq!(self.waiting.remove(&at_us), Some(value), "judged, and never accepted");
+            assert_eq!(self.judged.insert(at_us, value), None, "judged twice");
+            if judgement.verdict.is_anomaly() {
+                self.anomalies.insert(at_us);
+            }
+        }
+        self.floor_us = commit.floor_us;
+        true
+    }
+
+    fn window(&self) -> BTreeMap<i64, f64> {
+        let is_kept = |at_us: &i64| self.floor_us.is_none_or(|floor_us| *at_us > floor_us);
+        self.judged.iter().filter(|(at_us, _)| is_kept(at_us)).map(|(at, it)| (*at, *it)).collect()
+    }
+}
+
+fn told(class: &Class) -> (&'static str, bool) {
+    match class {
+        Class::Fresh { .. } => ("fresh", false),
+        Class::Duplicate { judgement, .. } => ("duplicate", judgement.is_some()),
+        Class::Conflict { .. } => ("conflict", false),
+        other => {
+            assert_eq!(*other, Class::TooOld);
+            ("too_old", false)
+        }
+    }
+}
+
+fn commit_of(state: &State) -> Commit {
+    let mut judge =
+        Judge::restore(DEPLOYED, state.memory.as_deref(), state.window.clone()).unwrap();
+    let judgements = state.inbox.iter().map(|sample| judge.judge(*sample)).collect();
+    let memory = judge.memory();
+    Commit {
+        version: state.version,
+        revision: state.revision(),
+        memory: memory.encode(),
+        cursor_us: memory.cursor_us.unwrap(),
+        floor_us: memory.floor_us,
+        judgements,
+    }
+}
+
+#[derive(Debug, Default)]
+struct Writer {
+    sent: Vec<NewSample>,
+    held: Option<State>,
+    known_version: i64,
+}
+
+fn key() -> SeriesKey {
+    SeriesKey::new(Tenant::default(), Series::new("model", "m", BTreeMap::new()).unwrap())
+}
+
+async fn append(store: &dyn SeriesStore, model: &mut Model, writer: &mut Writer) {
+    let appended = store.append(&key(), &writer.sent, 0).await.unwrap();
+    let classes: Vec<_> = appended.classes.iter().map(told).collect();
+    assert_eq!(classes, model.append(&writer.sent));
+    assert_eq!(appended.state.is_some(), !model.waiting.is_empty());
+    writer.held = appended.state;
+}
+
+async fn commit(store: &dyn SeriesStore, model: &mut Model, writer: &mut Writer) {
+    let Some(held) = writer.held.take().filter(|held| !held.inbox.is_empty()) else { return };
+    let commit = commit_of(&held);
+    match (store.commit(&key(), &commit).await.unwrap(), model.commit(&commit)) {
+        (Committed::Done { version }, true) => {
+            assert!(version > model.version);
+            model.version = version;
+            writer.known_version = version;
+        }
+        (Committed::Conflict(now), false) => writer.held = Some(now),
+        (committed, is_wanted) => panic!("{committed:?}, wanted {is_wanted}"),
+    }
+}
+
+async fn run(store: &dyn SeriesStore, steps: &[Step]) {
+    let mut model = Model::default();
+    let mut writers: [Writer; N_WRITERS] = Default::default();
+    for step in steps {
+        match step {
+            Step::Append { writer, samples } => {
+                writers[*writer].sent = samples.iter().copied().map(new_sample).collect();
+                append(store, &mut model, &mut writers[*writer]).await;
+            }
+            Step::Replay { writer } => append(store, &mut model, &mut writers[*writer]).await,
+            Step::AskKnown { writer } => {
+                let known_version = writers[*writer].known_version;
+                let appended = store.append(&key(), &[], known_version).await.unwrap();
+                let is_known = known_version != 0 && known_version == model.version;
+                let told = appended.state.map(|state| state.is_known);
+                assert_eq!(told, (!model.waiting.is_empty()).then_some(is_known));
+            }
+            Step::Commit { writer } => commit(store, &mut model, &mut writers[*writer]).await,
+            Step::Die { writer } => writers[*writer] = Writer::default(),
+        }
+        check(store, &model).await;
+    }
+    // Whoever comes last judges what the others left.
+    let mut last = Writer::default();
+    while !model.waiting.is_empty() {
+        append(store, &mut model, &mut last).await;
+        commit(store, &mut model, &mut last).await;
+    }
+    check(store, &model).await;
+}
+
+/// The whole of the store is what the model says.
+async fn check(store: &dyn SeriesStore, model: &Model) {
+    let state = store.read(&key()).await.unwrap().unwrap_or_default();
+    assert_eq!(state.version, model.version);
+    let inbox: BTreeMap<i64, f64> =
+        state.inbox.iter().map(|sample| (sample.at_us(), sample.value())).collect();
+    assert_eq!(inbox, model.waiting);
+    let window: BTreeMap<i64, f64> =
+        state.window.iter().map(|it| (it.sample.at_us(), it.sample.value())).collect();
+    assert_eq!(window, model.window());
+    assert!(window.len() >= KEPT_MIN.min(model.judged.len()), "{} are kept", window.len());
+
+    let memory = state.memory.as_deref().and_then(Memory::decode);
+    let counters = memory.map(|memory| memory.counters).unwrap_or_default();
+    assert_eq!(counters.judged, model.judged.len() as u64);
+    assert_eq!(counters.anomalies, model.anomalies.len() as u64);
+    let anomalies = store.anomalies(&key(), 0, 1_000).await.unwrap();
+    let anomalies: Vec<i64> = anomalies.iter().rev().map(|it| it.sample.at_us()).collect();
+    assert!(anomalies.iter().eq(&model.anomalies), "{anomalies:?}, not {:?}", model.anomalies);
+    assert_eq!(store.pending(10).await.unwrap().is_empty(), model.waiting.is_empty());
+
+    let totals = store.totals().await.unwrap();
+    let count = |start: &str| -> u64 {
+        totals.iter().filter(|(name, _)| name.starts_with(start)).map(|(_, n)| n).sum()
+    };
+    let n_accepted = (model.waiting.len() + model.judged.len()) as u64;
+    assert_eq!(count(&format!("{} accepted", totals::SAMPLES)), n_accepted);
+    assert_eq!(count(totals::ANOMALIES), model.anomalies.len() as u64);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_embedded_store_is_what_the_model_says(steps in prop::collection::vec(step(), 1..60)) {
+        let store = Embedded::new(|| 1_700_000_000_000_000);
+        Runtime::new().unwrap().block_on(run(&store, &steps));
+    }
+}
+
+#[test]
+fn redis_is_what_the_model_says() {
+    let server = RedisServer::start();
+    let runtime = Runtime::new().unwrap();
+    let timeout = Duration::from_secs(5);
+    let store = Redis::new(&RedisOptions {
+        url: server.url(),
+        topology: Topology::Single,
+        connect_timeout: timeout,
+        response_timeout: timeout,
+        n_shards: 4,
+        circuit: CircuitOptions::default(),
+    })
+    .unwrap();
+    let config = ProptestConfig { cases: 32, ..ProptestConfig::default() };
+    proptest!(config, |(steps in prop::collection::vec(step(), 1..40))| {
+        assert_eq!(server.cli(&["FLUSHALL"]), "OK");
+        runtime.block_on(run(&store, &steps));
+    });
+}
