@@ -223,13 +223,16 @@ fn scored_scores(plan: &Plan<'_>, judged: &[Judged]) -> Vec<f64> {
 }
 
 fn nab_score(plan: &Plan<'_>, judged: &[Judged]) -> Option<NabScore> {
-    (plan.rule == Rule::Nab).then(|| board(plan, judged).score())
+    // Every other file: neighbors are of one kind.
+    let half = |odd| board(plan, judged, |i| i % 2 == odd);
+    (plan.rule == Rule::Nab).then(|| board(plan, judged, |_| true).score([half(0), half(1)]))
 }
 
-/// Every scored row of a benchmark.
-fn board(plan: &Plan<'_>, judged: &[Judged]) -> nab::Board {
+/// Every scored row of the files of a benchmark that `is_in` wants by their number.
+fn board(plan: &Plan<'_>, judged: &[Judged], is_in: impl Fn(usize) -> bool) -> nab::Board {
     let mut board = nab::Board::default();
-    for (labeled, series) in plan.series.iter().zip(judged) {
+    let files = plan.series.iter().zip(judged).enumerate();
+    for (_, (labeled, series)) in files.filter(|(i, _)| is_in(*i)) {
         board.add(
             labeled,
             series

@@ -256,6 +256,8 @@ pub struct FirstDay {
 pub struct NabScore {
     /// At the threshold that is best for each profile, one threshold for all files.
     pub optimized: NabProfiles,
+    /// Each half of the files at the threshold that is best for the other half.
+    pub two_fold: NabProfiles,
     /// At the detector's own threshold.
     pub shipped: NabProfiles,
     /// The thresholds of `optimized`.

@@ -76,7 +76,7 @@ fn published_detectors_get_their_published_points() {
             );
         }
         // The publisher searched thresholds in steps, so an exact search finds at least as much.
-        let best = board.score().optimized.standard;
+        let best = board.score(Default::default()).optimized.standard;
         assert!(best > points[0] - TOLERANCE, "{detector}: {best}");
     }
 }

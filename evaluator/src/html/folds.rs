@@ -65,8 +65,11 @@ const FIRST_DAY: [Column; 8] = [
 ];
 
 /// Points of the Numenta benchmark: standard / low FP / low FN.
-const NAB: [Column; 3] = [
+const NAB: [Column; 4] = [
     ("Optimized threshold", |row| row.nab.map_or(DASH.to_owned(), |nab| profiles(nab.optimized))),
+    ("Threshold of the other half", |row| {
+        row.nab.map_or(DASH.to_owned(), |nab| profiles(nab.two_fold))
+    }),
     ("Shipped threshold", |row| row.nab.map_or(DASH.to_owned(), |nab| profiles(nab.shipped))),
     ("Optimized thresholds", |row| row.nab.map_or(DASH.to_owned(), |nab| profiles(nab.thresholds))),
 ];

@@ -27,7 +27,7 @@ pub fn sweep(
     judged: &[Judged],
     multipliers: &[f64],
 ) -> Sweep {
-    let board = (plan.rule == Rule::Nab).then(|| board(plan, judged));
+    let board = (plan.rule == Rule::Nab).then(|| board(plan, judged, |_| true));
     let halves = (plan.rule == Rule::Kpi).then(|| with_scores(plan, judged));
     let mut multipliers = multipliers.to_vec();
     multipliers.sort_by(f64::total_cmp);

@@ -26,7 +26,7 @@ pub(super) fn render(record: &Record) -> Result<String, csv::Error> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-const COLUMNS: [Column; 48] = [
+const COLUMNS: [Column; 49] = [
     ("scenario", |row| row.scenario.clone()),
     ("detector", |row| row.detector.clone()),
     ("threshold", |row| row.threshold.to_string()),
@@ -66,6 +66,7 @@ const COLUMNS: [Column; 48] = [
     ("nab_standard", |row| text(row.nab.map(|nab| nab.optimized.standard))),
     ("nab_reward_low_fp_rate", |row| text(row.nab.map(|nab| nab.optimized.reward_low_fp_rate))),
     ("nab_reward_low_fn_rate", |row| text(row.nab.map(|nab| nab.optimized.reward_low_fn_rate))),
+    ("nab_standard_two_fold", |row| text(row.nab.map(|nab| nab.two_fold.standard))),
     ("nab_standard_shipped", |row| text(row.nab.map(|nab| nab.shipped.standard))),
     ("kpi_f1_one_threshold", |row| text(row.kpi.map(|kpi| kpi.f1_one_threshold))),
     ("kpi_f1_threshold_per_series", |row| text(row.kpi.map(|kpi| kpi.f1_threshold_per_series))),

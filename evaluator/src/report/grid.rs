@@ -238,6 +238,9 @@ fn nab(record: &Record) -> Option<Grid> {
         "low FP",
         "low FN",
         "best threshold",
+        "standard two-fold",
+        "low FP",
+        "low FN",
         "standard as shipped",
         "low FP",
         "low FN",
@@ -249,9 +252,10 @@ fn nab(record: &Record) -> Option<Grid> {
         grid("Numenta benchmark: 0 silent, 100 perfect", &columns, &scored, |row| {
             let Some(nab) = row.nab else { return Vec::new() };
             let best = points(nab.optimized).map(|points| format!("{points:.2}"));
+            let two_fold = points(nab.two_fold).map(|points| format!("{points:.2}"));
             let shipped = points(nab.shipped).map(|points| format!("{points:.2}"));
             let threshold = format!("{:.4}", nab.thresholds.standard);
-            best.into_iter().chain([threshold]).chain(shipped).collect()
+            best.into_iter().chain([threshold]).chain(two_fold).chain(shipped).collect()
         })
     })
 }

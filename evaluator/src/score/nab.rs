@@ -63,15 +63,21 @@ impl Board {
         }
     }
 
-    /// All three profiles, at the best thresholds and with the alarms as they were raised.
-    pub fn score(mut self) -> NabScore {
-        self.rows.sort_by(|a, b| b.0.total_cmp(&a.0));
+    /// All three profiles: at the best thresholds, at those that are best for the other half of the files, and with
+    /// the alarms as they were raised.
+    pub fn score(mut self, halves: [Self; 2]) -> NabScore {
+        self.sort();
         let best = PROFILES.map(|profile| self.best(profile));
         NabScore {
+            two_fold: profiles(two_fold(halves)),
             optimized: profiles(best.map(|(points, _)| points)),
             thresholds: profiles(best.map(|(_, threshold)| threshold)),
             shipped: profiles(PROFILES.map(|profile| self.points(profile, |_, alarm| alarm))),
         }
+    }
+
+    fn sort(&mut self) {
+        self.rows.sort_by(|a, b| b.0.total_cmp(&a.0));
     }
 
     /// The points when every row with a score of at least the threshold is an alarm.
@@ -110,6 +116,18 @@ impl Board {
         }
         best
     }
+}
+
+/// The points of all windows, each half's at the threshold that is best for the other.
+fn two_fold(mut halves: [Board; 2]) -> [f64; 3] {
+    halves.iter_mut().for_each(Board::sort);
+    let [a, b] = halves;
+    let n_windows = (a.n_windows + b.n_windows).max(1) as f64;
+    PROFILES.map(|profile| {
+        let of_a = a.points_at(profile, b.best(profile).1) * a.n_windows as f64;
+        let of_b = b.points_at(profile, a.best(profile).1) * b.n_windows as f64;
+        (of_a + of_b) / n_windows
+    })
 }
 
 /// Points while alarms are added, in any order.
@@ -214,7 +232,7 @@ mod tests {
     }
 
     fn standard(scored: &[(usize, f64)]) -> f64 {
-        board(scored).score().shipped.standard
+        board(scored).score(Default::default()).shipped.standard
     }
 
     #[test]
@@ -271,6 +289,6 @@ mod tests {
 
     #[test]
     fn without_windows_nothing_is_earned() {
-        assert_eq!(Board::default().score().optimized.standard, 0.0);
+        assert_eq!(Board::default().score(Default::default()).optimized.standard, 0.0);
     }
 }
