@@ -6,6 +6,9 @@
 /// Largest magnitude that is read: no memory holds more, and its square is still finite.
 const MAGNITUDE_MAX: f64 = 1e40;
 
+/// Largest magnitude of a single that is read: a thousand times that of a sample, and its square is still finite.
+const SINGLE_MAX: f32 = 1e18;
+
 /// Largest count that is read: one a microsecond for 285 years.
 const COUNT_MAX: u64 = 1 << 53;
 
@@ -107,9 +110,15 @@ impl<'a> Reader<'a> {
         self.finite().filter(|value| *value >= 0.0)
     }
 
-    /// A finite single.
+    /// A single that can be squared.
     pub(crate) fn finite_f32(&mut self) -> Option<f32> {
-        self.array().map(f32::from_le_bytes).filter(|value| value.is_finite())
+        self.array().map(f32::from_le_bytes).filter(|value| value.abs() <= SINGLE_MAX)
+    }
+
+    /// The square of such a single, or a mean of squares.
+    pub(crate) fn square_f32(&mut self) -> Option<f32> {
+        let is_square = |value: &f32| (0.0..=SINGLE_MAX * SINGLE_MAX).contains(value);
+        self.array().map(f32::from_le_bytes).filter(is_square)
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -367,7 +367,7 @@ impl NoveltyState {
         };
         for bucket in &mut state.buckets {
             bucket.mean = from.finite_f32().filter(|mean| is_known_size(*mean))?;
-            bucket.var = from.finite_f32().filter(|var| *var >= 0.0)?;
+            bucket.var = from.square_f32()?;
             bucket.visits = from.u8()?;
         }
         for net in state.nets.iter_mut() {

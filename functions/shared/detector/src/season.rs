@@ -337,7 +337,7 @@ impl Table {
         let mut table = Self::default();
         for bucket in table.buckets.iter_mut() {
             bucket.mean = from.finite_f32()?;
-            bucket.var = from.finite_f32().filter(|var| *var >= 0.0)?;
+            bucket.var = from.square_f32()?;
             bucket.visits = from.u8()?;
         }
         for weekday in &mut table.weekdays {

@@ -155,7 +155,7 @@ impl SeasonalState {
         };
         for bucket in state.buckets.iter_mut() {
             bucket.mean = from.finite_f32()?;
-            bucket.var = from.finite_f32().filter(|var| *var >= 0.0)?;
+            bucket.var = from.square_f32()?;
             bucket.visits = from.u8()?;
         }
         Some(state)
