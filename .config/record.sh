@@ -8,16 +8,18 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --quiet --release --package evaluator
 export PATH=$PWD/target/release:$PATH
-records=$PWD/evaluator/records
+records=evaluator/records
 
 evaluator run --untimed --no-charts --json "$records/synthetic.json" --csv "$records/synthetic.csv" \
   --markdown "$records/synthetic.md"
 evaluator run mixed quiet --untimed --splice README.md synthetic
 
 [[ -n ${DATA:-} ]] || exit 0
+# Commands are told as they were given, so a folder of links gives every path a name that is nobody's machine's.
 here=$(mktemp --directory)
 trap 'rm -rf "$here"' EXIT
 ln -s "$DATA" "$here/data"
+ln -s "$PWD/evaluator" "$here/evaluator"
 [[ -z ${SCORES:-} ]] || ln -s "$SCORES" "$here/scores"
 # The commit is told by the repository, wherever the names in the commands lead.
 export GIT_DIR=$PWD/.git GIT_WORK_TREE=$PWD
