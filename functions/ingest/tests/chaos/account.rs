@@ -8,8 +8,10 @@ use store::{
     ANOMALIES_KEPT_MAX, CircuitOptions, Redis, RedisOptions, SHARDS_DEFAULT, SeriesKey,
     SeriesStore, Tenant, Topology, totals,
 };
+use tokio::task::JoinHandle;
 
-use crate::workload::{metric, number_at, value};
+use crate::report::Row;
+use crate::workload::{Workload, metric, number_at, value};
 
 /// What differs between store and model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -30,6 +32,28 @@ pub(crate) fn store(url: &str, topology: Topology) -> Redis {
         circuit: CircuitOptions::default(),
     };
     Redis::new(&options).unwrap()
+}
+
+/// The row of a workload that was sent to its end.
+pub(crate) async fn finished(
+    workload: &Workload,
+    writers: Vec<JoinHandle<()>>,
+    (url, topology): (&str, Topology),
+    faults: u64,
+) -> Row {
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let acknowledged = workload.acknowledged();
+    let balance = balance(&store(url, topology), &acknowledged).await;
+    Row {
+        faults,
+        requests: workload.requests(),
+        acknowledged: acknowledged.iter().sum(),
+        lost: balance.lost,
+        doubled: balance.doubled,
+        recovery: workload.slowest_recovery(),
+    }
 }
 
 /// The key of a series of the workload.

@@ -8,11 +8,10 @@ use store::Topology;
 use store::testbed::RedisServer;
 use tokio::time::sleep;
 
-use crate::account::{balance, store};
+use crate::account::finished;
 use crate::dice::Dice;
 use crate::kit::{rounds, seed};
 use crate::process::Process;
-use crate::report::Row;
 use crate::workload::Workload;
 
 /// Processes that write the same series.
@@ -87,20 +86,8 @@ async fn what_is_acknowledged_takes_effect_once_whoever_is_killed() {
             }
         }
     }
-    for writer in writers {
-        writer.await.unwrap();
-    }
     // Before the sweep: acknowledged is only what is judged.
-    let acknowledged = workload.acknowledged();
-    let balance = balance(&store(&url, Topology::Single), &acknowledged).await;
+    let row = finished(&workload, writers, (&url, Topology::Single), faults).await;
     assert!(faults > 3, "{faults} kills show little");
-    Row {
-        faults,
-        requests: workload.requests(),
-        acknowledged: acknowledged.iter().sum(),
-        lost: balance.lost,
-        doubled: balance.doubled,
-        recovery: workload.slowest_recovery(),
-    }
-    .tell("SIGKILL at random");
+    row.tell("SIGKILL at random");
 }

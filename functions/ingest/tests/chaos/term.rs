@@ -9,7 +9,7 @@ use store::testbed::{Proxy, RedisServer};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
-use crate::account::{balance, store};
+use crate::account::{balance, finished, store};
 use crate::client::Client;
 use crate::dice::Dice;
 use crate::kit::{rounds, seed, wait_for};
@@ -95,18 +95,5 @@ async fn a_process_told_to_end_under_load_loses_nothing() {
         process = tokio::task::block_in_place(|| Process::start(&url, &[]));
         *address.lock().unwrap() = process.address;
     }
-    for writer in writers {
-        writer.await.unwrap();
-    }
-    let acknowledged = workload.acknowledged();
-    let balance = balance(&store(&url, Topology::Single), &acknowledged).await;
-    Row {
-        faults,
-        requests: workload.requests(),
-        acknowledged: acknowledged.iter().sum(),
-        lost: balance.lost,
-        doubled: balance.doubled,
-        recovery: workload.slowest_recovery(),
-    }
-    .tell("SIGTERM at random");
+    finished(&workload, writers, (&url, Topology::Single), faults).await.tell("SIGTERM at random");
 }

@@ -10,7 +10,7 @@ use store::{SHARDS_DEFAULT, Topology};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use crate::account::{Balance, balance, key, store};
+use crate::account::{Balance, balance, finished, key, store};
 use crate::client::{Answer, Client};
 use crate::dice::Dice;
 use crate::kit::{rounds, seed, wait_for};
@@ -41,28 +41,6 @@ fn spawn_writers(
         tokio::spawn(async move { workload.send_all(Dice::new(seed, i), || address).await })
     };
     (0..6).map(writer).collect()
-}
-
-/// The row of a workload that was sent to its end.
-async fn finished(
-    workload: &Workload,
-    writers: Vec<JoinHandle<()>>,
-    (url, topology): (&str, Topology),
-    faults: u64,
-) -> Row {
-    for writer in writers {
-        writer.await.unwrap();
-    }
-    let acknowledged = workload.acknowledged();
-    let balance = balance(&store(url, topology), &acknowledged).await;
-    Row {
-        faults,
-        requests: workload.requests(),
-        acknowledged: acknowledged.iter().sum(),
-        lost: balance.lost,
-        doubled: balance.doubled,
-        recovery: workload.slowest_recovery(),
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

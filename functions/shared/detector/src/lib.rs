@@ -49,6 +49,7 @@ pub mod spec;
 
 pub mod series_config;
 
+mod bucket;
 mod layout;
 pub mod memory;
 

@@ -20,6 +20,7 @@
 //! is known at some time of the day. A second event within 75 samples is silent unless larger.
 
 use crate::Sample;
+use crate::bucket::Bucket;
 use crate::layout::{Reader, Writer};
 use crate::sample::{AT_US_MAX, VALUE_ABS_MAX};
 
@@ -158,14 +159,6 @@ struct Place {
     nearest: f64,
 }
 
-/// An exponentially weighted mean and variance of two hours of the day.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Bucket {
-    mean: f32,
-    var: f32,
-    visits: u8,
-}
-
 /// What the head remembers of a series.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct NoveltyState {
@@ -216,7 +209,7 @@ impl Default for NoveltyState {
 
 impl NoveltyState {
     /// Length of its layout, in bytes.
-    pub(crate) const LEN: usize = 56 + N_BUCKETS * 9 + N_SIGNALS * Net::LEN;
+    pub(crate) const LEN: usize = 56 + N_BUCKETS * Bucket::LEN + N_SIGNALS * Net::LEN;
 
     /// What is said of `sample`; none while learning.
     pub(crate) fn judge(&self, sample: Sample) -> Option<Reading> {
@@ -301,7 +294,8 @@ impl NoveltyState {
         let local = (sample.value() - self.local_mean).clamp(-local_max, local_max);
         self.local_mean += LOCAL_RATE.max(rate) * local;
         let move_max = bound(bounded, MOVE_MAX * self.residual_var.sqrt().max(FLOOR_LEAST));
-        self.buckets[bucket_of(sample)].learn(look.usual, residual.clamp(-move_max, move_max));
+        let residual = residual.clamp(-move_max, move_max);
+        learn_in(&mut self.buckets[bucket_of(sample)], look.usual, residual);
         // Forgetting comes last, so that what was judged is what was remembered.
         if sample.at_us() / DAY_US != self.newest_us / DAY_US {
             self.nets.iter_mut().for_each(|net| net.forget(day));
@@ -345,9 +339,7 @@ impl NoveltyState {
         out.f64(self.peak);
         out.u64(self.peak_age);
         for bucket in &self.buckets {
-            out.f32(bucket.mean);
-            out.f32(bucket.var);
-            out.u8(bucket.visits);
+            bucket.write(out);
         }
         for net in self.nets.iter() {
             net.write(out);
@@ -366,9 +358,7 @@ impl NoveltyState {
             ..Self::default()
         };
         for bucket in &mut state.buckets {
-            bucket.mean = from.finite_f32().filter(|mean| is_known_size(*mean))?;
-            bucket.var = from.square_f32()?;
-            bucket.visits = from.u8()?;
+            *bucket = Bucket::read(from).filter(|bucket| is_known_size(bucket.mean))?;
         }
         for net in state.nets.iter_mut() {
             *net = Net::read(from)?;
@@ -524,19 +514,17 @@ impl Net {
     }
 }
 
-impl Bucket {
-    /// Moves by `residual`, the distance from what was expected there, which is its mean once it was visited.
-    fn learn(&mut self, expected: f64, residual: f64) {
-        if self.visits == 0 {
-            *self = Self { mean: (expected + residual) as f32, var: 0.0, visits: 1 };
-            return;
-        }
-        self.visits = self.visits.saturating_add(1);
-        let rate = BUCKET_RATE.max(1.0 / f64::from(self.visits));
-        let var = f64::from(self.var);
-        self.var = (var + rate * (residual * residual - var)) as f32;
-        self.mean = (f64::from(self.mean) + rate * residual) as f32;
+/// Moves a bucket by `residual`, the distance from what was expected there, which is its mean once it was visited.
+fn learn_in(bucket: &mut Bucket, expected: f64, residual: f64) {
+    if bucket.visits == 0 {
+        *bucket = Bucket { mean: (expected + residual) as f32, var: 0.0, visits: 1 };
+        return;
     }
+    bucket.visits = bucket.visits.saturating_add(1);
+    let rate = BUCKET_RATE.max(1.0 / f64::from(bucket.visits));
+    let var = f64::from(bucket.var);
+    bucket.var = (var + rate * (residual * residual - var)) as f32;
+    bucket.mean = (f64::from(bucket.mean) + rate * residual) as f32;
 }
 
 fn is_known_size(value: f32) -> bool {

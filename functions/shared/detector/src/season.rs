@@ -12,6 +12,7 @@
 use std::fmt;
 
 use crate::Sample;
+use crate::bucket::Bucket;
 use crate::layout::{Reader, Writer};
 use crate::zone::Zone;
 
@@ -160,32 +161,23 @@ pub(crate) struct Bound {
     pub(crate) floor: f64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Bucket {
-    // Singles: a table of doubles would double the memory for digits below the noise.
-    mean: f32,
-    var: f32,
-    visits: u8,
+/// What a bucket says, once it has been visited often enough.
+fn usual_in(bucket: Bucket) -> Option<Usual> {
+    let is_known = bucket.visits >= BUCKET_VISITS_MIN;
+    is_known.then(|| Usual { mean: f64::from(bucket.mean), var: f64::from(bucket.var) })
 }
 
-impl Bucket {
-    fn usual(self) -> Option<Usual> {
-        let is_known = self.visits >= BUCKET_VISITS_MIN;
-        is_known.then(|| Usual { mean: f64::from(self.mean), var: f64::from(self.var) })
-    }
-
-    fn learn(&mut self, value: f64, bound: Bound) {
-        let visits = self.visits.saturating_add(1);
-        let rate = BUCKET_RATE.max(1.0 / f64::from(visits));
-        let (mean, var) = (f64::from(self.mean), f64::from(self.var));
-        // A new bucket starts at its first value, so the bound is on the distance from what was expected there.
-        let center = if self.visits == 0 { bound.long.mean } else { mean };
-        let stddev = var.max(bound.long.var).sqrt().max(bound.floor);
-        let move_max = bound.deviations_max * stddev;
-        let distance = value.clamp(center - move_max, center + move_max) - mean;
-        let var = (1.0 - rate) * (var + rate * distance * distance);
-        *self = Self { mean: (mean + rate * distance) as f32, var: var as f32, visits };
-    }
+/// Moves a bucket by a value, within bounds.
+fn learn(bucket: &mut Bucket, value: f64, bound: Bound) {
+    let (mean, var) = (f64::from(bucket.mean), f64::from(bucket.var));
+    // A new bucket starts at its first value, so the bound is on the distance from what was expected there.
+    let center = if bucket.visits == 0 { bound.long.mean } else { mean };
+    let stddev = var.max(bound.long.var).sqrt().max(bound.floor);
+    let move_max = bound.deviations_max * stddev;
+    let distance = value.clamp(center - move_max, center + move_max) - mean;
+    bucket.visits = bucket.visits.saturating_add(1);
+    let rate = BUCKET_RATE.max(1.0 / f64::from(bucket.visits));
+    bucket.move_by(distance, rate);
 }
 
 /// The level of a weekday, as a share of the usual.
@@ -234,20 +226,20 @@ impl Default for Table {
 
 impl Table {
     /// Length of its layout, in bytes.
-    pub(crate) const LEN: usize = N_BUCKETS * 9 + N_WEEKDAYS * 5 + 25 + 16;
+    pub(crate) const LEN: usize = N_BUCKETS * Bucket::LEN + N_WEEKDAYS * 5 + 25 + 16;
 
     /// What is usual at `place`; none where too little is known.
     pub(crate) fn usual(&self, place: Place) -> Option<Usual> {
         if place.season == Season::None {
             return None;
         }
-        let of_day = self.buckets[place.day].usual();
+        let of_day = usual_in(self.buckets[place.day]);
         self.usual_of_week(place).filter(|_| self.is_week(place)).or(of_day)
     }
 
     /// Where another table of days finds a sample at `place`.
     pub(crate) fn spot(&self, place: Place) -> Spot {
-        let day = self.buckets[place.day].usual();
+        let day = usual_in(self.buckets[place.day]);
         let week = self.usual_of_week(place).filter(|_| self.is_week(place));
         let level = day.zip(week).map_or(1.0, |(day, week)| week.mean / day.mean);
         let is_level = (LEVEL_MIN..=LEVEL_MAX).contains(&level);
@@ -267,16 +259,16 @@ impl Table {
 
     fn usual_of_week(&self, place: Place) -> Option<Usual> {
         if let Some(week) = place.week {
-            return self.buckets[week].usual();
+            return usual_in(self.buckets[week]);
         }
         let Weekday { level, days } = self.weekdays[place.weekday];
-        let of_day = self.buckets[place.day].usual().filter(|_| days > 0)?;
+        let of_day = usual_in(self.buckets[place.day]).filter(|_| days > 0)?;
         Some(Usual { mean: of_day.mean * f64::from(level), ..of_day })
     }
 
     /// Remembers how near both expectations came to `sample`, the newest, `pause_us` after the one before it.
     pub(crate) fn compare(&mut self, place: Place, sample: Sample, scale: f64, pause_us: f64) {
-        let of_day = self.buckets[place.day].usual();
+        let of_day = usual_in(self.buckets[place.day]);
         if let (Some(day), Some(week)) = (of_day, self.usual_of_week(place)) {
             let rate = (pause_us / (COMPARED_DAYS * DAY_US as f64)).clamp(0.0, 0.1);
             let error = |usual: Usual| ((sample.value() - usual.mean).abs() / scale).min(ERROR_MAX);
@@ -309,17 +301,15 @@ impl Table {
 
     /// Remembers `sample` in the buckets of its time.
     pub(crate) fn learn(&mut self, place: Place, sample: Sample, bound: Bound) {
-        self.buckets[place.day].learn(sample.value(), bound);
+        learn(&mut self.buckets[place.day], sample.value(), bound);
         if let Some(week) = place.week {
-            self.buckets[week].learn(sample.value(), bound);
+            learn(&mut self.buckets[week], sample.value(), bound);
         }
     }
 
     pub(crate) fn write(&self, out: &mut Writer) {
         for bucket in self.buckets.iter() {
-            out.f32(bucket.mean);
-            out.f32(bucket.var);
-            out.u8(bucket.visits);
+            bucket.write(out);
         }
         for weekday in &self.weekdays {
             out.f32(weekday.level);
@@ -336,9 +326,7 @@ impl Table {
     pub(crate) fn read(from: &mut Reader<'_>) -> Option<Self> {
         let mut table = Self::default();
         for bucket in table.buckets.iter_mut() {
-            bucket.mean = from.finite_f32()?;
-            bucket.var = from.square_f32()?;
-            bucket.visits = from.u8()?;
+            *bucket = Bucket::read(from)?;
         }
         for weekday in &mut table.weekdays {
             weekday.level =

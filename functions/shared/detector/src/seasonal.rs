@@ -12,6 +12,7 @@
 //! old one takes weeks to become usual.
 
 use crate::Sample;
+use crate::bucket::Bucket;
 use crate::layout::{Reader, Writer};
 use crate::season::{N_BUCKETS, Spot};
 
@@ -79,14 +80,6 @@ const HIGH_AFTER: u64 = 50;
 /// Largest distance that is handed on, in deviations.
 const Z_MAX: f64 = 50.0;
 
-/// An exponentially weighted mean and variance of one time of day.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Bucket {
-    mean: f32,
-    var: f32,
-    visits: u8,
-}
-
 /// What is remembered of the days.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SeasonalState {
@@ -126,7 +119,7 @@ impl Default for SeasonalState {
 
 impl SeasonalState {
     /// Length of its layout, in bytes.
-    pub(crate) const LEN: usize = 48 + N_BUCKETS * 9;
+    pub(crate) const LEN: usize = 48 + N_BUCKETS * Bucket::LEN;
 
     pub(crate) fn write(&self, out: &mut Writer) {
         out.u64(self.n);
@@ -136,9 +129,7 @@ impl SeasonalState {
         out.f64(self.ratio);
         out.f64(self.high);
         for bucket in self.buckets.iter() {
-            out.f32(bucket.mean);
-            out.f32(bucket.var);
-            out.u8(bucket.visits);
+            bucket.write(out);
         }
     }
 
@@ -154,9 +145,7 @@ impl SeasonalState {
             ..Self::default()
         };
         for bucket in state.buckets.iter_mut() {
-            bucket.mean = from.finite_f32()?;
-            bucket.var = from.square_f32()?;
-            bucket.visits = from.u8()?;
+            *bucket = Bucket::read(from)?;
         }
         Some(state)
     }
@@ -233,7 +222,7 @@ impl SeasonalState {
     fn learn_bucket(&mut self, spot: Spot, sample: Sample, scale: f64) {
         let Some(slot) = spot.slot else { return };
         let bucket = self.buckets[slot];
-        let (mean, var) = (f64::from(bucket.mean), f64::from(bucket.var));
+        let mean = f64::from(bucket.mean);
         let value = sample.value() / (self.ratio * spot.level);
         let step = if bucket.visits >= BUCKET_VISITS_MIN {
             (value - mean).clamp(-BUCKET_MOVE_MAX * scale, BUCKET_MOVE_MAX * scale)
@@ -245,11 +234,9 @@ impl SeasonalState {
         } else {
             value - mean
         };
-        let visits = bucket.visits.saturating_add(1);
-        let rate = BUCKET_RATE.max(1.0 / f64::from(visits));
-        let mean = mean + rate * step;
-        let var = (1.0 - rate) * (var + rate * step * step);
-        self.buckets[slot] = Bucket { mean: mean as f32, var: var as f32, visits };
+        let bucket = &mut self.buckets[slot];
+        bucket.visits = bucket.visits.saturating_add(1);
+        bucket.move_by(step, BUCKET_RATE.max(1.0 / f64::from(bucket.visits)));
     }
 
     fn learn_shared(&mut self, distance: f64, scale: f64) {
