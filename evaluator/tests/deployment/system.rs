@@ -10,11 +10,8 @@ use std::time::Duration;
 
 use detector::{Sample, Series};
 use serde_json::Value;
-use store::testbed::RedisServer;
-use store::{
-    CircuitOptions, Redis, RedisOptions, SHARDS_DEFAULT, SeriesKey, SeriesStore, State, Tenant,
-    Topology, totals,
-};
+use store::testbed::{RedisServer, patient_options};
+use store::{Redis, SHARDS_DEFAULT, SeriesKey, SeriesStore, State, Tenant, Topology, totals};
 use tempfile::TempDir;
 
 /// Source under which `replay` sends unless told otherwise.
@@ -98,14 +95,7 @@ impl System {
     }
 
     fn store<T>(&self, ask: impl AsyncFnOnce(Redis) -> T) -> T {
-        let options = RedisOptions {
-            url: self.redis.url(),
-            topology: Topology::Single,
-            connect_timeout: Duration::from_secs(5),
-            response_timeout: Duration::from_secs(5),
-            n_shards: SHARDS_DEFAULT,
-            circuit: CircuitOptions::default(),
-        };
+        let options = patient_options(self.redis.url(), Topology::Single, SHARDS_DEFAULT);
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async { ask(Redis::new(&options).unwrap()).await })
     }

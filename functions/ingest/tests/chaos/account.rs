@@ -1,12 +1,11 @@
 //! What the store holds, against what was acknowledged.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use detector::{Memory, Series};
+use store::testbed::patient_options;
 use store::{
-    ANOMALIES_KEPT_MAX, CircuitOptions, Redis, RedisOptions, SHARDS_DEFAULT, SeriesKey,
-    SeriesStore, Tenant, Topology, totals,
+    ANOMALIES_KEPT_MAX, Redis, SHARDS_DEFAULT, SeriesKey, SeriesStore, Tenant, Topology, totals,
 };
 use tokio::task::JoinHandle;
 
@@ -22,16 +21,7 @@ pub(crate) struct Balance {
 
 /// The store past all processes.
 pub(crate) fn store(url: &str, topology: Topology) -> Redis {
-    let timeout = Duration::from_secs(5);
-    let options = RedisOptions {
-        url: url.to_owned(),
-        topology,
-        connect_timeout: timeout,
-        response_timeout: timeout,
-        n_shards: SHARDS_DEFAULT,
-        circuit: CircuitOptions::default(),
-    };
-    Redis::new(&options).unwrap()
+    Redis::new(&patient_options(url.to_owned(), topology, SHARDS_DEFAULT)).unwrap()
 }
 
 /// The row of a workload that was sent to its end.

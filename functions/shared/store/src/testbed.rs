@@ -14,6 +14,21 @@ use tempfile::TempDir;
 
 pub use proxy::Proxy;
 
+use crate::{CircuitOptions, RedisOptions, Topology};
+
+/// How a test reaches a server: with so much time that only a server that is gone takes it.
+pub fn patient_options(url: String, topology: Topology, n_shards: u16) -> RedisOptions {
+    let timeout = Duration::from_secs(5);
+    RedisOptions {
+        url,
+        topology,
+        connect_timeout: timeout,
+        response_timeout: timeout,
+        n_shards,
+        circuit: CircuitOptions::default(),
+    }
+}
+
 /// Longest wait for a server to answer; a loaded machine may take seconds.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -7,11 +7,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use detector::{Deployed, Detector, Judge, Judgement, Muted, Sample, Series, SeriesConfig};
-use store::testbed::{RedisCluster, RedisServer};
+use store::testbed::{RedisCluster, RedisServer, patient_options};
 use store::{
-    APPEND_MAX, CircuitOptions, Class, Commit, Committed, Embedded, INBOX_LEN_MAX, Lease, Leased,
-    NewSample, Redis, RedisOptions, SeriesKey, SeriesStore, State, StoreError, StoredConfig,
-    Tenant, Topology,
+    APPEND_MAX, Class, Commit, Committed, Embedded, INBOX_LEN_MAX, Lease, Leased, NewSample, Redis,
+    RedisOptions, SeriesKey, SeriesStore, State, StoreError, StoredConfig, Tenant, Topology,
 };
 
 const DEPLOYED: Deployed = Deployed { detector: Detector::ALL[1], generation: 1 };
@@ -26,15 +25,7 @@ fn clock() -> i64 {
 }
 
 fn options(url: String, topology: Topology) -> RedisOptions {
-    let limit = Duration::from_secs(5);
-    RedisOptions {
-        url,
-        topology,
-        connect_timeout: limit,
-        response_timeout: limit,
-        n_shards: 8,
-        circuit: CircuitOptions::default(),
-    }
+    patient_options(url, topology, 8)
 }
 
 fn key_of(tenant: &str, metric: &str) -> SeriesKey {

@@ -5,10 +5,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use detector::{Deployed, Detector, Series, SeriesConfig};
-use store::testbed::TlsRedisServer;
+use store::testbed::{TlsRedisServer, patient_options};
 use store::{
     Lease, NewSample, Quotas, Redis, RedisCredentials, RedisOptions, Secret, SeriesKey,
     SeriesStore, StoreError, Tenant, Topology,
@@ -41,15 +40,7 @@ fn server(further: &[&str]) -> TlsRedisServer {
 }
 
 fn options(url: String) -> RedisOptions {
-    let (topology, limit) = (Topology::Single, Duration::from_secs(5));
-    RedisOptions {
-        url,
-        topology,
-        connect_timeout: limit,
-        response_timeout: limit,
-        n_shards: 8,
-        circuit: store::CircuitOptions::default(),
-    }
+    patient_options(url, Topology::Single, 8)
 }
 
 fn credentials(ca: &Path, password: &str) -> RedisCredentials {

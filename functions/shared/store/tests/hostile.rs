@@ -4,16 +4,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use detector::{Deployed, Detector, Judge, Memory, Sample, Series};
 use proptest::prelude::*;
 use redis::Commands;
-use store::testbed::RedisServer;
-use store::{
-    CircuitOptions, NewSample, Redis, RedisOptions, SeriesKey, SeriesStore, StoreError, Tenant,
-    Topology,
-};
+use store::testbed::{RedisServer, patient_options};
+use store::{NewSample, Redis, SeriesKey, SeriesStore, StoreError, Tenant, Topology};
 use tokio::runtime::Runtime;
 
 /// A memory as one is stored, of each detector.
@@ -75,16 +71,8 @@ proptest! {
 fn keys_that_hold_garbage_are_told_and_do_not_panic() {
     let server = RedisServer::start();
     let runtime = Runtime::new().unwrap();
-    let timeout = Duration::from_secs(5);
-    let store = Redis::new(&RedisOptions {
-        url: server.url(),
-        topology: Topology::Single,
-        connect_timeout: timeout,
-        response_timeout: timeout,
-        n_shards: 1,
-        circuit: CircuitOptions::default(),
-    })
-    .unwrap();
+    let options = patient_options(server.url(), Topology::Single, 1);
+    let store = Redis::new(&options).unwrap();
     let raw = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
     let raw = RefCell::new(raw);
     let series = Series::new("hostile", "m", BTreeMap::new()).unwrap();

@@ -7,14 +7,13 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use detector::{Deployed, Detector, Judge, Memory, Series};
 use proptest::prelude::*;
-use store::testbed::RedisServer;
+use store::testbed::{RedisServer, patient_options};
 use store::{
-    CircuitOptions, Class, Commit, Committed, Embedded, NewSample, Redis, RedisOptions, SeriesKey,
-    SeriesStore, State, Tenant, Topology, totals,
+    Class, Commit, Committed, Embedded, NewSample, Redis, SeriesKey, SeriesStore, State, Tenant,
+    Topology, totals,
 };
 use tokio::runtime::Runtime;
 
@@ -255,16 +254,8 @@ proptest! {
 fn redis_is_what_the_model_says() {
     let server = RedisServer::start();
     let runtime = Runtime::new().unwrap();
-    let timeout = Duration::from_secs(5);
-    let store = Redis::new(&RedisOptions {
-        url: server.url(),
-        topology: Topology::Single,
-        connect_timeout: timeout,
-        response_timeout: timeout,
-        n_shards: 4,
-        circuit: CircuitOptions::default(),
-    })
-    .unwrap();
+    let options = patient_options(server.url(), Topology::Single, 4);
+    let store = Redis::new(&options).unwrap();
     let config = ProptestConfig { cases: 32, ..ProptestConfig::default() };
     proptest!(config, |(steps in prop::collection::vec(step(), 1..40))| {
         assert_eq!(server.cli(&["FLUSHALL"]), "OK");
