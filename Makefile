@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-export PATH := $(CURDIR)/.tools/bin:$(PATH)
+export PATH := $(CURDIR)/.tools/cargo-lambda/bin:$(PATH)
 
 CARGO ?= cargo
 DENY := $(shell $(CARGO) deny --version >/dev/null 2>&1 && echo yes)

@@ -1,32 +1,47 @@
 #!/usr/bin/env bash
-# Installs what the tests need on Debian or Ubuntu: redis-server from Debian; cargo-lambda and schemathesis from PyPI into
-# .tools, each in an environment of its own.
-# Does nothing where everything is there.
+# Installs what the tests need on Debian or Ubuntu: Debian packages into the system; Python tools, each in an
+# environment of its own, into .tools, from the requirements in .config/tools. Does nothing where everything is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# A command that is needed, and the Debian packages that bring it.
+debian_of() {
+  cat <<'TABLE'
+cc             gcc libc6-dev
+python3        python3
+redis-cli      redis-tools
+redis-server   redis-server
+xz             xz-utils
+TABLE
+}
+
 debian=()
-command -v redis-server >/dev/null && command -v redis-cli >/dev/null || debian+=(redis-server)
-command -v cc >/dev/null || debian+=(gcc libc6-dev)
-command -v xz >/dev/null || debian+=(xz-utils)
-if [ ! -x .tools/bin/cargo-lambda ] || [ ! -x .tools/schema/bin/schemathesis ]; then
-  command -v python3 >/dev/null || debian+=(python3)
+while read -r command packages; do
+  # shellcheck disable=SC2206
+  command -v "$command" >/dev/null || debian+=($packages)
+done < <(debian_of)
+if command -v python3 >/dev/null; then
   python3 -c 'import ensurepip, venv' 2>/dev/null || debian+=(python3-venv)
+else
+  debian+=(python3-venv)
 fi
 if [ ${#debian[@]} -gt 0 ]; then
   echo "setup: installing ${debian[*]}" >&2
   sudo=$([ "$(id -u)" = 0 ] || echo sudo)
   $sudo apt-get update -qq
   # A server that Debian starts by itself would only be in the way; the tests start their own.
-  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${debian[@]}" >/dev/null
+  DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+    $sudo apt-get install -y -qq --no-install-recommends "${debian[@]}" >/dev/null
 fi
-if [ ! -x .tools/bin/cargo-lambda ]; then
-  echo "setup: installing cargo-lambda into .tools" >&2
-  python3 -m venv .tools
-  .tools/bin/pip install --quiet --disable-pip-version-check cargo-lambda==1.9.2
-fi
-if [ ! -x .tools/schema/bin/schemathesis ]; then
-  echo "setup: installing schemathesis into .tools/schema" >&2
-  python3 -m venv .tools/schema
-  .tools/schema/bin/pip install --quiet --disable-pip-version-check schemathesis==4.32.5
-fi
+
+mkdir -p .tools
+for requirements in .config/tools/*.txt; do
+  name=$(basename "$requirements" .txt)
+  home=.tools/$name
+  cmp --silent "$requirements" "$home/requirements.txt" && continue
+  echo "setup: installing $name into $home" >&2
+  rm -rf "$home"
+  python3 -m venv "$home"
+  "$home/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
+  cp "$requirements" "$home/requirements.txt"
+done
