@@ -8,6 +8,7 @@ use service::{Access, Config, Service};
 
 use crate::function::Function;
 use crate::load::Load;
+use crate::presence::Presence;
 use crate::request_id::Sequence;
 
 /// The use cases with the bounds within which they are served. Clones share it.
@@ -24,20 +25,26 @@ struct Inner {
     limits: Limits,
     request_timeout: Duration,
     load: Load,
+    presence: Presence,
+    exporter_series_max: usize,
     request_ids: Sequence,
 }
 
 impl App {
     /// `service` as `function`, within the bounds of `config`.
     pub fn new(function: Function, service: Service, config: &Config) -> Self {
+        let request_ids = Sequence::new();
+        let name = config.platform.instance.clone().unwrap_or_else(|| request_ids.prefix());
         let inner = Inner {
             function,
+            presence: Presence::new(function.name(), name),
+            exporter_series_max: config.exporter_series_max,
             service,
             access: config.access.clone(),
             limits: config.limits,
             request_timeout: config.request_timeout,
             load: Load::new(config.requests_in_flight_max, config.in_flight_bytes_max),
-            request_ids: Sequence::new(),
+            request_ids,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -70,6 +77,16 @@ impl App {
     /// What is being served.
     pub(crate) fn load(&self) -> &Load {
         &self.inner.load
+    }
+
+    /// What this process tells of itself.
+    pub(crate) fn presence(&self) -> &Presence {
+        &self.inner.presence
+    }
+
+    /// Series of which an exporter tells; 0 for none.
+    pub(crate) fn exporter_series_max(&self) -> usize {
+        self.inner.exporter_series_max
     }
 
     /// Ids for requests that bring none.

@@ -1,10 +1,11 @@
-//! The three functions that share this host.
+//! The functions that share this host.
 //!
 //! They differ in their routes and in where series may live, and in nothing else.
 
 use std::fmt;
 
 use service::Role;
+use service::config::Audience;
 
 /// A deployable function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,23 +16,37 @@ pub enum Function {
     Analyze,
     /// Both in one process.
     Standalone,
+    /// Totals of all the others, for Prometheus: a mode of `analyze` that is always on and no tenant's.
+    Exporter,
 }
 
 impl Function {
+    /// Every function.
+    pub const ALL: [Self; 4] = [Self::Ingest, Self::Analyze, Self::Standalone, Self::Exporter];
+
     /// Its name in logs and metric labels.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ingest => "ingest",
             Self::Analyze => "analyze",
             Self::Standalone => "standalone",
+            Self::Exporter => "exporter",
         }
     }
 
     /// Who else must see the series that it stores.
     pub(crate) fn role(self) -> Role {
         match self {
-            Self::Ingest | Self::Analyze => Role::Shared,
+            Self::Ingest | Self::Analyze | Self::Exporter => Role::Shared,
             Self::Standalone => Role::Alone,
+        }
+    }
+
+    /// For whom it is.
+    pub(crate) fn audience(self) -> Audience {
+        match self {
+            Self::Exporter => Audience::Operators,
+            _ => Audience::Tenants,
         }
     }
 
@@ -44,5 +59,17 @@ impl Function {
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_function_has_metrics_from_zero() {
+        for function in Function::ALL {
+            assert!(service::FUNCTIONS.contains(&function.name()), "{function}");
+        }
     }
 }

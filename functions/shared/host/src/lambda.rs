@@ -24,14 +24,14 @@ pub async fn serve_lambda(app: &App, router: Router) -> Result<(), lambda_http::
     .await
 }
 
-/// Answers one invocation, and writes the totals.
+/// Answers one invocation, and writes the totals and, now and then, that this process serves.
 pub async fn answer_event(
     app: &App,
     router: Router,
     event: lambda_http::Request,
 ) -> Result<Response<Body>, lambda_http::Error> {
     let response = answer(router, event).await;
-    app.service().flush().await;
+    tokio::join!(app.service().flush(), app.presence().tell(app.service()));
     response
 }
 

@@ -22,6 +22,7 @@ mod problem;
 mod app;
 mod compute;
 mod load;
+mod presence;
 
 mod credential;
 mod deadline;

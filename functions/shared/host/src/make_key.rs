@@ -26,7 +26,8 @@ pub(crate) fn make_key(
 }
 
 fn usage(function: Function) -> RunError {
+    let modes = if function == Function::Analyze { "none, `exporter`" } else { "none" };
     RunError::Arguments(format!(
-        "none, or `key TENANT RIGHTS` as in `{function} key checkout write+read`, is wanted"
+        "{modes}, or `key TENANT RIGHTS` as in `{function} key checkout write+read`, is wanted"
     ))
 }

@@ -70,6 +70,7 @@ struct Line {
 impl Line {
     fn begin(app: App, request: &Request, span: Span) -> Self {
         let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+        app.presence().begin();
         Self {
             app,
             span,
@@ -87,6 +88,7 @@ impl Drop for Line {
         let Self { method, route, status, code, .. } = *self;
         let (function, seconds) = (self.app.function().name(), self.begin.elapsed().as_secs_f64());
         let facts = RequestFacts { function, method, route, status, seconds };
+        self.app.presence().end();
         self.app.service().count_request(&facts);
         // A line for each success would cost more than the success.
         self.span.in_scope(|| match status {

@@ -32,7 +32,12 @@ impl Sequence {
 
     fn next(&self) -> String {
         let n = self.next.fetch_add(1, Ordering::Relaxed);
-        format!("{:016x}-{n}", self.prefix)
+        format!("{}-{n}", self.prefix())
+    }
+
+    /// What the ids of this process begin with, and those of no other.
+    pub(crate) fn prefix(&self) -> String {
+        format!("{:016x}", self.prefix)
     }
 }
 

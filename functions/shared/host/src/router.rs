@@ -9,6 +9,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
 
 use crate::app::App;
+use crate::function::Function;
 use crate::routes::{self, Kind, Route};
 use crate::{credential, deadline, load, observe, problem};
 
@@ -22,7 +23,7 @@ const PACKED_LEN_MIN: u64 = 1_024;
 /// may do it. The bound comes first, since it is cheaper than the question.
 pub fn router(app: App) -> Router {
     let routes = routes::of(app.function());
-    declare(&app, routes);
+    declare(&app);
     let of_kind = |kind: Kind| {
         let routes = routes.iter().filter(|route| route.kind == kind);
         routes.fold(Router::new(), |router, route| router.route(route.path, handlers(&app, route)))
@@ -48,11 +49,21 @@ fn handlers(app: &App, route: &'static Route) -> MethodRouter<App> {
     (route.handlers)().route_layer(check)
 }
 
-/// Lets the count of each route start from 0: a rate needs two points.
-fn declare(app: &App, routes: &[Route]) {
-    for route in routes {
-        for (method, _) in route.methods {
-            app.service().declare_request(app.function().name(), method, route.path);
+/// Lets the counts of each route start from 0: a rate needs two points.
+///
+/// An exporter does it for the functions beside it, too, which may be started by the very requests that they count.
+fn declare(app: &App) {
+    let functions: &[Function] = match app.function() {
+        Function::Exporter => &[Function::Exporter, Function::Ingest, Function::Analyze],
+        Function::Ingest => &[Function::Ingest],
+        Function::Analyze => &[Function::Analyze],
+        Function::Standalone => &[Function::Standalone],
+    };
+    for function in functions {
+        for route in routes::of(*function) {
+            for (method, _) in route.methods {
+                app.service().declare_request(function.name(), method, route.path);
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ mod config;
 mod ingest;
 mod operation;
 mod series;
+mod series_metrics;
 
 use axum::http::Method;
 use axum::routing::{MethodRouter, get, post};
@@ -87,6 +88,13 @@ const LIVEZ: Route = operation("/livez", || get(operation::livez));
 const READYZ: Route = operation("/readyz", || get(operation::readyz));
 const HEALTHZ: Route = operation("/healthz", || get(operation::readyz));
 const METRICS: Route = operation("/metrics", || get(operation::metrics));
+/// Tells of the series of one tenant, so it is no operator's alone.
+const SERIES_METRICS: Route = Route {
+    path: "/metrics/series",
+    methods: &[("GET", READ)],
+    kind: Kind::Use,
+    handlers: || get(series_metrics::list),
+};
 const OPENAPI: Route = operation("/openapi.json", || get(operation::openapi));
 
 const fn operation(path: &'static str, handlers: fn() -> MethodRouter<App>) -> Route {
@@ -100,7 +108,9 @@ pub(crate) fn of(function: Function) -> &'static [Route] {
         &[ANALYZE, SERIES, CONFIG, ANOMALIES, LIVEZ, READYZ, HEALTHZ, METRICS, OPENAPI];
     const OF_BOTH: &[Route] =
         &[INGEST, ANALYZE, SERIES, CONFIG, ANOMALIES, LIVEZ, READYZ, HEALTHZ, METRICS, OPENAPI];
+    const OF_EXPORTER: &[Route] = &[METRICS, SERIES_METRICS, LIVEZ, READYZ];
     match function {
+        Function::Exporter => OF_EXPORTER,
         Function::Ingest => OF_INGEST,
         Function::Analyze => OF_ANALYZE,
         Function::Standalone => OF_BOTH,
@@ -109,7 +119,8 @@ pub(crate) fn of(function: Function) -> &'static [Route] {
 
 /// The declared path that equals one that a router matched.
 pub(crate) fn declared(path: &str) -> Option<&'static str> {
-    of(Function::Standalone).iter().map(|route| route.path).find(|declared| *declared == path)
+    let mut routes = Function::ALL.into_iter().flat_map(of);
+    routes.find(|route| route.path == path).map(|route| route.path)
 }
 
 #[cfg(test)]
@@ -151,6 +162,14 @@ mod tests {
             }
         }
         assert_eq!(SERIES.right(&Method::HEAD), READ);
+    }
+
+    #[test]
+    fn the_exporter_tells_of_series_only_who_may_read_them() {
+        for route in of(Function::Exporter) {
+            let wanted = if route.path == "/metrics/series" { READ } else { None };
+            assert_eq!(route.right(&Method::GET), wanted, "{}", route.path);
+        }
     }
 
     #[test]

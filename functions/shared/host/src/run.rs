@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use service::config::LAMBDA_RUNTIME;
+use service::config::Audience;
 use service::{Access, Config, ConfigError, Service, init_tracing, store_for};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -74,7 +74,7 @@ impl RunError {
 }
 
 /// Serves a function as the environment says, until it is told to end; or, with the arguments `key TENANT RIGHTS`,
-/// makes an API key and ends.
+/// makes an API key and ends. `analyze` serves the exporter with the argument `exporter`.
 ///
 /// Exit codes: 0 after SIGTERM or an interrupt, 64 on a bad configuration or command line, 69 when the address to listen on
 /// cannot be had, 70 when the Lambda runtime fails, 71 when signals cannot be waited for.
@@ -82,10 +82,12 @@ impl RunError {
 pub async fn run(function: Function) -> ExitCode {
     let arguments: Vec<String> =
         env::args_os().skip(1).map(|it| it.to_string_lossy().into_owned()).collect();
-    let done = if arguments.is_empty() {
-        serve(function, environment()).await
-    } else {
-        make_key(function, &arguments, &mut io::stdout())
+    let done = match arguments.as_slice() {
+        [] => serve(function, environment()).await,
+        [mode] if mode == "exporter" && function == Function::Analyze => {
+            serve(Function::Exporter, environment()).await
+        }
+        _ => make_key(function, &arguments, &mut io::stdout()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -103,14 +105,16 @@ fn environment() -> Vec<(String, String)> {
 }
 
 async fn serve(function: Function, vars: Vec<(String, String)>) -> Result<(), RunError> {
-    let is_lambda = vars.iter().any(|(name, _)| name == LAMBDA_RUNTIME);
-    let config = Config::from_env(vars.into_iter())?;
+    let config = Config::read(vars.into_iter(), function.audience())?;
+    let is_lambda = config.platform.is_lambda;
     let store = store_for(&config, function.role())?;
     init_tracing(&config);
     let app = App::new(function, Service::new(store, &config), &config);
     let router = router(app.clone());
+    app.service().count_cold_start(function.name());
     let is_reached = is_lambda || !config.listen_host.is_loopback();
-    if is_reached && matches!(config.access, Access::Open) {
+    let is_private = function.audience() == Audience::Tenants || config.exporter_series_max > 0;
+    if is_reached && is_private && matches!(config.access, Access::Open) {
         warn!("access is open: whoever can reach it is trusted");
     }
     if is_lambda {
@@ -123,7 +127,7 @@ async fn serve(function: Function, vars: Vec<(String, String)>) -> Result<(), Ru
         async { TcpListener::bind(address).await.and_then(|it| Ok((it.local_addr()?, it))) };
     let (address, listener) =
         listening.await.map_err(|source| RunError::Listen { address, source })?;
-    info!(%address, function = function.name(), "listening");
+    info!(%address, function = function.name(), instance = app.presence().name(), "listening");
     serve_http(&app, router, listener, shutdown.signaled()).await;
     info!("ended");
     Ok(())

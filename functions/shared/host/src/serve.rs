@@ -44,7 +44,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How much longer than a request may take its answer may be under way when the host ends.
 const DRAIN_MARGIN: Duration = Duration::from_secs(1);
 
-/// How often totals are written to the store: a process that is killed loses no more than this.
+/// How often totals are written to the store, and connections and requests told: a process that is killed loses no more than this.
 const FLUSH_PERIOD: Duration = Duration::from_secs(1);
 
 /// Longest wait for the store at the end: Knative may kill a process 2 s after it asked it to end.
@@ -63,11 +63,11 @@ pub async fn serve_http(
     shutdown: impl Future<Output = ()>,
 ) {
     let (stop, stopped) = watch::channel(());
-    let flushing = tokio::spawn(flush_regularly(app.service().clone(), stopped));
+    let telling = tokio::spawn(tell_regularly(app.clone(), stopped));
     let sweeping =
         app.function().sweeps().then(|| tokio::spawn(sweep_regularly(app.service().clone())));
 
-    let connections = accept_until(shutdown, listener, &router).await;
+    let connections = accept_until(shutdown, listener, app, &router).await;
     info!(n_connections = connections.count(), "shutting down");
     let drain_timeout = app.request_timeout() + DRAIN_MARGIN;
     if timeout(drain_timeout, connections.shutdown()).await.is_err() {
@@ -78,10 +78,10 @@ pub async fn serve_http(
     sweeping.inspect(tokio::task::JoinHandle::abort);
     drop(stop);
     let last_flush = async {
-        if let Err(error) = flushing.await {
-            warn!(%error, "flushing panicked");
+        if let Err(error) = telling.await {
+            warn!(%error, "telling of totals panicked");
         }
-        app.service().flush().await;
+        tokio::join!(app.service().flush(), app.presence().leave(app.service()));
     };
     if timeout(LAST_FLUSH_TIMEOUT, last_flush).await.is_err() {
         warn!("totals of the last second lost: the store did not answer in time");
@@ -92,6 +92,7 @@ pub async fn serve_http(
 async fn accept_until(
     shutdown: impl Future<Output = ()>,
     listener: TcpListener,
+    app: &App,
     router: &Router,
 ) -> GracefulShutdown {
     let connections = GracefulShutdown::new();
@@ -103,7 +104,8 @@ async fn accept_until(
             () = &mut shutdown => return connections,
             accepted = accept(&listener, &slots) => accepted,
         };
-        tokio::spawn(serve_connection(stream, slot, router.clone(), connections.watcher()));
+        let open = Open::new(app.clone(), slot);
+        tokio::spawn(serve_connection(stream, open, router.clone(), connections.watcher()));
     }
 }
 
@@ -125,12 +127,26 @@ async fn accept(
     }
 }
 
-async fn serve_connection(
-    stream: TcpStream,
+/// A connection that is open: it has its place among those that may be, and is counted.
+struct Open {
+    app: App,
     _slot: Option<OwnedSemaphorePermit>,
-    router: Router,
-    watcher: Watcher,
-) {
+}
+
+impl Open {
+    fn new(app: App, slot: Option<OwnedSemaphorePermit>) -> Self {
+        app.presence().open();
+        Self { app, _slot: slot }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.app.presence().close();
+    }
+}
+
+async fn serve_connection(stream: TcpStream, _open: Open, router: Router, watcher: Watcher) {
     // Without it an answer in two writes waits for the acknowledgement of the first, up to 40 ms.
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "connection without TCP_NODELAY");
@@ -149,10 +165,14 @@ async fn serve_connection(
     }
 }
 
-async fn flush_regularly(service: Service, mut stopped: watch::Receiver<()>) {
-    // The channel never carries a value; it ends when its sender is gone.
-    while timeout(FLUSH_PERIOD, stopped.changed()).await.is_err() {
-        service.flush().await;
+/// Writes the totals and tells of this process, at once and then again and again.
+async fn tell_regularly(app: App, mut stopped: watch::Receiver<()>) {
+    loop {
+        tokio::join!(app.service().flush(), app.presence().tell(app.service()));
+        // The channel never carries a value; it ends when its sender is gone.
+        if timeout(FLUSH_PERIOD, stopped.changed()).await.is_ok() {
+            return;
+        }
     }
 }
 

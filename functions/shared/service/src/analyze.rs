@@ -111,7 +111,7 @@ impl Service {
         });
         Ok(SummaryAnswer {
             detector: self.deployed().detector.to_string(),
-            series_count: self.store().count(tenant).await?,
+            series_count: self.store().count(tenant).await?.n_series,
             worst: worst.collect(),
         })
     }

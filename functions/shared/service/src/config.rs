@@ -19,6 +19,7 @@ use store::{
 use thiserror::Error;
 
 use crate::access::{Access, ApiKeys};
+use crate::platform::{LAMBDA_RUNTIME, Platform};
 
 /// One environment variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,12 +79,23 @@ variables! {
     UNPACKED_BYTES_MAX: "TIDEMARK_UNPACKED_BYTES_MAX", "8388608", "Longest body unpacked";
     IN_FLIGHT_BYTES: "TIDEMARK_IN_FLIGHT_BYTES_MAX", "67108864", "Bytes of bodies held at once; past it 503";
     IN_FLIGHT_REQUESTS: "TIDEMARK_IN_FLIGHT_REQUESTS_MAX", "4096", "Requests served at once; past it 503";
+    EXPORTER_SERIES: "TIDEMARK_EXPORTER_SERIES_MAX", "0", "Most series, up to 1000, of which `/metrics/series` of the \
+        exporter tells; 0 for none";
     LOG: "RUST_LOG", "info", "Log filter, as tracing-subscriber reads it";
     LOG_FORMAT: "TIDEMARK_LOG_FORMAT", "json", "`json` or `text`";
 }
 
-/// The variable by which the Lambda runtime says that it is one; nobody sets it.
-pub const LAMBDA_RUNTIME: &str = "AWS_LAMBDA_RUNTIME_API";
+/// Most series of which an exporter tells: ten thousand lines of text, and of Prometheus's series.
+pub const EXPORTER_SERIES_MAX: usize = 1_000;
+
+/// For whom a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Those who send and read samples.
+    Tenants,
+    /// Those who operate the others: the exporter.
+    Operators,
+}
 
 /// Everything that can be configured.
 #[derive(Debug, Clone)]
@@ -114,6 +126,10 @@ pub struct Config {
     pub in_flight_bytes_max: usize,
     /// Requests served at once.
     pub requests_in_flight_max: usize,
+    /// Series of which an exporter tells; 0 for none.
+    pub exporter_series_max: usize,
+    /// Where it runs.
+    pub platform: Platform,
     /// Log filter.
     pub log_filter: String,
     /// How log lines look.
@@ -148,8 +164,18 @@ impl Config {
     /// Reads the variables, of which names that are not in [`Variable::ALL`] are ignored unless they start with
     /// `TIDEMARK_`: such a one is misspelled.
     pub fn from_env(vars: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+        Self::read(vars, Audience::Tenants)
+    }
+
+    /// The same, of a process for that audience.
+    pub fn read(
+        vars: impl Iterator<Item = (String, String)>,
+        audience: Audience,
+    ) -> Result<Self, ConfigError> {
         let mut reader = Reader { vars: vars.collect(), mistakes: Vec::new() };
         reader.check_names();
+        let exporter_series_max =
+            reader.number(EXPORTER_SERIES, 0, 0..=EXPORTER_SERIES_MAX as u64) as usize;
         let listen_host =
             reader.parse(LISTEN_HOST, IpAddr::V4(Ipv4Addr::LOCALHOST), "an IP address");
         let config = Self {
@@ -179,10 +205,17 @@ impl Config {
             log_filter: reader.text(LOG).unwrap_or_else(|| LOG.default.to_owned()),
             log_format: reader
                 .one_of(LOG_FORMAT, &[("json", LogFormat::Json), ("text", LogFormat::Text)]),
-            access: reader.access(listen_host),
+            exporter_series_max,
+            platform: Platform::of(&reader.vars),
+            access: match audience {
+                // Totals are for whoever asks; what a tenant's series do is not.
+                Audience::Operators if exporter_series_max == 0 => Access::Open,
+                _ => reader.access(listen_host),
+            },
             redis: reader.redis(),
             redis_credentials: reader.redis_credentials(),
         };
+        reader.check_room(&config);
         if reader.mistakes.is_empty() {
             Ok(config)
         } else {
@@ -219,6 +252,20 @@ impl Reader {
             .keys()
             .filter(|name| name.starts_with("TIDEMARK_") && !known(name) && !injected(name));
         self.mistakes.extend(unknown.map(|name| format!("{name} is unknown: is it misspelled?")));
+    }
+
+    /// A body that never fits would be told to come again for ever.
+    fn check_room(&mut self, config: &Config) {
+        let wanted = config.limits.body_bytes_max.saturating_add(config.limits.unpacked_bytes_max);
+        if config.in_flight_bytes_max < wanted {
+            self.mistakes.push(format!(
+                "{} `{}` is less than one body as sent and unpacked: at least {wanted}, {} plus {}, is wanted",
+                IN_FLIGHT_BYTES.name,
+                config.in_flight_bytes_max,
+                BODY_BYTES_MAX.name,
+                UNPACKED_BYTES_MAX.name
+            ));
+        }
     }
 
     /// The text of a variable that is set to something.
@@ -423,6 +470,35 @@ mod tests {
         let nowhere = mistakes(&[("TIDEMARK_API_KEYS_FILE", "/nowhere"), everywhere]);
         assert_eq!(nowhere.len(), 1, "{nowhere:?}");
         assert!(nowhere[0].contains("`/nowhere` cannot be read"), "{nowhere:?}");
+    }
+
+    #[test]
+    fn an_exporter_needs_keys_only_for_what_is_a_tenants() {
+        let exporter = |vars: &[(&str, &str)]| {
+            let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            Config::read(vars, Audience::Operators)
+        };
+        let everywhere = ("LISTEN_HOST", "0.0.0.0");
+        let some_series = ("TIDEMARK_EXPORTER_SERIES_MAX", "100");
+        assert_eq!(exporter(&[everywhere]).unwrap().exporter_series_max, 0);
+        let error = exporter(&[everywhere, some_series]).unwrap_err();
+        assert!(error.to_string().contains("TIDEMARK_API_KEYS is missing"), "{error}");
+        assert!(exporter(&[everywhere, some_series, ("TIDEMARK_ACCESS", "open")]).is_ok());
+        assert!(exporter(&[("TIDEMARK_EXPORTER_SERIES_MAX", "1001")]).is_err());
+    }
+
+    #[test]
+    fn one_body_fits_into_what_may_be_held_at_once() {
+        let with_room = |room: &str| {
+            config(&[
+                ("TIDEMARK_BODY_BYTES_MAX", "1000"),
+                ("TIDEMARK_UNPACKED_BYTES_MAX", "5000"),
+                ("TIDEMARK_IN_FLIGHT_BYTES_MAX", room),
+            ])
+        };
+        assert_eq!(with_room("6000").unwrap().in_flight_bytes_max, 6_000);
+        let error = with_room("5999").unwrap_err().to_string();
+        assert!(error.contains("IN_FLIGHT_BYTES_MAX `5999`") && error.contains("6000"), "{error}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod config_request;
 mod configure;
 mod ingest;
 mod quota;
+mod series_metrics;
 mod service;
 
 pub mod access;
@@ -20,8 +21,10 @@ pub mod config;
 
 mod clock;
 mod error;
+mod exposition;
 mod failpoint;
 mod metrics;
+mod platform;
 mod telemetry;
 mod timed;
 
@@ -32,6 +35,8 @@ pub use clock::now_us;
 pub use config::{Config, ConfigError};
 pub use config_request::{ConfigRequest, ConfigRequestError};
 pub use error::ServiceError;
+pub use exposition::FUNCTIONS;
 pub use metrics::RequestFacts;
+pub use platform::Platform;
 pub use service::{Role, Service, store_for};
 pub use telemetry::init_tracing;

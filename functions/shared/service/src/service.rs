@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use detector::Deployed;
-use store::{Circuits, Embedded, Redis, SeriesStore};
+use futures_util::future::try_join3;
+use store::{Circuits, Embedded, Instance, Redis, SeriesStore, StoreError};
 use tracing::warn;
 
 use crate::clock::now_us;
 use crate::config::{Config, ConfigError};
 use crate::error::ServiceError;
-use crate::metrics::{RequestFacts, Totals, render, render_own};
+use crate::exposition::{render, render_instances, render_levels, render_own};
+use crate::metrics::{RequestFacts, Totals};
 use crate::quota::Rate;
 use crate::timed::Timed;
 use crate::writer::Writer;
@@ -81,25 +83,50 @@ impl Service {
         Ok(self.store().ready(&self.deployed()).await?)
     }
 
+    /// Whether the store answers, and is the one that this deployment means; stores nothing.
+    pub async fn is_reached(&self) -> Result<(), ServiceError> {
+        Ok(self.store().answers().await?)
+    }
+
     /// How many parts of the store this process leaves alone for a while, as they did not answer.
     pub fn circuits(&self) -> Circuits {
         self.store().circuits()
     }
 
-    /// The totals of all processes as Prometheus text, version 0.0.4.
+    /// The totals and gauges of all processes as Prometheus text, version 0.0.4.
     ///
     /// Without the store it still says that the store does not answer.
     pub async fn metrics(&self) -> Result<String, ServiceError> {
         self.flush().await;
-        let totals = self.store().totals().await;
-        let own = render_own(totals.is_ok(), self.circuits())?;
-        match totals {
-            Ok(totals) => Ok(render(&totals)? + &own),
+        let store = self.store();
+        let read = try_join3(store.totals(), store.levels(), store.instances()).await;
+        let own = render_own(read.is_ok(), self.circuits())?;
+        match read {
+            Ok((totals, levels, instances)) => {
+                let shared =
+                    [render(&totals)?, render_levels(&levels)?, render_instances(instances)?];
+                Ok(shared.concat() + &own)
+            }
             Err(error) => {
                 warn!(code = error.code(), %error, "totals not read");
                 Ok(own)
             }
         }
+    }
+
+    /// Keeps what this process tells of itself for the time of a lease.
+    pub async fn report(&self, instance: &Instance) -> Result<(), StoreError> {
+        self.store().report(instance).await
+    }
+
+    /// Forgets this process at once.
+    pub async fn withdraw(&self, instance: &Instance) -> Result<(), StoreError> {
+        self.store().withdraw(instance).await
+    }
+
+    /// Counts the start of this process.
+    pub fn count_cold_start(&self, function: &str) {
+        self.totals().count_cold_start(function);
     }
 
     /// Makes a route known, so that its counter starts from 0.

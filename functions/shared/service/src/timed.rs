@@ -6,8 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use detector::{Deployed, Judgement, SeriesConfig};
 use store::{
-    Appended, Circuits, Commit, Committed, Lease, Leased, Listed, NewSample, Page, Quotas,
-    SeriesKey, SeriesStore, State, StoreError, Tenant,
+    Appended, Circuits, Commit, Committed, Counts, Glance, Instance, Instances, Lease, Leased,
+    Levels, Listed, NewSample, Overview, Page, Quotas, SeriesKey, SeriesStore, State, StoreError,
+    Tenant,
 };
 use tokio::time::Instant;
 
@@ -78,10 +79,6 @@ impl SeriesStore for Timed {
         self.timed("list", self.inner.worst(tenant, limit)).await
     }
 
-    async fn count(&self, tenant: &Tenant) -> Result<u64, StoreError> {
-        self.timed("list", self.inner.count(tenant)).await
-    }
-
     async fn pending(&self, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
         self.timed("list", self.inner.pending(limit)).await
     }
@@ -108,6 +105,10 @@ impl SeriesStore for Timed {
         self.inner.totals().await
     }
 
+    async fn answers(&self) -> Result<(), StoreError> {
+        self.inner.answers().await
+    }
+
     async fn ready(&self, deployed: &Deployed) -> Result<(), StoreError> {
         self.inner.ready(deployed).await
     }
@@ -121,5 +122,41 @@ impl SeriesStore for Timed {
 impl Quotas for Timed {
     async fn lease(&self, tenant: &Tenant, wanted: &Lease) -> Result<Leased, StoreError> {
         self.timed("lease", self.inner.lease(tenant, wanted)).await
+    }
+}
+
+#[async_trait]
+impl Overview for Timed {
+    // It tells of the store, as totals do.
+    async fn levels(&self) -> Result<Levels, StoreError> {
+        self.inner.levels().await
+    }
+
+    async fn count(&self, tenant: &Tenant) -> Result<Counts, StoreError> {
+        self.timed("list", self.inner.count(tenant)).await
+    }
+
+    async fn recent(&self, tenant: &Tenant, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
+        self.timed("list", self.inner.recent(tenant, limit)).await
+    }
+
+    async fn glances(&self, keys: &[SeriesKey]) -> Result<Vec<Glance>, StoreError> {
+        self.timed("read", self.inner.glances(keys)).await
+    }
+}
+
+// No work on series either.
+#[async_trait]
+impl Instances for Timed {
+    async fn report(&self, instance: &Instance) -> Result<(), StoreError> {
+        self.inner.report(instance).await
+    }
+
+    async fn withdraw(&self, instance: &Instance) -> Result<(), StoreError> {
+        self.inner.withdraw(instance).await
+    }
+
+    async fn instances(&self) -> Result<Vec<Instance>, StoreError> {
+        self.inner.instances().await
     }
 }

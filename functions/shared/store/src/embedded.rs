@@ -3,6 +3,8 @@
 //! For a laptop, a single pod and the tests of everything above; it holds nothing after the process ends, and
 //! only one process sees it. It keeps the protocol of the Redis store step by step, under one lock.
 
+mod overview;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,9 +15,9 @@ use crate::heat;
 use crate::quota::Bucket;
 use crate::state::{INBOX_LEN_MAX, INBOX_READ_MAX};
 use crate::{
-    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Appended, Class, Commit, Committed, Lease, Leased,
-    Listed, NewSample, Page, Quotas, SERIES_MAX_DEFAULT, SERIES_TTL_S, SeriesKey, SeriesStore,
-    State, StoreError, StoredConfig, Tenant, totals,
+    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Appended, Class, Commit, Committed, Instance, Lease,
+    Leased, Listed, NewSample, Page, Quotas, SERIES_MAX_DEFAULT, SERIES_TTL_S, SeriesKey,
+    SeriesStore, State, StoreError, StoredConfig, Tenant, totals,
 };
 
 /// Offset of the version in a memory; see [`detector::memory`].
@@ -41,12 +43,16 @@ struct Inner {
     // Beside the series and not in them: they expire, and need not be there yet.
     configs: HashMap<SeriesKey, StoredConfig>,
     totals: BTreeMap<String, u64>,
+    // With the end of its lease, in microseconds.
+    instances: BTreeMap<String, (i64, Instance)>,
     detectors: BTreeMap<u32, String>,
 }
 
 #[derive(Debug, Default)]
 struct Entry {
     received_us: i64,
+    // Since when some sample waits; it means something only while one does.
+    waits_since_us: i64,
     inbox: BTreeMap<i64, f64>,
     window: BTreeMap<i64, Judged>,
     anomalies: BTreeMap<i64, Judgement>,
@@ -229,6 +235,9 @@ impl SeriesStore for Embedded {
             return Ok(Appended { classes, state: None });
         }
         let entry = inner.series.entry(key.clone()).or_default();
+        if entry.inbox.is_empty() {
+            entry.waits_since_us = now_us;
+        }
         // At or below the floor no time is free.
         let mut free_us = now_us.max(entry.floor_us().map_or(0, |floor_us| floor_us + 1));
         let classes: Vec<Class> =
@@ -332,10 +341,6 @@ impl SeriesStore for Embedded {
         Ok(hot.into_iter().take(limit).map(|(_, key)| key.clone()).collect())
     }
 
-    async fn count(&self, tenant: &Tenant) -> Result<u64, StoreError> {
-        Ok(self.lock().of_tenant(tenant).count() as u64)
-    }
-
     async fn pending(&self, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
         let inner = self.lock();
         let waits =
@@ -377,6 +382,10 @@ impl SeriesStore for Embedded {
 
     async fn totals(&self) -> Result<BTreeMap<String, u64>, StoreError> {
         Ok(self.lock().totals.clone())
+    }
+
+    async fn answers(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn ready(&self, deployed: &Deployed) -> Result<(), StoreError> {

@@ -8,8 +8,10 @@
 //! Architecture invariant: every store passes the same conformance suite (`tests/conformance.rs`).
 
 mod heat;
+mod instances;
 mod key;
 mod member;
+mod overview;
 mod quota;
 mod secret;
 mod series_config;
@@ -29,7 +31,9 @@ use detector::{Judgement, SeriesConfig};
 use thiserror::Error;
 
 pub use embedded::Embedded;
+pub use instances::{INSTANCE_LEASE_S, INSTANCES_MAX, Instance, Instances};
 pub use key::{SHARDS_DEFAULT, SeriesKey, Tenant};
+pub use overview::{Counts, Glance, Levels, Overview, PENDING_COUNTED_MAX};
 pub use quota::{Lease, Leased, Quotas};
 pub use redis::{CircuitOptions, Redis, RedisCredentials, RedisOptions, Topology};
 pub use secret::Secret;
@@ -54,7 +58,7 @@ pub mod totals {
 
 /// Where series live.
 #[async_trait]
-pub trait SeriesStore: Quotas + Debug + Send + Sync {
+pub trait SeriesStore: Quotas + Overview + Instances + Debug + Send + Sync {
     /// Puts samples into the inbox of a series, at most [`APPEND_MAX`].
     ///
     /// Where the tenant has as many series as it may have, those of a new one are refused.
@@ -93,9 +97,6 @@ pub trait SeriesStore: Quotas + Debug + Send + Sync {
     /// Series of a tenant with the most recent anomalies, the worst first, at most `limit`.
     async fn worst(&self, tenant: &Tenant, limit: usize) -> Result<Vec<SeriesKey>, StoreError>;
 
-    /// How many series of a tenant received a sample within the time that series are kept.
-    async fn count(&self, tenant: &Tenant) -> Result<u64, StoreError>;
-
     /// Series with samples that wait to be judged, those that wait longest first, at most `limit`.
     async fn pending(&self, limit: usize) -> Result<Vec<SeriesKey>, StoreError>;
 
@@ -115,6 +116,9 @@ pub trait SeriesStore: Quotas + Debug + Send + Sync {
 
     /// The totals, added up over all shards.
     async fn totals(&self) -> Result<BTreeMap<String, u64>, StoreError>;
+
+    /// Answers when the store does, and has as many shards as this deployment; stores nothing.
+    async fn answers(&self) -> Result<(), StoreError>;
 
     /// Answers when the store does, and holds the deployment's detector against those of the same generation.
     async fn ready(&self, deployed: &detector::Deployed) -> Result<(), StoreError>;

@@ -8,6 +8,7 @@ mod circuit;
 mod connection;
 mod credentials;
 mod nodes;
+mod overview;
 mod rooms;
 
 use std::collections::BTreeMap;
@@ -50,6 +51,7 @@ struct Scripts {
     read: Script,
     configure: Script,
     lease: Script,
+    report: Script,
 }
 
 /// What `state` of `state.lua` answers: version, whether it was known, memory, window, inbox, configuration.
@@ -74,6 +76,7 @@ impl Redis {
             read: with_state(include_str!("redis/read.lua")),
             configure: Script::new(include_str!("redis/configure.lua")),
             lease: Script::new(include_str!("redis/lease.lua")),
+            report: Script::new(include_str!("redis/report.lua")),
         };
         Ok(Self {
             connection: Connection::new(options, credentials)?,
@@ -143,6 +146,21 @@ fn anomalous_index(shard: u16, tenant: &str) -> String {
 
 fn pending_index(shard: u16) -> String {
     format!("tm:{{{shard}}}:pending")
+}
+
+/// The names of the indexes of series, one for each tenant that ever had one in the shard.
+fn tenants_index(shard: u16) -> String {
+    format!("tm:{{{shard}}}:tenants")
+}
+
+/// Processes by when their lease ends.
+fn leases_key() -> &'static str {
+    "tm:{0}:leases"
+}
+
+/// What processes told of themselves.
+fn instances_key() -> &'static str {
+    "tm:{0}:instances"
 }
 
 fn totals_key(shard: u16) -> String {
@@ -333,18 +351,6 @@ impl SeriesStore for Redis {
         hot.into_iter().take(limit).map(|(name, _)| SeriesKey::from_name(tenant, &name)).collect()
     }
 
-    async fn count(&self, tenant: &Tenant) -> Result<u64, StoreError> {
-        let shards = self.shards().map(|shard| async move {
-            self.connection
-                .query::<u64>(
-                    Call::repeatable(shard),
-                    cmd("ZCARD").arg(series_index(shard, &tenant.part())),
-                )
-                .await
-        });
-        Ok(try_join_all(shards).await?.into_iter().sum())
-    }
-
     async fn pending(&self, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
         let shards = self.shards().map(|shard| async move {
             let mut command = cmd("ZRANGE");
@@ -413,23 +419,27 @@ impl SeriesStore for Redis {
         Ok(sum)
     }
 
+    async fn answers(&self) -> Result<(), StoreError> {
+        let mut command = cmd("HGET");
+        command.arg(DEPLOYED_KEY).arg("shards");
+        let stored: Option<u16> = self.connection.query(Call::repeatable(0), &command).await?;
+        self.check_shards(stored.unwrap_or(self.n_shards))
+    }
+
     async fn ready(&self, deployed: &Deployed) -> Result<(), StoreError> {
-        const KEY: &str = "tm:{0}:deployed";
         let generation = deployed.generation.to_string();
         let mut commands = redis::pipe();
-        commands.cmd("HSETNX").arg(KEY).arg("shards").arg(self.n_shards).ignore();
+        commands.cmd("HSETNX").arg(DEPLOYED_KEY).arg("shards").arg(self.n_shards).ignore();
         commands
             .cmd("HSETNX")
-            .arg(KEY)
+            .arg(DEPLOYED_KEY)
             .arg(&generation)
             .arg(deployed.detector.to_string())
             .ignore();
-        commands.cmd("HMGET").arg(KEY).arg("shards").arg(&generation);
+        commands.cmd("HMGET").arg(DEPLOYED_KEY).arg("shards").arg(&generation);
         let ((stored, first),): ((u16, String),) =
             self.connection.query_all(Call::repeatable(0), commands.atomic()).await?;
-        if stored != self.n_shards {
-            return Err(StoreError::ShardsDiffer { stored, wanted: self.n_shards });
-        }
+        self.check_shards(stored)?;
         check_detector(deployed, &first)
     }
 
@@ -439,7 +449,18 @@ impl SeriesStore for Redis {
     }
 }
 
+/// The number of shards, and the detector of each generation.
+const DEPLOYED_KEY: &str = "tm:{0}:deployed";
+
 impl Redis {
+    /// Another number of shards would look for series where they are not.
+    fn check_shards(&self, stored: u16) -> Result<(), StoreError> {
+        if stored == self.n_shards {
+            return Ok(());
+        }
+        Err(StoreError::ShardsDiffer { stored, wanted: self.n_shards })
+    }
+
     /// The series of one shard that a page which starts at `start` may still hold.
     async fn list_shard(
         &self,
@@ -484,6 +505,7 @@ impl Redis {
     ) -> Result<Appended, StoreError> {
         let keys = self.keys(key);
         let mut call = keys.invoke(&self.scripts.append);
+        call.key(tenants_index(keys.shard));
         call.arg(key.name())
             .arg(pending_name(key))
             .arg(SERIES_TTL_S)

@@ -9,8 +9,9 @@ use std::time::Duration;
 use detector::{Deployed, Detector, Judge, Judgement, Muted, Sample, Series, SeriesConfig};
 use store::testbed::{RedisCluster, RedisServer, patient_options};
 use store::{
-    APPEND_MAX, Class, Commit, Committed, Embedded, INBOX_LEN_MAX, Lease, Leased, NewSample, Redis,
-    RedisOptions, SeriesKey, SeriesStore, State, StoreError, StoredConfig, Tenant, Topology,
+    APPEND_MAX, Class, Commit, Committed, Counts, Embedded, INBOX_LEN_MAX, INSTANCE_LEASE_S,
+    Instance, Instances, Lease, Leased, Levels, NewSample, Overview, Redis, RedisOptions,
+    SeriesKey, SeriesStore, State, StoreError, StoredConfig, Tenant, Topology,
 };
 
 const DEPLOYED: Deployed = Deployed { detector: Detector::ALL[1], generation: 1 };
@@ -89,6 +90,10 @@ async fn write(store: &dyn SeriesStore, key: &SeriesKey, samples: &[NewSample]) 
 
 async fn state(store: &dyn SeriesStore, key: &SeriesKey) -> State {
     store.read(key).await.unwrap().unwrap()
+}
+
+async fn n_series(store: &dyn SeriesStore, tenant: &Tenant) -> u64 {
+    store.count(tenant).await.unwrap().n_series
 }
 
 async fn fresh_samples_wait_in_time_order(store: &dyn SeriesStore) {
@@ -271,7 +276,7 @@ async fn a_list_names_every_series_of_its_tenant_once(store: &dyn SeriesStore) {
         assert_eq!(listed.len(), 57);
         assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), wanted);
     }
-    assert_eq!(store.count(&Tenant::new("mine")).await.unwrap(), 57);
+    assert_eq!(n_series(store, &Tenant::new("mine")).await, 57);
     let error = store.list(&Tenant::new("mine"), Some("rubbish"), 5).await.unwrap_err();
     assert_eq!(error.code(), "cursor_invalid");
 }
@@ -309,7 +314,7 @@ async fn a_forgotten_series_is_new(store: &dyn SeriesStore) {
     assert!(!store.forget(&key("a")).await.unwrap());
     assert_eq!(store.read(&key("a")).await.unwrap(), None);
     assert!(store.worst(&Tenant::new("t"), 10).await.unwrap().is_empty());
-    assert_eq!(store.count(&Tenant::new("t")).await.unwrap(), 0);
+    assert_eq!(n_series(store, &Tenant::new("t")).await, 0);
     assert!(matches!(write(store, &key("a"), &[at(0, 1.0)]).await[..], [Class::Fresh { .. }]));
 }
 
@@ -324,7 +329,7 @@ async fn a_configuration_is_read_with_its_series(store: &dyn SeriesStore) {
     let stored = Some(StoredConfig { revision, config });
     let before = state(store, &key).await;
     assert_eq!((before.has_no_sample(), &before.config), (true, &stored));
-    assert_eq!(store.count(&Tenant::new("t")).await.unwrap(), 0);
+    assert_eq!(n_series(store, &Tenant::new("t")).await, 0);
     let waiting = store.append(&key, &wave(0..60), 0).await.unwrap().state.unwrap();
     assert_eq!(waiting.config, stored);
     let committed = store.commit(&key, &commit_of(&waiting)).await.unwrap();
@@ -411,7 +416,7 @@ async fn a_tenant_has_at_most_so_many_series(store: &dyn SeriesStore) {
     let refused = store.append(&further, &[at(1, 1.0), at(2, 2.0)], 0).await.unwrap();
     assert_eq!((refused.classes, refused.state), (vec![Class::TooManySeries; 2], None));
     assert_eq!(store.read(&further).await.unwrap(), None);
-    assert_eq!(store.count(&Tenant::new("full")).await.unwrap(), SERIES_MAX);
+    assert_eq!(n_series(store, &Tenant::new("full")).await, SERIES_MAX);
     // Those that exist go on, and so do other tenants.
     let classes = write(store, &metric(0), &[at(2, 1.0)]).await;
     assert!(matches!(classes[..], [Class::Fresh { .. }]), "{classes:?}");
@@ -431,7 +436,7 @@ async fn series_that_come_at_once_do_not_pass_the_bound(store: &dyn SeriesStore)
     let appended = futures_util::future::try_join_all(appended).await.unwrap();
     let n_refused = appended.iter().filter(|it| it.classes == [Class::TooManySeries]).count();
     assert_eq!(n_refused as u64, SERIES_MAX);
-    assert_eq!(store.count(&Tenant::new("crowd")).await.unwrap(), SERIES_MAX);
+    assert_eq!(n_series(store, &Tenant::new("crowd")).await, SERIES_MAX);
 }
 
 async fn a_bucket_gives_what_flows_in(store: &dyn SeriesStore) {
@@ -471,6 +476,80 @@ async fn one_generation_has_one_detector(store: &dyn SeriesStore) {
     let error = store.ready(&other).await.unwrap_err();
     assert!(matches!(error, StoreError::DetectorMismatch { generation: 1, .. }), "{error}");
     store.ready(&Deployed { generation: 2, ..other }).await.unwrap();
+}
+
+async fn levels_tell_of_all_tenants(store: &dyn SeriesStore) {
+    assert_eq!(store.levels().await.unwrap(), Levels::default());
+    for i in 0..5 {
+        write(store, &key_of("t", &format!("m{i}")), &[at(1, 1.0)]).await;
+    }
+    let other = key_of("u v/%", "m0");
+    store.append(&other, &[at(1, 1.0)], 0).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    // What comes later does not make the wait of the first shorter.
+    store.append(&other, &[at(2, 1.0)], 0).await.unwrap();
+    let levels = store.levels().await.unwrap();
+    assert_eq!((levels.n_series, levels.n_pending), (6, 1));
+    // The clock of the embedded store is read as often as it moves.
+    assert!((1_000..20_000_000).contains(&levels.oldest_pending_us), "{levels:?}");
+    write(store, &other, &[at(3, 1.0)]).await;
+    assert!(store.forget(&key_of("t", "m0")).await.unwrap());
+    let levels = store.levels().await.unwrap();
+    assert_eq!(levels, Levels { n_series: 5, n_pending: 0, oldest_pending_us: 0 });
+}
+
+async fn the_series_of_a_tenant_are_counted(store: &dyn SeriesStore) {
+    write(store, &key("quiet"), &[at(1, 1.0)]).await;
+    write(store, &key("spiky"), &wave(0..120)).await;
+    store.append(&key("waiting"), &[at(1, 1.0)], 0).await.unwrap();
+    store.append(&key_of("t/u", "waiting"), &[at(1, 1.0)], 0).await.unwrap();
+    let count = async |tenant| store.count(&Tenant::new(tenant)).await.unwrap();
+    assert_eq!(count("t").await, Counts { n_series: 3, n_anomalous: 1, n_pending: 1 });
+    assert_eq!(count("t/u").await, Counts { n_series: 1, n_anomalous: 0, n_pending: 1 });
+    assert_eq!(count("nobody").await, Counts::default());
+}
+
+async fn the_last_received_come_first_and_can_be_glanced_at(store: &dyn SeriesStore) {
+    for metric in ["a", "b", "c", "a"] {
+        write(store, &key(metric), &wave(0..60)).await;
+    }
+    write(store, &key_of("u", "z"), &[at(1, 1.0)]).await;
+    let tenant = Tenant::new("t");
+    // A replay is no receipt.
+    assert_eq!(store.recent(&tenant, 9).await.unwrap(), [key("c"), key("b"), key("a")]);
+    write(store, &key("a"), &[at(60, 100.0)]).await;
+    assert_eq!(store.recent(&tenant, 2).await.unwrap(), [key("a"), key("c")]);
+    let keys = [key("a"), super_quiet(), key_of("u", "z")];
+    let glances = store.glances(&keys).await.unwrap();
+    let seen: Vec<u64> = glances.iter().map(|it| it.n_anomalies).collect();
+    assert_eq!(seen, [1, 0, 0]);
+    assert_eq!(glances[0].memory, state(store, &key("a")).await.memory);
+    assert_eq!(glances[1].memory, None);
+    assert!(store.glances(&[]).await.unwrap().is_empty());
+}
+
+async fn processes_tell_of_themselves(store: &dyn SeriesStore) {
+    let instance = |function: &str, name: &str, n_requests| Instance {
+        function: function.to_owned(),
+        name: name.to_owned(),
+        n_connections: 7,
+        n_requests,
+    };
+    let told = async || {
+        let mut told = store.instances().await.unwrap();
+        told.sort_by_key(|it| (it.function.clone(), it.name.clone()));
+        told
+    };
+    assert!(told().await.is_empty());
+    let (analyze, ingest) = (instance("analyze", "a", 1), instance("ingest", "a", 2));
+    for instance in [&ingest, &analyze, &instance("ingest", "b", 3), &ingest] {
+        store.report(instance).await.unwrap();
+    }
+    store.report(&instance("ingest", "b", 4)).await.unwrap();
+    assert_eq!(told().await, [analyze, ingest.clone(), instance("ingest", "b", 4)]);
+    store.withdraw(&ingest).await.unwrap();
+    store.withdraw(&ingest).await.unwrap();
+    assert_eq!(told().await.len(), 2);
 }
 
 /// Random interleavings of writers that stop between any two steps, while the configuration comes and goes: nothing is
@@ -589,6 +668,10 @@ conformance!(
     series_that_come_at_once_do_not_pass_the_bound,
     a_bucket_gives_what_flows_in,
     totals_of_processes_add_up,
+    levels_tell_of_all_tenants,
+    the_series_of_a_tenant_are_counted,
+    the_last_received_come_first_and_can_be_glanced_at,
+    processes_tell_of_themselves,
     one_generation_has_one_detector,
     interleaved_writers_that_die_lose_nothing,
 );
@@ -785,6 +868,47 @@ mod lost {
             Redis::new(&RedisOptions { n_shards: 16, ..options(server.url(), Topology::Single) })
                 .unwrap();
         assert_eq!(other.ready(&DEPLOYED).await.unwrap_err().code(), "shards_differ");
+        assert_eq!(other.answers().await.unwrap_err().code(), "shards_differ");
+        store.answers().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn whether_it_answers_is_asked_without_leaving_a_trace() {
+        let server = RedisServer::start();
+        let store = Redis::new(&options(server.url(), Topology::Single)).unwrap();
+        store.answers().await.unwrap();
+        store.levels().await.unwrap();
+        store.instances().await.unwrap();
+        assert_eq!(server.cli(&["DBSIZE"]), "0");
+    }
+
+    #[tokio::test]
+    async fn a_process_that_says_nothing_more_is_gone_when_its_lease_ends() {
+        let server = RedisServer::start();
+        let store = Redis::new(&options(server.url(), Topology::Single)).unwrap();
+        let instance = |name: &str| Instance {
+            function: "ingest".to_owned(),
+            name: name.to_owned(),
+            n_connections: 1,
+            n_requests: 1,
+        };
+        store.report(&instance("frozen")).await.unwrap();
+        let lease =
+            |name: &str| server.cli(&["ZSCORE", "tm:{0}:leases", &format!("ingest {name}")]);
+        let ends_us: f64 = lease("frozen").parse().unwrap();
+        let now: Vec<String> = server.cli(&["TIME"]).lines().map(str::to_owned).collect();
+        let left_s = ends_us / 1e6 - now[0].parse::<f64>().unwrap();
+        assert!((left_s - INSTANCE_LEASE_S as f64).abs() < 3.0, "{left_s}");
+        // As if so much time had passed.
+        server.cli(&["ZADD", "tm:{0}:leases", "1", "ingest frozen"]);
+        assert!(store.instances().await.unwrap().is_empty());
+        store.report(&instance("live")).await.unwrap();
+        assert_eq!(server.cli(&["HKEYS", "tm:{0}:instances"]), "ingest live");
+        // Of processes that are all gone nothing is left.
+        for key in ["tm:{0}:leases", "tm:{0}:instances"] {
+            let ttl_s: u64 = server.cli(&["TTL", key]).parse().unwrap();
+            assert!((1..=2 * INSTANCE_LEASE_S).contains(&ttl_s), "{key}: {ttl_s}");
+        }
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use std::path::Path;
 use detector::{Deployed, Detector, Series, SeriesConfig};
 use store::testbed::{TlsRedisServer, patient_options};
 use store::{
-    Lease, NewSample, Quotas, Redis, RedisCredentials, RedisOptions, Secret, SeriesKey,
+    Lease, NewSample, Overview, Quotas, Redis, RedisCredentials, RedisOptions, Secret, SeriesKey,
     SeriesStore, StoreError, Tenant, Topology,
 };
 
@@ -77,7 +77,7 @@ async fn use_all(store: &Redis) -> Result<(), StoreError> {
     assert!(store.anomalies(&key, 0, 10).await?.is_empty());
     assert_eq!(store.list(&tenant, None, 10).await?.items.len(), 1);
     assert!(store.worst(&tenant, 10).await?.is_empty());
-    assert_eq!(store.count(&tenant).await?, 1);
+    assert_eq!(store.count(&tenant).await?.n_series, 1);
     assert_eq!(store.pending(10).await?.len(), 1);
     store.add_totals(&[("late".to_owned(), 1)].into()).await?;
     assert_eq!(store.totals().await?["late"], 1);

@@ -10,12 +10,13 @@ use serde_json::json;
 use crate::answer;
 use crate::app::App;
 use crate::error::RequestError;
+use crate::function::Function;
 
 /// The description of all routes, of whichever function.
 pub(crate) const OPENAPI_JSON: &str = include_str!("../openapi.json");
 
 /// The media type of Prometheus text, of the version that `service` writes.
-const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(crate) const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The process answers.
 pub(crate) async fn livez() -> Result<Response, RequestError> {
@@ -24,7 +25,11 @@ pub(crate) async fn livez() -> Result<Response, RequestError> {
 
 /// The store answers, too.
 pub(crate) async fn readyz(State(app): State<App>) -> Result<Response, RequestError> {
-    app.service().ready().await?;
+    match app.function() {
+        // It judges nothing, so its detector says nothing, and must not be the first of a generation.
+        Function::Exporter => app.service().is_reached().await?,
+        _ => app.service().ready().await?,
+    }
     let circuits = app.service().circuits();
     answer::ok(&json!({
         "status": "ready", "circuits": circuits.n, "circuits_open": circuits.n_open

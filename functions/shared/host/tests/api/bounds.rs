@@ -86,12 +86,29 @@ async fn requests_past_the_bound_are_refused_at_once_and_health_is_not() {
 
 #[tokio::test]
 async fn bytes_past_the_bound_are_refused_at_once() {
-    let client = Client::with(&[("TIDEMARK_IN_FLIGHT_BYTES_MAX", "1000")]);
-    client.post("/ingest", vec![b' '; 1001]).await.is_problem(503, "overloaded");
-    client.post("/ingest", vec![b' '; 1000]).await.is_problem(400, "body_empty");
+    let client = Client::with(&[
+        ("TIDEMARK_BODY_BYTES_MAX", "600"),
+        ("TIDEMARK_UNPACKED_BYTES_MAX", "600"),
+        ("TIDEMARK_IN_FLIGHT_BYTES_MAX", "1200"),
+    ]);
+    let mut stuck = Vec::new();
+    for n_bytes in [600, 500] {
+        let body = Stuck::after(vec![b' '; n_bytes]);
+        let is_awaited = Arc::clone(&body.is_awaited);
+        let client = client.clone();
+        stuck.push(tokio::spawn(async move { client.post("/ingest", Body::new(body)).await }));
+        is_awaited.notified().await;
+    }
+    client.post("/ingest", vec![b' '; 101]).await.is_problem(503, "overloaded");
+    client.post("/ingest", vec![b' '; 100]).await.is_problem(400, "body_empty");
     let mut declared = request(Method::POST, "/ingest", Body::new(Stuck::default()));
-    declared.headers_mut().insert("content-length", 1001.into());
+    declared.headers_mut().insert("content-length", 101.into());
     client.send(declared).await.is_problem(503, "overloaded");
+    for stuck in stuck {
+        stuck.abort();
+        assert!(stuck.await.unwrap_err().is_cancelled());
+    }
+    client.post("/ingest", vec![b' '; 600]).await.is_problem(400, "body_empty");
 }
 
 /// Every documented method of every documented path.

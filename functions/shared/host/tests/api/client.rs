@@ -174,6 +174,14 @@ pub(crate) fn with_spike(n_normal: usize) -> Vec<f64> {
 #[derive(Debug, Default)]
 pub(crate) struct Stuck {
     pub(crate) is_awaited: Arc<Notify>,
+    first: Option<Bytes>,
+}
+
+impl Stuck {
+    /// One of which a part comes.
+    pub(crate) fn after(part: Vec<u8>) -> Self {
+        Self { first: Some(part.into()), ..Self::default() }
+    }
 }
 
 impl http_body::Body for Stuck {
@@ -181,9 +189,12 @@ impl http_body::Body for Stuck {
     type Error = Infallible;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Some(part) = self.first.take() {
+            return Poll::Ready(Some(Ok(Frame::data(part))));
+        }
         self.is_awaited.notify_one();
         Poll::Pending
     }

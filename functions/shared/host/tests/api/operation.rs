@@ -1,12 +1,15 @@
 //! Health, metrics, the document, and what is the same for all routes.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::Method;
-use host::Function;
+use host::{App, Function};
+use service::access::MadeKey;
+use service::{Service, store_for};
 
-use crate::client::{Client, closed_port, request, sample};
+use crate::client::{Client, app, closed_port, config, request, sample, with_spike};
 use crate::document::DOCUMENT;
 
 #[tokio::test]
@@ -62,6 +65,112 @@ async fn requests_are_counted_by_declared_route() {
     assert_eq!(count("GET", "other", 404), Some("1"));
     // Every route of the function is there from 0.
     assert_eq!(count("DELETE", "/series", 200), Some("0"));
+    assert_eq!(count("POST", "/ingest", 503), Some("0"));
+    let never = r#"{function="standalone",method="PUT",route="/series/config"}"#;
+    let seconds = format!("http_request_duration_seconds_count{never} 0");
+    assert!(text.lines().any(|it| it == seconds), "{text}");
+}
+
+#[tokio::test]
+async fn what_waits_and_what_is_kept_is_told() {
+    let app = app(Function::Standalone, &[]);
+    let client = Client::over(&app);
+    client.post("/ingest", r#"[{"metric":"a","value":1},{"metric":"b","value":1}]"#).await;
+    let text = client.get("/metrics").await.text();
+    for line in [
+        "series 2",
+        "backlog_series 0",
+        "backlog_oldest_seconds 0",
+        r#"instances{function="ingest"} 0"#,
+        r#"cold_starts_total{function="standalone"} 0"#,
+        &format!(r#"build_info{{version="{}"}} 1"#, env!("CARGO_PKG_VERSION")),
+    ] {
+        assert!(text.lines().any(|it| it == line), "{line} in {text}");
+    }
+    // No text of a series or a tenant is in it.
+    assert!(!text.contains("default"), "{text}");
+}
+
+#[tokio::test]
+async fn an_exporter_serves_totals_and_health_and_nothing_else() {
+    let exporter = Client::of(Function::Exporter);
+    assert_eq!(exporter.get("/livez").await.status, 200);
+    assert_eq!(exporter.get("/readyz").await.json()["status"], "ready");
+    let text = exporter.get("/metrics").await.text();
+    // The functions beside it are there before their first request.
+    for function in ["ingest", "analyze", "exporter"] {
+        let of = format!(r#"http_requests_total{{function="{function}","#);
+        assert!(text.lines().any(|it| it.starts_with(&of) && it.ends_with(" 0")), "{text}");
+    }
+    // Nobody said that series may be told.
+    exporter.get("/metrics/series").await.is_problem(404, "route_unknown");
+    for path in ["/ingest/", "/analyze/", "/series/", "/"] {
+        exporter.get(path).await.is_problem(404, "route_unknown");
+    }
+}
+
+/// A client of an exporter beside functions, over one store.
+fn beside(vars: &[(&str, &str)]) -> (Client, Client) {
+    let config = config(vars);
+    let store = store_for(&config, service::Role::Alone).unwrap();
+    let of = |function| {
+        Client::over(&App::new(function, Service::new(Arc::clone(&store), &config), &config))
+    };
+    (of(Function::Standalone), of(Function::Exporter))
+}
+
+#[tokio::test]
+async fn an_exporter_tells_of_the_worst_series_and_then_of_the_last() {
+    let (client, exporter) = beside(&[("TIDEMARK_EXPORTER_SERIES_MAX", "3")]);
+    for metric in ["old", "middle", "new"] {
+        client.post("/ingest", format!(r#"{{"metric":"{metric}","zone":1,"value":1}}"#)).await;
+    }
+    client.send_values(&with_spike(40)).await;
+    let labels = r#"{tenant="default",source="checkout",metric="rps",labels=""}"#;
+    let text = exporter.get("/metrics/series").await.text();
+    assert_eq!(
+        exporter.get("/metrics/series").await.headers["content-type"],
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
+    for line in [
+        format!("series_value{labels} 900"),
+        format!("series_anomaly{labels} 1"),
+        format!("series_anomalies{labels} 1"),
+    ] {
+        assert!(text.lines().any(|it| it == line), "{line} in {text}");
+    }
+    for name in ["series_expected", "series_band_lower", "series_band_upper", "series_score"] {
+        assert!(text.lines().any(|it| it.starts_with(&format!("{name}{labels} "))), "{text}");
+    }
+    let told = |text: &str| {
+        let values = text.lines().filter(|it| it.starts_with("series_value{"));
+        values
+            .map(|it| it.split("metric=\"").nth(1).unwrap().split('"').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told(&text).len(), 3);
+    assert_eq!(told(&exporter.get("/metrics/series?limit=1").await.text()), ["rps"]);
+    assert!(told(&exporter.get("/metrics/series?tenant=other").await.text()).is_empty());
+    for query in ["limit=4", "limit=0", "tenant=", "series=1"] {
+        let answer = exporter.get(&format!("/metrics/series?{query}")).await;
+        assert_eq!(answer.status, 400, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn an_exporter_tells_of_series_only_those_who_may_read_them() {
+    let MadeKey { key, entry } = MadeKey::new("mine", "read").unwrap();
+    let MadeKey { key: writer, entry: other } = MadeKey::new("mine", "write").unwrap();
+    let keys = format!("{entry},{other}");
+    let (_, exporter) =
+        beside(&[("TIDEMARK_EXPORTER_SERIES_MAX", "9"), ("TIDEMARK_API_KEYS", &keys)]);
+    assert_eq!(exporter.get("/metrics").await.status, 200);
+    exporter.get("/metrics/series").await.is_problem(401, "credential_missing");
+    let with = |key: &str| exporter.with_key(key);
+    with(&writer).get("/metrics/series").await.is_problem(403, "right_missing");
+    assert_eq!(with(&key).get("/metrics/series").await.status, 200);
+    assert_eq!(with(&key).get("/metrics/series?tenant=mine").await.status, 200);
+    with(&key).get("/metrics/series?tenant=default").await.is_problem(403, "right_missing");
 }
 
 #[tokio::test]

@@ -119,6 +119,40 @@ async fn totals_are_written_while_it_is_served() {
 }
 
 #[tokio::test]
+async fn what_is_open_is_told_while_it_is_and_not_after_the_end() {
+    let host = Host::start().await;
+    let told = async |wanted: &[(u64, u64)]| {
+        let as_wanted = async {
+            loop {
+                let told = host.store.instances().await.unwrap();
+                let told: Vec<_> =
+                    told.iter().map(|it| (it.n_connections, it.n_requests)).collect();
+                if told == wanted {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(5), as_wanted).await.expect("it is told each second");
+    };
+    told(&[(0, 0)]).await;
+    let _idle = host.connect().await;
+    let mut busy = host.connect().await;
+    let head =
+        "POST /ingest HTTP/1.1\r\nHost: a\r\nContent-Length: 24\r\nExpect: 100-continue\r\n\r\n";
+    busy.write_all(head.as_bytes()).await.unwrap();
+    assert!(read_answer(&mut busy).await.starts_with("HTTP/1.1 100"));
+    told(&[(2, 1)]).await;
+    busy.write_all(br#"{"metric":"m","value":1}"#).await.unwrap();
+    assert!(read_answer(&mut busy).await.starts_with("HTTP/1.1 200"));
+    drop(busy);
+    told(&[(1, 0)]).await;
+    host.end.send(()).unwrap();
+    host.served.await.unwrap();
+    assert!(host.store.instances().await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn connections_are_kept_alive_between_requests() {
     let host = Host::start().await;
     let mut stream = host.connect().await;

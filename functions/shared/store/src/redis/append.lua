@@ -1,6 +1,7 @@
 -- Puts samples into the inbox of a series. Reads all before its first write: a failed script does not roll back.
 --
--- KEYS: inbox, window, anomalies, memory, index of series, index of pending, totals, config
+-- KEYS: inbox, window, anomalies, memory, index of series, index of pending, totals, config,
+--       names of the indexes of series
 -- ARGV: name, name with tenant, seconds to live, inbox length max, inbox read max, known version,
 --       '1' where the series may be new, then (time or '', value) each
 -- Answers: {class...}, state or false; of a series that is new and may not be: 'too_many_series' only, for each
@@ -98,7 +99,9 @@ end
 
 if #fresh > 0 then
   redis.call('ZADD', inbox, unpack(fresh))
-  redis.call('ZADD', KEYS[5], now_us, name)
+  if redis.call('ZADD', KEYS[5], now_us, name) == 1 then
+    redis.call('SADD', KEYS[9], KEYS[5])
+  end
   redis.call('ZADD', KEYS[6], 'NX', now_us, pending_name)
   expire(ttl_s)
   redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', '(' .. integer(now_us - ttl_s * 1000000))

@@ -1,0 +1,111 @@
+//! Gauges of single series, as Prometheus text: what the last verdict of each said.
+//!
+//! Only of so many series as are asked for, of one tenant, the worst first and then those that received a sample last.
+//! Nothing is judged: a scrape every few seconds must cost as good as nothing.
+
+use std::collections::BTreeSet;
+
+use detector::{Memory, Series};
+use prometheus::proto::{Metric, MetricType};
+use store::{Glance, SeriesKey, Tenant};
+
+use crate::error::ServiceError;
+use crate::exposition::{encode, family, labeled_gauge};
+use crate::service::Service;
+
+/// The labels of each gauge.
+const LABELS: [&str; 4] = ["tenant", "source", "metric", "labels"];
+
+/// The gauges, with what they tell.
+const GAUGES: [(&str, &str); 7] = [
+    ("series_value", "The newest value."),
+    ("series_expected", "What was expected in its place."),
+    ("series_band_lower", "The lower end of what would have been normal."),
+    ("series_band_upper", "The upper end of what would have been normal."),
+    ("series_score", "The score of the last verdict."),
+    ("series_anomaly", "Whether the last verdict is an anomaly."),
+    ("series_anomalies", "Anomalies that are kept of the series."),
+];
+
+impl Service {
+    /// Gauges of at most `limit` series of a tenant.
+    pub async fn series_metrics(
+        &self,
+        tenant: &Tenant,
+        limit: usize,
+    ) -> Result<String, ServiceError> {
+        let mut keys = self.store().worst(tenant, limit).await?;
+        if keys.len() < limit {
+            let told: BTreeSet<SeriesKey> = keys.iter().cloned().collect();
+            let recent = self.store().recent(tenant, limit).await?;
+            keys.extend(recent.into_iter().filter(|key| !told.contains(key)));
+            keys.truncate(limit);
+        }
+        let glances = self.store().glances(&keys).await?;
+        Ok(render(&keys, &glances)?)
+    }
+}
+
+fn render(keys: &[SeriesKey], glances: &[Glance]) -> Result<String, prometheus::Error> {
+    let mut metrics: [Vec<Metric>; GAUGES.len()] = Default::default();
+    for (key, glance) in keys.iter().zip(glances) {
+        // A series that expired stays in the indexes for a while.
+        let Some(memory) = glance.memory.as_deref().and_then(Memory::decode) else { continue };
+        let labels = labels_of(key.series());
+        let series = key.series();
+        let values = [key.tenant().as_str(), series.source(), series.metric(), &labels];
+        for (metrics, value) in metrics.iter_mut().zip(numbers(&memory, glance)) {
+            metrics.extend(value.map(|value| labeled_gauge(&LABELS, &values, value)));
+        }
+    }
+    let families: Vec<_> = GAUGES
+        .iter()
+        .zip(metrics)
+        .map(|((name, help), metrics)| family(name, help, MetricType::GAUGE, metrics))
+        .collect();
+    encode(&families)
+}
+
+/// What each gauge tells of a series; none where the last verdict does not say.
+fn numbers(memory: &Memory, glance: &Glance) -> [Option<f64>; GAUGES.len()] {
+    let last = memory.last.as_ref();
+    let expectation = last.and_then(|it| it.verdict.expectation);
+    [
+        last.map(|it| it.sample.value()),
+        expectation.map(|it| it.value),
+        expectation.map(|it| it.low),
+        expectation.map(|it| it.high),
+        last.map(|it| it.verdict.score),
+        last.map(|it| f64::from(u8::from(it.verdict.is_anomaly()))),
+        Some(glance.n_anomalies as f64),
+    ]
+}
+
+/// The labels of a series as one text, `path=/b,zone=a`, which no other labels have.
+///
+/// Prometheus refuses a scrape in which two series have one name, so what separates labels is escaped in values.
+fn labels_of(series: &Series) -> String {
+    let plain = |value: &str| value.replace('%', "%25").replace(',', "%2C");
+    let labels: Vec<String> =
+        series.labels().iter().map(|(name, value)| format!("{name}={}", plain(value))).collect();
+    labels.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> String {
+        let labels = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        labels_of(&Series::new("checkout", "rps", labels.collect()).unwrap())
+    }
+
+    #[test]
+    fn labels_that_differ_have_texts_that_differ() {
+        let one = labels(&[("a", "1,b=2")]);
+        assert_eq!(one, "a=1%2Cb=2");
+        assert_ne!(one, labels(&[("a", "1"), ("b", "2")]));
+        assert_ne!(one, labels(&[("a", "1%2Cb=2")]));
+        assert_eq!(labels(&[("zone", "a"), ("path", "/b=c")]), "path=/b=c,zone=a");
+    }
+}
