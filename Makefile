@@ -12,7 +12,7 @@ NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
 .PHONY: help
 help: ## List the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Judge a day of synthetic traffic on this machine, write the report, leave a server running
@@ -60,6 +60,7 @@ else
 endif
 	$(CARGO) test --workspace --doc
 	@.config/schema.sh
+	@infra/checks/test.sh
 
 .PHONY: chaos
 chaos: setup ## Break everything on purpose for a few minutes; nothing acknowledged may be lost
@@ -73,6 +74,21 @@ bench: ## Measure the detectors, and `ingest` over Redis against a bare route
 .PHONY: record
 record: ## Measure detection quality anew, and write the results into README and records
 	@.config/record.sh
+
+ARCHITECTURE ?= x86_64
+
+.PHONY: lambda-build
+lambda-build: setup ## Make the packages for AWS Lambda (ARCHITECTURE=arm64 for Graviton)
+	$(CARGO) lambda build --release --output-format zip --skip-target-check --lambda-dir target/lambda/$(ARCHITECTURE) \
+		$(if $(filter arm64,$(ARCHITECTURE)),--arm64)
+
+.PHONY: infra-test
+infra-test: ## Check the Terraform of `infra` in full: its tests, every broken promise, checkov
+	@infra/checks/test.sh all
+
+.PHONY: cost
+cost: ## Reckon what a month on AWS costs, and write it into the README of `infra`
+	@cd infra && python3 checks/cost.py && python3 checks/cost.py --write
 
 .PHONY: clean
 clean: stop ## Remove what was built, installed and reported

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Checks the Terraform of this folder without an account: format, validity, its tests with a provider that is made up,
+# that these tests fail where a promise is broken on purpose, and the advice of checkov.
+#
+#   infra/checks/test.sh            as part of `make test`: three of the broken promises, no checkov
+#   infra/checks/test.sh all        as `make infra-test`: all of them
+set -euo pipefail
+cd "$(dirname "$0")/.."
+tools=$(cd .. && pwd)/.tools/terraform
+what=${1:-quick}
+
+python3 checks/tables.py --check
+python3 checks/cost.py --check
+
+# shellcheck source=provider.sh
+. checks/provider.sh
+terraform fmt -check -recursive -diff .
+
+export TF_DATA_DIR=$tools/module
+init .
+terraform validate -no-color >/dev/null
+for example in examples/*/; do
+  (
+    export TF_DATA_DIR=$tools/$(basename "$example")
+    init "$example"
+    terraform -chdir="$example" validate -no-color >/dev/null
+  )
+done
+echo 'infra: formatted and valid'
+
+log=$tools/test.log
+if ! terraform test -no-color >"$log" 2>&1; then
+  grep -v '^  run .*\.\.\. pass$' "$log" >&2
+  exit 1
+fi
+tail -n 1 "$log"
+
+python3 checks/mutants.py "$what"
+
+if [ "$what" = all ]; then
+  checkov=$tools/checkov
+  if ! cmp --silent checks/checkov.txt "$checkov/requirements.txt"; then
+    rm -rf "$checkov"
+    python3 -m venv "$checkov"
+    "$checkov/bin/pip" install --quiet --disable-pip-version-check --requirement checks/checkov.txt
+    cp checks/checkov.txt "$checkov/requirements.txt"
+  fi
+  "$checkov/bin/checkov" --directory . --framework terraform --skip-download --output json >"$tools/checkov.json" || true
+  python3 - "$tools/checkov.json" <<'PYTHON'
+import json, sys
+
+report = json.load(open(sys.argv[1]))
+summary, results = report["summary"], report["results"]
+for it in results["failed_checks"]:
+    print(f"checkov: {it['check_id']} {it['resource']}: {it['check_name']}", file=sys.stderr)
+for it in results["parsing_errors"]:
+    print(f"checkov: cannot read {it}", file=sys.stderr)
+print(f"checkov: {summary['passed']} passed, {summary['skipped']} excepted with a reason beside the resource")
+sys.exit(bool(results["failed_checks"] or results["parsing_errors"] or not summary["passed"]))
+PYTHON
+fi

@@ -1,0 +1,418 @@
+# Tidemark on AWS: the functions, the cache with their series, the table with their history, and what invokes them.
+#
+# It is a configuration of its own (`terraform -chdir=infra apply`) and a module (`examples/`). The region, and further
+# tags, are the provider's.
+
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+data "aws_caller_identity" "current" {}
+
+locals {
+  tags = merge({ Project = "tidemark", ManagedBy = "terraform" }, var.tags)
+
+  is_external = var.cache.mode == "external"
+  in_network  = !local.is_external || var.network.vpc_id != null
+  kms_key_arn = var.kms.create ? aws_kms_key.this[0].arn : var.kms.arn
+  has_streams = var.queue != null || var.stream != null || var.events != null
+
+  packages = coalesce(var.packages_folder, "${path.module}/../target/lambda")
+  package  = { for it in ["ingest", "analyze", "ingest-stream"] : it => "${local.packages}/${var.architecture}/${it}/bootstrap.zip" }
+
+  cache = local.is_external ? {
+    REDIS_URL                 = var.cache.url
+    REDIS_TOPOLOGY            = var.cache.topology
+    REDIS_USERNAME            = var.cache.username
+    REDIS_PASSWORD_SECRET_ARN = var.cache.password_secret_arn
+    REDIS_IAM                 = null
+    } : {
+    REDIS_URL                 = module.cache[0].url
+    REDIS_TOPOLOGY            = module.cache[0].topology
+    REDIS_USERNAME            = module.cache[0].username
+    REDIS_PASSWORD_SECRET_ARN = null
+    REDIS_IAM                 = module.cache[0].iam
+  }
+
+  environment = { for key, value in merge(var.environment, local.cache, {
+    RUST_LOG                     = lookup(var.environment, "RUST_LOG", var.log.level)
+    TIDEMARK_DETECTOR            = var.detector.spec
+    TIDEMARK_DETECTOR_GENERATION = tostring(var.detector.generation)
+    TIDEMARK_HISTORY_TABLE       = var.history.enabled ? module.table[0].name : null
+    TIDEMARK_HISTORY_DAYS        = var.history.enabled ? tostring(var.history.days) : null
+  }) : key => value if value != null }
+
+  # Who calls a function by HTTP is asked by IAM or by a token before it runs, unless the function asks for keys.
+  asked = var.front.authorization == "keys" ? { TIDEMARK_API_KEYS = join(",", var.api_keys) } : { TIDEMARK_ACCESS = "open" }
+
+  vpc = local.in_network ? {
+    subnet_ids         = module.network[0].subnet_ids
+    security_group_ids = [module.network[0].functions_security_group_id]
+  } : null
+
+  # What every function does: it connects to the cache, and keeps history.
+  statements = [for it in [
+    {
+      when     = !local.is_external
+      Sid      = "Cache"
+      Action   = ["elasticache:Connect"]
+      Resource = flatten(module.cache[*].connect_arns)
+    },
+    {
+      when = var.history.enabled
+      Sid  = "History"
+      Action = [
+        "dynamodb:BatchGetItem",
+        "dynamodb:BatchWriteItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:DescribeTable",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+      ]
+      Resource = module.table[*].arn
+    },
+    {
+      when     = var.cache.password_secret_arn != null
+      Sid      = "Password"
+      Action   = ["secretsmanager:GetSecretValue"]
+      Resource = [var.cache.password_secret_arn]
+    },
+  ] : { Sid = it.Sid, Action = it.Action, Resource = it.Resource } if it.when]
+
+  stream_statements = [for it in [
+    {
+      when     = var.queue != null
+      Sid      = "Queue"
+      Action   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+      Resource = var.queue == null ? [] : [module.queue[0].arn]
+    },
+    {
+      when     = var.stream != null
+      Sid      = "Stream"
+      Action   = ["kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:ListShards"]
+      Resource = var.stream == null ? [] : [module.stream[0].arn]
+    },
+    {
+      when     = var.stream != null
+      Sid      = "StreamDeadLetters"
+      Action   = ["sqs:SendMessage"]
+      Resource = var.stream == null ? [] : [module.stream[0].dead_letters_arn]
+    },
+  ] : { Sid = it.Sid, Action = it.Action, Resource = it.Resource } if it.when]
+
+  names   = { for it in ["queue", "stream", "events"] : it => "${var.name}-${it}" }
+  release = { for it in ["ingest", "analyze", "ingest-stream"] : it => lookup(var.release, it, { version = null, new_version_weight = 0 }) }
+}
+
+resource "aws_kms_key" "this" {
+  count                   = var.kms.create ? 1 : 0
+  description             = "All that ${var.name} stores"
+  enable_key_rotation     = true
+  deletion_window_in_days = 30
+  tags                    = local.tags
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        # Who may use the key is then a matter of the account's policies; without it nobody could ever change this one.
+        Sid       = "Account"
+        Effect    = "Allow"
+        Principal = { AWS = "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:root" }
+        Action    = "kms:*"
+        Resource  = "*"
+      },
+      {
+        Sid       = "Logs"
+        Effect    = "Allow"
+        Principal = { Service = "logs.${data.aws_region.current.name}.amazonaws.com" }
+        Action    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"]
+        Resource  = "*"
+        Condition = {
+          ArnLike = {
+            "kms:EncryptionContext:aws:logs:arn" = join(":", [
+              "arn", data.aws_partition.current.partition, "logs", data.aws_region.current.name,
+              data.aws_caller_identity.current.account_id, "log-group", "/aws/*/${var.name}*",
+            ])
+          }
+        }
+      },
+      {
+        Sid       = "Alarms"
+        Effect    = "Allow"
+        Principal = { Service = "cloudwatch.amazonaws.com" }
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource  = "*"
+        Condition = { StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id } }
+      },
+    ]
+  })
+}
+
+resource "aws_kms_alias" "this" {
+  count         = var.kms.create ? 1 : 0
+  name          = "alias/${var.name}"
+  target_key_id = aws_kms_key.this[0].key_id
+}
+
+module "network" {
+  source = "./modules/network"
+  count  = local.in_network ? 1 : 0
+
+  name       = var.name
+  tags       = local.tags
+  cidr       = var.network.cidr
+  n_zones    = var.network.n_zones
+  existing   = var.network.vpc_id == null ? null : { vpc_id = var.network.vpc_id, subnet_ids = var.network.subnet_ids }
+  has_table  = var.history.enabled
+  table_arn  = one(module.table[*].arn)
+  secret_arn = var.cache.password_secret_arn
+}
+
+module "cache" {
+  source = "./modules/cache"
+  count  = local.is_external ? 0 : 1
+
+  name              = var.name
+  tags              = local.tags
+  mode              = var.cache.mode
+  data_gb_max       = var.cache.data_gb_max
+  ecpu_per_s_max    = var.cache.ecpu_per_s_max
+  node_type         = var.cache.node_type
+  n_shards          = var.cache.n_shards
+  n_replicas        = var.cache.n_replicas
+  snapshot_days     = var.cache.snapshot_days
+  subnet_ids        = module.network[0].subnet_ids
+  security_group_id = module.network[0].cache_security_group_id
+  kms_key_arn       = local.kms_key_arn
+}
+
+module "table" {
+  source = "./modules/table"
+  count  = var.history.enabled ? 1 : 0
+
+  name         = "${var.name}-history"
+  tags         = local.tags
+  kms_key_arn  = local.kms_key_arn
+  is_protected = var.history.protection
+}
+
+module "ingest" {
+  source = "./modules/function"
+
+  name                 = "${var.name}-ingest"
+  tags                 = local.tags
+  description          = "Samples in, verdicts out"
+  package              = local.package["ingest"]
+  architecture         = var.architecture
+  memory_mb            = var.ingest.memory_mb
+  timeout_s            = var.ingest.timeout_s
+  reserved_concurrency = var.ingest.reserved_concurrency
+  environment = merge(local.environment, local.asked, {
+    TIDEMARK_REQUEST_TIMEOUT_MS = tostring(var.ingest.timeout_s * 1000 - 1000)
+  })
+  statements         = local.statements
+  vpc                = local.vpc
+  kms_key_arn        = local.kms_key_arn
+  log_retention_days = var.log.retention_days
+  is_traced          = var.tracing
+  release            = local.release["ingest"]
+}
+
+module "analyze" {
+  source = "./modules/function"
+
+  name                 = "${var.name}-analyze"
+  tags                 = local.tags
+  description          = "What is normal, what is not, and why"
+  package              = local.package["analyze"]
+  architecture         = var.architecture
+  memory_mb            = var.analyze.memory_mb
+  timeout_s            = var.analyze.timeout_s
+  reserved_concurrency = var.analyze.reserved_concurrency
+  environment = merge(local.environment, local.asked, {
+    TIDEMARK_REQUEST_TIMEOUT_MS = tostring(var.analyze.timeout_s * 1000 - 1000)
+  })
+  statements         = local.statements
+  vpc                = local.vpc
+  kms_key_arn        = local.kms_key_arn
+  log_retention_days = var.log.retention_days
+  is_traced          = var.tracing
+  release            = local.release["analyze"]
+}
+
+# What comes here was let in by the policies of queue, stream and bus, so it asks for no keys.
+module "ingest_stream" {
+  source = "./modules/function"
+  count  = local.has_streams ? 1 : 0
+
+  name                 = "${var.name}-ingest-stream"
+  tags                 = local.tags
+  description          = "Samples from queue, stream and events"
+  package              = local.package["ingest-stream"]
+  architecture         = var.architecture
+  memory_mb            = var.ingest_stream.memory_mb
+  timeout_s            = var.ingest_stream.timeout_s
+  reserved_concurrency = var.ingest_stream.reserved_concurrency
+  environment = merge(local.environment, {
+    TIDEMARK_ACCESS             = "open"
+    TIDEMARK_REQUEST_TIMEOUT_MS = tostring(var.ingest_stream.timeout_s * 1000 - 1000)
+  })
+  statements            = concat(local.statements, local.stream_statements)
+  vpc                   = local.vpc
+  kms_key_arn           = local.kms_key_arn
+  log_retention_days    = var.log.retention_days
+  is_traced             = var.tracing
+  has_dead_letters      = var.events != null
+  dead_letter_queue_arn = one(aws_sqs_queue.event_dead_letters[*].arn)
+  release               = local.release["ingest-stream"]
+}
+
+module "queue" {
+  source = "./modules/queue"
+  count  = var.queue == null ? 0 : 1
+
+  name               = local.names.queue
+  tags               = local.tags
+  kms_key_arn        = local.kms_key_arn
+  attempts_max       = var.queue.attempts_max
+  batch_size         = var.queue.batch_size
+  batching_window_s  = var.queue.batching_window_s
+  concurrency_max    = var.queue.concurrency_max
+  function_alias_arn = module.ingest_stream[0].alias_arn
+  function_timeout_s = var.ingest_stream.timeout_s
+}
+
+module "stream" {
+  source = "./modules/stream"
+  count  = var.stream == null ? 0 : 1
+
+  name               = local.names.stream
+  tags               = local.tags
+  kms_key_arn        = local.kms_key_arn
+  n_shards           = var.stream.n_shards
+  retention_h        = var.stream.retention_h
+  batch_size         = var.stream.batch_size
+  attempts_max       = var.stream.attempts_max
+  function_alias_arn = module.ingest_stream[0].alias_arn
+}
+
+# Events come one by one and are not asked for again, so what failed for good has a queue.
+resource "aws_sqs_queue" "event_dead_letters" {
+  count                     = var.events == null ? 0 : 1
+  name                      = "${local.names.events}-dead-letters"
+  message_retention_seconds = 14 * 86400
+  sqs_managed_sse_enabled   = local.kms_key_arn == null ? true : null
+  kms_master_key_id         = local.kms_key_arn
+  tags                      = local.tags
+}
+
+resource "aws_sqs_queue_policy" "event_dead_letters" {
+  count     = var.events == null ? 0 : 1
+  queue_url = aws_sqs_queue.event_dead_letters[0].id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "TlsOnly"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "sqs:*"
+      Resource  = aws_sqs_queue.event_dead_letters[0].arn
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+  })
+}
+
+module "events" {
+  source = "./modules/rule"
+  count  = var.events == null ? 0 : 1
+
+  name                = local.names.events
+  tags                = local.tags
+  description         = "Events that are samples"
+  bus                 = var.events.bus
+  pattern             = var.events.pattern
+  function_name       = module.ingest_stream[0].name
+  function_alias_name = module.ingest_stream[0].alias_name
+  function_alias_arn  = module.ingest_stream[0].alias_arn
+}
+
+module "sweep" {
+  source = "./modules/rule"
+  count  = var.sweep == null ? 0 : 1
+
+  name                = "${var.name}-sweep"
+  tags                = local.tags
+  description         = "Judges what waits, and notices silent series"
+  schedule            = var.sweep
+  function_name       = module.analyze.name
+  function_alias_name = module.analyze.alias_name
+  function_alias_arn  = module.analyze.alias_arn
+}
+
+module "api" {
+  source = "./modules/api"
+  count  = var.front.kind == "api" ? 1 : 0
+
+  name               = var.name
+  tags               = local.tags
+  authorization      = var.front.authorization
+  jwt                = var.front.jwt
+  rate_per_s         = var.front.rate_per_s
+  burst              = var.front.burst
+  log_retention_days = var.log.retention_days
+  kms_key_arn        = local.kms_key_arn
+  functions = {
+    for key, function in { ingest = module.ingest, analyze = module.analyze } : key => {
+      name                        = function.name
+      alias_name                  = function.alias_name
+      invoke_arn                  = function.alias_invoke_arn
+    }
+  }
+}
+
+# For callers of the account whose own policy lets them; others want a permission of the function as well.
+resource "aws_lambda_function_url" "this" {
+  for_each = var.front.kind == "function_url" ? { ingest = module.ingest, analyze = module.analyze } : {}
+
+  function_name      = each.value.name
+  qualifier          = each.value.alias_name
+  authorization_type = "AWS_IAM"
+}
+
+module "alarms" {
+  source = "./modules/alarms"
+
+  name        = var.name
+  tags        = local.tags
+  enabled     = var.alarms.enabled
+  topic_arn   = var.alarms.topic_arn
+  emails      = var.alarms.emails
+  kms_key_arn = local.kms_key_arn
+  dashboard   = var.dashboard
+  region      = data.aws_region.current.name
+  api_id      = one(module.api[*].id)
+  has_api     = var.front.kind == "api"
+  table_name  = var.history.enabled ? "${var.name}-history" : null
+  cache_name  = local.is_external ? null : var.name
+  cache_mode  = var.cache.mode
+  data_gb_max = var.cache.data_gb_max
+  cache_nodes = var.cache.mode != "replication_group" ? [] : flatten([
+    for shard in range(var.cache.n_shards) : [
+      for node in range(1 + var.cache.n_replicas) : (
+        # As ElastiCache names them: with the shard where there are several.
+        var.cache.n_shards == 1 ? format("%s-%03d", var.name, node + 1) : format("%s-%04d-%03d", var.name, shard + 1, node + 1)
+      )
+    ]
+  ])
+  queue_name   = var.queue == null ? null : local.names.queue
+  stream_name  = var.stream == null ? null : local.names.stream
+  dead_letters = { for key, name in local.names : key => "${name}-dead-letters" if { queue = var.queue, stream = var.stream, events = var.events }[key] != null }
+  functions = merge(
+    {
+      ingest  = { name = "${var.name}-ingest", timeout_s = var.ingest.timeout_s }
+      analyze = { name = "${var.name}-analyze", timeout_s = var.analyze.timeout_s }
+    },
+    local.has_streams ? { ingest-stream = { name = "${var.name}-ingest-stream", timeout_s = var.ingest_stream.timeout_s } } : {},
+  )
+}

@@ -1,0 +1,187 @@
+# What wakes somebody up, who that is, and what they then look at.
+#
+# Each alarm is about a promise that is in danger: samples that are not stored, or not judged, or not in time.
+
+locals {
+  has_topic = length(var.emails) > 0
+  actions   = local.has_topic ? [aws_sns_topic.this[0].arn] : var.topic_arn == null ? [] : [var.topic_arn]
+
+  of_functions = merge([for key, function in var.functions : {
+    "${key}-errors" = {
+      description = "Invocations of ${key} fail: see its log; what a queue or stream delivered comes again"
+      namespace   = "AWS/Lambda"
+      metric      = "Errors"
+      statistic   = "Sum"
+      threshold   = 0
+      n_of        = [2, 3]
+      dimensions  = { FunctionName = function.name }
+    }
+    "${key}-throttles" = {
+      description = "Invocations of ${key} are refused: the account, or its reserved concurrency, has no more room"
+      namespace   = "AWS/Lambda"
+      metric      = "Throttles"
+      statistic   = "Sum"
+      threshold   = 0
+      n_of        = [2, 3]
+      dimensions  = { FunctionName = function.name }
+    }
+    "${key}-slow" = {
+      description = "One invocation of ${key} in a hundred takes over four fifths of its time: the cache is slow, or batches are too large"
+      namespace   = "AWS/Lambda"
+      metric      = "Duration"
+      statistic   = "p99"
+      threshold   = 800 * function.timeout_s
+      n_of        = [3, 3]
+      dimensions  = { FunctionName = function.name }
+    }
+  }]...)
+
+  of_dead_letters = { for key, name in var.dead_letters : "${key}-dead-letters" => {
+    description = "Samples of ${key} failed for good: they wait for somebody to look, and to send them again"
+    namespace   = "AWS/SQS"
+    metric      = "ApproximateNumberOfMessagesVisible"
+    statistic   = "Maximum"
+    threshold   = 0
+    n_of        = [1, 1]
+    dimensions  = { QueueName = name }
+  } }
+
+  of_queue = var.queue_name == null ? {} : {
+    queue-age = {
+      description = "A message waits for over five minutes: samples come faster than they are judged"
+      namespace   = "AWS/SQS"
+      metric      = "ApproximateAgeOfOldestMessage"
+      statistic   = "Maximum"
+      threshold   = 300
+      n_of        = [2, 3]
+      dimensions  = { QueueName = var.queue_name }
+    }
+  }
+
+  of_stream = var.stream_name == null ? {} : {
+    stream-age = {
+      description = "A record waits for over five minutes: samples come faster than they are judged, or one holds its shard up"
+      namespace   = "AWS/Kinesis"
+      metric      = "GetRecords.IteratorAgeMilliseconds"
+      statistic   = "Maximum"
+      threshold   = 300000
+      n_of        = [2, 3]
+      dimensions  = { StreamName = var.stream_name }
+    }
+  }
+
+  of_api = !var.has_api ? {} : {
+    api-errors = {
+      description = "The API answers 5xx: the store is away, or a function fails; senders keep their samples"
+      namespace   = "AWS/ApiGateway"
+      metric      = "5xx"
+      statistic   = "Sum"
+      threshold   = 5
+      n_of        = [2, 3]
+      dimensions  = { ApiId = var.api_id }
+    }
+  }
+
+  of_table = var.table_name == null ? {} : {
+    table-throttled-writes = {
+      description = "DynamoDB refuses writes: history lags, and the sweep writes it later"
+      namespace   = "AWS/DynamoDB"
+      metric      = "WriteThrottleEvents"
+      statistic   = "Sum"
+      threshold   = 0
+      n_of        = [3, 3]
+      dimensions  = { TableName = var.table_name }
+    }
+    table-throttled-reads = {
+      description = "DynamoDB refuses reads: what is older than the cache is not told"
+      namespace   = "AWS/DynamoDB"
+      metric      = "ReadThrottleEvents"
+      statistic   = "Sum"
+      threshold   = 0
+      n_of        = [3, 3]
+      dimensions  = { TableName = var.table_name }
+    }
+  }
+
+  of_serverless = var.cache_name == null || var.cache_mode != "serverless" ? {} : {
+    cache-full = {
+      description = "The cache is at four fifths of its bound: raise `cache.data_gb_max`, or series are dropped"
+      namespace   = "AWS/ElastiCache"
+      metric      = "BytesUsedForCache"
+      statistic   = "Maximum"
+      threshold   = 800000000 * var.data_gb_max
+      n_of        = [3, 3]
+      dimensions  = { clusterId = var.cache_name }
+    }
+    cache-throttled = {
+      description = "The cache refuses commands: raise `cache.ecpu_per_s_max`, or wait until it has grown"
+      namespace   = "AWS/ElastiCache"
+      metric      = "ThrottledCmds"
+      statistic   = "Sum"
+      threshold   = 0
+      n_of        = [2, 3]
+      dimensions  = { clusterId = var.cache_name }
+    }
+  }
+
+  of_nodes = merge([for node in var.cache_nodes : {
+    "${node}-memory" = {
+      description = "A node of the cache is four fifths full; once it is full it refuses samples"
+      namespace   = "AWS/ElastiCache"
+      metric      = "DatabaseMemoryUsagePercentage"
+      statistic   = "Maximum"
+      threshold   = 80
+      n_of        = [3, 3]
+      dimensions  = { CacheClusterId = node }
+    }
+    "${node}-cpu" = {
+      description = "A node of the cache is busy: more shards, or a larger type"
+      namespace   = "AWS/ElastiCache"
+      metric      = "EngineCPUUtilization"
+      statistic   = "Average"
+      threshold   = 80
+      n_of        = [3, 3]
+      dimensions  = { CacheClusterId = node }
+    }
+  }]...)
+
+  alarms = merge(
+    local.of_functions, local.of_dead_letters, local.of_queue, local.of_stream, local.of_api, local.of_table,
+    local.of_serverless, local.of_nodes,
+  )
+}
+
+resource "aws_sns_topic" "this" {
+  count             = local.has_topic ? 1 : 0
+  name              = "${var.name}-alarms"
+  kms_master_key_id = var.kms_key_arn
+  tags              = var.tags
+}
+
+resource "aws_sns_topic_subscription" "email" {
+  for_each  = toset(var.emails)
+  topic_arn = aws_sns_topic.this[0].arn
+  protocol  = "email"
+  endpoint  = each.value
+}
+
+resource "aws_cloudwatch_metric_alarm" "this" {
+  for_each            = var.enabled ? local.alarms : {}
+  alarm_name          = "${var.name}-${each.key}"
+  alarm_description   = each.value.description
+  namespace           = each.value.namespace
+  metric_name         = each.value.metric
+  dimensions          = each.value.dimensions
+  statistic           = startswith(each.value.statistic, "p") ? null : each.value.statistic
+  extended_statistic  = startswith(each.value.statistic, "p") ? each.value.statistic : null
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = each.value.threshold
+  period              = 60
+  datapoints_to_alarm = each.value.n_of[0]
+  evaluation_periods  = each.value.n_of[1]
+  # Where nothing is invoked nothing is measured, and that is as it should be.
+  treat_missing_data = "notBreaching"
+  alarm_actions      = local.actions
+  ok_actions         = local.actions
+  tags               = var.tags
+}

@@ -1,0 +1,200 @@
+# A network from which nothing leads out: no gateway to the internet and no NAT, which would cost more than all the rest.
+# DynamoDB is reached through a gateway endpoint, which is free; log, queue, stream and trace are the service's own way.
+
+data "aws_region" "current" {}
+
+data "aws_availability_zones" "available" {
+  # checkov:skip=CKV_AWS_394:A subnet stays in its zone, whatever zones come
+  count = var.existing == null ? 1 : 0
+  state = "available"
+  filter {
+    name   = "opt-in-status"
+    values = ["opt-in-not-required"]
+  }
+}
+
+locals {
+  is_own     = var.existing == null
+  vpc_id     = local.is_own ? aws_vpc.this[0].id : var.existing.vpc_id
+  subnet_ids = local.is_own ? aws_subnet.private[*].id : var.existing.subnet_ids
+}
+
+resource "aws_vpc" "this" {
+  # checkov:skip=CKV2_AWS_11:No flow log: nothing but functions and cache is in it, and no route leads out
+  count                = local.is_own ? 1 : 0
+  cidr_block           = var.cidr
+  enable_dns_support   = true
+  enable_dns_hostnames = true
+  tags                 = merge(var.tags, { Name = var.name })
+}
+
+# Whatever forgets to name a group gets one through which nothing passes.
+resource "aws_default_security_group" "this" {
+  count  = local.is_own ? 1 : 0
+  vpc_id = aws_vpc.this[0].id
+  tags   = merge(var.tags, { Name = "${var.name}-unused" })
+}
+
+resource "aws_subnet" "private" {
+  count             = local.is_own ? var.n_zones : 0
+  vpc_id            = aws_vpc.this[0].id
+  availability_zone = data.aws_availability_zones.available[0].names[count.index]
+  cidr_block        = cidrsubnet(var.cidr, 4, count.index)
+
+  lifecycle {
+    # A zone that is new to the region would move all after it, and the cache with them.
+    ignore_changes = [availability_zone]
+  }
+
+  tags = merge(var.tags, { Name = "${var.name}-private-${count.index}" })
+}
+
+resource "aws_route_table" "private" {
+  count  = local.is_own ? 1 : 0
+  vpc_id = aws_vpc.this[0].id
+  tags   = merge(var.tags, { Name = "${var.name}-private" })
+}
+
+resource "aws_route_table_association" "private" {
+  count          = local.is_own ? var.n_zones : 0
+  subnet_id      = aws_subnet.private[count.index].id
+  route_table_id = aws_route_table.private[0].id
+}
+
+resource "aws_security_group" "functions" {
+  # checkov:skip=CKV2_AWS_5:The root module gives it to the functions
+  name        = "${var.name}-functions"
+  description = "The functions: to the cache and to endpoints, and nothing to them"
+  vpc_id      = local.vpc_id
+  tags        = merge(var.tags, { Name = "${var.name}-functions" })
+}
+
+resource "aws_security_group" "cache" {
+  # checkov:skip=CKV2_AWS_5:The root module gives it to the cache
+  name        = "${var.name}-cache"
+  description = "The cache: from the functions, and nothing from it"
+  vpc_id      = local.vpc_id
+  tags        = merge(var.tags, { Name = "${var.name}-cache" })
+}
+
+resource "aws_vpc_security_group_ingress_rule" "cache" {
+  security_group_id            = aws_security_group.cache.id
+  description                  = "Valkey, from the functions"
+  referenced_security_group_id = aws_security_group.functions.id
+  ip_protocol                  = "tcp"
+  from_port                    = 6379
+  to_port                      = 6379
+  tags                         = var.tags
+}
+
+resource "aws_vpc_security_group_egress_rule" "functions_to_cache" {
+  security_group_id            = aws_security_group.functions.id
+  description                  = "Valkey"
+  referenced_security_group_id = aws_security_group.cache.id
+  ip_protocol                  = "tcp"
+  from_port                    = 6379
+  to_port                      = 6379
+  tags                         = var.tags
+}
+
+resource "aws_vpc_endpoint" "dynamodb" {
+  count             = local.is_own && var.has_table ? 1 : 0
+  vpc_id            = local.vpc_id
+  service_name      = "com.amazonaws.${data.aws_region.current.name}.dynamodb"
+  vpc_endpoint_type = "Gateway"
+  route_table_ids   = [aws_route_table.private[0].id]
+  tags              = merge(var.tags, { Name = "${var.name}-dynamodb" })
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = "*"
+      Action = [
+        "dynamodb:BatchGetItem",
+        "dynamodb:BatchWriteItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:DescribeTable",
+        "dynamodb:GetItem",
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+      ]
+      Resource = [var.table_arn]
+    }]
+  })
+}
+
+resource "aws_vpc_security_group_egress_rule" "functions_to_dynamodb" {
+  count             = local.is_own && var.has_table ? 1 : 0
+  security_group_id = aws_security_group.functions.id
+  description       = "DynamoDB, through its endpoint"
+  prefix_list_id    = aws_vpc_endpoint.dynamodb[0].prefix_list_id
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+  tags              = var.tags
+}
+
+# In a network of the user's own, its routes and endpoints say where this leads.
+resource "aws_vpc_security_group_egress_rule" "functions_to_endpoints" {
+  count             = local.is_own ? 0 : 1
+  security_group_id = aws_security_group.functions.id
+  description       = "HTTPS, where the network leads"
+  cidr_ipv4         = "0.0.0.0/0"
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+  tags              = var.tags
+}
+
+resource "aws_security_group" "secrets" {
+  count       = local.is_own && var.secret_arn != null ? 1 : 0
+  name        = "${var.name}-secrets"
+  description = "The endpoint of Secrets Manager: from the functions"
+  vpc_id      = local.vpc_id
+  tags        = merge(var.tags, { Name = "${var.name}-secrets" })
+}
+
+resource "aws_vpc_security_group_ingress_rule" "secrets" {
+  count                        = length(aws_security_group.secrets)
+  security_group_id            = aws_security_group.secrets[0].id
+  description                  = "HTTPS, from the functions"
+  referenced_security_group_id = aws_security_group.functions.id
+  ip_protocol                  = "tcp"
+  from_port                    = 443
+  to_port                      = 443
+  tags                         = var.tags
+}
+
+resource "aws_vpc_security_group_egress_rule" "functions_to_secrets" {
+  count                        = length(aws_security_group.secrets)
+  security_group_id            = aws_security_group.functions.id
+  description                  = "Secrets Manager, through its endpoint"
+  referenced_security_group_id = aws_security_group.secrets[0].id
+  ip_protocol                  = "tcp"
+  from_port                    = 443
+  to_port                      = 443
+  tags                         = var.tags
+}
+
+resource "aws_vpc_endpoint" "secrets" {
+  count               = length(aws_security_group.secrets)
+  vpc_id              = local.vpc_id
+  service_name        = "com.amazonaws.${data.aws_region.current.name}.secretsmanager"
+  vpc_endpoint_type   = "Interface"
+  private_dns_enabled = true
+  subnet_ids          = local.subnet_ids
+  security_group_ids  = [aws_security_group.secrets[0].id]
+  tags                = merge(var.tags, { Name = "${var.name}-secrets" })
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = "*"
+      Action    = ["secretsmanager:GetSecretValue"]
+      Resource  = [var.secret_arn]
+    }]
+  })
+}

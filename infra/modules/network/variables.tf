@@ -1,0 +1,42 @@
+variable "name" {
+  description = "Prefix of names."
+  type        = string
+}
+
+variable "tags" {
+  description = "Tags of all that can have some."
+  type        = map(string)
+}
+
+variable "cidr" {
+  description = "Addresses of a network of its own."
+  type        = string
+}
+
+variable "n_zones" {
+  description = "In how many availability zones."
+  type        = number
+}
+
+variable "existing" {
+  description = "A network that is there; null for one of its own."
+  type = object({
+    vpc_id     = string
+    subnet_ids = list(string)
+  })
+}
+
+variable "table_arn" {
+  description = "The only table that can be reached through the endpoint; null for no endpoint."
+  type        = string
+}
+
+variable "has_table" {
+  description = "Whether there is a table; known before its ARN is."
+  type        = bool
+}
+
+variable "secret_arn" {
+  description = "The only secret that can be reached through its endpoint, which has its price by the hour; null for no endpoint."
+  type        = string
+}

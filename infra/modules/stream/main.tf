@@ -1,0 +1,57 @@
+# A stream of samples that a function reads, and the queue that is told of the records that failed for good.
+
+resource "aws_kinesis_stream" "this" {
+  name             = var.name
+  retention_period = var.retention_h
+  shard_count      = var.n_shards == 0 ? null : var.n_shards
+  encryption_type  = "KMS"
+  kms_key_id       = coalesce(var.kms_key_arn, "alias/aws/kinesis")
+
+  stream_mode_details {
+    stream_mode = var.n_shards == 0 ? "ON_DEMAND" : "PROVISIONED"
+  }
+  tags = var.tags
+}
+
+# Holds where a record is, not the record: it is in the stream for as long as the stream keeps it.
+resource "aws_sqs_queue" "dead_letters" {
+  name                      = "${var.name}-dead-letters"
+  message_retention_seconds = 14 * 86400
+  sqs_managed_sse_enabled   = var.kms_key_arn == null ? true : null
+  kms_master_key_id         = var.kms_key_arn
+  tags                      = var.tags
+}
+
+resource "aws_sqs_queue_policy" "dead_letters" {
+  queue_url = aws_sqs_queue.dead_letters.id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "TlsOnly"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "sqs:*"
+      Resource  = aws_sqs_queue.dead_letters.arn
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+  })
+}
+
+resource "aws_lambda_event_source_mapping" "this" {
+  event_source_arn  = aws_kinesis_stream.this.arn
+  function_name     = var.function_alias_arn
+  starting_position = "LATEST"
+  batch_size        = var.batch_size
+  # The function names the first record that failed, and the batch is taken up there.
+  function_response_types = ["ReportBatchItemFailures"]
+  # Neither a record that kills the function, nor one that cannot be stored, holds its shard up for a day.
+  bisect_batch_on_function_error = true
+  maximum_retry_attempts         = var.attempts_max
+
+  destination_config {
+    on_failure {
+      destination_arn = aws_sqs_queue.dead_letters.arn
+    }
+  }
+  tags = var.tags
+}

@@ -1,0 +1,19 @@
+variable "name" {
+  description = "Name of the table."
+  type        = string
+}
+
+variable "tags" {
+  description = "Tags of all that can have some."
+  type        = map(string)
+}
+
+variable "kms_key_arn" {
+  description = "Key of the table; null for the key that AWS owns for the account's tables."
+  type        = string
+}
+
+variable "is_protected" {
+  description = "Whether deleting it is refused."
+  type        = bool
+}

@@ -1,0 +1,246 @@
+# The whole: what is made by default, what by switches, and what is refused.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  packages_folder = "./tests/packages"
+}
+
+run "by_default" {
+  assert {
+    condition     = length(module.ingest_stream) + length(module.queue) + length(module.stream) + length(module.api) + length(aws_kms_key.this) == 0
+    error_message = "something is made that was not asked for"
+  }
+
+  assert {
+    condition     = length(module.cache) == 1 && length(module.table) == 1 && length(module.network) == 1 && length(module.sweep) == 1
+    error_message = "cache, table, network or schedule is missing"
+  }
+
+  assert {
+    condition     = alltrue([for it in aws_lambda_function_url.this : it.authorization_type == "AWS_IAM" && it.qualifier == "live"])
+    error_message = "a function URL asks nobody"
+  }
+
+  assert {
+    condition     = module.ingest.environment["TIDEMARK_HISTORY_TABLE"] == "tidemark-history" && module.ingest.environment["TIDEMARK_REQUEST_TIMEOUT_MS"] == "14000"
+    error_message = "a function does not know its table, or answers too late to be heard"
+  }
+}
+
+run "alarms_watch_every_promise" {
+  variables {
+    front  = { kind = "api" }
+    kms    = { create = true }
+    queue  = {}
+    stream = {}
+    events = { pattern = "{\"source\":[\"load-test\"]}" }
+    alarms = { emails = ["on-call@example.com"] }
+  }
+
+  assert {
+    condition = output.alarms.names == tolist([
+      "tidemark-analyze-errors", "tidemark-analyze-slow", "tidemark-analyze-throttles",
+      "tidemark-api-errors",
+      "tidemark-cache-full", "tidemark-cache-throttled",
+      "tidemark-events-dead-letters",
+      "tidemark-ingest-errors", "tidemark-ingest-slow",
+      "tidemark-ingest-stream-errors", "tidemark-ingest-stream-slow", "tidemark-ingest-stream-throttles",
+      "tidemark-ingest-throttles",
+      "tidemark-queue-age", "tidemark-queue-dead-letters",
+      "tidemark-stream-age", "tidemark-stream-dead-letters",
+      "tidemark-table-throttled-reads", "tidemark-table-throttled-writes",
+    ])
+    error_message = "an alarm is missing, or new: ${jsonencode(output.alarms.names)}"
+  }
+
+  assert {
+    condition     = output.alarms.topic_arn != null && length(aws_sqs_queue.event_dead_letters) == 1
+    error_message = "nobody is told, or events that failed are lost"
+  }
+}
+
+run "alarms_of_each_node" {
+  variables {
+    cache = { mode = "replication_group", n_shards = 2, n_replicas = 1 }
+  }
+
+  assert {
+    condition     = length([for it in output.alarms.names : it if can(regex("^tidemark-tidemark-000[12]-00[12]-(memory|cpu)$", it))]) == 8
+    error_message = "a node of the cache is not watched: ${jsonencode(output.alarms.names)}"
+  }
+}
+
+run "a_dashboard_shows_what_there_is" {
+  variables {
+    front     = { kind = "api" }
+    queue     = {}
+    dashboard = true
+  }
+
+  assert {
+    condition     = output.dashboard_name == "tidemark"
+    error_message = "there is no dashboard"
+  }
+}
+
+run "an_external_cache_needs_no_network" {
+  variables {
+    cache   = { mode = "external", url = "rediss://redis.example.com:6379" }
+    history = { enabled = false }
+  }
+
+  assert {
+    condition     = length(module.network) == 0 && length(module.table) == 0 && output.redis_url == "rediss://redis.example.com:6379"
+    error_message = "a network is made for nothing"
+  }
+
+  assert {
+    condition     = !contains(keys(module.ingest.environment), "REDIS_IAM") && !contains(keys(module.ingest.environment), "TIDEMARK_HISTORY_TABLE")
+    error_message = "a function looks for what is not there"
+  }
+}
+
+run "keys_are_asked_for_by_the_functions" {
+  variables {
+    front    = { kind = "api", authorization = "keys" }
+    api_keys = ["checkout:write+read:8169c6777c72bd359c394b63df1146efc24b6bc88169c6777c72bd359c394b63"]
+  }
+
+  assert {
+    condition     = module.ingest.environment["TIDEMARK_API_KEYS"] == var.api_keys[0] && !contains(keys(module.ingest.environment), "TIDEMARK_ACCESS")
+    error_message = "the functions ask nobody"
+  }
+}
+
+run "a_key_itself_is_refused" {
+  command = plan
+  variables {
+    front    = { kind = "api", authorization = "keys" }
+    api_keys = ["tmk_c34a87f225fb5424088459182f0f4266737a72be"]
+  }
+  expect_failures = [var.api_keys]
+}
+
+run "keys_at_a_function_url_are_refused" {
+  command = plan
+  variables {
+    front    = { authorization = "keys" }
+    api_keys = ["checkout:write+read:8169c6777c72bd359c394b63df1146efc24b6bc88169c6777c72bd359c394b63"]
+  }
+  expect_failures = [var.front]
+}
+
+run "a_password_in_the_address_is_refused" {
+  command = plan
+  variables {
+    cache = { mode = "external", url = "rediss://user:hunter2@redis.example.com" }
+  }
+  expect_failures = [var.cache]
+}
+
+run "an_address_without_tls_is_refused" {
+  command = plan
+  variables {
+    cache = { mode = "external", url = "redis://redis.example.com" }
+  }
+  expect_failures = [var.cache]
+}
+
+run "a_password_among_the_variables_is_refused" {
+  command = plan
+  variables {
+    environment = { REDIS_PASSWORD = "hunter2" }
+  }
+  expect_failures = [var.environment]
+}
+
+run "a_name_that_no_cache_takes_is_refused" {
+  command = plan
+  variables {
+    name = "Tide--mark"
+  }
+  expect_failures = [var.name]
+}
+
+run "emails_without_a_key_are_refused" {
+  command = plan
+  variables {
+    alarms = { emails = ["on-call@example.com"] }
+  }
+  expect_failures = [var.alarms]
+}
+
+run "a_weight_without_a_version_is_refused" {
+  command = plan
+  variables {
+    release = { ingest = { new_version_weight = 0.1 } }
+  }
+  expect_failures = [var.release]
+}
+
+run "lines_kept_for_ever_are_refused" {
+  command = plan
+  variables {
+    log = { retention_days = 0 }
+  }
+  expect_failures = [var.log]
+}
+
+run "one_attempt_of_a_message_is_refused" {
+  command = plan
+  variables {
+    queue = { attempts_max = 1 }
+  }
+  expect_failures = [var.queue]
+}
+
+run "a_stream_that_is_tried_for_ever_is_refused" {
+  command = plan
+  variables {
+    stream = { attempts_max = -1 }
+  }
+  expect_failures = [var.stream]
+}
+
+run "every_event_of_a_bus_is_refused" {
+  command = plan
+  variables {
+    events = { pattern = "{}" }
+  }
+  expect_failures = [var.events]
+}
+
+run "a_schedule_that_is_none_is_refused" {
+  command = plan
+  variables {
+    sweep = "every minute"
+  }
+  expect_failures = [var.sweep]
+}
+
+run "a_cluster_without_replicas_is_refused" {
+  command = plan
+  variables {
+    cache = { mode = "replication_group", n_shards = 2, n_replicas = 0 }
+  }
+  expect_failures = [var.cache]
+}
+
+run "half_a_network_is_refused" {
+  command = plan
+  variables {
+    network = { vpc_id = "vpc-1" }
+  }
+  expect_failures = [var.network]
+}
+
+run "a_function_that_is_switched_off_is_refused" {
+  command = plan
+  variables {
+    ingest = { reserved_concurrency = 0 }
+  }
+  expect_failures = [var.ingest]
+}

@@ -1,0 +1,143 @@
+# Least privilege, of the deployment that has everything.
+
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  packages_folder = "./tests/packages"
+  front           = { kind = "api" }
+  kms             = { create = true }
+  queue           = {}
+  stream          = {}
+  events          = { pattern = "{\"source\":[\"load-test\"]}" }
+}
+
+run "functions_may_do_only_what_they_do" {
+  # Every right that any function has, by name: one more fails this, whatever it is.
+  assert {
+    condition = sort(distinct(flatten([
+      for policy in values(output.policies) : [for it in jsondecode(policy).Statement : it.Action if it.Effect == "Allow"]
+      ]))) == tolist([
+      "dynamodb:BatchGetItem",
+      "dynamodb:BatchWriteItem",
+      "dynamodb:DeleteItem",
+      "dynamodb:DescribeTable",
+      "dynamodb:GetItem",
+      "dynamodb:PutItem",
+      "dynamodb:Query",
+      "dynamodb:UpdateItem",
+      "ec2:AssignPrivateIpAddresses",
+      "ec2:CreateNetworkInterface",
+      "ec2:DeleteNetworkInterface",
+      "ec2:DescribeNetworkInterfaces",
+      "ec2:DescribeSubnets",
+      "ec2:UnassignPrivateIpAddresses",
+      "elasticache:Connect",
+      "kinesis:DescribeStream",
+      "kinesis:DescribeStreamSummary",
+      "kinesis:GetRecords",
+      "kinesis:GetShardIterator",
+      "kinesis:ListShards",
+      "kms:Decrypt",
+      "kms:GenerateDataKey",
+      "logs:CreateLogStream",
+      "logs:PutLogEvents",
+      "sqs:DeleteMessage",
+      "sqs:GetQueueAttributes",
+      "sqs:ReceiveMessage",
+      "sqs:SendMessage",
+      "xray:PutTelemetryRecords",
+      "xray:PutTraceSegments",
+    ])
+    error_message = "a function has a right that is not in the list, or not one that is"
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for policy in values(output.policies) : [for it in jsondecode(policy).Statement : [for action in it.Action : !strcontains(action, "*")]]
+    ]))
+    error_message = "a right has a wildcard"
+  }
+
+  # The two that know no resources are network interfaces, which the code itself is denied, and traces.
+  assert {
+    condition = alltrue(flatten([
+      for policy in values(output.policies) : [
+        for it in jsondecode(policy).Statement : [for resource in it.Resource : startswith(resource, "arn:aws:") && (
+          !strcontains(resource, "*") || can(regex("^arn:aws:logs:[^*]+:\\*$", resource))
+        )] if it.Effect == "Allow" && !contains(["NetworkOfTheService", "Trace"], it.Sid)
+      ]
+    ]))
+    error_message = "a statement names no resource"
+  }
+
+  assert {
+    condition = alltrue([
+      for policy in values(output.policies) : jsonencode(one([for it in jsondecode(policy).Statement : it.Action if it.Sid == "NetworkOfTheService"])) ==
+      jsonencode(one([for it in jsondecode(policy).Statement : it.Action if it.Effect == "Deny"]))
+    ])
+    error_message = "the code of a function is not denied what the service does with network interfaces"
+  }
+
+  assert {
+    condition = alltrue([for policy in [output.policies["ingest"], output.policies["analyze"]] :
+      length([for it in jsondecode(policy).Statement : it if contains(["Queue", "Stream", "StreamDeadLetters", "DeadLetters"], it.Sid)]) == 0
+    ])
+    error_message = "a function may touch queues or streams that are not its own"
+  }
+}
+
+run "variables_hold_no_secret" {
+  assert {
+    condition     = alltrue([for it in [module.ingest, module.analyze, module.ingest_stream[0]] : length(setintersection(keys(it.environment), ["REDIS_PASSWORD"])) == 0])
+    error_message = "a password is in the variables of a function, and so in the state"
+  }
+
+  assert {
+    condition     = alltrue([for it in [module.ingest, module.analyze, module.ingest_stream[0]] : it.environment["REDIS_IAM"] == "serverless:tidemark" && startswith(it.environment["REDIS_URL"], "rediss://")])
+    error_message = "the cache is not reached by IAM over TLS"
+  }
+}
+
+run "the_key_is_rotated" {
+  assert {
+    condition     = aws_kms_key.this[0].enable_key_rotation
+    error_message = "the key is not rotated"
+  }
+
+  assert {
+    condition = alltrue([
+      for it in jsondecode(aws_kms_key.this[0].policy).Statement : length(it.Condition) > 0 && !strcontains(jsonencode(it.Action), "*") if it.Sid != "Account"
+    ])
+    error_message = "a service may use the key for others' sake, or for anything"
+  }
+}
+
+run "a_password_of_another_s_cache_is_one_secret" {
+  variables {
+    cache = {
+      mode                = "external"
+      url                 = "rediss://redis.example.com:6379"
+      username            = "tidemark"
+      password_secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:redis-AbCdEf"
+    }
+  }
+
+  assert {
+    condition = jsonencode(one([
+      for it in jsondecode(output.policies["ingest"]).Statement : it if it.Sid == "Password"
+      ])) == jsonencode({
+      Action   = ["secretsmanager:GetSecretValue"]
+      Effect   = "Allow"
+      Resource = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:redis-AbCdEf"]
+      Sid      = "Password"
+    })
+    error_message = "a function may read more than the one secret"
+  }
+
+  assert {
+    condition     = !strcontains(output.policies["ingest"], "ec2:") && !strcontains(output.policies["ingest"], "elasticache:")
+    error_message = "a function outside of networks has rights in them"
+  }
+}
