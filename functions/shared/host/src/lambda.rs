@@ -9,7 +9,7 @@ use lambda_http::{Body, RequestExt, Response, service_fn};
 use tower::ServiceExt;
 
 use crate::app::App;
-use crate::request_id::X_REQUEST_ID;
+use crate::request_id::{X_AMZN_TRACE_ID, X_REQUEST_ID};
 
 /// Serves `router` to the Lambda runtime until the runtime ends the process.
 ///
@@ -56,13 +56,19 @@ fn request_of(event: lambda_http::Request) -> Request {
         Some(RequestContext::ApiGatewayV2(context)) => context.stage.clone(),
         _ => None,
     };
-    let invocation_id = event.lambda_context_ref().map(|context| context.request_id.clone());
+    let context = event.lambda_context_ref();
+    let invocation_id = context.map(|context| context.request_id.clone());
+    let trace_id = context.and_then(|context| context.xray_trace_id.clone());
     let mut request = event.map(axum::body::Body::new);
     if let Some(uri) = stage.and_then(|stage| without_stage(request.uri(), &stage)) {
         *request.uri_mut() = uri;
     }
     if let Some(id) = invocation_id.and_then(|id| id.parse().ok()) {
         request.headers_mut().entry(X_REQUEST_ID).or_insert(id);
+    }
+    // What the runtime says of the trace; whoever sent the event may have said it before.
+    if let Some(id) = trace_id.and_then(|id| id.parse().ok()) {
+        request.headers_mut().entry(X_AMZN_TRACE_ID).or_insert(id);
     }
     request
 }

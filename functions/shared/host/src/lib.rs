@@ -29,6 +29,7 @@ mod deadline;
 mod observe;
 mod request_id;
 
+mod connection;
 mod lambda;
 mod linger;
 mod make_key;

@@ -8,6 +8,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 /// The header of a request's id, in requests and answers.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The header of a trace on AWS.
+pub(crate) const X_AMZN_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+
 /// Longest id that is taken over from a sender, in bytes; a UUID has 36.
 const REQUEST_ID_LEN_MAX: usize = 128;
 
@@ -61,7 +64,7 @@ pub(crate) fn write(id: &str, headers: &mut HeaderMap) {
 pub(crate) fn trace_id(headers: &HeaderMap) -> Option<String> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let w3c = text("traceparent").and_then(w3c_trace_id);
-    w3c.or_else(|| text("x-amzn-trace-id").and_then(amazon_trace_id))
+    w3c.or_else(|| text(X_AMZN_TRACE_ID.as_str()).and_then(amazon_trace_id))
 }
 
 fn w3c_trace_id(text: &str) -> Option<String> {

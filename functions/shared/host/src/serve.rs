@@ -1,42 +1,25 @@
 //! The HTTP host: a router on a socket.
 //!
 //! Whoever binds the socket passes it in, with the future that ends it, so that tests need neither
-//! fixed ports nor signals. hyper is driven here and not by axum, for two bounds: on the time that a
-//! request head may take, and on connections.
+//! fixed ports nor signals. Connections are accepted here and not by axum, since their number is bounded.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::Request;
-use axum::http::header::EXPECT;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
 use service::Service;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::select;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
-use tower::ServiceExt;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::app::App;
-use crate::linger::Lingering;
+use crate::connection::{Open, serve_connection};
 
 /// Most connections at once; more wait in the backlog of the socket until one ends.
 const CONNECTIONS_MAX: usize = 10_000;
-
-/// Longest time until a request head has come. It also ends idle connections, so it is longer than proxies keep
-/// theirs (ALB 60 s, Knative's queue-proxy 90 s): who closes first must be the one who knows whether he sends.
-const HEAD_TIMEOUT: Duration = Duration::from_mins(2);
-
-/// Longest request head and largest buffer of a connection, in bytes: a long trace and a cookie jar.
-const HEAD_BYTES_MAX: usize = 64 << 10;
 
 /// Pause after a failed accept: it failed for want of file descriptors, which others must give back first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -68,9 +51,11 @@ pub async fn serve_http(
         app.function().sweeps().then(|| tokio::spawn(sweep_regularly(app.service().clone())));
 
     let connections = accept_until(shutdown, listener, app, &router).await;
-    info!(n_connections = connections.count(), "shutting down");
+    info!(n_connections = connections.receiver_count(), "shutting down");
+    // Nobody listens where there is no connection; each drops its receiver when it has ended.
+    let _nobody_listens = connections.send(()).is_err();
     let drain_timeout = app.request_timeout() + DRAIN_MARGIN;
-    if timeout(drain_timeout, connections.shutdown()).await.is_err() {
+    if timeout(drain_timeout, connections.closed()).await.is_err() {
         warn!("connections cut off that did not end in time");
     }
 
@@ -88,14 +73,14 @@ pub async fn serve_http(
     }
 }
 
-/// Accepts connections and spawns each; answers those that are still open at the end.
+/// Accepts connections and spawns each; answers with what ends those that are still open.
 async fn accept_until(
     shutdown: impl Future<Output = ()>,
     listener: TcpListener,
     app: &App,
     router: &Router,
-) -> GracefulShutdown {
-    let connections = GracefulShutdown::new();
+) -> watch::Sender<()> {
+    let connections = watch::Sender::new(());
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut shutdown = pin!(shutdown);
     loop {
@@ -105,7 +90,7 @@ async fn accept_until(
             accepted = accept(&listener, &slots) => accepted,
         };
         let open = Open::new(app.clone(), slot);
-        tokio::spawn(serve_connection(stream, open, router.clone(), connections.watcher()));
+        tokio::spawn(serve_connection(stream, open, router.clone(), connections.subscribe()));
     }
 }
 
@@ -124,44 +109,6 @@ async fn accept(
                 sleep(ACCEPT_PAUSE).await;
             }
         }
-    }
-}
-
-/// A connection that is open: it has its place among those that may be, and is counted.
-struct Open {
-    app: App,
-    _slot: Option<OwnedSemaphorePermit>,
-}
-
-impl Open {
-    fn new(app: App, slot: Option<OwnedSemaphorePermit>) -> Self {
-        app.presence().open();
-        Self { app, _slot: slot }
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.app.presence().close();
-    }
-}
-
-async fn serve_connection(stream: TcpStream, _open: Open, router: Router, watcher: Watcher) {
-    // Without it an answer in two writes waits for the acknowledgement of the first, up to 40 ms.
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%error, "connection without TCP_NODELAY");
-    }
-    let service = router.map_request(|request: Request<Incoming>| {
-        let expects = request.headers().contains_key(EXPECT);
-        request.map(|body| if expects { Body::new(body) } else { Body::new(Lingering::new(body)) })
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    if let Err(error) = watcher.watch(connection).await {
-        debug!(%error, "connection broken");
     }
 }
 

@@ -16,19 +16,19 @@ use tokio::time::timeout;
 use crate::client::config;
 
 /// A host that is being served.
-struct Host {
-    store: Arc<dyn SeriesStore>,
-    address: SocketAddr,
-    end: oneshot::Sender<()>,
-    served: JoinHandle<()>,
+pub(crate) struct Host {
+    pub(crate) store: Arc<dyn SeriesStore>,
+    pub(crate) address: SocketAddr,
+    pub(crate) end: oneshot::Sender<()>,
+    pub(crate) served: JoinHandle<()>,
 }
 
 impl Host {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(&[("TIDEMARK_REQUEST_TIMEOUT_MS", "5000")]).await
     }
 
-    async fn start_with(vars: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_with(vars: &[(&str, &str)]) -> Self {
         let config = config(vars);
         let store = store_for(&config, Role::Alone).unwrap();
         let service = Service::new(Arc::clone(&store), &config);
@@ -43,7 +43,7 @@ impl Host {
         Self { store, address, end, served }
     }
 
-    async fn connect(&self) -> TcpStream {
+    pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }
 }
