@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use intake::Limits;
-use service::{Access, Config, Service};
+use service::{Access, Config, Poisoned, Service};
+use store::Tenant;
 
 use crate::function::Function;
 use crate::load::Load;
@@ -28,6 +29,8 @@ struct Inner {
     presence: Presence,
     exporter_series_max: usize,
     request_ids: Sequence,
+    stream_tenant: Tenant,
+    stream_poisoned: Poisoned,
 }
 
 impl App {
@@ -45,6 +48,8 @@ impl App {
             request_timeout: config.request_timeout,
             load: Load::new(config.requests_in_flight_max, config.in_flight_bytes_max),
             request_ids,
+            stream_tenant: config.stream_tenant.clone(),
+            stream_poisoned: config.stream_poisoned,
         };
         Self { inner: Arc::new(inner) }
     }
@@ -92,5 +97,15 @@ impl App {
     /// Ids for requests that bring none.
     pub(crate) fn request_ids(&self) -> &Sequence {
         &self.inner.request_ids
+    }
+
+    /// Whose series come from queues and streams.
+    pub(crate) fn stream_tenant(&self) -> &Tenant {
+        &self.inner.stream_tenant
+    }
+
+    /// What becomes of a record of a shard that can never be stored.
+    pub(crate) fn stream_poisoned(&self) -> Poisoned {
+        self.inner.stream_poisoned
     }
 }

@@ -1,6 +1,6 @@
 //! The functions that share this host.
 //!
-//! They differ in their routes and in where series may live, and in nothing else.
+//! They differ in what they serve and in where series may live, and in nothing else.
 
 use std::fmt;
 
@@ -12,6 +12,8 @@ use service::config::Audience;
 pub enum Function {
     /// Samples in, verdicts out.
     Ingest,
+    /// Samples in, from queues and streams; it has no routes, and is hosted by AWS Lambda only.
+    IngestStream,
     /// What is normal, what is not, and why.
     Analyze,
     /// Both in one process.
@@ -22,12 +24,14 @@ pub enum Function {
 
 impl Function {
     /// Every function.
-    pub const ALL: [Self; 4] = [Self::Ingest, Self::Analyze, Self::Standalone, Self::Exporter];
+    pub const ALL: [Self; 5] =
+        [Self::Ingest, Self::IngestStream, Self::Analyze, Self::Standalone, Self::Exporter];
 
     /// Its name in logs and metric labels.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ingest => "ingest",
+            Self::IngestStream => "ingest-stream",
             Self::Analyze => "analyze",
             Self::Standalone => "standalone",
             Self::Exporter => "exporter",
@@ -37,7 +41,7 @@ impl Function {
     /// Who else must see the series that it stores.
     pub(crate) fn role(self) -> Role {
         match self {
-            Self::Ingest | Self::Analyze | Self::Exporter => Role::Shared,
+            Self::Ingest | Self::IngestStream | Self::Analyze | Self::Exporter => Role::Shared,
             Self::Standalone => Role::Alone,
         }
     }
@@ -46,6 +50,7 @@ impl Function {
     pub(crate) fn audience(self) -> Audience {
         match self {
             Self::Exporter => Audience::Operators,
+            Self::IngestStream => Audience::Triggers,
             _ => Audience::Tenants,
         }
     }

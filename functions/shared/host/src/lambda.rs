@@ -1,23 +1,47 @@
-//! The Lambda host: a router behind API Gateway (HTTP API), a function URL or a load balancer.
+//! The Lambda host: what invokes a function, and what it is answered.
+//!
+//! HTTP comes from API Gateway (REST or HTTP API), a function URL or a load balancer, and goes through the
+//! router. Queues, streams, buses and topics are `ingest-stream`'s; whatever else invokes `analyze`, such as a
+//! schedule, asks it to look after what waits.
+
+mod error;
+mod http;
+mod stream;
+
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::http::uri::{PathAndQuery, Uri};
-use http_body_util::BodyExt;
-use lambda_http::request::RequestContext;
-use lambda_http::{Body, RequestExt, Response, service_fn};
-use tower::ServiceExt;
+use lambda_http::Context;
+use lambda_http::request::LambdaRequest;
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use service::answers::SweepAnswer;
+use service::now_us;
+use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument, info, info_span, warn};
 
 use crate::app::App;
-use crate::request_id::{X_AMZN_TRACE_ID, X_REQUEST_ID};
+use crate::function::Function;
+use crate::request_id::amazon_trace_id;
 
-/// Serves `router` to the Lambda runtime until the runtime ends the process.
+pub use error::InvocationError;
+pub use stream::StreamAnswer;
+
+/// Time kept of an invocation for what comes after its work: past the deadline the process is ended.
+const WORK_MARGIN: Duration = Duration::from_millis(750);
+
+/// Time kept of an invocation for its answer; until then totals may be written.
+const ANSWER_MARGIN: Duration = Duration::from_millis(250);
+
+/// Serves the Lambda runtime until the runtime ends the process.
 ///
 /// Totals are written before each invocation ends: after it the process may be frozen for good. Several
 /// invocations at once are served where `AWS_LAMBDA_MAX_CONCURRENCY` says so.
-pub async fn serve_lambda(app: &App, router: Router) -> Result<(), lambda_http::Error> {
+pub async fn serve_lambda(app: &App, router: Router) -> Result<(), lambda_runtime::Error> {
     let app = app.clone();
-    lambda_http::run_concurrent(service_fn(move |event: lambda_http::Request| {
+    lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let (app, router) = (app.clone(), router.clone());
         async move { answer_event(&app, router, event).await }
     }))
@@ -28,152 +52,104 @@ pub async fn serve_lambda(app: &App, router: Router) -> Result<(), lambda_http::
 pub async fn answer_event(
     app: &App,
     router: Router,
-    event: lambda_http::Request,
-) -> Result<Response<Body>, lambda_http::Error> {
-    let response = answer(router, event).await;
-    tokio::join!(app.service().flush(), app.presence().tell(app.service()));
-    response
+    event: LambdaEvent<Box<RawValue>>,
+) -> Result<Answer, InvocationError> {
+    let deadline = deadline(&event.context);
+    let answer = answer(app, router, event, deadline.map(|it| it - WORK_MARGIN)).await;
+    flush(app, deadline.map(|it| it - ANSWER_MARGIN)).await;
+    answer
 }
 
-/// Answers one event.
-///
-/// The body of the answer is collected, since Lambda takes it in one piece; an error fails the invocation.
+/// Writes the totals and, now and then, that this process serves, if the store takes them in time: the answer matters more.
+async fn flush(app: &App, deadline: Option<Instant>) {
+    let (service, presence) = (app.service(), app.presence());
+    let flushing = async { tokio::join!(service.flush(), presence.tell(service)) };
+    let Some(deadline) = deadline else {
+        flushing.await;
+        return;
+    };
+    if timeout_at(deadline, flushing).await.is_err() {
+        warn!("totals of this invocation lost: the store did not answer in time");
+    }
+}
+
+/// What an invocation is answered.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// To HTTP, in the shape that its trigger wants.
+    Http(Box<RawValue>),
+    /// To a queue, a stream, a bus or a topic.
+    Stream(StreamAnswer),
+    /// To a schedule.
+    Swept(SweepAnswer),
+}
+
 async fn answer(
+    app: &App,
     router: Router,
-    event: lambda_http::Request,
-) -> Result<Response<Body>, lambda_http::Error> {
-    let response = router.oneshot(request_of(event)).await;
-    let (parts, body) = response.unwrap_or_else(|never| match never {}).into_parts();
-    let bytes = body.collect().await?.to_bytes().to_vec();
-    // What is packed goes as base64, what is text as it is.
-    let body = String::from_utf8(bytes).map_or_else(|it| Body::Binary(it.into_bytes()), Body::Text);
-    Ok(Response::from_parts(parts, body))
+    event: LambdaEvent<Box<RawValue>>,
+    deadline: Option<Instant>,
+) -> Result<Answer, InvocationError> {
+    let LambdaEvent { payload, context } = event;
+    if is_http(&payload) && app.function() != Function::IngestStream {
+        let request: LambdaRequest = serde_json::from_str(payload.get())
+            .map_err(|source| InvocationError::HttpMalformed { source })?;
+        return Ok(Answer::Http(http::answer(router, request, context).await?));
+    }
+    let function = app.function();
+    let trace_id = context.xray_trace_id.as_deref().and_then(amazon_trace_id).unwrap_or_default();
+    let span = info_span!("invocation", request_id = context.request_id, trace_id);
+    let answering = async {
+        if function == Function::IngestStream {
+            let answer = stream::store(app, payload.get(), deadline).await?;
+            Ok(Answer::Stream(answer))
+        } else if function.sweeps() {
+            let swept = app.service().sweep().await?;
+            info!(series = swept.series, failed = swept.failed, "swept");
+            Ok(Answer::Swept(swept))
+        } else {
+            Err(InvocationError::NotHttp { function })
+        }
+    };
+    answering.instrument(span).await
 }
 
-/// The event as the request that the router knows.
-fn request_of(event: lambda_http::Request) -> Request {
-    let stage = match event.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.stage.clone(),
-        _ => None,
-    };
-    let context = event.lambda_context_ref();
-    let invocation_id = context.map(|context| context.request_id.clone());
-    let trace_id = context.and_then(|context| context.xray_trace_id.clone());
-    let mut request = event.map(axum::body::Body::new);
-    if let Some(uri) = stage.and_then(|stage| without_stage(request.uri(), &stage)) {
-        *request.uri_mut() = uri;
+/// Whether an event is a request over HTTP: those of all four triggers have a context of this name.
+fn is_http(event: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Keys {
+        request_context: Option<IgnoredAny>,
     }
-    if let Some(id) = invocation_id.and_then(|id| id.parse().ok()) {
-        request.headers_mut().entry(X_REQUEST_ID).or_insert(id);
-    }
-    // What the runtime says of the trace; whoever sent the event may have said it before.
-    if let Some(id) = trace_id.and_then(|id| id.parse().ok()) {
-        request.headers_mut().entry(X_AMZN_TRACE_ID).or_insert(id);
-    }
-    request
+    serde_json::from_str::<Keys>(event.get()).is_ok_and(|it| it.request_context.is_some())
 }
 
-/// The address without the stage of an API.
-///
-/// API Gateway puts the name of every stage but `$default` before the path, and where a domain of one's own
-/// does not, `lambda_http` adds it, unless `AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH` is set. So it may be there
-/// whatever the deployment, and means nothing to a route.
-fn without_stage(uri: &Uri, stage: &str) -> Option<Uri> {
-    let rest = uri.path().strip_prefix('/')?.strip_prefix(stage)?;
-    if !rest.starts_with('/') {
-        return None;
-    }
-    let path_and_query = match uri.query() {
-        Some(query) => format!("{rest}?{query}"),
-        None => rest.to_owned(),
-    };
-    let mut parts = uri.clone().into_parts();
-    parts.path_and_query = Some(PathAndQuery::try_from(path_and_query).ok()?);
-    Uri::from_parts(parts).ok()
+/// When an invocation must have been answered; none where that is no time to come, as with some emulators.
+fn deadline(context: &Context) -> Option<Instant> {
+    let left_us = context.deadline.checked_mul(1_000)?.checked_sub(now_us() as u64)?;
+    Some(Instant::now() + Duration::from_micros(left_us))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
     use super::*;
 
-    fn request(event: &Value) -> Request {
-        request_of(lambda_http::request::from_str(&event.to_string()).unwrap())
-    }
-
-    /// An event of an HTTP API or a function URL.
-    fn http_api(stage: &str, path: &str, query: &str) -> Value {
-        json!({
-            "version": "2.0",
-            "routeKey": "$default",
-            "rawPath": path,
-            "rawQueryString": query,
-            "headers": { "host": "api.example.com" },
-            "requestContext": {
-                "accountId": "123456789012",
-                "apiId": "a1",
-                "domainName": "api.example.com",
-                "http": {
-                    "method": "GET",
-                    "path": path,
-                    "protocol": "HTTP/1.1",
-                    "sourceIp": "192.0.2.1",
-                    "userAgent": "test"
-                },
-                "requestId": "r1",
-                "routeKey": "$default",
-                "stage": stage,
-                "timeEpoch": 1_732_060_800_000_i64
-            },
-            "isBase64Encoded": false
-        })
+    #[test]
+    fn a_deadline_that_has_passed_is_none() {
+        let mut context = Context::default();
+        assert!(deadline(&context).is_none());
+        context.deadline = (now_us() / 1_000 + 3_000) as u64;
+        let left = deadline(&context).unwrap() - Instant::now();
+        assert!(left > Duration::from_secs(2) && left <= Duration::from_secs(3), "{left:?}");
     }
 
     #[test]
-    fn the_stage_is_no_part_of_the_path() {
-        let cases = [
-            ("$default", "/series", "/series"),
-            ("prod", "/prod/series", "/series"),
-            // A domain of one's own leaves the stage away; `lambda_http` puts it there.
-            ("prod", "/series", "/series"),
-            ("series", "/series", "/series"),
-            ("series", "/series/series", "/series"),
-            ("prod", "/prod/product", "/product"),
-        ];
-        for (stage, path, wanted) in cases {
-            let request = request(&http_api(stage, path, "limit=5&cursor=a%26b"));
-            assert_eq!(request.uri().path(), wanted, "{stage} {path}");
-            assert_eq!(request.uri().query(), Some("limit=5&cursor=a%26b"));
-        }
-    }
-
-    #[test]
-    fn a_load_balancer_has_no_stage() {
-        let request = request(&json!({
-            "requestContext": { "elb": { "targetGroupArn": "arn:aws:elasticloadbalancing:x" } },
-            "httpMethod": "GET",
-            "path": "/analyze",
-            "queryStringParameters": { "source": "checkout", "metric": "rps" },
-            "headers": { "host": "lb.example.com", "x-amzn-trace-id": "Root=1-5759e988-bd86" },
-            "isBase64Encoded": false,
-            "body": ""
-        }));
-        assert_eq!(request.uri().path(), "/analyze");
-        let query = request.uri().query().unwrap();
-        assert!(query.contains("source=checkout") && query.contains("metric=rps"), "{query}");
-    }
-
-    #[tokio::test]
-    async fn packed_answers_are_binary_and_others_text() {
-        let event = || lambda_http::request::from_str(&http_api("$default", "/", "").to_string());
-        for (sent, wanted) in [
-            (b"{}".to_vec(), Body::Text("{}".to_owned())),
-            (vec![0x1f, 0x8b, 0x08], Body::Binary(vec![0x1f, 0x8b, 0x08])),
-        ] {
-            let router = Router::new().fallback(move || async move { sent });
-            let response = answer(router, event().unwrap()).await.unwrap();
-            assert_eq!(*response.body(), wanted);
+    fn what_has_no_request_context_is_not_http() {
+        let is = |json: &str| is_http(serde_json::from_str(json).unwrap());
+        assert!(is(r#"{"requestContext":{"elb":{}},"httpMethod":"GET"}"#));
+        for other in ["{}", "null", "[]", "1", r#"{"Records":[]}"#, r#"{"requestContext":null}"#] {
+            assert!(!is(other), "{other}");
         }
     }
 }

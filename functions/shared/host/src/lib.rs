@@ -2,7 +2,7 @@
 //!
 //! A [`Function`] is a set of routes over the use cases of the crate `service`. Its router is the same
 //! on both hosts: [`serve_http`] gives it a socket, [`serve_lambda`] the events of API Gateway, of a
-//! function URL or of a load balancer. [`run()`] reads the environment and picks the host, so that a
+//! function URL or of a load balancer. Lambda also brings what queues and streams deliver, and schedules. [`run()`] reads the environment and picks the host, so that a
 //! `main` is one line.
 //!
 //! Architecture invariant: what a request means is decided in `service` and `intake`; here it is
@@ -36,9 +36,12 @@ mod make_key;
 mod run;
 mod serve;
 
+#[cfg(feature = "testbed")]
+pub mod testbed;
+
 pub use crate::app::App;
 pub use crate::function::Function;
-pub use crate::lambda::{answer_event, serve_lambda};
+pub use crate::lambda::{Answer, InvocationError, StreamAnswer, answer_event, serve_lambda};
 pub use crate::router::router;
 pub use crate::run::{RunError, run};
 pub use crate::serve::serve_http;

@@ -75,7 +75,8 @@ fn w3c_trace_id(text: &str) -> Option<String> {
     (is_valid && !is_zero).then(|| trace.to_owned())
 }
 
-fn amazon_trace_id(text: &str) -> Option<String> {
+/// The trace of an `X-Amzn-Trace-Id`, as 32 hexadecimal digits.
+pub(crate) fn amazon_trace_id(text: &str) -> Option<String> {
     let root = text.split(';').find_map(|part| part.trim().strip_prefix("Root="))?;
     let (epoch, random) = root.strip_prefix("1-")?.split_once('-')?;
     (is_hex(epoch, 8) && is_hex(random, 24)).then(|| format!("{epoch}{random}"))

@@ -23,6 +23,9 @@ const PACKED_LEN_MIN: u64 = 1_024;
 /// may do it. The bound comes first, since it is cheaper than the question.
 pub fn router(app: App) -> Router {
     let routes = routes::of(app.function());
+    if routes.is_empty() {
+        return Router::new().fallback(problem::route_unknown).with_state(app);
+    }
     declare(&app);
     let of_kind = |kind: Kind| {
         let routes = routes.iter().filter(|route| route.kind == kind);
@@ -56,6 +59,7 @@ fn declare(app: &App) {
     let functions: &[Function] = match app.function() {
         Function::Exporter => &[Function::Exporter, Function::Ingest, Function::Analyze],
         Function::Ingest => &[Function::Ingest],
+        Function::IngestStream => &[],
         Function::Analyze => &[Function::Analyze],
         Function::Standalone => &[Function::Standalone],
     };

@@ -112,6 +112,7 @@ pub(crate) fn of(function: Function) -> &'static [Route] {
     match function {
         Function::Exporter => OF_EXPORTER,
         Function::Ingest => OF_INGEST,
+        Function::IngestStream => &[],
         Function::Analyze => OF_ANALYZE,
         Function::Standalone => OF_BOTH,
     }

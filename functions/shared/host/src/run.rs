@@ -38,12 +38,17 @@ pub enum RunError {
         /// What the system said.
         source: io::Error,
     },
+    /// The function has no routes, and nobody but Lambda invokes it.
+    #[error(
+        "serve `{0}` outside of AWS Lambda: it takes the events of queues and streams; `ingest` takes HTTP"
+    )]
+    LambdaOnly(Function),
     /// Signals cannot be waited for.
     #[error("wait for signals: {0}")]
     Signal(#[source] io::Error),
     /// The Lambda runtime ended.
     #[error("serve the Lambda runtime: {0}")]
-    Lambda(#[source] lambda_http::Error),
+    Lambda(#[source] lambda_runtime::Error),
 }
 
 impl RunError {
@@ -52,6 +57,7 @@ impl RunError {
         match self {
             Self::Config(_) => "config_invalid",
             Self::Arguments(_) => "arguments_invalid",
+            Self::LambdaOnly(_) => "lambda_only",
             Self::Listen { .. } => "listen_failed",
             Self::Signal(_) => "signal_failed",
             Self::Lambda(_) => "lambda_failed",
@@ -62,7 +68,7 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             // EX_USAGE
-            Self::Config(_) | Self::Arguments(_) => 64,
+            Self::Config(_) | Self::Arguments(_) | Self::LambdaOnly(_) => 64,
             // EX_UNAVAILABLE
             Self::Listen { .. } => 69,
             // EX_OSERR
@@ -105,15 +111,23 @@ fn environment() -> Vec<(String, String)> {
 }
 
 async fn serve(function: Function, vars: Vec<(String, String)>) -> Result<(), RunError> {
-    let config = Config::read(vars.into_iter(), function.audience())?;
+    let audience = function.audience();
+    let config = Config::read(vars.into_iter(), audience)?;
     let is_lambda = config.platform.is_lambda;
+    if audience == Audience::Triggers && !is_lambda {
+        return Err(RunError::LambdaOnly(function));
+    }
     let store = store_for(&config, function.role())?;
     init_tracing(&config);
     let app = App::new(function, Service::new(store, &config), &config);
     let router = router(app.clone());
     app.service().count_cold_start(function.name());
     let is_reached = is_lambda || !config.listen_host.is_loopback();
-    let is_private = function.audience() == Audience::Tenants || config.exporter_series_max > 0;
+    let is_private = match audience {
+        Audience::Tenants => true,
+        Audience::Operators => config.exporter_series_max > 0,
+        Audience::Triggers => false,
+    };
     if is_reached && is_private && matches!(config.access, Access::Open) {
         warn!("access is open: whoever can reach it is trusted");
     }
@@ -170,6 +184,12 @@ mod tests {
             assert_eq!((error.exit_code(), error.code()), (64, "config_invalid"));
             assert!(error.to_string().contains("REDIS_URL is missing"), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_function_without_routes_is_for_lambda_only() {
+        let error = failure(Function::IngestStream, &[("REDIS_URL", "redis://127.0.0.1:1")]).await;
+        assert_eq!((error.exit_code(), error.code()), (64, "lambda_only"));
     }
 
     #[tokio::test]

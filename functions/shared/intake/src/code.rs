@@ -88,6 +88,13 @@ impl Code {
     }
 }
 
+impl Code {
+    /// Whether the same sample may be accepted later, with nobody changing it.
+    pub fn is_retryable(self) -> bool {
+        matches!(self, Self::StoreUnavailable | Self::DetectorMismatch)
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

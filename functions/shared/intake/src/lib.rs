@@ -52,17 +52,27 @@
 //! - `NaN`, `Infinity` and `-Infinity`, which Python writes bare although JSON has no such numbers,
 //!   reject their sample as `value_not_finite` and no other.
 
+//!
+//! # What a trigger delivers
+//!
+//! [`Event::read`] reads the event of a queue, a stream, a bus or a topic; [`Record::samples`] reads
+//! what one of its records holds, in the formats above, packed or not: no header says so, so the first
+//! bytes do. What EventBridge or SNS put around a message that they send to a queue is taken off. A
+//! record of a CloudWatch metric stream (JSON) is a sample for each of its statistics.
+
 mod batch;
 mod code;
 mod element;
 mod entries;
 mod error;
+mod event;
 mod fault;
 mod fields;
 mod format;
 mod json;
 mod limits;
 mod literal;
+mod metric_stream;
 mod ndjson;
 mod parse;
 mod scalar;
@@ -72,6 +82,7 @@ mod unpack;
 pub use crate::batch::{Batch, Incoming, Rejection};
 pub use crate::code::Code;
 pub use crate::error::{ErrorClass, IntakeError};
+pub use crate::event::{Event, EventError, Record, Trigger};
 pub use crate::format::Format;
 pub use crate::limits::Limits;
 pub use crate::parse::parse;

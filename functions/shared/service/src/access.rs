@@ -220,7 +220,8 @@ fn conflicts(entries: &[Entry]) -> Vec<String> {
 }
 
 /// Checks the name of a tenant.
-fn tenant_of(name: &str) -> Result<Tenant, String> {
+/// The tenant of that name, where it may be one of a configuration.
+pub(crate) fn tenant_of(name: &str) -> Result<Tenant, String> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
     if (1..=TENANT_LEN_MAX).contains(&name.len()) && name.bytes().all(is_plain) {
         return Ok(Tenant::new(name));

@@ -33,8 +33,7 @@ impl IngestAnswer {
 
     /// Whether some samples were not kept because the store failed: resend the whole, it is safe.
     pub fn is_store_unavailable(&self) -> bool {
-        use intake::Code::{DetectorMismatch, StoreUnavailable};
-        self.rejected.iter().any(|it| matches!(it.code, StoreUnavailable | DetectorMismatch))
+        self.rejected.iter().any(|it| it.code.is_retryable())
     }
 
     /// Whether there were samples and none of them was acceptable.

@@ -14,11 +14,11 @@ use detector::{Deployed, Detector};
 use intake::Limits;
 use store::{
     CircuitOptions, RedisCredentials, RedisOptions, SERIES_MAX_DEFAULT, SHARDS_DEFAULT, Secret,
-    Topology,
+    Tenant, Topology,
 };
 use thiserror::Error;
 
-use crate::access::{Access, ApiKeys};
+use crate::access::{Access, ApiKeys, tenant_of};
 use crate::platform::{LAMBDA_RUNTIME, Platform};
 
 /// One environment variable.
@@ -81,6 +81,10 @@ variables! {
     IN_FLIGHT_REQUESTS: "TIDEMARK_IN_FLIGHT_REQUESTS_MAX", "4096", "Requests served at once; past it 503";
     EXPORTER_SERIES: "TIDEMARK_EXPORTER_SERIES_MAX", "0", "Most series, up to 1000, of which `/metrics/series` of the \
         exporter tells; 0 for none";
+    STREAM_TENANT: "TIDEMARK_STREAM_TENANT", "default", "Tenant of all that `ingest-stream` takes from queues and streams";
+    STREAM_POISONED: "TIDEMARK_STREAM_POISONED", "report", "What becomes of a record of Kinesis that can never be \
+        stored. `report`: it fails, and the event source mapping retries it as often as it is told, then sends word to \
+        its destination; `skip`: it is logged with its sequence number, and its shard goes on";
     LOG: "RUST_LOG", "info", "Log filter, as tracing-subscriber reads it";
     LOG_FORMAT: "TIDEMARK_LOG_FORMAT", "json", "`json` or `text`";
 }
@@ -95,6 +99,8 @@ pub enum Audience {
     Tenants,
     /// Those who operate the others: the exporter.
     Operators,
+    /// Queues and streams: who may invoke it is for IAM to say, and a key would open nothing.
+    Triggers,
 }
 
 /// Everything that can be configured.
@@ -130,10 +136,23 @@ pub struct Config {
     pub exporter_series_max: usize,
     /// Where it runs.
     pub platform: Platform,
+    /// Whose series `ingest-stream` writes.
+    pub stream_tenant: Tenant,
+    /// What becomes of a record of Kinesis that can never be stored.
+    pub stream_poisoned: Poisoned,
     /// Log filter.
     pub log_filter: String,
     /// How log lines look.
     pub log_format: LogFormat,
+}
+
+/// What becomes of a record that can never be stored, where it keeps others waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Poisoned {
+    /// It fails, until whoever delivers it gives it up.
+    Report,
+    /// It is told in the log only.
+    Skip,
 }
 
 /// How log lines look.
@@ -202,6 +221,9 @@ impl Config {
             in_flight_bytes_max: reader.number(IN_FLIGHT_BYTES, 64 << 20, 1..=1 << 40) as usize,
             requests_in_flight_max: reader.number(IN_FLIGHT_REQUESTS, 4_096, 1..=1_000_000)
                 as usize,
+            stream_tenant: reader.stream_tenant(),
+            stream_poisoned: reader
+                .one_of(STREAM_POISONED, &[("report", Poisoned::Report), ("skip", Poisoned::Skip)]),
             log_filter: reader.text(LOG).unwrap_or_else(|| LOG.default.to_owned()),
             log_format: reader
                 .one_of(LOG_FORMAT, &[("json", LogFormat::Json), ("text", LogFormat::Text)]),
@@ -210,6 +232,7 @@ impl Config {
             access: match audience {
                 // Totals are for whoever asks; what a tenant's series do is not.
                 Audience::Operators if exporter_series_max == 0 => Access::Open,
+                Audience::Triggers => Access::Open,
                 _ => reader.access(listen_host),
             },
             redis: reader.redis(),
@@ -368,6 +391,14 @@ impl Reader {
         Access::Open
     }
 
+    fn stream_tenant(&mut self) -> Tenant {
+        let Some(name) = self.text(STREAM_TENANT) else { return Tenant::default() };
+        tenant_of(&name).unwrap_or_else(|problem| {
+            self.mistakes.push(format!("{} `{name}`: {problem}", STREAM_TENANT.name));
+            Tenant::default()
+        })
+    }
+
     fn redis_credentials(&mut self) -> RedisCredentials {
         let password = self.text_or_file(REDIS_PASSWORD, REDIS_PASSWORD_FILE).map(Secret::from);
         let ca_pem = self.text(REDIS_CA_FILE).and_then(|path| self.file(REDIS_CA_FILE, &path));
@@ -509,10 +540,17 @@ mod tests {
             ("TIDEMARK_SHARDS", "0"),
             ("TIDEMARK_LOG_FORMAT", "xml"),
             ("TIDEMARK_SAMPELS_MAX", "5"),
+            ("TIDEMARK_STREAM_TENANT", "a/b"),
         ])
         .unwrap_err();
-        let wanted =
-            ["SAMPELS_MAX is unknown", "PORT `http`", "zscor", "one of json, text", "SHARDS `0`"];
+        let wanted = [
+            "SAMPELS_MAX is unknown",
+            "PORT `http`",
+            "zscor",
+            "one of json, text",
+            "SHARDS `0`",
+            "STREAM_TENANT `a/b`",
+        ];
         assert_eq!(error.mistakes.len(), wanted.len(), "{error}");
         for part in wanted {
             assert!(error.to_string().contains(part), "{part} in {error}");

@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 
 use detector::Head;
+use intake::Trigger;
 use prometheus::proto::{
     Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
 };
 use prometheus::{Encoder, TextEncoder};
 use store::{Circuits, Instance, Levels};
 
-use crate::metrics::SECONDS;
+use crate::metrics::{RecordOutcome, SECONDS};
 
 /// Every function, by the name of its label.
 pub const FUNCTIONS: [&str; 5] = ["analyze", "exporter", "ingest", "ingest-stream", "standalone"];
@@ -135,13 +136,8 @@ pub(crate) fn render(totals: &BTreeMap<String, u64>) -> Result<String, prometheu
             &["code"],
             &codes,
         ),
-        counter(
-            totals,
-            ("late_samples_total", "Samples judged after a newer one."),
-            "late",
-            &[],
-            &[""],
-        ),
+        stream_records(totals),
+        unlabeled(totals, ("late_samples_total", "Samples judged after a newer one."), "late"),
         counter(
             totals,
             ("anomalies_total", "Anomalies, by the head that spoke."),
@@ -149,12 +145,10 @@ pub(crate) fn render(totals: &BTreeMap<String, u64>) -> Result<String, prometheu
             &["head"],
             &heads,
         ),
-        counter(
+        unlabeled(
             totals,
             ("commit_conflicts_total", "Commits that found another version or configuration."),
             "commit_conflicts",
-            &[],
-            &[""],
         ),
         histogram(
             totals,
@@ -188,6 +182,17 @@ pub(crate) fn encode(families: &[MetricFamily]) -> Result<String, prometheus::Er
     let mut text = Vec::new();
     TextEncoder::new().encode(&families, &mut text)?;
     Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Records of queues and streams, by what became of them.
+fn stream_records(totals: &BTreeMap<String, u64>) -> MetricFamily {
+    let known: Vec<String> = Trigger::ALL
+        .iter()
+        .flat_map(|it| RecordOutcome::ALL.map(|end| format!("{} {}", it.as_str(), end.as_str())))
+        .collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let name = ("stream_records_total", "Records of queues and streams, by what became of them.");
+    counter(totals, name, "records", &["trigger", "outcome"], &known)
 }
 
 const REQUEST_LABELS: [&str; 4] = ["function", "method", "route", "status"];
@@ -247,6 +252,14 @@ pub(crate) fn family(
     family.set_field_type(kind);
     family.set_metric(metrics);
     family
+}
+
+fn unlabeled(
+    totals: &BTreeMap<String, u64>,
+    name_and_help: (&str, &str),
+    stored: &str,
+) -> MetricFamily {
+    counter(totals, name_and_help, stored, &[], &[""])
 }
 
 fn counter(
@@ -321,6 +334,7 @@ mod tests {
             r#"anomalies_total{head="deviation"} 0"#,
             r#"samples_rejected_total{code="conflict"} 0"#,
             r#"store_errors_total{operation="append"} 0"#,
+            r#"stream_records_total{trigger="kinesis",outcome="poisoned"} 0"#,
             "late_samples_total 0",
             r#"store_command_duration_seconds_count{operation="commit"} 0"#,
             r#"cold_starts_total{function="ingest"} 0"#,

@@ -7,12 +7,39 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use intake::Trigger;
+
 /// Upper ends of the latency buckets, in seconds: from a warm answer of the embedded store to the deadline.
 pub(crate) const SECONDS: [f64; 12] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 /// Statuses whose counters of each route start from 0: success, and the failures that alarms are made of.
 const STATUSES_DECLARED: [u16; 4] = [200, 500, 503, 504];
+
+/// What becomes of a record of a queue or a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RecordOutcome {
+    /// The store holds all its samples.
+    Stored,
+    /// It may be stored when it is delivered again.
+    Retried,
+    /// It can never be stored.
+    Poisoned,
+}
+
+impl RecordOutcome {
+    /// Every outcome.
+    pub const ALL: [Self; 3] = [Self::Stored, Self::Retried, Self::Poisoned];
+
+    /// Its name in metric labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Retried => "retried",
+            Self::Poisoned => "poisoned",
+        }
+    }
+}
 
 /// What is known of one served request.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,6 +98,12 @@ impl Totals {
     /// Counts samples that were refused before the store saw them.
     pub(crate) fn count_rejected(&self, code: intake::Code, n: u64) {
         *self.lock().entry(format!("rejected {code}")).or_default() += n;
+    }
+
+    /// Counts records of an event, by what became of them.
+    pub(crate) fn count_records(&self, trigger: Trigger, outcome: RecordOutcome, n: u64) {
+        let field = format!("records {} {}", trigger.as_str(), outcome.as_str());
+        *self.lock().entry(field).or_default() += n;
     }
 
     /// Takes what has not been saved; give back with [`Totals::give_back`] what could not be.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use detector::Deployed;
 use futures_util::future::try_join3;
+use intake::Trigger;
 use store::{Circuits, Embedded, Instance, Redis, SeriesStore, StoreError};
 use tracing::warn;
 
@@ -11,7 +12,7 @@ use crate::clock::now_us;
 use crate::config::{Config, ConfigError};
 use crate::error::ServiceError;
 use crate::exposition::{render, render_instances, render_levels, render_own};
-use crate::metrics::{RequestFacts, Totals};
+use crate::metrics::{RecordOutcome, RequestFacts, Totals};
 use crate::quota::Rate;
 use crate::timed::Timed;
 use crate::writer::Writer;
@@ -137,6 +138,11 @@ impl Service {
     /// Counts a served request.
     pub fn count_request(&self, facts: &RequestFacts) {
         self.totals().count_request(facts);
+    }
+
+    /// Counts records of an event, by what became of them.
+    pub fn count_records(&self, trigger: Trigger, outcome: RecordOutcome, n: u64) {
+        self.totals().count_records(trigger, outcome, n);
     }
 
     /// Adds what this process counted to the totals in the store; what the store does not take is kept for the next.

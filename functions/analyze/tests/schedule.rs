@@ -1,0 +1,51 @@
+//! `analyze` as Lambda runs it on a schedule: the real binary, over the runtime API on the loopback and a real Redis.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use detector::Series;
+use host::testbed::{FunctionProcess, LambdaService};
+use serde_json::{Value, json};
+use store::testbed::{RedisServer, patient_options};
+use store::{NewSample, Redis, SHARDS_DEFAULT, SeriesKey, SeriesStore, Tenant, Topology};
+
+fn event(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events").join(name);
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Accepts a sample that nobody judges, as a writer that died then leaves it.
+async fn leave_waiting(store: &Redis, metric: &str) {
+    let series = Series::new("checkout", metric, BTreeMap::new()).unwrap();
+    let key = SeriesKey::new(Tenant::default(), series);
+    let sample = NewSample { at_us: Some(1_732_060_800_000_000), value: 1.0 };
+    store.append(&key, &[sample], 0).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_schedule_judges_what_waits_and_a_request_is_answered_as_ever() {
+    let mut redis = RedisServer::start();
+    let lambda = LambdaService::start().await;
+    let url = redis.url();
+    let vars = [("REDIS_URL", url.as_str()), ("TIDEMARK_ACCESS", "open")];
+    let _function = FunctionProcess::start(env!("CARGO_BIN_EXE_analyze"), &lambda, &vars);
+    let store =
+        Redis::new(&patient_options(redis.url(), Topology::Single, SHARDS_DEFAULT)).unwrap();
+    for name in ["schedule-analyze.json", "scheduler-analyze-empty.json"] {
+        leave_waiting(&store, name.split('-').next().unwrap()).await;
+        let swept = lambda.invoke(&event(name)).await.unwrap();
+        assert_eq!((&swept["series"], &swept["judged"]), (&json!(1), &json!(1)), "{swept}");
+        let swept = lambda.invoke(&event(name)).await.unwrap();
+        assert_eq!(swept["series"], 0, "{swept}");
+    }
+    let summary = lambda.invoke(&event("apigw-v2-analyze-summary.json")).await.unwrap();
+    assert_eq!(summary["statusCode"], 200);
+    assert!(summary["body"].as_str().unwrap().contains(r#""series_count":2"#), "{summary}");
+
+    redis.stop();
+    let error = lambda.invoke(&event("schedule-analyze.json")).await.unwrap_err();
+    assert!(error["errorType"].as_str().unwrap().starts_with("store_"), "{error}");
+}

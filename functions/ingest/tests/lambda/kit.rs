@@ -1,0 +1,112 @@
+//! A deployed function: its process, what invokes it, and the Redis behind it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use host::testbed::{FunctionProcess, LambdaService};
+use serde_json::{Value, json};
+use store::testbed::{Proxy, RedisServer, patient_options};
+use store::{Redis, SHARDS_DEFAULT, SeriesStore, Topology};
+
+pub(crate) const INGEST: &str = env!("CARGO_BIN_EXE_ingest");
+pub(crate) const STREAM: &str = env!("CARGO_BIN_EXE_ingest-stream");
+
+/// 2024-11-20T00:00:00Z, in milliseconds.
+pub(crate) const BEGIN_MS: i64 = 1_732_060_800_000;
+
+/// Longest wait for what must come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A function with its Redis, behind a network that can break.
+pub(crate) struct Deployment {
+    pub(crate) function: FunctionProcess,
+    pub(crate) lambda: LambdaService,
+    pub(crate) proxy: Proxy,
+    store: Redis,
+    _redis: RedisServer,
+}
+
+impl Deployment {
+    pub(crate) async fn start(binary: &str, vars: &[(&str, &str)]) -> Self {
+        let redis = RedisServer::start();
+        let proxy = Proxy::start(redis.port());
+        let lambda = LambdaService::start().await;
+        let url = proxy.url();
+        let mut all = vec![("REDIS_URL", url.as_str()), ("TIDEMARK_ACCESS", "open")];
+        all.extend_from_slice(vars);
+        let function = FunctionProcess::start(binary, &lambda, &all);
+        // Past the broken network.
+        let store =
+            Redis::new(&patient_options(redis.url(), Topology::Single, SHARDS_DEFAULT)).unwrap();
+        Self { function, lambda, proxy, store, _redis: redis }
+    }
+
+    pub(crate) async fn invoke(&self, event: &Value) -> Value {
+        self.lambda.invoke(event).await.unwrap_or_else(|error| {
+            panic!("{error}\n{}", self.function.stderr().join("\n"));
+        })
+    }
+
+    /// The ids that an event of a queue or a stream is answered with.
+    pub(crate) async fn failures(&self, event: &Value) -> Vec<String> {
+        let answer = self.invoke(event).await;
+        let failures = answer["batchItemFailures"].as_array().unwrap().iter();
+        failures.map(|it| it["itemIdentifier"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The totals in the store.
+    pub(crate) async fn totals(&self) -> BTreeMap<String, u64> {
+        self.store.totals().await.unwrap()
+    }
+
+    pub(crate) async fn total(&self, name: &str) -> u64 {
+        self.totals().await.get(name).copied().unwrap_or_default()
+    }
+
+    /// Samples that the store took as new: each is counted once, however often it comes.
+    pub(crate) async fn n_accepted(&self) -> u64 {
+        self.total("samples accepted").await
+    }
+
+    /// Waits until something is so.
+    pub(crate) async fn until<F: Future<Output = bool>>(&self, mut is_so: impl FnMut() -> F) {
+        let waiting = async {
+            while !is_so().await {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect("it becomes so");
+    }
+}
+
+/// A file of `events/`.
+pub(crate) fn event(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events").join(name);
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The sample of a minute, as a sender writes it.
+pub(crate) fn sample(minute: usize) -> String {
+    let timestamp = BEGIN_MS + 60_000 * minute as i64;
+    json!({ "source": "checkout", "metric": "rps", "timestamp": timestamp, "value": 400 + minute % 7 })
+        .to_string()
+}
+
+/// An event of a queue with these messages, each with its id.
+pub(crate) fn queued(messages: &[(String, String)]) -> Value {
+    let record = |(id, body): &(String, String)| {
+        json!({
+            "messageId": id,
+            "receiptHandle": "AQEB",
+            "body": body,
+            "attributes": { "ApproximateReceiveCount": "1", "SentTimestamp": BEGIN_MS.to_string() },
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:samples",
+            "awsRegion": "eu-central-1"
+        })
+    };
+    json!({ "Records": messages.iter().map(record).collect::<Vec<_>>() })
+}

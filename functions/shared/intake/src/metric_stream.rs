@@ -1,0 +1,176 @@
+//! Reads the records of a CloudWatch metric stream in its JSON format.
+//!
+//! One object a line is one metric of one minute, with statistics: each becomes a sample of a series
+//! of its own, `<metric>.<statistic>`, and the average, which is what most metrics are looked at by, one more.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use detector::Series;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::batch::{Batch, Builder, Incoming};
+use crate::code::Code;
+use crate::entries;
+use crate::error::{IntakeError, problem};
+use crate::fault::Fault;
+use crate::limits::Limits;
+use crate::{scalar, time};
+
+/// The key by which a metric stream is known; no sample has it, since a metric stream is no number.
+const KEY: &str = r#""metric_stream_name""#;
+
+/// Whether these bytes are records of a metric stream: whether its key is in the first line.
+pub(crate) fn is_one(bytes: &[u8]) -> bool {
+    let first = bytes.trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap_or_default();
+    str::from_utf8(first).is_ok_and(|line| line.starts_with('{') && line.contains(KEY))
+}
+
+/// Reads the samples of all lines.
+pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Batch, IntakeError> {
+    let mut builder = Builder::new(limits);
+    for line in bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
+        if line.is_empty() {
+            continue;
+        }
+        let index = builder.next_index();
+        match serde_json::from_slice::<Datum<'_>>(line) {
+            Ok(datum) => datum.push(index, &mut builder)?,
+            Err(error) => {
+                builder.reject(index, None, Fault::new(Code::SampleMalformed, problem(&error)))?;
+            }
+        }
+    }
+    Ok(builder.finish())
+}
+
+/// One metric at one time.
+#[derive(Deserialize)]
+struct Datum<'a> {
+    #[serde(borrow)]
+    namespace: Cow<'a, str>,
+    #[serde(borrow)]
+    metric_name: Cow<'a, str>,
+    #[serde(borrow)]
+    account_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    region: Option<Cow<'a, str>>,
+    #[serde(default)]
+    dimensions: BTreeMap<String, String>,
+    #[serde(borrow)]
+    timestamp: &'a RawValue,
+    /// Statistics by name.
+    #[serde(borrow)]
+    value: &'a RawValue,
+}
+
+impl Datum<'_> {
+    fn push(&self, index: usize, builder: &mut Builder<'_>) -> Result<(), IntakeError> {
+        let at_us = match time::at_us(self.timestamp.get()) {
+            Ok(at_us) => at_us,
+            Err(fault) => return builder.reject(index, Some(&self.metric_name), fault),
+        };
+        let (mut statistics, mut sum, mut count) = (Vec::new(), None, None);
+        let read = entries::read(self.value.get(), |name, raw| {
+            let value = scalar::value(raw);
+            match &*name {
+                "sum" => sum = value.as_ref().ok().copied(),
+                "count" => count = value.as_ref().ok().copied(),
+                _ => {}
+            }
+            statistics.push((name.into_owned(), value));
+        });
+        if let Err(error) = read {
+            let fault = Fault::new(Code::SampleMalformed, problem(&error));
+            return builder.reject(index, Some(&self.metric_name), fault);
+        }
+        if let (Some(sum), Some(count)) = (sum, count)
+            && count > 0.0
+        {
+            statistics.push(("average".to_owned(), Ok(sum / count)));
+        }
+        for (statistic, value) in statistics {
+            let metric = format!("{}.{statistic}", self.metric_name);
+            let sample = value.and_then(|value| {
+                let series = self.series(&metric)?;
+                Ok(Incoming { index, series, at_us: Some(at_us), value })
+            });
+            match sample {
+                Ok(sample) => builder.accept(sample)?,
+                Err(fault) => builder.reject(index, Some(&metric), fault)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The series of a statistic: the namespace is its source; dimensions, account and region are its labels.
+    fn series(&self, metric: &str) -> Result<Series, Fault> {
+        let mut labels: BTreeMap<String, String> =
+            self.dimensions.iter().map(|(name, value)| (as_name(name), value.clone())).collect();
+        for (name, value) in [("account_id", &self.account_id), ("region", &self.region)] {
+            if let Some(value) = value {
+                labels.entry(name.to_owned()).or_insert_with(|| value.clone().into_owned());
+            }
+        }
+        Ok(Series::new(as_name(&self.namespace), as_name(metric), labels)?)
+    }
+}
+
+/// A name of CloudWatch, which may hold any character, as one of a series: what no name may hold becomes `_`.
+fn as_name(name: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:/-".contains(c);
+    name.chars().map(|c| if allowed(c) { c } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = r#"{"metric_stream_name":"all","account_id":"1234567890","region":"us-east-1","namespace":"AWS/EC2","metric_name":"DiskWriteOps","dimensions":{"Instance Id":"i-1"},"timestamp":1611929698000,"value":{"count":4.0,"sum":20.0,"max":18.0,"min":0.0,"p99.9":17.8764,"TM(25%:75%)":16.43},"unit":"Seconds"}"#;
+
+    fn batch(lines: &str) -> Batch {
+        assert!(is_one(lines.as_bytes()));
+        read(lines.as_bytes(), &Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn each_statistic_is_a_series() {
+        let batch = batch(&format!("{LINE}\n\n"));
+        assert_eq!(batch.rejected, []);
+        let read: Vec<_> = batch.samples.iter().map(|it| (it.series.metric(), it.value)).collect();
+        let wanted = [
+            ("DiskWriteOps.count", 4.0),
+            ("DiskWriteOps.sum", 20.0),
+            ("DiskWriteOps.max", 18.0),
+            ("DiskWriteOps.min", 0.0),
+            ("DiskWriteOps.p99.9", 17.8764),
+            ("DiskWriteOps.TM_25_:75__", 16.43),
+            ("DiskWriteOps.average", 5.0),
+        ];
+        assert_eq!(read, wanted);
+        let first = &batch.samples[0];
+        assert_eq!((first.series.source(), first.at_us), ("AWS/EC2", Some(1_611_929_698_000_000)));
+        let labels: Vec<_> =
+            first.series.labels().iter().map(|(name, value)| (&**name, &**value)).collect();
+        let wanted =
+            [("Instance_Id", "i-1"), ("account_id", "1234567890"), ("region", "us-east-1")];
+        assert_eq!(labels, wanted);
+    }
+
+    #[test]
+    fn a_broken_line_rejects_itself_only() {
+        let broken = LINE.replace("1611929698000", r#""noon""#);
+        let batch = batch(&format!("{LINE}\n{{\"namespace\":1}}\n{broken}\n{LINE}"));
+        let codes: Vec<_> = batch.rejected.iter().map(|it| (it.index, it.code.as_str())).collect();
+        assert_eq!(codes, [(1, "sample_malformed"), (2, "time_invalid")]);
+        assert_eq!(batch.samples.last().unwrap().index, 3);
+    }
+
+    #[test]
+    fn a_sample_is_no_metric_stream() {
+        for body in ["", "[]", r#"{"rps":1}"#, "{\"rps\":1}\n{\"metric_stream_name\":1}"] {
+            assert!(!is_one(body.as_bytes()), "{body}");
+        }
+    }
+}
