@@ -4,10 +4,11 @@
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
-export PATH := $(CURDIR)/.tools/cargo-lambda/bin:$(PATH)
+export PATH := $(CURDIR)/.tools/cargo-lambda/bin:$(PATH):$(CURDIR)/.tools/kind/bin
 
 CARGO ?= cargo
 DENY := $(shell $(CARGO) deny --version >/dev/null 2>&1 && echo yes)
+SHELLCHECK := $(shell shellcheck --version >/dev/null 2>&1 && echo yes)
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
 .PHONY: help
@@ -30,6 +31,22 @@ run: ## Run both functions in one process on port 8080, without Redis
 watch: ## Run the two functions on the Lambda emulator of cargo-lambda, over the Redis at REDIS_URL
 	REDIS_URL=$${REDIS_URL:-redis://127.0.0.1:6379} $(CARGO) lambda watch
 
+.PHONY: image
+image: ## Make the container images dev.local/tidemark-*, a static binary each
+	@kind/image/build.sh
+
+.PHONY: image-test
+image-test: ## Make the images twice, compare them, and run them as strictly as a cluster does
+	@kind/image/test.sh
+
+.PHONY: kind-up
+kind-up: image ## Everything on a local Kubernetes: Knative, Redis, Prometheus, Alertmanager, Grafana
+	@kind/up.sh
+
+.PHONY: kind-down
+kind-down: ## Remove it
+	@kind/down.sh
+
 .PHONY: setup
 setup: ## Install what the tests need
 	@.config/setup.sh
@@ -42,6 +59,11 @@ check: ## The quick loop: everything compiles, the code is formatted
 .PHONY: lint
 lint: ## Format, clippy, documentation and dependencies, warnings denied
 	$(CARGO) fmt --all --check
+ifeq ($(SHELLCHECK),yes)
+	shellcheck --external-sources --source-path=SCRIPTDIR .ci/run .config/*.sh kind/*.sh kind/image/*.sh
+else
+	@echo 'lint: scripts NOT checked: `shellcheck` is wanted' >&2
+endif
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --workspace --no-deps --document-private-items --quiet
 ifeq ($(DENY),yes)
@@ -61,6 +83,7 @@ endif
 	$(CARGO) test --workspace --doc
 	@.config/schema.sh
 	@infra/checks/test.sh
+	.tools/kind/bin/python -B -m pytest --quiet -p no:cacheprovider kind/tests
 
 .PHONY: chaos
 chaos: setup ## Break everything on purpose for a few minutes; nothing acknowledged may be lost

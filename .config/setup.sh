@@ -7,7 +7,9 @@ cd "$(dirname "$0")/.."
 # A command that is needed, and the Debian packages that bring it.
 debian_of() {
   cat <<'TABLE'
+amtool         prometheus-alertmanager
 cc             gcc libc6-dev
+promtool       prometheus
 python3        python3
 redis-cli      redis-tools
 redis-server   redis-server
