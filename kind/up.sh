@@ -77,6 +77,7 @@ install_knative() {
   wait_for_deployments knative-serving
   wait_for_deployments kourier-system
   insist configure_knative
+  observe_knative
 }
 
 # Its webhook looks at these, too, so they come after it is up.
@@ -85,10 +86,22 @@ configure_knative() {
     --patch '{"data":{"ingress-class":"kourier.ingress.networking.knative.dev"}}' &&
     kube --namespace knative-serving patch configmap config-domain --type merge \
       --patch "{\"data\":{\"$DOMAIN\":\"\"}}" &&
-    kube --namespace knative-serving patch configmap config-observability --type merge \
-      --patch '{"data":{"metrics-protocol":"prometheus"}}' &&
     kube --namespace kourier-system patch service kourier --type merge --patch \
       '{"spec":{"type":"NodePort","ports":[{"name":"http2","port":80,"protocol":"TCP","targetPort":8080,"nodePort":31080}]}}'
+}
+
+# The autoscaler opens its port of metrics when it starts, so it starts again, once.
+observe_knative() {
+  local said
+  said=$(kube --namespace knative-serving patch configmap config-observability --type merge \
+    --patch '{"data":{"metrics-protocol":"prometheus"}}')
+  case $said in
+    *'no change'*) ;;
+    *)
+      kube --namespace knative-serving rollout restart deployment autoscaler
+      kube --namespace knative-serving rollout status deployment autoscaler --timeout="$WAIT"
+      ;;
+  esac
 }
 
 load_images() {

@@ -86,7 +86,8 @@ def test_a_panel_that_asks_for_an_unknown_metric_is_seen(chain):
 
 def exported(chain):
     """Names that the exporter, the autoscaler of Knative and Prometheus itself export, and that the rules record."""
-    texts = [get(f"http://{it}/metrics") for it in (chain.exporter, chain.knative)]
+    where = [f"{chain.exporter}/metrics", f"{chain.exporter}/metrics/series", f"{chain.knative}/metrics"]
+    texts = [get(f"http://{it}") for it in where]
     return families("\n".join(texts)) | {"up", "ALERTS"} | dashboards.recorded()
 
 

@@ -73,7 +73,7 @@ def test_rates_follow_the_interval_of_the_page(dashboard):
 
 
 def test_every_variable_is_used_and_every_used_one_is_there(dashboard):
-    text = json.dumps([dashboard["panels"], [it.get("definition") for it in dashboard["templating"]["list"]]])
+    text = json.dumps([dashboard["panels"], [it["query"] for it in dashboard["templating"]["list"]]])
     used = set(re.findall(r"\$\{?(\w+)", text)) - {"__rate_interval"}
     assert used == {it["name"] for it in dashboard["templating"]["list"]}
 

@@ -35,6 +35,8 @@ case " $* " in
   *" get secret "*) [ -d "$STATE/secret-${*: -1}" ] ;;
   *" create secret "*) cp -r "$(sed 's/.*--from-file=//' <<<"$*")" "$STATE/secret-${*: -2:1}" ;;
   *" delete secret "*) rm -rf "$STATE/secret-${*: -2:1}" ;;
+  *" patch "*) if [ -e "$STATE/patched-${*: -5:1}" ]; then echo 'patched (no change)'; else echo patched; fi
+    : >"$STATE/patched-${*: -5:1}" ;;
   *" apply --kustomize "*)
     # The webhook of Knative is not up at once.
     if [ ! -e "$STATE/webhook" ]; then : >"$STATE/webhook"; echo 'connection refused' >&2; exit 1; fi ;;
@@ -116,6 +118,7 @@ def test_up_makes_everything_in_order(world):
         r"knative-serving wait deployment --all",
         r"patch configmap config-network .*kourier.ingress.networking.knative.dev",
         r"patch configmap config-observability .*prometheus",
+        r"rollout restart deployment autoscaler",
         r"^kind load docker-image --name tidemark .*tidemark-ingest:",
         r"apply --filename base/namespace.yaml",
         r"create secret generic redis-auth",
@@ -147,6 +150,7 @@ def test_up_again_leaves_alone_what_is_there(world):
     assert done.returncode == 0, done.stderr
     assert world.called("create cluster") == []
     assert world.called("create secret") == world.called("delete secret") == []
+    assert world.called("rollout restart") == []
     assert {name: world.secret(name) for name in SECRETS} == before
     assert world.called("apply --kustomize")
 
