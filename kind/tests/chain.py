@@ -93,6 +93,12 @@ class Chain:
             except subprocess.TimeoutExpired:
                 process.kill()
 
+    def stop_redis(self):
+        """Ends the store under all the others."""
+        redis = self.processes.pop(0)
+        redis.terminate()
+        redis.wait(10)
+
     def spawn(self, name, command, env=None):
         """Starts a process; its output goes to a file of its name, which is answered."""
         log = self.folder / f"{name}.log"

@@ -125,7 +125,8 @@ class World:
             yield "a limit of memory is wanted"
         for variable in container.get("env", []):
             name, source = variable["name"], variable.get("valueFrom", {})
-            if image.startswith(IMAGE_OWN) and name not in self.variables:
+            is_argument = any(f"$({name})" in it for it in container.get("args", []))
+            if image.startswith(IMAGE_OWN) and name not in self.variables and not is_argument:
                 yield f"variable {name} is read by none of the binaries"
             if "secretKeyRef" in source:
                 ref = source["secretKeyRef"]
@@ -135,7 +136,11 @@ class World:
                 yield from self.lacks("ConfigMap", self.config_maps, ref["name"], {ref["key"]})
             yield from self.of_addresses(variable.get("value", ""))
             yield from self.of_file(pod, container, name, variable.get("value", ""))
+        known = {it["name"] for it in container.get("env", [])} | pod.variables
         for argument in container.get("args", []):
+            for name in re.findall(r"\$\(([^)]*)\)", argument):
+                if name not in known:
+                    yield f"variable {name} of an argument is not set"
             yield from self.of_addresses(argument)
             option, _, value = argument.partition("=")
             if option.endswith("file"):
@@ -310,13 +315,18 @@ class Pod:
                 pod.claims = {it["metadata"]["name"] for it in spec.get("volumeClaimTemplates", [])}
                 return pod
             if document["kind"] == "Job":
-                return cls(name, spec["template"], {}, False)
+                pod = cls(name, spec["template"], {}, False)
+                if spec.get("completionMode") == "Indexed":
+                    pod.variables = {"JOB_COMPLETION_INDEX"}
+                return pod
         except (KeyError, TypeError):
             # It does not fit its schema, which is told elsewhere.
             pass
         return None
 
+    # Volumes that are claimed for each pod, and variables that Kubernetes sets.
     claims = frozenset()
+    variables = frozenset()
 
     @property
     def volumes(self):

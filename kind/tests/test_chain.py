@@ -99,3 +99,10 @@ def test_the_alert_is_resolved(chain):
     assert {it["alert"] for it in told} == {"AnomalyBurst"}
     # Nothing else was told in the meantime.
     assert {it["alert"] for it in chain.alerts()} == {"AnomalyBurst"}
+
+
+def test_a_store_that_is_away_is_seen_while_the_exporter_answers(chain):
+    chain.stop_redis()
+    pending = 'ALERTS{alertname="StoreDown", alertstate="pending"}'
+    wait_for("StoreDown", lambda: chain.query(pending))
+    assert chain.query('up{job="exporter"} == 1')

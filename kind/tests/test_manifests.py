@@ -140,6 +140,8 @@ BROKEN = {
     "key of a source": (("sources.knative.dev/v1", "PingSource", "sweep"), "spec.shedule", "* * * * *", "shedule"),
     "schedule": (("sources.knative.dev/v1", "PingSource", "sweep"), "spec.schedule", "* * * *", "does not match"),
     "address of the load": (("batch/v1", "Job", "load"), f"{FUNCTION}.args.1", "--url=http://ingset.tidemark.svc.cluster.local", "Service ingset does not exist"),
+    "variable of an argument": (("batch/v1", "Job", "load"), f"{FUNCTION}.env.0.name", "POD", "POD_NAME of an argument is not set"),
+    "index of a Job that has none": (("batch/v1", "Job", "load"), "spec.completionMode", "NonIndexed", "JOB_COMPLETION_INDEX of an argument"),
     "file of the load": (("batch/v1", "Job", "load"), f"{FUNCTION}.args.9", "--api-key-file=/var/run/tidemark/sender/wirte", "is not in volume"),
 }
 
