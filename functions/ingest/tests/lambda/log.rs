@@ -1,1 +1,195 @@
-//! What an invocation leaves in the log.
+//! What an invocation leaves in the log: metrics in CloudWatch's embedded format, lines with its ids, the level.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::kit::{Deployment, INGEST, STREAM, event, queued, sample};
+
+/// The metric lines of an invocation that has been answered: what it wrote was written before.
+fn metrics(it: &Deployment) -> Vec<Value> {
+    it.function.stdout().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Holds a line against the specification of the format.
+fn check(line: &Value) {
+    let metadata = line["_aws"].as_object().unwrap();
+    assert!(metadata["Timestamp"].as_i64().is_some_and(|it| it > 1_732_060_800_000), "{line}");
+    let directives = metadata["CloudWatchMetrics"].as_array().unwrap();
+    assert!(!directives.is_empty(), "{line}");
+    let mut named = BTreeSet::new();
+    for directive in directives {
+        assert_eq!(directive["Namespace"], "Tidemark");
+        for set in directive["Dimensions"].as_array().unwrap() {
+            let set = set.as_array().unwrap();
+            assert!((1..=30).contains(&set.len()), "{line}");
+            for dimension in set {
+                let value = line[dimension.as_str().unwrap()].as_str().unwrap();
+                assert!((1..=1_024).contains(&value.len()), "{line}");
+            }
+        }
+        let metrics = directive["Metrics"].as_array().unwrap();
+        assert!((1..=100).contains(&metrics.len()), "{line}");
+        for metric in metrics {
+            let name = metric["Name"].as_str().unwrap();
+            assert!(["Count", "Seconds"].contains(&metric["Unit"].as_str().unwrap()), "{line}");
+            assert!(named.insert(name), "{name} twice in {line}");
+            let values = line[name].as_array().cloned().unwrap_or_else(|| vec![line[name].clone()]);
+            assert!((1..=100).contains(&values.len()), "{line}");
+            assert!(values.iter().all(Value::is_number), "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_invocation_leaves_its_metrics_before_it_ends() {
+    let it = Deployment::start(INGEST, &[]).await;
+    it.invoke(&event("apigw-v2-ingest-spike.json")).await;
+    let lines = metrics(&it);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let line = &lines[0];
+    check(line);
+    for (name, wanted) in [
+        ("function", json!("ingest")),
+        ("request_id", json!("invocation-1")),
+        ("cold_start", json!(true)),
+        ("cold_starts_total", json!(1)),
+        ("http_requests_total", json!(1)),
+        ("route", json!("/ingest")),
+        ("status", json!("200")),
+        ("samples_total", json!(31)),
+        ("outcome", json!("accepted")),
+        ("anomalies_total", json!(1)),
+        ("head", json!("deviation")),
+    ] {
+        assert_eq!(line[name], wanted, "{name} in {line}");
+    }
+    assert!(line["store_command_duration_seconds"].as_array().unwrap().len() >= 2, "{line}");
+
+    it.invoke(&event("apigw-v2-ingest-spike.json")).await;
+    let lines = metrics(&it);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    check(&lines[1]);
+    assert_eq!(
+        (&lines[1]["cold_start"], &lines[1]["outcome"]),
+        (&json!(false), &json!("duplicate"))
+    );
+    assert_eq!(lines[1]["cold_starts_total"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_batch_with_several_outcomes_leaves_a_line_for_each() {
+    let it = Deployment::start(STREAM, &[]).await;
+    let messages =
+        [("a", sample(0)), ("b", sample(1)), ("again", sample(0)), ("poisoned", "{".to_owned())];
+    let messages = messages.map(|(id, body)| (id.to_owned(), body));
+    it.failures(&queued(&messages)).await;
+    let lines = metrics(&it);
+    lines.iter().for_each(check);
+    let sums = |metric: &str, label: &str| -> BTreeMap<String, u64> {
+        let told = lines.iter().filter(|it| it[metric].is_number());
+        told.map(|it| (it[label].as_str().unwrap().to_owned(), it[metric].as_u64().unwrap()))
+            .collect()
+    };
+    let wanted = |pairs: [(&str, u64); 2]| pairs.map(|(name, n)| (name.to_owned(), n)).into();
+    assert_eq!(sums("samples_total", "outcome"), wanted([("accepted", 2), ("duplicate", 1)]));
+    assert_eq!(sums("stream_records_total", "result"), wanted([("poisoned", 1), ("stored", 3)]));
+}
+
+#[tokio::test]
+async fn metrics_in_the_log_can_be_switched_off() {
+    let it = Deployment::start(INGEST, &[("TIDEMARK_EMF", "off")]).await;
+    it.invoke(&event("apigw-v2-ingest-sample.json")).await;
+    assert!(it.function.stdout().is_empty(), "{:?}", it.function.stdout());
+}
+
+#[tokio::test]
+async fn lines_carry_the_ids_of_invocation_and_trace_and_the_first_says_so() {
+    let it = Deployment::start(STREAM, &[]).await;
+    it.failures(&event("sqs-poisoned.json")).await;
+    let told: Vec<Value> =
+        it.function.stderr().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let first = told.iter().find(|it| it["cold_start"] == true).unwrap();
+    assert_eq!(
+        (&first["request_id"], &first["function"]),
+        (&json!("invocation-1"), &json!("ingest-stream"))
+    );
+    let failed: Vec<_> = told.iter().filter(|it| it["message"] == "record not stored").collect();
+    assert_eq!(failed.len(), 2, "{told:?}");
+    for line in failed {
+        assert_eq!(line["level"], "WARN");
+        assert_eq!(line["span"]["request_id"], "invocation-1", "{line}");
+        assert_eq!(line["span"]["trace_id"], "5759e988bd862e3fe1be46a994272793", "{line}");
+    }
+    it.failures(&event("sqs-poisoned.json")).await;
+    let told = it.function.stderr();
+    assert_eq!(told.iter().filter(|line| line.contains("cold_start")).count(), 1);
+}
+
+#[tokio::test]
+async fn the_level_is_that_of_the_logging_configuration() {
+    for (level, is_told) in [("ERROR", false), ("WARN", true)] {
+        let it = Deployment::start(STREAM, &[("AWS_LAMBDA_LOG_LEVEL", level)]).await;
+        it.failures(&event("sqs-poisoned.json")).await;
+        let told = it.function.stderr();
+        assert_eq!(told.iter().any(|line| line.contains("record not stored")), is_told, "{told:?}");
+        // Metrics are no matter of the level.
+        assert!(!metrics(&it).is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_function_that_is_told_to_end_ends_well() {
+    let mut it = Deployment::start(STREAM, &[]).await;
+    it.failures(&queued(&[])).await;
+    assert_eq!(it.function.terminate(), Some(0));
+}
+
+#[tokio::test]
+async fn what_the_log_adds_up_to_is_what_the_store_counts() {
+    let it = Deployment::start(INGEST, &[]).await;
+    for name in [
+        "apigw-v2-ingest-spike.json",
+        "apigw-v2-ingest-mixed.json",
+        "alb-ingest-spike.json",
+        "apigw-v2-ingest-rejected.json",
+        "apigw-v2-ingest-malformed.json",
+        "function-url-ingest-ndjson.json",
+    ] {
+        it.invoke(&event(name)).await;
+    }
+    let mut scrape = event("function-url-livez.json");
+    scrape["rawPath"] = json!("/metrics");
+    scrape["requestContext"]["http"]["path"] = json!("/metrics");
+    let answer = it.invoke(&scrape).await;
+    let text = answer["body"].as_str().unwrap();
+
+    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+    for line in metrics(&it) {
+        check(&line);
+        for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
+            for metric in directive["Metrics"].as_array().unwrap() {
+                let name = metric["Name"].as_str().unwrap();
+                assert!(text.contains(&format!("\n# TYPE {name} ")), "{name} in /metrics");
+            }
+        }
+        for (metric, label, stored) in [
+            ("samples_total", "outcome", "samples"),
+            ("anomalies_total", "head", "anomalies"),
+            ("samples_rejected_total", "code", "rejected"),
+        ] {
+            if let Some(n) = line[metric].as_u64() {
+                let label = line[label].as_str().unwrap();
+                *sums.entry(format!("{stored} {label}")).or_default() += n;
+            }
+        }
+    }
+    let totals = it.totals().await;
+    let counted = |name: &&String| {
+        ["samples ", "anomalies ", "rejected "].iter().any(|it| name.starts_with(it))
+    };
+    let counted = totals.iter().filter(|(name, n)| **n > 0 && counted(name));
+    let counted: BTreeMap<String, u64> = counted.map(|(name, n)| (name.clone(), *n)).collect();
+    assert!(sums.len() >= 5, "{sums:?}");
+    assert_eq!(sums, counted);
+}

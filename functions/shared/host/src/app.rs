@@ -1,6 +1,7 @@
 //! What all requests of a process share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use intake::Limits;
@@ -31,6 +32,7 @@ struct Inner {
     request_ids: Sequence,
     stream_tenant: Tenant,
     stream_poisoned: Poisoned,
+    is_invoked: AtomicBool,
 }
 
 impl App {
@@ -50,6 +52,7 @@ impl App {
             request_ids,
             stream_tenant: config.stream_tenant.clone(),
             stream_poisoned: config.stream_poisoned,
+            is_invoked: AtomicBool::new(false),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -107,5 +110,10 @@ impl App {
     /// What becomes of a record of a shard that can never be stored.
     pub(crate) fn stream_poisoned(&self) -> Poisoned {
         self.inner.stream_poisoned
+    }
+
+    /// Whether no invocation came before this one: its caller waited for the process to start.
+    pub(crate) fn is_first_invocation(&self) -> bool {
+        !self.inner.is_invoked.swap(true, Relaxed)
     }
 }

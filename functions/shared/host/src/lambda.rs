@@ -8,6 +8,7 @@ mod error;
 mod http;
 mod stream;
 
+use std::io::{self, Write};
 use std::time::Duration;
 
 use axum::Router;
@@ -16,10 +17,11 @@ use lambda_http::request::LambdaRequest;
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use serde_json::value::RawValue;
 use service::answers::SweepAnswer;
-use service::now_us;
-use tokio::time::{Instant, timeout_at};
+use service::{emf, now_us};
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{Instrument, info, info_span, warn};
 
 use crate::app::App;
@@ -35,6 +37,9 @@ const WORK_MARGIN: Duration = Duration::from_millis(750);
 /// Time kept of an invocation for its answer; until then totals may be written.
 const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 
+/// Longest wait for the store at the end: Lambda kills a process half a second after it asked it to end.
+const END_TIMEOUT: Duration = Duration::from_millis(400);
+
 /// Serves the Lambda runtime until the runtime ends the process.
 ///
 /// Totals are written before each invocation ends: after it the process may be frozen for good. Several
@@ -48,16 +53,37 @@ pub async fn serve_lambda(app: &App, router: Router) -> Result<(), lambda_runtim
     .await
 }
 
-/// Answers one invocation, and writes the totals and, now and then, that this process serves.
+/// Answers one invocation.
+///
+/// As its process may be frozen for good after it, totals and, now and then, that this process serves are written to the
+/// store, and its metrics into the log, before it ends.
 pub async fn answer_event(
     app: &App,
     router: Router,
     event: LambdaEvent<Box<RawValue>>,
 ) -> Result<Answer, InvocationError> {
     let deadline = deadline(&event.context);
+    let request_id = event.context.request_id.clone();
+    let is_cold = app.is_first_invocation();
+    if is_cold {
+        info!(request_id, cold_start = true, function = app.function().name(), "first invocation");
+    }
     let answer = answer(app, router, event, deadline.map(|it| it - WORK_MARGIN)).await;
     flush(app, deadline.map(|it| it - ANSWER_MARGIN)).await;
+    tell(app, &request_id, is_cold);
     answer
+}
+
+/// Writes what this process did since the last invocation ended into the log, for CloudWatch.
+fn tell(app: &App, request_id: &str, is_cold: bool) {
+    let Some(journal) = app.service().take_journal() else { return };
+    let properties = [("request_id", json!(request_id)), ("cold_start", json!(is_cold))];
+    let lines = emf::lines(&journal, app.function().name(), now_us(), &properties);
+    // In one piece: other invocations may be writing, too.
+    let text: String = lines.into_iter().map(|line| line + "\n").collect();
+    if let Err(error) = io::stdout().lock().write_all(text.as_bytes()) {
+        warn!(%error, "metrics of this invocation lost: standard output is closed");
+    }
 }
 
 /// Writes the totals and, now and then, that this process serves, if the store takes them in time: the answer matters more.
@@ -70,6 +96,17 @@ async fn flush(app: &App, deadline: Option<Instant>) {
     };
     if timeout_at(deadline, flushing).await.is_err() {
         warn!("totals of this invocation lost: the store did not answer in time");
+    }
+}
+
+/// Ends a process between two invocations, which is told so only where an extension is registered, too.
+///
+/// All that invocations did has been written; but for a start that no invocation followed, only the lease is left.
+pub(crate) async fn end_lambda(app: &App) {
+    let (service, presence) = (app.service(), app.presence());
+    let ending = async { tokio::join!(service.flush(), presence.leave(service)) };
+    if timeout(END_TIMEOUT, ending).await.is_err() {
+        warn!("ended without a word to the store");
     }
 }
 

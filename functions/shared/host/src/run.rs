@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use crate::app::App;
 use crate::function::Function;
-use crate::lambda::serve_lambda;
+use crate::lambda::{end_lambda, serve_lambda};
 use crate::make_key::make_key;
 use crate::router::router;
 use crate::serve::serve_http;
@@ -131,11 +131,17 @@ async fn serve(function: Function, vars: Vec<(String, String)>) -> Result<(), Ru
     if is_reached && is_private && matches!(config.access, Access::Open) {
         warn!("access is open: whoever can reach it is trusted");
     }
-    if is_lambda {
-        return serve_lambda(&app, router).await.map_err(RunError::Lambda);
-    }
     // Before the socket is open, so that no signal finds the process without its handler.
     let shutdown = Shutdown::new().map_err(RunError::Signal)?;
+    if is_lambda {
+        return select! {
+            served = serve_lambda(&app, router) => served.map_err(RunError::Lambda),
+            () = shutdown.signaled() => {
+                end_lambda(&app).await;
+                Ok(())
+            }
+        };
+    }
     let address = SocketAddr::new(config.listen_host, config.port);
     let listening =
         async { TcpListener::bind(address).await.and_then(|it| Ok((it.local_addr()?, it))) };

@@ -85,8 +85,14 @@ variables! {
     STREAM_POISONED: "TIDEMARK_STREAM_POISONED", "report", "What becomes of a record of Kinesis that can never be \
         stored. `report`: it fails, and the event source mapping retries it as often as it is told, then sends word to \
         its destination; `skip`: it is logged with its sequence number, and its shard goes on";
+    EMF: "TIDEMARK_EMF", "on", "`on` or `off`: whether on AWS Lambda each invocation leaves its metrics in the log, in the \
+        embedded format of CloudWatch";
     LOG: "RUST_LOG", "info", "Log filter, as tracing-subscriber reads it";
     LOG_FORMAT: "TIDEMARK_LOG_FORMAT", "json", "`json` or `text`";
+    LAMBDA_LOG_LEVEL: "AWS_LAMBDA_LOG_LEVEL", "", "Set by the logging configuration of a Lambda function: the log level \
+        where `RUST_LOG` is not set";
+    LAMBDA_LOG_FORMAT: "AWS_LAMBDA_LOG_FORMAT", "", "Set likewise: `JSON` overrides the format above, as Lambda then \
+        reads the lines; `Text`, which it says by default, does not";
 }
 
 /// Most series of which an exporter tells: ten thousand lines of text, and of Prometheus's series.
@@ -140,6 +146,8 @@ pub struct Config {
     pub stream_tenant: Tenant,
     /// What becomes of a record of Kinesis that can never be stored.
     pub stream_poisoned: Poisoned,
+    /// Whether metrics are told in the embedded format of CloudWatch, where somebody reads it.
+    pub emf: bool,
     /// Log filter.
     pub log_filter: String,
     /// How log lines look.
@@ -224,9 +232,9 @@ impl Config {
             stream_tenant: reader.stream_tenant(),
             stream_poisoned: reader
                 .one_of(STREAM_POISONED, &[("report", Poisoned::Report), ("skip", Poisoned::Skip)]),
-            log_filter: reader.text(LOG).unwrap_or_else(|| LOG.default.to_owned()),
-            log_format: reader
-                .one_of(LOG_FORMAT, &[("json", LogFormat::Json), ("text", LogFormat::Text)]),
+            emf: reader.one_of(EMF, &[("on", true), ("off", false)]),
+            log_filter: reader.log_filter(),
+            log_format: reader.log_format(),
             exporter_series_max,
             platform: Platform::of(&reader.vars),
             access: match audience {
@@ -244,6 +252,13 @@ impl Config {
         } else {
             Err(ConfigError { mistakes: reader.mistakes })
         }
+    }
+}
+
+impl Config {
+    /// Whether metrics are to be told in the log: CloudWatch makes them of what a Lambda function writes there.
+    pub fn tells_emf(&self) -> bool {
+        self.emf && self.platform.is_lambda
     }
 }
 
@@ -391,6 +406,30 @@ impl Reader {
         Access::Open
     }
 
+    fn log_filter(&mut self) -> String {
+        if let Some(filter) = self.text(LOG) {
+            return filter;
+        }
+        let Some(level) = self.text(LAMBDA_LOG_LEVEL) else { return LOG.default.to_owned() };
+        match level.to_ascii_lowercase().as_str() {
+            // There is nothing beyond an error here.
+            "fatal" => "error".to_owned(),
+            known @ ("trace" | "debug" | "info" | "warn" | "error") => known.to_owned(),
+            _ => {
+                self.mistake(LAMBDA_LOG_LEVEL, &level, "TRACE, DEBUG, INFO, WARN, ERROR or FATAL");
+                LOG.default.to_owned()
+            }
+        }
+    }
+
+    fn log_format(&mut self) -> LogFormat {
+        let format =
+            self.one_of(LOG_FORMAT, &[("json", LogFormat::Json), ("text", LogFormat::Text)]);
+        let is_json =
+            self.text(LAMBDA_LOG_FORMAT).is_some_and(|it| it.eq_ignore_ascii_case("json"));
+        if is_json { LogFormat::Json } else { format }
+    }
+
     fn stream_tenant(&mut self) -> Tenant {
         let Some(name) = self.text(STREAM_TENANT) else { return Tenant::default() };
         tenant_of(&name).unwrap_or_else(|problem| {
@@ -530,6 +569,23 @@ mod tests {
         assert_eq!(with_room("6000").unwrap().in_flight_bytes_max, 6_000);
         let error = with_room("5999").unwrap_err().to_string();
         assert!(error.contains("IN_FLIGHT_BYTES_MAX `5999`") && error.contains("6000"), "{error}");
+    }
+
+    #[test]
+    fn the_logging_configuration_of_lambda_holds_where_nothing_else_is_said() {
+        let log = |vars: &[(&str, &str)]| {
+            let config = config(vars).unwrap();
+            (config.log_filter, config.log_format)
+        };
+        let (level, format) =
+            (("AWS_LAMBDA_LOG_LEVEL", "FATAL"), ("AWS_LAMBDA_LOG_FORMAT", "JSON"));
+        let text = ("TIDEMARK_LOG_FORMAT", "text");
+        assert_eq!(log(&[level]), ("error".to_owned(), LogFormat::Json));
+        assert_eq!(log(&[level, ("RUST_LOG", "host=debug")]).0, "host=debug");
+        assert_eq!(log(&[("AWS_LAMBDA_LOG_FORMAT", "Text")]).1, LogFormat::Json);
+        assert_eq!(log(&[("AWS_LAMBDA_LOG_FORMAT", "Text"), text]).1, LogFormat::Text);
+        assert_eq!(log(&[format, text]).1, LogFormat::Json);
+        assert!(config(&[("AWS_LAMBDA_LOG_LEVEL", "LOUD")]).is_err());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use prometheus::proto::{
 use prometheus::{Encoder, TextEncoder};
 use store::{Circuits, Instance, Levels};
 
-use crate::metrics::{RecordOutcome, SECONDS};
+use crate::metrics::{RecordResult, SECONDS};
 
 /// Every function, by the name of its label.
 pub const FUNCTIONS: [&str; 5] = ["analyze", "exporter", "ingest", "ingest-stream", "standalone"];
@@ -188,11 +188,11 @@ pub(crate) fn encode(families: &[MetricFamily]) -> Result<String, prometheus::Er
 fn stream_records(totals: &BTreeMap<String, u64>) -> MetricFamily {
     let known: Vec<String> = Trigger::ALL
         .iter()
-        .flat_map(|it| RecordOutcome::ALL.map(|end| format!("{} {}", it.as_str(), end.as_str())))
+        .flat_map(|it| RecordResult::ALL.map(|end| format!("{} {}", it.as_str(), end.as_str())))
         .collect();
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let name = ("stream_records_total", "Records of queues and streams, by what became of them.");
-    counter(totals, name, "records", &["trigger", "outcome"], &known)
+    counter(totals, name, "records", &["trigger", "result"], &known)
 }
 
 const REQUEST_LABELS: [&str; 4] = ["function", "method", "route", "status"];
@@ -334,7 +334,7 @@ mod tests {
             r#"anomalies_total{head="deviation"} 0"#,
             r#"samples_rejected_total{code="conflict"} 0"#,
             r#"store_errors_total{operation="append"} 0"#,
-            r#"stream_records_total{trigger="kinesis",outcome="poisoned"} 0"#,
+            r#"stream_records_total{trigger="kinesis",result="poisoned"} 0"#,
             "late_samples_total 0",
             r#"store_command_duration_seconds_count{operation="commit"} 0"#,
             r#"cold_starts_total{function="ingest"} 0"#,

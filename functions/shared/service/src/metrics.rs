@@ -9,6 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use intake::Trigger;
 
+use crate::journal::Journal;
+
 /// Upper ends of the latency buckets, in seconds: from a warm answer of the embedded store to the deadline.
 pub(crate) const SECONDS: [f64; 12] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -18,7 +20,7 @@ const STATUSES_DECLARED: [u16; 4] = [200, 500, 503, 504];
 
 /// What becomes of a record of a queue or a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RecordOutcome {
+pub enum RecordResult {
     /// The store holds all its samples.
     Stored,
     /// It may be stored when it is delivered again.
@@ -27,8 +29,8 @@ pub enum RecordOutcome {
     Poisoned,
 }
 
-impl RecordOutcome {
-    /// Every outcome.
+impl RecordResult {
+    /// Every result.
     pub const ALL: [Self; 3] = [Self::Stored, Self::Retried, Self::Poisoned];
 
     /// Its name in metric labels.
@@ -61,15 +63,41 @@ pub struct RequestFacts {
 pub(crate) struct Totals {
     // A `std::sync::Mutex` and not a Tokio one: it is never held over a wait.
     unsaved: Mutex<BTreeMap<String, u64>>,
+    /// Kept only where it is taken.
+    journal: Option<Mutex<Journal>>,
 }
 
 impl Totals {
+    /// Totals beside which a journal is kept, for whoever takes it regularly.
+    pub(crate) fn with_journal() -> Self {
+        Self { journal: Some(Mutex::default()), ..Self::default() }
+    }
+
+    /// What happened since it was last taken; none where no journal is kept.
+    pub(crate) fn take_journal(&self) -> Option<Journal> {
+        let journal = self.journal.as_ref()?;
+        Some(std::mem::take(&mut *journal.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// Notes what the store counts by itself.
+    pub(crate) fn note(&self, note: impl FnOnce(&mut Journal)) {
+        if let Some(journal) = &self.journal {
+            note(&mut journal.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
     /// Counts a request.
     pub(crate) fn count_request(&self, facts: &RequestFacts) {
         let RequestFacts { function, method, route, status, seconds } = facts;
         let mut totals = self.lock();
         *totals.entry(format!("requests {function} {method} {route} {status}")).or_default() += 1;
         observe(&mut totals, &format!("request_seconds {function} {method} {route}"), *seconds);
+        drop(totals);
+        self.note(|journal| {
+            let (route, status) = (("route", *route), status.to_string());
+            journal.count("http_requests_total", &[route, ("status", &status)], 1);
+            journal.time("http_request_duration_seconds", &[route], *seconds);
+        });
     }
 
     /// Makes a route known, so that its counters start from 0.
@@ -84,6 +112,7 @@ impl Totals {
     /// Counts the start of a process.
     pub(crate) fn count_cold_start(&self, function: &str) {
         *self.lock().entry(format!("cold_starts {function}")).or_default() += 1;
+        self.note(|journal| journal.count("cold_starts_total", &[], 1));
     }
 
     /// Counts a step of the store, and whether it failed.
@@ -93,17 +122,27 @@ impl Totals {
         if is_failed {
             *totals.entry(format!("store_errors {operation}")).or_default() += 1;
         }
+        drop(totals);
+        self.note(|journal| {
+            journal.time("store_command_duration_seconds", &[], seconds);
+            journal.count("store_errors_total", &[], u64::from(is_failed));
+        });
     }
 
     /// Counts samples that were refused before the store saw them.
     pub(crate) fn count_rejected(&self, code: intake::Code, n: u64) {
         *self.lock().entry(format!("rejected {code}")).or_default() += n;
+        self.note(|journal| journal.count("samples_rejected_total", &[("code", code.as_str())], n));
     }
 
     /// Counts records of an event, by what became of them.
-    pub(crate) fn count_records(&self, trigger: Trigger, outcome: RecordOutcome, n: u64) {
-        let field = format!("records {} {}", trigger.as_str(), outcome.as_str());
-        *self.lock().entry(field).or_default() += n;
+    pub(crate) fn count_records(&self, trigger: Trigger, result: RecordResult, n: u64) {
+        let (trigger, result) = (trigger.as_str(), result.as_str());
+        *self.lock().entry(format!("records {trigger} {result}")).or_default() += n;
+        self.note(|journal| {
+            let labels = [("trigger", trigger), ("result", result)];
+            journal.count("stream_records_total", &labels, n);
+        });
     }
 
     /// Takes what has not been saved; give back with [`Totals::give_back`] what could not be.

@@ -12,7 +12,8 @@ use crate::clock::now_us;
 use crate::config::{Config, ConfigError};
 use crate::error::ServiceError;
 use crate::exposition::{render, render_instances, render_levels, render_own};
-use crate::metrics::{RecordOutcome, RequestFacts, Totals};
+use crate::journal::Journal;
+use crate::metrics::{RecordResult, RequestFacts, Totals};
 use crate::quota::Rate;
 use crate::timed::Timed;
 use crate::writer::Writer;
@@ -63,7 +64,8 @@ pub fn store_for(config: &Config, role: Role) -> Result<Arc<dyn SeriesStore>, Co
 impl Service {
     /// The use cases over `store`.
     pub fn new(store: Arc<dyn SeriesStore>, config: &Config) -> Self {
-        let totals = Arc::new(Totals::default());
+        let totals = if config.tells_emf() { Totals::with_journal() } else { Totals::default() };
+        let totals = Arc::new(totals);
         let store: Arc<dyn SeriesStore> = Arc::new(Timed::new(store, Arc::clone(&totals)));
         let writer = Writer::new(Arc::clone(&store), config.deployed);
         let time_ahead_max_us = config.time_ahead_max_us;
@@ -141,8 +143,13 @@ impl Service {
     }
 
     /// Counts records of an event, by what became of them.
-    pub fn count_records(&self, trigger: Trigger, outcome: RecordOutcome, n: u64) {
-        self.totals().count_records(trigger, outcome, n);
+    pub fn count_records(&self, trigger: Trigger, result: RecordResult, n: u64) {
+        self.totals().count_records(trigger, result, n);
+    }
+
+    /// What this process did since this was last asked; none where no journal is kept.
+    pub fn take_journal(&self) -> Option<Journal> {
+        self.totals().take_journal()
     }
 
     /// Adds what this process counted to the totals in the store; what the store does not take is kept for the next.

@@ -46,11 +46,18 @@ impl SeriesStore for Timed {
         samples: &[NewSample],
         known_version: i64,
     ) -> Result<Appended, StoreError> {
-        self.timed("append", self.inner.append(key, samples, known_version)).await
+        let appended = self.timed("append", self.inner.append(key, samples, known_version)).await?;
+        self.totals.note(|journal| journal.note_classes(&appended.classes));
+        Ok(appended)
     }
 
     async fn commit(&self, key: &SeriesKey, commit: &Commit) -> Result<Committed, StoreError> {
-        self.timed("commit", self.inner.commit(key, commit)).await
+        let committed = self.timed("commit", self.inner.commit(key, commit)).await?;
+        self.totals.note(|journal| match committed {
+            Committed::Done { .. } => journal.note_judgements(&commit.judgements),
+            Committed::Conflict(_) => journal.count("commit_conflicts_total", &[], 1),
+        });
+        Ok(committed)
     }
 
     async fn read(&self, key: &SeriesKey) -> Result<Option<State>, StoreError> {

@@ -173,8 +173,8 @@ impl<'a> Storing<'a> {
 /// Counts what became of the records, and logs those that failed.
 fn tell(app: &App, event: &Event<'_>, fates: &[Fate]) {
     let trigger = event.trigger;
-    for (outcome, n) in fate::counts(fates) {
-        app.service().count_records(trigger, outcome, n);
+    for (result, n) in fate::counts(fates) {
+        app.service().count_records(trigger, result, n);
     }
     let trigger = trigger.as_str();
     let failed: Vec<(&Record<'_>, &Fate)> =

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use intake::{IntakeError, Rejection};
-use service::RecordOutcome;
+use service::RecordResult;
 
 /// What became of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,20 +86,20 @@ impl Fate {
         }
     }
 
-    fn outcome(&self) -> RecordOutcome {
+    fn result(&self) -> RecordResult {
         match self {
-            Self::Stored => RecordOutcome::Stored,
-            Self::Later { .. } => RecordOutcome::Retried,
-            Self::Never { .. } => RecordOutcome::Poisoned,
+            Self::Stored => RecordResult::Stored,
+            Self::Later { .. } => RecordResult::Retried,
+            Self::Never { .. } => RecordResult::Poisoned,
         }
     }
 }
 
-/// How many records met with each outcome.
-pub(super) fn counts(fates: &[Fate]) -> BTreeMap<RecordOutcome, u64> {
+/// How many records met with each result.
+pub(super) fn counts(fates: &[Fate]) -> BTreeMap<RecordResult, u64> {
     let mut counts = BTreeMap::new();
     for fate in fates {
-        *counts.entry(fate.outcome()).or_default() += 1;
+        *counts.entry(fate.result()).or_default() += 1;
     }
     counts
 }
