@@ -1,4 +1,4 @@
-//! Death between any two steps of a writer, one after the other.
+//! Death between any two steps of a writer, one after the other: of one that knows its series, and of one that does not.
 
 use serde_json::json;
 use service::{Config, Role, Service, store_for};
@@ -23,8 +23,32 @@ async fn sweep(url: &str) {
     assert_eq!(swept.failed, 0, "{swept:?}");
 }
 
+/// What is left of 80 samples of each series, the second 20 of which came to a process that died at each step.
+struct Left {
+    /// Bytes of series that the process may know.
+    known_bytes_max: &'static str,
+    n_pending: usize,
+    acknowledged: [u64; 4],
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn between_any_two_steps_nothing_is_lost_and_a_sweep_judges_what_waits() {
+    // After `appended` and `judged` something waits.
+    die_at_each_step(Left { known_bytes_max: "0", n_pending: 2, acknowledged: [60, 80, 80, 80] })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_judged_ahead_is_stored_whole_or_not_at_all() {
+    die_at_each_step(Left {
+        known_bytes_max: "16777216",
+        n_pending: 0,
+        acknowledged: [60, 80, 60, 80],
+    })
+    .await;
+}
+
+async fn die_at_each_step(left: Left) {
     let redis = RedisServer::start();
     let url = redis.url();
     let mut client = Client::default();
@@ -32,7 +56,8 @@ async fn between_any_two_steps_nothing_is_lost_and_a_sweep_judges_what_waits() {
     let mut requests = 0;
     for (series, step) in STEPS.iter().enumerate() {
         let die_at = format!("{step}:2");
-        let mut process = Process::start(&url, &[("CHAOS_DIE_AT", &die_at)]);
+        let known = ("TIDEMARK_KNOWN_BYTES_MAX", left.known_bytes_max);
+        let mut process = Process::start(&url, &[("CHAOS_DIE_AT", &die_at), known]);
         for batch in [0..60, 60..80] {
             let body = json!(batch.map(|i| sample(series, i)).collect::<Vec<_>>()).to_string();
             let answer = client.ingest(process.address, &body).await;
@@ -44,17 +69,16 @@ async fn between_any_two_steps_nothing_is_lost_and_a_sweep_judges_what_waits() {
     let pending = |store: store::Redis| async move {
         store::SeriesStore::pending(&store, 10).await.unwrap().len()
     };
-    assert_eq!(pending(store(&url, Topology::Single)).await, 2, "after `appended` and `judged`");
+    assert_eq!(pending(store(&url, Topology::Single)).await, left.n_pending);
     sweep(&url).await;
     // What was not appended is not there; the rest is, exactly once, although nobody was told.
-    let acknowledged = [60, 80, 80, 80];
-    let held = balance(&store(&url, Topology::Single), &acknowledged).await;
+    let held = balance(&store(&url, Topology::Single), &left.acknowledged).await;
 
     let process = Process::start(&url, &[]);
     for series in 0..n_series {
         let body = json!((0..80).map(|i| sample(series, i)).collect::<Vec<_>>()).to_string();
         let answer = client.ingest(process.address, &body).await.unwrap();
-        let fresh = if series == 0 { 20 } else { 0 };
+        let fresh = 80 - left.acknowledged[series];
         assert_eq!((answer.status, &answer.body["accepted"]), (200, &json!(fresh)));
         assert_eq!(answer.body["duplicates"], json!(80 - fresh));
     }

@@ -13,8 +13,8 @@ use crate::answers::{
 };
 use crate::error::ServiceError;
 use crate::fate::Said;
+use crate::round::{judge_under, say};
 use crate::service::Service;
-use crate::writer::{judge_under, say};
 
 /// Anomalies in the answer about one series; more are read from the list of anomalies.
 const ANOMALIES_TOLD: usize = 20;

@@ -72,6 +72,8 @@ variables! {
     DETECTOR: "TIDEMARK_DETECTOR", "", "Detector of all series; by default `traffic`";
     GENERATION: "TIDEMARK_DETECTOR_GENERATION", "0", "Raise it by one with each change of the detector; \
         series of a lower generation migrate once";
+    KNOWN_BYTES: "TIDEMARK_KNOWN_BYTES_MAX", "16777216", "Bytes of series that a process keeps from one request to the \
+        next, about 16 KB each; those are written by one call of the store and not two; 0 for none";
     TIME_AHEAD: "TIDEMARK_TIME_AHEAD_MAX_MS", "30000", "How far a sample's time may be ahead of the clock";
     REQUEST_TIMEOUT: "TIDEMARK_REQUEST_TIMEOUT_MS", "10000", "Longest time for one request";
     SAMPLES_MAX: "TIDEMARK_SAMPLES_MAX", "10000", "Most samples of one request";
@@ -124,6 +126,8 @@ pub struct Config {
     pub redis_credentials: RedisCredentials,
     /// What judges.
     pub deployed: Deployed,
+    /// Bytes of series that a process keeps from one request to the next.
+    pub known_bytes_max: usize,
     /// How far a sample's time may be ahead of the clock, in microseconds.
     pub time_ahead_max_us: i64,
     /// Longest time for one request.
@@ -212,6 +216,7 @@ impl Config {
                 detector: reader.detector(),
                 generation: reader.parse(GENERATION, 0, "a whole number"),
             },
+            known_bytes_max: reader.number(KNOWN_BYTES, 16 << 20, 0..=1 << 40) as usize,
             time_ahead_max_us: reader.number(TIME_AHEAD, 30_000, 0..=86_400_000) as i64 * 1_000,
             request_timeout: Duration::from_millis(reader.number(
                 REQUEST_TIMEOUT,

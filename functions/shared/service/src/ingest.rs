@@ -1,7 +1,7 @@
 //! Samples in, verdicts out.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use detector::{Kind, Series};
 use futures_util::stream::{self, StreamExt};
@@ -16,15 +16,27 @@ use crate::clock::now_us;
 use crate::error::ServiceError;
 use crate::fate::{Fate, Told, WriteError};
 use crate::service::Service;
+use crate::writer::Fates;
 
-/// Series of one request written at once: enough to fill the connection, few enough that the last of them does not
-/// wait longer for its answer than the store may take.
-const SERIES_AT_ONCE: usize = 256;
+/// Series of one request written together, in one round trip for each step: few enough that one is judged while
+/// another travels.
+const SERIES_TOGETHER: usize = 256;
+
+/// How many such batches of a request are under way.
+const BATCHES_AT_ONCE: usize = 2;
 
 /// The samples of one series of a batch.
 struct Group<'a> {
     series: &'a Series,
     samples: Vec<&'a Incoming>,
+}
+
+impl Group<'_> {
+    fn batch(&self, tenant: &Tenant) -> (SeriesKey, Vec<NewSample>) {
+        let samples =
+            self.samples.iter().map(|it| NewSample { at_us: it.at_us, value: it.value }).collect();
+        (SeriesKey::new(tenant.clone(), self.series.clone()), samples)
+    }
 }
 
 impl Service {
@@ -46,29 +58,26 @@ impl Service {
         answer.rejected.extend(ahead.iter().map(|sample| self.time_ahead(sample)));
 
         let groups = by_series(&samples);
-        let (n_written, n_failed) = (&AtomicUsize::new(0), &AtomicUsize::new(0));
-        let written: Vec<_> = groups
-            .iter()
-            .map(|group| async move {
-                // A store of which nothing was heard but failures is not asked for the rest.
-                if n_written.load(Relaxed) == 0 && n_failed.load(Relaxed) > 0 {
-                    let error = WriteError::Unavailable("the store does not answer".to_owned());
-                    return vec![Err(error); group.samples.len()];
-                }
-                let key = SeriesKey::new(tenant.clone(), group.series.clone());
-                let samples = group
-                    .samples
-                    .iter()
-                    .map(|it| NewSample { at_us: it.at_us, value: it.value })
-                    .collect();
-                let fates = self.writer().write(&key, samples).await;
-                let is_away = fates.iter().any(|it| matches!(it, Err(WriteError::Unavailable(_))));
-                let n = if is_away { n_failed } else { n_written };
-                n.fetch_add(1, Relaxed);
-                fates
-            })
-            .collect();
-        let written: Vec<_> = stream::iter(written).buffered(SERIES_AT_ONCE).collect().await;
+        let is_away = &AtomicBool::new(false);
+        let written = groups.chunks(SERIES_TOGETHER).map(|groups| async move {
+            // A store of which nothing was heard but failures is not asked for the rest.
+            if is_away.load(Relaxed) {
+                let error = WriteError::Unavailable("the store does not answer".to_owned());
+                let refused = |group: &Group| vec![Err(error.clone()); group.samples.len()];
+                return groups.iter().map(refused).collect();
+            }
+            let batch = groups.iter().map(|group| group.batch(tenant)).collect();
+            let written: Vec<Fates> = self.writer().write_all(batch).await;
+            let failed = |it: &Result<_, _>| matches!(it, Err(WriteError::Unavailable(_)));
+            if written.iter().flatten().all(failed) {
+                is_away.store(true, Relaxed);
+            }
+            written
+        });
+        let written: Vec<_> = written.collect();
+        let written: Vec<Vec<Fates>> =
+            stream::iter(written).buffered(BATCHES_AT_ONCE).collect().await;
+        let written = written.into_iter().flatten();
         for (group, fates) in groups.iter().zip(written) {
             for (sample, fate) in group.samples.iter().zip(fates) {
                 tell(&mut answer, sample, fate, wanted);

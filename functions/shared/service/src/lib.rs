@@ -2,9 +2,12 @@
 //!
 //! It knows neither HTTP nor Lambda: requests come in as batches and names, answers go out as values that serialize.
 //! Architecture invariant: nothing is kept between two calls that the store does not hold, but for totals that wait
-//! to be flushed.
+//! to be flushed; what is known of series is held against the store before it counts.
 
+mod ahead;
 mod fate;
+mod known;
+mod round;
 mod writer;
 
 mod analyze;

@@ -67,7 +67,7 @@ impl Service {
         let totals = if config.tells_emf() { Totals::with_journal() } else { Totals::default() };
         let totals = Arc::new(totals);
         let store: Arc<dyn SeriesStore> = Arc::new(Timed::new(store, Arc::clone(&totals)));
-        let writer = Writer::new(Arc::clone(&store), config.deployed);
+        let writer = Writer::new(Arc::clone(&store), config.deployed, config.known_bytes_max);
         let time_ahead_max_us = config.time_ahead_max_us;
         Self {
             inner: Arc::new(Inner {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use detector::{Deployed, Judgement, SeriesConfig};
 use store::{
-    Appended, Circuits, Commit, Committed, Counts, Glance, Instance, Instances, Lease, Leased,
-    Levels, Listed, NewSample, Overview, Page, Quotas, SeriesKey, SeriesStore, State, StoreError,
-    Tenant,
+    Append, Circuits, Class, Commit, Committed, Counts, Glance, Instance, Instances, Lease, Leased,
+    Levels, Listed, Overview, Page, Quotas, SeriesKey, SeriesStore, State, StoreError, Tenant,
+    Written,
 };
 use tokio::time::Instant;
 
@@ -26,6 +26,19 @@ impl Timed {
         Self { inner, totals }
     }
 
+    /// A step of several series is one: they travel together.
+    async fn timed_all<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Vec<Result<T, StoreError>>>,
+    ) -> Vec<Result<T, StoreError>> {
+        let start = Instant::now();
+        let answers = call.await;
+        let is_failed = answers.iter().any(Result::is_err);
+        self.totals.count_operation(operation, start.elapsed().as_secs_f64(), is_failed);
+        answers
+    }
+
     async fn timed<T>(
         &self,
         operation: &'static str,
@@ -38,26 +51,51 @@ impl Timed {
     }
 }
 
+/// What became of samples that were stored as they were judged ahead.
+fn fresh(judgements: &[Judgement]) -> Vec<Class> {
+    judgements.iter().map(|it| Class::Fresh { at_us: it.sample.at_us() }).collect()
+}
+
 #[async_trait]
 impl SeriesStore for Timed {
-    async fn append(
-        &self,
-        key: &SeriesKey,
-        samples: &[NewSample],
-        known_version: i64,
-    ) -> Result<Appended, StoreError> {
-        let appended = self.timed("append", self.inner.append(key, samples, known_version)).await?;
-        self.totals.note(|journal| journal.note_classes(&appended.classes));
-        Ok(appended)
+    async fn append_all(&self, appends: &[Append]) -> Vec<Result<Written, StoreError>> {
+        let written = self.timed_all("append", self.inner.append_all(appends)).await;
+        self.totals.note(|journal| {
+            for (append, written) in appends.iter().zip(&written) {
+                match (written, &append.ahead) {
+                    (Ok(Written::Appended(appended)), _) => journal.note_classes(&appended.classes),
+                    (Ok(Written::Stored { .. }), Some(ahead)) => {
+                        journal.note_classes(&fresh(&ahead.commit.judgements));
+                        journal.note_judgements(&ahead.commit.judgements);
+                    }
+                    _ => {}
+                }
+            }
+        });
+        written
     }
 
-    async fn commit(&self, key: &SeriesKey, commit: &Commit) -> Result<Committed, StoreError> {
-        let committed = self.timed("commit", self.inner.commit(key, commit)).await?;
-        self.totals.note(|journal| match committed {
-            Committed::Done { .. } => journal.note_judgements(&commit.judgements),
-            Committed::Conflict(_) => journal.count("commit_conflicts_total", &[], 1),
+    async fn commit_all(
+        &self,
+        commits: &[(SeriesKey, Commit)],
+    ) -> Vec<Result<Committed, StoreError>> {
+        let committed = self.timed_all("commit", self.inner.commit_all(commits)).await;
+        self.totals.note(|journal| {
+            for ((_, commit), committed) in commits.iter().zip(&committed) {
+                match committed {
+                    Ok(Committed::Done { .. }) => journal.note_judgements(&commit.judgements),
+                    Ok(Committed::Conflict(_)) => {
+                        journal.count("commit_conflicts_total", &[], 1);
+                    }
+                    Err(_) => {}
+                }
+            }
         });
-        Ok(committed)
+        committed
+    }
+
+    fn stamp_us(&self, key: &SeriesKey) -> Option<i64> {
+        self.inner.stamp_us(key)
     }
 
     async fn read(&self, key: &SeriesKey) -> Result<Option<State>, StoreError> {

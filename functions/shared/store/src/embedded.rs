@@ -15,14 +15,10 @@ use crate::heat;
 use crate::quota::Bucket;
 use crate::state::{INBOX_LEN_MAX, INBOX_READ_MAX};
 use crate::{
-    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Appended, Class, Commit, Committed, Instance, Lease,
-    Leased, Listed, NewSample, Page, Quotas, SERIES_MAX_DEFAULT, SERIES_TTL_S, SeriesKey,
-    SeriesStore, State, StoreError, StoredConfig, Tenant, totals,
+    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Ahead, Append, Appended, Class, Commit, Committed,
+    Instance, Lease, Leased, Listed, NewSample, Page, Quotas, Receipt, SERIES_MAX_DEFAULT,
+    SERIES_TTL_S, SeriesKey, SeriesStore, State, StoreError, StoredConfig, Tenant, Written, totals,
 };
-
-/// Offset of the version in a memory; see [`detector::memory`].
-const VERSION: std::ops::Range<usize> =
-    detector::memory::VERSION_OFFSET..detector::memory::VERSION_OFFSET + 8;
 
 /// Series in the memory of this process.
 #[derive(Debug)]
@@ -145,12 +141,18 @@ impl Entry {
         anomaly.copied().unwrap_or_else(|| judged.judgement())
     }
 
+    /// Whether the series, under a configuration of this revision, is the one that was judged on.
+    fn is_judged_on(&self, commit: &Commit, revision: i64) -> bool {
+        let stored = self.memory.as_ref().map(|memory| memory.bytes.as_slice()).unwrap_or_default();
+        self.version() == commit.version
+            && revision == commit.revision
+            && commit.memory.fits(stored)
+    }
+
     fn commit(&mut self, commit: &Commit, now_us: i64) -> i64 {
         let version = if commit.version == 0 { now_us } else { commit.version + 1 };
-        let mut bytes = commit.memory.clone();
-        if let Some(place) = bytes.get_mut(VERSION) {
-            place.copy_from_slice(&version.to_le_bytes());
-        }
+        let mut bytes = self.memory.take().map(|memory| memory.bytes).unwrap_or_default();
+        commit.memory.apply(&mut bytes, version);
         for judgement in &commit.judgements {
             let at_us = judgement.sample.at_us();
             self.inbox.remove(&at_us);
@@ -217,24 +219,36 @@ impl Inner {
     }
 }
 
-#[async_trait]
-impl SeriesStore for Embedded {
-    async fn append(
-        &self,
-        key: &SeriesKey,
-        samples: &[NewSample],
-        known_version: i64,
-    ) -> Result<Appended, StoreError> {
-        let now_us = (self.clock)();
-        let mut guard = self.lock();
-        let inner = &mut *guard;
-        inner.expire(now_us);
-        let n_series = inner.n_series.get(key.tenant()).copied().unwrap_or_default();
-        if !inner.series.contains_key(key) && n_series >= self.series_max {
-            let classes = vec![Class::TooManySeries; samples.len()];
-            return Ok(Appended { classes, state: None });
+impl Inner {
+    fn revision(&self, key: &SeriesKey) -> i64 {
+        self.configs.get(key).map_or(0, |it| it.revision)
+    }
+
+    /// Stores what was judged ahead; none where the series is not the one that was judged on, or samples wait.
+    fn append_judged(&mut self, key: &SeriesKey, ahead: &Ahead, now_us: i64) -> Option<i64> {
+        let revision = self.revision(key);
+        let entry = self.series.get_mut(key)?;
+        let is_known = entry.version() != 0 && entry.inbox.is_empty();
+        if !is_known || !entry.is_judged_on(&ahead.commit, revision) {
+            return None;
         }
-        let entry = inner.series.entry(key.clone()).or_default();
+        let version = entry.commit(&ahead.commit, now_us);
+        self.count(totals::SAMPLES, "accepted", ahead.commit.judgements.len() as u64);
+        self.count_judged(&ahead.commit);
+        if ahead.receipt == Receipt::Noted {
+            self.receive(key, now_us);
+        }
+        Some(version)
+    }
+
+    fn append(&mut self, append: &Append, series_max: u64, now_us: i64) -> Appended {
+        let Append { key, samples, known_version, .. } = append;
+        let n_series = self.n_series.get(key.tenant()).copied().unwrap_or_default();
+        if !self.series.contains_key(key) && n_series >= series_max {
+            let classes = vec![Class::TooManySeries; samples.len()];
+            return Appended { classes, state: None };
+        }
+        let entry = self.series.entry(key.clone()).or_default();
         if entry.inbox.is_empty() {
             entry.waits_since_us = now_us;
         }
@@ -242,42 +256,75 @@ impl SeriesStore for Embedded {
         let mut free_us = now_us.max(entry.floor_us().map_or(0, |floor_us| floor_us + 1));
         let classes: Vec<Class> =
             samples.iter().map(|sample| entry.class(*sample, &mut free_us)).collect();
-        let config = inner.configs.get(key);
-        let state = (!entry.inbox.is_empty()).then(|| entry.state(known_version, config));
+        let config = self.configs.get(key);
+        let state = (!entry.inbox.is_empty()).then(|| entry.state(*known_version, config));
         if entry.inbox.is_empty() && entry.memory.is_none() {
-            inner.series.remove(key);
+            self.series.remove(key);
         } else if classes.iter().any(|class| matches!(class, Class::Fresh { .. })) {
-            inner.receive(key, now_us);
+            self.receive(key, now_us);
         }
         for (label, n) in class_counts(&classes) {
-            inner.count(totals::SAMPLES, label, n);
+            self.count(totals::SAMPLES, label, n);
         }
-        Ok(Appended { classes, state })
+        Appended { classes, state }
     }
 
-    async fn commit(&self, key: &SeriesKey, commit: &Commit) -> Result<Committed, StoreError> {
-        let now_us = (self.clock)();
-        let mut guard = self.lock();
-        let inner = &mut *guard;
-        let entry = inner.series.entry(key.clone()).or_default();
-        let config = inner.configs.get(key);
-        let revision = config.map_or(0, |it| it.revision);
-        if entry.version() != commit.version || revision != commit.revision {
-            let state = entry.state(0, config);
+    fn commit(&mut self, key: &SeriesKey, commit: &Commit, now_us: i64) -> Committed {
+        let revision = self.revision(key);
+        let entry = self.series.entry(key.clone()).or_default();
+        if !entry.is_judged_on(commit, revision) {
+            let state = entry.state(0, self.configs.get(key));
             if state.has_no_sample() {
-                inner.series.remove(key); // It was forgotten meanwhile.
+                self.series.remove(key); // It was forgotten meanwhile.
             }
-            inner.count(totals::CONFLICTS, "", 1);
-            return Ok(Committed::Conflict(state));
+            self.count(totals::CONFLICTS, "", 1);
+            return Committed::Conflict(state);
         }
         let version = entry.commit(commit, now_us);
         if entry.received_us == 0 {
-            inner.receive(key, now_us);
+            self.receive(key, now_us);
         }
+        self.count_judged(commit);
+        Committed::Done { version }
+    }
+
+    fn count_judged(&mut self, commit: &Commit) {
         for (name, label, n) in judgement_counts(&commit.judgements) {
-            inner.count(name, label, n);
+            self.count(name, label, n);
         }
-        Ok(Committed::Done { version })
+    }
+}
+
+#[async_trait]
+impl SeriesStore for Embedded {
+    async fn append_all(&self, appends: &[Append]) -> Vec<Result<Written, StoreError>> {
+        let append = |append: &Append| {
+            let now_us = (self.clock)();
+            let mut inner = self.lock();
+            inner.expire(now_us);
+            let ahead = append.ahead.as_ref();
+            let stored = ahead.and_then(|it| inner.append_judged(&append.key, it, now_us));
+            Ok(match stored {
+                Some(version) => Written::Stored { version },
+                None => Written::Appended(inner.append(append, self.series_max, now_us)),
+            })
+        };
+        appends.iter().map(append).collect()
+    }
+
+    async fn commit_all(
+        &self,
+        commits: &[(SeriesKey, Commit)],
+    ) -> Vec<Result<Committed, StoreError>> {
+        let commit = |(key, commit): &(SeriesKey, Commit)| {
+            let now_us = (self.clock)();
+            Ok(self.lock().commit(key, commit, now_us))
+        };
+        commits.iter().map(commit).collect()
+    }
+
+    fn stamp_us(&self, _: &SeriesKey) -> Option<i64> {
+        Some((self.clock)())
     }
 
     async fn read(&self, key: &SeriesKey) -> Result<Option<State>, StoreError> {

@@ -3,8 +3,11 @@
 //! Names are percent-encoded, so that no separator can be smuggled in, and long ones are cut to a readable
 //! prefix and a 128-bit hash, so that keys stay short while distinct series never share one.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use detector::Series;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -41,7 +44,7 @@ impl Tenant {
 
     /// The shard of what is one for all its series.
     pub(crate) fn shard(&self, n_shards: u16) -> u16 {
-        shard_of(&self.escaped(), n_shards)
+        shard_of(hash_of(&self.escaped()), n_shards)
     }
 
     /// Its part of a key.
@@ -67,56 +70,109 @@ impl Default for Tenant {
     }
 }
 
-/// A series of a tenant, with the texts by which a store knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A series of a tenant, with the texts by which a store knows it, made once. Clones share them.
+#[derive(Clone)]
 pub struct SeriesKey {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
     tenant: Tenant,
     series: Series,
     name: String,
+    path: String,
+    hash: u64,
 }
 
 impl SeriesKey {
     /// The key of `series` of `tenant`.
     pub fn new(tenant: Tenant, series: Series) -> Self {
         let name = full_name(&series);
-        Self { tenant, series, name }
+        Self::with_name(tenant, series, name)
     }
 
     /// Reads back what [`SeriesKey::name`] wrote.
     pub(crate) fn from_name(tenant: &Tenant, name: &str) -> Result<Self, StoreError> {
         let series = series_from(name).ok_or(StoreError::Unreadable { what: "series name" })?;
-        Ok(Self { tenant: tenant.clone(), series, name: name.to_owned() })
+        Ok(Self::with_name(tenant.clone(), series, name.to_owned()))
+    }
+
+    fn with_name(tenant: Tenant, series: Series, name: String) -> Self {
+        let path = format!("{}/{}", tenant.part(), shortened(name.clone()));
+        let hash = hash_of(&format!("{}/{name}", tenant.escaped()));
+        Self { inner: Arc::new(Inner { tenant, series, name, path, hash }) }
     }
 
     /// Whose it is.
     pub fn tenant(&self) -> &Tenant {
-        &self.tenant
+        &self.inner.tenant
     }
 
     /// Which series.
     pub fn series(&self) -> &Series {
-        &self.series
+        &self.inner.series
     }
 
     /// The whole name, escaped: the member of the indexes, from which the series can be read back.
     pub(crate) fn name(&self) -> &str {
-        &self.name
+        &self.inner.name
     }
 
     /// The tenant and the name, short enough for a key.
-    pub(crate) fn path(&self) -> String {
-        format!("{}/{}", self.tenant.part(), shortened(self.name.clone()))
+    pub(crate) fn path(&self) -> &str {
+        &self.inner.path
     }
 
     /// Its shard: the hash of tenant and series modulo the number of shards.
     pub fn shard(&self, n_shards: u16) -> u16 {
-        shard_of(&format!("{}/{}", self.tenant.escaped(), self.name), n_shards)
+        shard_of(self.inner.hash, n_shards)
     }
 }
 
-fn shard_of(text: &str, n_shards: u16) -> u16 {
+impl std::fmt::Debug for SeriesKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SeriesKey")
+            .field("tenant", self.tenant())
+            .field("series", self.series())
+            .finish()
+    }
+}
+
+impl PartialEq for SeriesKey {
+    fn eq(&self, other: &Self) -> bool {
+        let (a, b) = (&*self.inner, &*other.inner);
+        // A name says all of a series.
+        (a.hash, &a.tenant, &a.name) == (b.hash, &b.tenant, &b.name)
+    }
+}
+
+impl Eq for SeriesKey {}
+
+impl Hash for SeriesKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.inner.hash);
+    }
+}
+
+impl PartialOrd for SeriesKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for SeriesKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.tenant(), self.name()).cmp(&(other.tenant(), other.name()))
+    }
+}
+
+/// The hash that is the same in every process.
+fn hash_of(text: &str) -> u64 {
     let digest = Sha256::digest(text);
-    let hash = u64::from_be_bytes(std::array::from_fn(|i| digest[i]));
+    u64::from_be_bytes(std::array::from_fn(|i| digest[i]))
+}
+
+fn shard_of(hash: u64, n_shards: u16) -> u16 {
     (hash % u64::from(n_shards.max(1))) as u16
 }
 
@@ -180,14 +236,15 @@ mod tests {
     #[test]
     fn a_separator_in_a_name_moves_nothing() {
         let paths = [
-            key("t", "a/b", "c", &[]).path(),
-            key("t", "a", "b/c", &[]).path(),
-            key("t/a", "b", "c", &[]).path(),
-            key("t", "a", "b", &[("c", "")]).path(),
-            key("t", "a", "b", &[("c", "d/e=f")]).path(),
-            key("t", "a", "b", &[("c", "d"), ("e", "f")]).path(),
+            key("t", "a/b", "c", &[]),
+            key("t", "a", "b/c", &[]),
+            key("t/a", "b", "c", &[]),
+            key("t", "a", "b", &[("c", "")]),
+            key("t", "a", "b", &[("c", "d/e=f")]),
+            key("t", "a", "b", &[("c", "d"), ("e", "f")]),
         ];
-        let distinct: std::collections::BTreeSet<&String> = paths.iter().collect();
+        let distinct: std::collections::BTreeSet<&str> =
+            paths.iter().map(SeriesKey::path).collect();
         assert_eq!(distinct.len(), paths.len(), "{paths:?}");
     }
 
@@ -226,7 +283,8 @@ mod tests {
 
         #[test]
         fn a_key_is_short_and_plain(series in any_series(), tenant in "\\PC{0,300}") {
-            let path = SeriesKey::new(Tenant::new(tenant), series).path();
+            let key = SeriesKey::new(Tenant::new(tenant), series);
+            let path = key.path();
             prop_assert!(path.len() <= 2 * PART_LEN_MAX + 1);
             prop_assert!(path.chars().all(|c| c.is_ascii_alphanumeric() || "_.-%/=~".contains(c)), "{}", path);
         }

@@ -12,6 +12,7 @@ mod instances;
 mod key;
 mod member;
 mod overview;
+mod patch;
 mod quota;
 mod secret;
 mod series_config;
@@ -34,14 +35,15 @@ pub use embedded::Embedded;
 pub use instances::{INSTANCE_LEASE_S, INSTANCES_MAX, Instance, Instances};
 pub use key::{SHARDS_DEFAULT, SeriesKey, Tenant};
 pub use overview::{Counts, Glance, Levels, Overview, PENDING_COUNTED_MAX};
+pub use patch::Patch;
 pub use quota::{Lease, Leased, Quotas};
 pub use redis::{CircuitOptions, Redis, RedisCredentials, RedisOptions, Topology};
 pub use secret::Secret;
 pub use series_config::StoredConfig;
 pub use state::{
-    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, APPEND_MAX, Appended, Class, Commit, Committed,
-    HEAT_DECAY_US, INBOX_LEN_MAX, INBOX_READ_MAX, Listed, NewSample, Page, SERIES_MAX_DEFAULT,
-    SERIES_TTL_S, State,
+    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, APPEND_MAX, Ahead, Append, Appended, Class, Commit,
+    Committed, HEAT_DECAY_US, INBOX_LEN_MAX, INBOX_READ_MAX, Listed, NewSample, Page, Receipt,
+    SERIES_MAX_DEFAULT, SERIES_TTL_S, State, Written,
 };
 
 /// Names of the totals that a store counts itself, exactly, inside its atomic steps.
@@ -59,20 +61,44 @@ pub mod totals {
 /// Where series live.
 #[async_trait]
 pub trait SeriesStore: Quotas + Overview + Instances + Debug + Send + Sync {
-    /// Puts samples into the inbox of a series, at most [`APPEND_MAX`].
+    /// Puts samples into the inboxes of some series, each at most once.
     ///
-    /// Where the tenant has as many series as it may have, those of a new one are refused.
-    ///
-    /// A caller that knows memory and window of a version is spared them while it is `known_version`; 0 knows none.
+    /// Where the tenant has as many series as it may have, those of a new one are refused. Of a series that is still as
+    /// its writer judged it ahead, the samples are stored with their verdicts at once. Each series has its own answer,
+    /// in order.
+    async fn append_all(&self, appends: &[Append]) -> Vec<Result<Written, StoreError>>;
+
+    /// Stores what was judged of some series, of each if version and configuration are still those judged on.
+    async fn commit_all(
+        &self,
+        commits: &[(SeriesKey, Commit)],
+    ) -> Vec<Result<Committed, StoreError>>;
+
+    /// Puts samples into the inbox of one series.
     async fn append(
         &self,
         key: &SeriesKey,
         samples: &[NewSample],
         known_version: i64,
-    ) -> Result<Appended, StoreError>;
+    ) -> Result<Appended, StoreError> {
+        let samples = samples.to_vec();
+        let append = Append { key: key.clone(), samples, known_version, ahead: None };
+        match self.append_all(&[append]).await.pop() {
+            Some(Ok(Written::Appended(appended))) => Ok(appended),
+            Some(Err(error)) => Err(error),
+            _ => Err(StoreError::Unreadable { what: "answer" }),
+        }
+    }
 
-    /// Stores what was judged, if version and configuration are still those judged on.
-    async fn commit(&self, key: &SeriesKey, commit: &Commit) -> Result<Committed, StoreError>;
+    /// Stores what was judged of one series.
+    async fn commit(&self, key: &SeriesKey, commit: &Commit) -> Result<Committed, StoreError> {
+        let committed = self.commit_all(&[(key.clone(), commit.clone())]).await.pop();
+        committed.unwrap_or(Err(StoreError::Unreadable { what: "answer" }))
+    }
+
+    /// The time by the clock that stamps samples of a series, in microseconds: never ahead of it, and never before what
+    /// it last told; none until it told something.
+    fn stamp_us(&self, key: &SeriesKey) -> Option<i64>;
 
     /// The series as it is; none where nothing is known of it.
     async fn read(&self, key: &SeriesKey) -> Result<Option<State>, StoreError>;
@@ -139,7 +165,7 @@ pub struct Circuits {
 }
 
 /// Why a store did not do what it was asked.
-#[derive(Debug, Error)]
+#[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// It did not answer, or not in time.

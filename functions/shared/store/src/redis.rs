@@ -1,35 +1,39 @@
 //! The Redis store: series in sorted sets, written by two atomic scripts.
 //!
 //! `append` and `commit` are Lua scripts (`redis/*.lua`): each touches the keys of one shard, which share a hash
-//! tag and so a slot of a cluster. There are no locks: a commit compares the version that was judged on and sets
-//! the next one. `SCAN` and `KEYS` are never used.
+//! tag and so a slot of a cluster, and of as many series of it as a batch has, within a bound. There are no locks: a
+//! commit compares the version that was judged on and sets the next one. `SCAN` and `KEYS` are never used.
 
 mod circuit;
+mod clock;
 mod connection;
 mod credentials;
 mod nodes;
 mod overview;
+mod reply;
 mod rooms;
+mod scripts;
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use detector::{Deployed, Judgement, SeriesConfig};
 use futures_util::future::try_join_all;
-use redis::{Script, ScriptInvocation, cmd};
+use redis::{Script, Value, cmd};
 
 pub use self::circuit::CircuitOptions;
 pub use self::connection::{RedisOptions, Topology};
 pub use self::credentials::RedisCredentials;
 
+use self::clock::Clocks;
 use self::connection::{Call, Connection};
 use self::rooms::Rooms;
-use crate::embedded::{check_detector, judgement_counts};
-use crate::state::{INBOX_LEN_MAX, INBOX_READ_MAX};
+use self::scripts::{Appending, Ask, Committing, Novelty, Read};
+use crate::embedded::check_detector;
 use crate::{
-    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Appended, Circuits, Class, Commit, Committed, Lease,
-    Leased, Listed, NewSample, Page, Quotas, SERIES_MAX_DEFAULT, SERIES_TTL_S, SeriesKey,
-    SeriesStore, State, StoreError, StoredConfig, Tenant, heat, member, series_config,
+    Append, Circuits, Class, Commit, Committed, Lease, Leased, Listed, Page, Quotas,
+    SERIES_MAX_DEFAULT, SERIES_TTL_S, SeriesKey, SeriesStore, State, StoreError, Tenant, Written,
+    member, series_config,
 };
 
 /// Shards asked at a time for a list: most lists end within the first.
@@ -42,6 +46,7 @@ pub struct Redis {
     n_shards: u16,
     scripts: Scripts,
     rooms: Rooms,
+    clocks: Clocks,
 }
 
 #[derive(Debug)]
@@ -54,9 +59,6 @@ struct Scripts {
     report: Script,
 }
 
-/// What `state` of `state.lua` answers: version, whether it was known, memory, window, inbox, configuration.
-type StateReply = (i64, bool, Option<Vec<u8>>, Vec<String>, Vec<String>, Option<String>);
-
 impl Redis {
     /// A store at the address of `options`; connects when first asked.
     pub fn new(options: &RedisOptions) -> Result<Self, StoreError> {
@@ -68,12 +70,12 @@ impl Redis {
         options: &RedisOptions,
         credentials: &RedisCredentials,
     ) -> Result<Self, StoreError> {
-        let with_state =
-            |code: &str| Script::new(&format!("{}\n{code}", include_str!("redis/state.lua")));
+        let of_series =
+            |code: &str| Script::new(&format!("{}\n{code}", include_str!("redis/series.lua")));
         let scripts = Scripts {
-            append: with_state(include_str!("redis/append.lua")),
-            commit: with_state(include_str!("redis/commit.lua")),
-            read: with_state(include_str!("redis/read.lua")),
+            append: of_series(include_str!("redis/append.lua")),
+            commit: of_series(include_str!("redis/commit.lua")),
+            read: of_series(include_str!("redis/read.lua")),
             configure: Script::new(include_str!("redis/configure.lua")),
             lease: Script::new(include_str!("redis/lease.lua")),
             report: Script::new(include_str!("redis/report.lua")),
@@ -83,6 +85,7 @@ impl Redis {
             n_shards: options.n_shards,
             scripts,
             rooms: Rooms::new(SERIES_MAX_DEFAULT),
+            clocks: Clocks::new(options.n_shards),
         })
     }
 
@@ -93,12 +96,13 @@ impl Redis {
     }
 
     fn keys(&self, key: &SeriesKey) -> Keys {
-        let shard = key.shard(self.n_shards);
-        Keys {
-            shard,
-            series: format!("tm:{{{shard}}}:{}", key.path()),
-            tenant: key.tenant().part(),
-        }
+        Keys::of(key, key.shard(self.n_shards))
+    }
+
+    /// Asks a script of series.
+    async fn ask<A: Ask>(&self, script: &Script, asked: &[A]) -> Vec<Result<Value, StoreError>> {
+        let heard = |shard, now_us| self.clocks.heard(shard, now_us);
+        scripts::ask(&self.connection, script, asked, self.n_shards, heard).await
     }
 
     fn shards(&self) -> std::ops::Range<u16> {
@@ -114,6 +118,14 @@ struct Keys {
 }
 
 impl Keys {
+    fn of(key: &SeriesKey, shard: u16) -> Self {
+        Self {
+            shard,
+            series: format!("tm:{{{shard}}}:{}", key.path()),
+            tenant: key.tenant().part(),
+        }
+    }
+
     /// Inbox, window, anomalies and memory.
     fn of_series(&self) -> [String; 4] {
         ["inbox", "window", "anomalies", "memory"].map(|kind| format!("{}:{kind}", self.series))
@@ -124,15 +136,24 @@ impl Keys {
         format!("{}:config", self.series)
     }
 
-    /// Those of the series, the indexes of series and pending, the totals, and the configuration.
-    fn invoke<'a>(&self, script: &'a Script) -> ScriptInvocation<'a> {
-        let mut invocation = script.prepare_invoke();
-        for key in self.of_series() {
-            invocation.key(key);
-        }
-        invocation.key(series_index(self.shard, &self.tenant));
-        invocation.key(pending_index(self.shard)).key(totals_key(self.shard)).key(self.config());
-        invocation
+    fn series_index(&self) -> String {
+        series_index(self.shard, &self.tenant)
+    }
+
+    fn anomalous_index(&self) -> String {
+        anomalous_index(self.shard, &self.tenant)
+    }
+
+    fn tenants_index(&self) -> String {
+        tenants_index(self.shard)
+    }
+
+    fn pending_index(&self) -> String {
+        pending_index(self.shard)
+    }
+
+    fn totals(&self) -> String {
+        totals_key(self.shard)
     }
 }
 
@@ -180,115 +201,33 @@ fn unreadable(what: &'static str) -> StoreError {
     StoreError::Unreadable { what }
 }
 
-fn state_from(reply: StateReply) -> Result<State, StoreError> {
-    let (version, is_known, memory, window, inbox, config) = reply;
-    let window: Option<Vec<_>> = window.iter().map(|text| member::judged(text)).collect();
-    let inbox: Option<Vec<_>> = inbox.iter().map(|text| member::sample(text)).collect();
-    Ok(State {
-        version,
-        is_known,
-        memory,
-        window: window.ok_or_else(|| unreadable("window"))?,
-        inbox: inbox.ok_or_else(|| unreadable("inbox"))?,
-        config: config.as_deref().map(config_from).transpose()?,
-    })
-}
-
-/// A configuration of a later version may name a detector that is not known here: such a series is not judged.
-fn config_from(text: &str) -> Result<StoredConfig, StoreError> {
-    series_config::from_text(text).ok_or_else(|| unreadable("configuration"))
-}
-
-fn class_from(reply: &[String]) -> Option<Class> {
-    match reply {
-        [class, at] if class == "fresh" => Some(Class::Fresh { at_us: at.parse().ok()? }),
-        [class, at, judged] if class == "duplicate" => {
-            let judgement = if judged.is_empty() {
-                None
-            } else {
-                Some(
-                    member::anomaly(judged)
-                        .or_else(|| Some(member::judged(judged)?.judgement()))?,
-                )
-            };
-            Some(Class::Duplicate { at_us: at.parse().ok()?, judgement })
-        }
-        [class, value] if class == "conflict" => {
-            Some(Class::Conflict { stored: value.parse().ok()? })
-        }
-        [class] if class == "too_old" => Some(Class::TooOld),
-        [class] if class == "too_many_series" => Some(Class::TooManySeries),
-        [class] if class == "full" => Some(Class::Full),
-        _ => None,
-    }
-}
-
 #[async_trait]
 impl SeriesStore for Redis {
-    async fn append(
-        &self,
-        key: &SeriesKey,
-        samples: &[NewSample],
-        known_version: i64,
-    ) -> Result<Appended, StoreError> {
-        let appended = self.append_known(key, samples, known_version, IS_KNOWN).await?;
-        if !appended.classes.contains(&Class::TooManySeries) {
-            return Ok(appended);
-        }
-        // It is new: only such a series costs more than one round trip, once in its life.
-        let mut turn = self.rooms.turn(&key.tenant().part()).await;
-        if let Some(has_room) = turn.has_room() {
-            if !has_room {
-                return Ok(appended);
-            }
-            turn.add();
-            drop(turn);
-            return self.append_known(key, samples, known_version, MAY_BE_NEW).await;
-        }
-        if !turn.counted(self.count_active(key.tenant()).await?) {
-            return Ok(appended);
-        }
-        let appended = self.append_known(key, samples, known_version, MAY_BE_NEW).await?;
-        turn.add();
-        Ok(appended)
+    async fn append_all(&self, appends: &[Append]) -> Vec<Result<Written, StoreError>> {
+        let asked = appends.iter().map(|append| Appending(append, Novelty::IsKnown)).collect();
+        let mut written = self.written(asked).await;
+        let is_refused = |it: &Result<Written, StoreError>| matches!(it, Ok(Written::Appended(it)) if it.classes.contains(&Class::TooManySeries));
+        let refused: Vec<usize> = (0..written.len()).filter(|i| is_refused(&written[*i])).collect();
+        self.make_room(appends, &refused, &mut written).await;
+        written
     }
 
-    async fn commit(&self, key: &SeriesKey, commit: &Commit) -> Result<Committed, StoreError> {
-        let keys = self.keys(key);
-        let mut call = keys.invoke(&self.scripts.commit);
-        call.key(anomalous_index(keys.shard, &keys.tenant));
-        call.arg(key.name()).arg(pending_name(key)).arg(SERIES_TTL_S).arg(INBOX_READ_MAX);
-        call.arg(commit.version).arg(commit.memory.as_slice()).arg(commit.floor_us.unwrap_or(-1));
-        call.arg(commit.cursor_us - ANOMALIES_AGE_MAX_US).arg(ANOMALIES_KEPT_MAX);
-        call.arg(heat::of(&commit.judgements).map(member::float).unwrap_or_default());
-        call.arg(commit.revision);
-        let counts = judgement_counts(&commit.judgements);
-        call.arg(counts.len());
-        for (name, label, n) in counts {
-            call.arg(format!("{name} {label}").trim_end()).arg(n);
-        }
-        for judgement in &commit.judgements {
-            let sample = judgement.sample;
-            call.arg(sample.at_us()).arg(member::of_sample(sample.at_us(), sample.value()));
-            call.arg(member::of_judged(&judgement.judged()));
-            let anomaly =
-                if judgement.verdict.is_anomaly() { member::of_anomaly(judgement) } else { None };
-            call.arg(anomaly.unwrap_or_default());
-        }
-        // A commit that was carried out finds its own version, and changes nothing.
-        let how = Call::repeatable(keys.shard);
-        match self.connection.invoke::<(Option<i64>, Option<StateReply>)>(how, &call).await? {
-            (Some(version), _) => Ok(Committed::Done { version }),
-            (None, Some(reply)) => Ok(Committed::Conflict(state_from(reply)?)),
-            (None, None) => Err(unreadable("commit")),
-        }
+    async fn commit_all(
+        &self,
+        commits: &[(SeriesKey, Commit)],
+    ) -> Vec<Result<Committed, StoreError>> {
+        let asked: Vec<_> = commits.iter().map(|(key, commit)| Committing(key, commit)).collect();
+        let answers = self.ask(&self.scripts.commit, &asked).await;
+        answers.into_iter().map(|answer| reply::committed(answer?)).collect()
+    }
+
+    fn stamp_us(&self, key: &SeriesKey) -> Option<i64> {
+        self.clocks.now_us(key.shard(self.n_shards))
     }
 
     async fn read(&self, key: &SeriesKey) -> Result<Option<State>, StoreError> {
-        let keys = self.keys(key);
-        let mut call = keys.invoke(&self.scripts.read);
-        call.arg(INBOX_READ_MAX);
-        let state = state_from(self.connection.invoke(Call::repeatable(keys.shard), &call).await?)?;
+        let answer = self.ask(&self.scripts.read, &[Read(key)]).await.pop();
+        let state = reply::state(answer.unwrap_or_else(|| Err(unreadable("answer")))?)?;
         let is_known = !state.has_no_sample() || state.config.is_some();
         Ok(is_known.then_some(state))
     }
@@ -491,42 +430,58 @@ impl Redis {
     }
 }
 
-/// What `append.lua` is told of a series: refuse it if it is new, or take it in any case.
-const IS_KNOWN: &str = "0";
-const MAY_BE_NEW: &str = "1";
-
 impl Redis {
-    async fn append_known(
+    async fn written(&self, asked: Vec<Appending<'_>>) -> Vec<Result<Written, StoreError>> {
+        let answers = self.ask(&self.scripts.append, &asked).await;
+        let answers = answers.into_iter().zip(&asked);
+        answers.map(|(answer, asked)| reply::written(answer?, asked.n_samples())).collect()
+    }
+
+    /// Appends to series that were refused because they are new, as far as their tenants have room: only such series
+    /// cost more than one round trip, once in their life.
+    async fn make_room(
         &self,
-        key: &SeriesKey,
-        samples: &[NewSample],
-        known_version: i64,
-        novelty: &str,
-    ) -> Result<Appended, StoreError> {
-        let keys = self.keys(key);
-        let mut call = keys.invoke(&self.scripts.append);
-        call.key(tenants_index(keys.shard));
-        call.arg(key.name())
-            .arg(pending_name(key))
-            .arg(SERIES_TTL_S)
-            .arg(INBOX_LEN_MAX)
-            .arg(INBOX_READ_MAX)
-            .arg(known_version)
-            .arg(novelty);
-        for sample in samples {
-            call.arg(sample.at_us.map(|at_us| at_us.to_string()).unwrap_or_default());
-            call.arg(member::float(sample.value));
+        appends: &[Append],
+        refused: &[usize],
+        written: &mut [Result<Written, StoreError>],
+    ) {
+        let mut roomy: Vec<usize> = Vec::new();
+        for i in refused {
+            let tenant = appends[*i].key.tenant();
+            let mut turn = self.rooms.turn(&tenant.part()).await;
+            if let Some(has_room) = turn.has_room() {
+                if has_room {
+                    turn.add();
+                    roomy.push(*i);
+                }
+                continue;
+            }
+            // Those that were let in must be there to be counted.
+            self.let_in(appends, std::mem::take(&mut roomy), written).await;
+            match self.count_active(tenant).await {
+                Ok(n_series) if turn.counted(n_series) => {
+                    self.let_in(appends, vec![*i], written).await;
+                    turn.add();
+                }
+                Ok(_) => {}
+                Err(error) => written[*i] = Err(error),
+            }
         }
-        // A sample without a time would be a new one the second time.
-        let is_repeatable = samples.iter().all(|sample| sample.at_us.is_some());
-        let how = if is_repeatable { Call::repeatable } else { Call::once }(keys.shard);
-        let (classes, state): (Vec<Vec<String>>, Option<StateReply>) =
-            self.connection.invoke(how, &call).await?;
-        let classes: Option<Vec<Class>> = classes.iter().map(|reply| class_from(reply)).collect();
-        let classes = classes
-            .filter(|classes| classes.len() == samples.len())
-            .ok_or_else(|| unreadable("class"))?;
-        Ok(Appended { classes, state: state.map(state_from).transpose()? })
+        self.let_in(appends, roomy, written).await;
+    }
+
+    async fn let_in(
+        &self,
+        appends: &[Append],
+        places: Vec<usize>,
+        written: &mut [Result<Written, StoreError>],
+    ) {
+        if places.is_empty() {
+            return;
+        }
+        let asked = places.iter().map(|i| Appending(&appends[*i], Novelty::MayBeNew)).collect();
+        let answers = self.written(asked).await;
+        places.into_iter().zip(answers).for_each(|(i, answer)| written[i] = answer);
     }
 
     /// How many series of a tenant received a sample within the time that series are kept, in shards that nobody

@@ -2,7 +2,7 @@
 
 use detector::{Judged, Judgement, Sample};
 
-use crate::{SeriesKey, StoredConfig};
+use crate::{Patch, SeriesKey, StoredConfig};
 
 /// A sample to append; without a time it gets the first free microsecond at or after its receipt.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,6 +70,51 @@ impl State {
     }
 }
 
+/// Samples of one series to append.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// Which series.
+    pub key: SeriesKey,
+    /// Its samples, at most [`APPEND_MAX`].
+    pub samples: Vec<NewSample>,
+    /// The version of which the caller knows memory and window, and so is spared them; 0 knows none.
+    pub known_version: i64,
+    /// What the samples come to if the series is still as the caller knows it.
+    pub ahead: Option<Ahead>,
+}
+
+/// What the samples of an append come to, judged before they were appended.
+#[derive(Debug, Clone)]
+pub struct Ahead {
+    /// Stored at once if version and configuration are still those judged on and nothing waits; otherwise it counts for
+    /// nothing. Its judgements are those of the samples, one for each, in their order; one without a time has been given
+    /// one by the clock of the store (see [`crate::SeriesStore::stamp_us`]).
+    pub commit: Commit,
+    /// Whether the time of receipt is worth a note in the index.
+    pub receipt: Receipt,
+}
+
+/// What is noted of a receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Receipt {
+    /// Its time joins the index of series, and moves their expiry.
+    Noted,
+    /// One shortly before was noted.
+    Passed,
+}
+
+/// What became of an append.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Written {
+    /// Samples were classed, and the fresh ones wait to be judged.
+    Appended(Appended),
+    /// All samples are fresh, and stored as they were judged ahead.
+    Stored {
+        /// The version of the series now.
+        version: i64,
+    },
+}
+
 /// What an append answers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Appended {
@@ -86,8 +131,8 @@ pub struct Commit {
     pub version: i64,
     /// The revision of the configuration that was judged under; 0 for none.
     pub revision: i64,
-    /// The memory after it; the store writes the new version into it.
-    pub memory: Vec<u8>,
+    /// The memory after it, or what changed of that which was judged on; the store writes the new version into it.
+    pub memory: Patch,
     /// The newest judged time, in microseconds.
     pub cursor_us: i64,
     /// The newest time ever trimmed from the window, in microseconds.

@@ -8,12 +8,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use detector::{Deployed, Detector, Judge, Memory, Series};
+use detector::{Deployed, Detector, Judge, Memory, Sample, Series};
 use proptest::prelude::*;
 use store::testbed::{RedisServer, patient_options};
 use store::{
-    Class, Commit, Committed, Embedded, NewSample, Redis, SeriesKey, SeriesStore, State, Tenant,
-    Topology, totals,
+    Ahead, Append, Class, Commit, Committed, Embedded, NewSample, Patch, Receipt, Redis, SeriesKey,
+    SeriesStore, State, Tenant, Topology, Written, totals,
 };
 use tokio::runtime::Runtime;
 
@@ -35,6 +35,8 @@ enum Step {
     AskKnown { writer: usize },
     /// Judges what it holds, and commits.
     Commit { writer: usize },
+    /// Judges samples on what it stored last, and appends and commits them at once, if that is still how it is.
+    Ahead { writer: usize, samples: Vec<(i64, u8)> },
     /// Dies, with all that it holds.
     Die { writer: usize },
 }
@@ -56,6 +58,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => writer().prop_map(|writer| Step::Replay { writer }),
         1 => writer().prop_map(|writer| Step::AskKnown { writer }),
         6 => writer().prop_map(|writer| Step::Commit { writer }),
+        4 => (writer(), samples()).prop_map(|(writer, samples)| Step::Ahead { writer, samples }),
         1 => writer().prop_map(|writer| Step::Die { writer }),
     ]
 }
@@ -96,6 +99,16 @@ impl Model {
         samples.iter().map(class).collect()
     }
 
+    /// Whether what was judged ahead must be stored at once; if so, it is as if it had been appended and committed.
+    fn ahead(&mut self, samples: &[NewSample], commit: &Commit) -> bool {
+        if commit.version != self.version || !self.waiting.is_empty() {
+            return false;
+        }
+        let classes = self.append(samples);
+        assert!(classes.iter().all(|class| *class == ("fresh", false)), "{classes:?}");
+        self.commit(commit)
+    }
+
     /// Whether a commit must succeed; if so, what it changes.
     fn commit(&mut self, commit: &Commit) -> bool {
         if commit.version != self.version {
@@ -131,18 +144,53 @@ fn told(class: &Class) -> (&'static str, bool) {
     }
 }
 
-fn commit_of(state: &State) -> Commit {
-    let mut judge =
-        Judge::restore(DEPLOYED, state.memory.as_deref(), state.window.clone()).unwrap();
-    let judgements = state.inbox.iter().map(|sample| judge.judge(*sample)).collect();
+/// What samples come to, and the bytes that change.
+fn judged(judge: &mut Judge, state: &State, samples: &[Sample]) -> Commit {
+    let judgements = samples.iter().map(|sample| judge.judge(*sample)).collect();
     let memory = judge.memory();
+    let bytes = memory.encode();
     Commit {
         version: state.version,
         revision: state.revision(),
-        memory: memory.encode(),
+        memory: match &state.memory {
+            Some(stored) if state.version != 0 => Patch::between(stored, bytes),
+            _ => bytes.into(),
+        },
         cursor_us: memory.cursor_us.unwrap(),
         floor_us: memory.floor_us,
         judgements,
+    }
+}
+
+fn restored(state: &State) -> Judge {
+    Judge::restore(DEPLOYED, state.memory.as_deref(), state.window.clone()).unwrap()
+}
+
+/// The series as a writer stored it last.
+#[derive(Debug)]
+struct Known {
+    judge: Judge,
+    version: i64,
+}
+
+impl Known {
+    /// Those of some samples that are fresh to it, in time order, and what they come to.
+    fn ahead(&self, samples: &[NewSample]) -> Option<(Vec<NewSample>, Commit)> {
+        let mut judge = self.judge.clone();
+        let floor_us = judge.memory().floor_us;
+        let fresh: BTreeMap<i64, f64> = samples
+            .iter()
+            .map(|it| (it.at_us.unwrap(), it.value))
+            .filter(|(at_us, _)| floor_us.is_none_or(|floor_us| *at_us > floor_us))
+            .filter(|(at_us, _)| judge.window().at(*at_us).is_none())
+            .collect();
+        let samples: Vec<Sample> =
+            fresh.iter().map(|(at_us, value)| Sample::new(*at_us, *value).unwrap()).collect();
+        let memory = Some(judge.memory().encode());
+        let state = State { version: self.version, memory, ..State::default() };
+        let commit = (!samples.is_empty()).then(|| judged(&mut judge, &state, &samples))?;
+        let new = |(at_us, value)| NewSample { at_us: Some(at_us), value };
+        Some((fresh.into_iter().map(new).collect(), commit))
     }
 }
 
@@ -150,7 +198,7 @@ fn commit_of(state: &State) -> Commit {
 struct Writer {
     sent: Vec<NewSample>,
     held: Option<State>,
-    known_version: i64,
+    known: Option<Known>,
 }
 
 fn key() -> SeriesKey {
@@ -167,15 +215,44 @@ async fn append(store: &dyn SeriesStore, model: &mut Model, writer: &mut Writer)
 
 async fn commit(store: &dyn SeriesStore, model: &mut Model, writer: &mut Writer) {
     let Some(held) = writer.held.take().filter(|held| !held.inbox.is_empty()) else { return };
-    let commit = commit_of(&held);
+    let mut judge = restored(&held);
+    let commit = judged(&mut judge, &held, &held.inbox);
     match (store.commit(&key(), &commit).await.unwrap(), model.commit(&commit)) {
         (Committed::Done { version }, true) => {
             assert!(version > model.version);
             model.version = version;
-            writer.known_version = version;
+            writer.known = Some(Known { judge, version });
         }
         (Committed::Conflict(now), false) => writer.held = Some(now),
         (committed, is_wanted) => panic!("{committed:?}, wanted {is_wanted}"),
+    }
+}
+
+async fn ahead(store: &dyn SeriesStore, model: &mut Model, writer: &mut Writer) {
+    let known = writer.known.as_ref().and_then(|known| known.ahead(&writer.sent));
+    let Some((samples, commit)) = known else { return };
+    let ahead = Some(Ahead { commit: commit.clone(), receipt: Receipt::Noted });
+    let append = Append { key: key(), samples: samples.clone(), known_version: 0, ahead };
+    let written = store.append_all(&[append]).await.pop().unwrap().unwrap();
+    match (written, model.ahead(&samples, &commit)) {
+        (Written::Stored { version }, true) => {
+            assert_eq!(version, model.version + 1);
+            model.version = version;
+            // It goes on from what is stored, which is what it judged.
+            let state = store.read(&key()).await.unwrap().unwrap();
+            writer.known = Some(Known { judge: restored(&state), version });
+        }
+        (Written::Appended(appended), false) => {
+            let classes: Vec<_> = appended.classes.iter().map(told).collect();
+            assert_eq!(classes, model.append(&samples));
+            assert_eq!(
+                appended.state.as_ref().map(|state| state.is_known),
+                appended.state.as_ref().map(|_| false)
+            );
+            writer.known = None;
+            writer.held = appended.state;
+        }
+        (written, is_wanted) => panic!("{written:?}, wanted {is_wanted}"),
     }
 }
 
@@ -190,13 +267,17 @@ async fn run(store: &dyn SeriesStore, steps: &[Step]) {
             }
             Step::Replay { writer } => append(store, &mut model, &mut writers[*writer]).await,
             Step::AskKnown { writer } => {
-                let known_version = writers[*writer].known_version;
+                let known_version = writers[*writer].known.as_ref().map_or(0, |it| it.version);
                 let appended = store.append(&key(), &[], known_version).await.unwrap();
                 let is_known = known_version != 0 && known_version == model.version;
                 let told = appended.state.map(|state| state.is_known);
                 assert_eq!(told, (!model.waiting.is_empty()).then_some(is_known));
             }
             Step::Commit { writer } => commit(store, &mut model, &mut writers[*writer]).await,
+            Step::Ahead { writer, samples } => {
+                writers[*writer].sent = samples.iter().copied().map(new_sample).collect();
+                ahead(store, &mut model, &mut writers[*writer]).await;
+            }
             Step::Die { writer } => writers[*writer] = Writer::default(),
         }
         check(store, &model).await;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{
-    Cmd, ConnectionInfo, ErrorKind, FromRedisValue, Pipeline, RedisError, ScriptInvocation,
+    Cmd, ConnectionInfo, ErrorKind, FromRedisValue, Pipeline, RedisError, Script, ScriptInvocation,
     ServerErrorKind,
 };
 use tokio::time::{sleep, timeout};
@@ -145,6 +145,16 @@ impl Connection {
         self.call(call, What::Script(script)).await
     }
 
+    /// Runs the call of a script, loading it where it is not known.
+    pub(super) async fn evaluate<T: FromRedisValue>(
+        &self,
+        call: Call,
+        script: &Script,
+        command: &Cmd,
+    ) -> Result<T, StoreError> {
+        self.call(call, What::Evaluation(script, command)).await
+    }
+
     /// Runs a command.
     pub(super) async fn query<T: FromRedisValue>(
         &self,
@@ -229,6 +239,7 @@ impl Connection {
 #[derive(Clone, Copy)]
 enum What<'a> {
     Script(&'a ScriptInvocation<'a>),
+    Evaluation(&'a Script, &'a Cmd),
     Command(&'a Cmd),
     Commands(&'a Pipeline),
 }
@@ -240,6 +251,13 @@ impl What<'_> {
     ) -> Result<T, RedisError> {
         match self {
             Self::Script(script) => script.invoke_async(&mut connection).await,
+            Self::Evaluation(script, command) => match command.query_async(&mut connection).await {
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    script.prepare_invoke().load_async(&mut connection).await?;
+                    command.query_async(&mut connection).await
+                }
+                answer => answer,
+            },
             Self::Command(command) => command.query_async(&mut connection).await,
             Self::Commands(commands) => commands.query_async(&mut connection).await,
         }

@@ -1,5 +1,5 @@
--- The series as it is; state.lua is put in front.
---
--- KEYS: as for append.lua
--- ARGV: inbox read max
-return state(tonumber(ARGV[1]))
+-- The series as they are; series.lua is put in front.
+return each(function(i)
+  open(i)
+  return state(0)
+end)

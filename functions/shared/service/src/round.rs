@@ -1,0 +1,389 @@
+//! One round of some series: append, judge, commit, answer.
+//!
+//! Whatever ends it between two steps leaves its samples in the store, where the next writer finds them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use detector::{Deployed, Judge, Judgement, Kind, Origin, RestoreError, Sample, SeriesConfig};
+use futures_util::future::join_all;
+use store::{
+    Ahead, Append, Commit, Committed, INBOX_READ_MAX, NewSample, Patch, Receipt, SeriesKey, State,
+    StoreError, Written,
+};
+use tracing::{info, warn};
+
+use crate::ahead::{Ordered, fresh_in_order};
+use crate::failpoint::{Step, reach};
+use crate::fate::{Fate, Round, Said, Told, WriteError};
+use crate::known::Held;
+use crate::writer::{Inner, Work};
+
+/// Most rounds of commit for one append: each conflict is another writer's progress, so more means a broken store.
+const COMMITS_MAX: usize = 64;
+
+/// How often the receipt of a series is noted that is written without a pause: its time in lists is as exact.
+const NOTED_EVERY_US: i64 = 1_000_000;
+
+/// The requests of one series that share a round.
+pub(crate) struct Begun {
+    pub(crate) key: SeriesKey,
+    pub(crate) works: Vec<Work>,
+}
+
+impl Begun {
+    fn samples(&self) -> Vec<NewSample> {
+        self.works.iter().flat_map(|work| work.samples.iter().copied()).collect()
+    }
+
+    /// Tells each request what became of its samples, which `fates` has in the order of `order`.
+    fn answer(self, order: &[usize], fates: Result<Vec<Fate>, WriteError>) {
+        let mut fates = fates.map(|fates| {
+            let mut sorted: Vec<(usize, Fate)> = order.iter().copied().zip(fates).collect();
+            sorted.sort_unstable_by_key(|(i, _)| *i);
+            sorted.into_iter().map(|(_, fate)| fate)
+        });
+        for Work { samples, answer } in self.works {
+            let part = match &mut fates {
+                Ok(fates) => Ok(fates.take(samples.len()).collect()),
+                Err(error) => Err(error.clone()),
+            };
+            // The client may have hung up; its samples are stored all the same.
+            let _hung_up = answer.send(part);
+        }
+    }
+}
+
+/// What a round knows before it asks the store.
+struct Prepared {
+    /// As this process stored the series last; where it was judged ahead, as it will be then.
+    held: Option<Held>,
+    /// Where each appended sample stood among those of the requests.
+    order: Vec<usize>,
+    /// What was judged ahead.
+    said: Vec<Said>,
+}
+
+/// A round on its way from append to answer.
+struct Open {
+    begun: Begun,
+    order: Vec<usize>,
+    round: Round,
+    /// What came of its last commit; none where nothing waited.
+    outcome: Option<Result<Outcome, WriteError>>,
+}
+
+/// What was judged of a series, to be stored.
+struct Judged {
+    held: Held,
+    said: Vec<Said>,
+    commit: Commit,
+}
+
+enum Outcome {
+    Stored(Vec<Said>),
+    Conflict(State),
+}
+
+impl Inner {
+    /// One round of some series: what was judged ahead and is stored at once is answered; the rest is judged and
+    /// committed together, and what others changed meanwhile is gone after one by one.
+    pub(crate) async fn round(&self, begun: Vec<Begun>) {
+        let (appends, prepared): (Vec<Append>, Vec<Prepared>) =
+            begun.iter().map(|begun| self.prepare(begun)).unzip();
+        reach(Step::Append);
+        if prepared.iter().any(|it| !it.said.is_empty()) {
+            reach(Step::Judged);
+        }
+        let written = self.store.append_all(&appends).await;
+        reach(Step::Appended);
+        if written.iter().any(|it| matches!(it, Ok(Written::Stored { .. }))) {
+            reach(Step::Committed);
+        }
+        let (mut open, mut judged) = (Vec::new(), Vec::new());
+        for (((begun, append), prepared), written) in
+            begun.into_iter().zip(appends).zip(prepared).zip(written)
+        {
+            let appended = match written {
+                Ok(Written::Stored { version }) => {
+                    self.tell_stored(begun, prepared, version);
+                    continue;
+                }
+                Ok(Written::Appended(appended)) => appended,
+                Err(error) => {
+                    self.fail(begun, &error.into());
+                    continue;
+                }
+            };
+            // What was judged ahead in vain is not what is stored.
+            let held = prepared.held.filter(|_| prepared.said.is_empty());
+            match self.judge_appended(&begun.key, held, appended.state) {
+                Ok(it) => judged.push(it),
+                Err(error) => {
+                    begun.answer(&[], Err(error));
+                    continue;
+                }
+            }
+            let round = Round::new(&append.samples, &appended.classes);
+            open.push(Open { begun, order: prepared.order, round, outcome: None });
+        }
+        self.commit(&mut open, judged).await;
+        join_all(open.into_iter().map(|open| self.finish(open))).await;
+    }
+
+    /// What to append for a round: with what it comes to, where the series is known and all samples are fresh to it.
+    fn prepare(&self, begun: &Begun) -> (Append, Prepared) {
+        let (key, samples) = (begun.key.clone(), begun.samples());
+        let held = self.known.take(&key);
+        let fresh = held
+            .as_ref()
+            .filter(|_| !samples.is_empty())
+            .and_then(|held| fresh_in_order(self.store.as_ref(), &key, &held.judge, &samples));
+        match (held, fresh) {
+            (Some(held), Some(fresh)) => self.judge_ahead(key, held, &samples, fresh),
+            (held, _) => {
+                let known_version = held.as_ref().map_or(0, |held| held.version);
+                let order = (0..samples.len()).collect();
+                let append = Append { key, samples, known_version, ahead: None };
+                (append, Prepared { held, order, said: Vec::new() })
+            }
+        }
+    }
+
+    fn judge_ahead(
+        &self,
+        key: SeriesKey,
+        held: Held,
+        samples: &[NewSample],
+        fresh: Ordered,
+    ) -> (Append, Prepared) {
+        let Judged { mut held, said, commit } = judge(held, None, &fresh.samples);
+        let now_us = self.store.stamp_us(&key).unwrap_or_default();
+        let is_noted = (0..NOTED_EVERY_US).contains(&(now_us - held.noted_us));
+        let receipt = if is_noted { Receipt::Passed } else { Receipt::Noted };
+        if !is_noted {
+            held.noted_us = now_us;
+        }
+        let samples = fresh.order.iter().map(|i| samples[*i]).collect();
+        // What is held is of no use where it is outdated: all of the series is told then.
+        let ahead = Some(Ahead { commit, receipt });
+        let append = Append { key, samples, known_version: 0, ahead };
+        (append, Prepared { held: Some(held), order: fresh.order, said })
+    }
+
+    /// Answers a round that was stored as it was judged ahead.
+    fn tell_stored(&self, begun: Begun, prepared: Prepared, version: i64) {
+        if let Some(held) = prepared.held {
+            self.known.put(&begun.key, Held { version, ..held });
+        }
+        let fate = |it: Said| {
+            let at_us = it.judgement.sample.at_us();
+            let told = Told { at_us, judgement: Some(it.judgement), learning: it.learning };
+            Fate::Accepted(told)
+        };
+        begun.answer(&prepared.order, Ok(prepared.said.into_iter().map(fate).collect()));
+    }
+
+    /// Answers a round that could not be appended.
+    fn fail(&self, mut begun: Begun, error: &WriteError) {
+        // Who came while the store did not answer has waited as long, and need not wait again.
+        let waiting = self.rounds().get_mut(&begun.key).map(std::mem::take);
+        begun.works.extend(waiting.unwrap_or_default());
+        begun.answer(&[], Err(error.clone()));
+    }
+
+    /// What waits in a series, judged; none where nothing does.
+    fn judge_appended(
+        &self,
+        key: &SeriesKey,
+        held: Option<Held>,
+        state: Option<State>,
+    ) -> Result<Option<Judged>, WriteError> {
+        let Some(waiting) = state.filter(|state| !state.inbox.is_empty()) else {
+            if let Some(held) = held {
+                self.known.put(key, held);
+            }
+            return Ok(None);
+        };
+        if !waiting.is_known {
+            return self.judge_state(key, &waiting).map(Some);
+        }
+        // It was spared because it is held.
+        let held = held.filter(|held| held.version == waiting.version);
+        let held = held.ok_or(WriteError::Aborted)?;
+        Ok(Some(judge(held, None, &waiting.inbox)))
+    }
+
+    /// What waits in a series as it is stored, judged.
+    fn judge_state(&self, key: &SeriesKey, waiting: &State) -> Result<Judged, WriteError> {
+        let judge_of = judge_under(self.deployed, waiting)?;
+        match judge_of.origin() {
+            Origin::Relearned => {
+                warn!(series = ?key.series(), "memory lost, relearned from the window");
+            }
+            Origin::Migrated => {
+                info!(series = ?key.series(), detector = %judge_of.memory().detector, "memory migrated to another detector");
+            }
+            Origin::New | Origin::Stored => {}
+        }
+        let (version, revision) = (waiting.version, waiting.revision());
+        let held = Held { judge: judge_of, version, revision, noted_us: 0 };
+        Ok(judge(held, waiting.memory.as_deref(), &waiting.inbox))
+    }
+
+    /// Commits what was judged of some rounds, and notes what came of each.
+    async fn commit(&self, open: &mut [Open], judged: Vec<Option<Judged>>) {
+        let (mut commits, mut places) = (Vec::new(), Vec::new());
+        for (i, judged) in judged.into_iter().enumerate() {
+            if let Some(Judged { held, said, commit }) = judged {
+                commits.push((open[i].begun.key.clone(), commit));
+                places.push((i, held, said));
+            }
+        }
+        if commits.is_empty() {
+            return;
+        }
+        reach(Step::Judged);
+        let committed = self.store.commit_all(&commits).await;
+        reach(Step::Committed);
+        for ((i, held, said), committed) in places.into_iter().zip(committed) {
+            let outcome = self.outcome(&open[i].begun.key, held, said, committed);
+            open[i].outcome = Some(outcome);
+        }
+    }
+
+    fn outcome(
+        &self,
+        key: &SeriesKey,
+        held: Held,
+        said: Vec<Said>,
+        committed: Result<Committed, StoreError>,
+    ) -> Result<Outcome, WriteError> {
+        Ok(match committed? {
+            Committed::Done { version } => {
+                self.known.put(key, Held { version, ..held });
+                Outcome::Stored(said)
+            }
+            Committed::Conflict(now) => Outcome::Conflict(now),
+        })
+    }
+
+    /// Judges and commits until none of the samples of a round waits, and answers it.
+    async fn finish(&self, open: Open) {
+        let Open { begun, order, round, outcome } = open;
+        let fates = self.fates(&begun.key, round, outcome).await;
+        begun.answer(&order, fates);
+    }
+
+    async fn fates(
+        &self,
+        key: &SeriesKey,
+        mut round: Round,
+        outcome: Option<Result<Outcome, WriteError>>,
+    ) -> Result<Vec<Fate>, WriteError> {
+        let mut outcome = outcome.transpose()?;
+        for _ in 0..COMMITS_MAX {
+            let state = match outcome.take() {
+                None => break,
+                Some(Outcome::Stored(said)) => {
+                    round.resolve(&said);
+                    self.after_commit(key, &mut round, said.len()).await?
+                }
+                Some(Outcome::Conflict(now)) => {
+                    round.resolve_by_others(&now);
+                    let appended = self.append_again(key, &mut round).await?;
+                    appended.or(Some(now)).filter(|_| !round.is_resolved())
+                }
+            };
+            let Some(waiting) = state.filter(|state| !state.inbox.is_empty()) else { break };
+            let Judged { held, said, commit } = self.judge_state(key, &waiting)?;
+            reach(Step::Judged);
+            let committed = self.store.commit(key, &commit).await;
+            reach(Step::Committed);
+            outcome = Some(self.outcome(key, held, said, committed)?);
+        }
+        self.fill_in(key, &mut round).await?;
+        round.into_fates()
+    }
+
+    /// What is left to judge after a commit: the rest of a long inbox, and samples that it had no room for.
+    async fn after_commit(
+        &self,
+        key: &SeriesKey,
+        round: &mut Round,
+        n_judged: usize,
+    ) -> Result<Option<State>, WriteError> {
+        let mut state = None;
+        if n_judged >= INBOX_READ_MAX {
+            state = self.store.read(key).await?;
+        }
+        Ok(self.append_again(key, round).await?.or(state))
+    }
+
+    /// Appends the samples that were not kept, or that the store has lost meanwhile.
+    async fn append_again(
+        &self,
+        key: &SeriesKey,
+        round: &mut Round,
+    ) -> Result<Option<State>, WriteError> {
+        let missing = round.missing();
+        if missing.is_empty() {
+            return Ok(None);
+        }
+        let samples: Vec<NewSample> = missing.iter().map(|(_, sample)| *sample).collect();
+        let appended = self.store.append(key, &samples, 0).await?;
+        for ((i, _), class) in missing.iter().zip(&appended.classes) {
+            round.set_class(*i, class);
+        }
+        Ok(appended.state)
+    }
+
+    /// Fills in what a window does not keep of an anomaly that another writer judged.
+    async fn fill_in(&self, key: &SeriesKey, round: &mut Round) -> Result<(), WriteError> {
+        if let Some(since_us) = round.oldest_without_expectation() {
+            let anomalies = self.store.anomalies(key, since_us, store::ANOMALIES_KEPT_MAX).await?;
+            let by_time: BTreeMap<i64, Judgement> =
+                anomalies.iter().map(|it| (it.sample.at_us(), *it)).collect();
+            round.fill_in(&by_time);
+        }
+        Ok(())
+    }
+}
+
+/// Judges samples in order; `stored` are the bytes of the memory, where they are at hand.
+fn judge(mut held: Held, stored: Option<&[u8]>, samples: &[Sample]) -> Judged {
+    let before = match stored {
+        Some(stored) => Cow::Borrowed(stored),
+        None => Cow::Owned(held.judge.memory().encode()),
+    };
+    let said: Vec<Said> = samples.iter().map(|sample| say(&mut held.judge, *sample)).collect();
+    let judgements: Vec<Judgement> = said.iter().map(|it| it.judgement).collect();
+    let memory = held.judge.memory();
+    let newest_us = judgements.iter().map(|it| it.sample.at_us()).max().unwrap_or_default();
+    let after = memory.encode();
+    // Without a version, whatever is there is replaced.
+    let is_new = held.version == 0;
+    let commit = Commit {
+        version: held.version,
+        revision: held.revision,
+        memory: if is_new { after.into() } else { Patch::between(&before, after) },
+        cursor_us: memory.cursor_us.unwrap_or(newest_us),
+        floor_us: memory.floor_us,
+        judgements,
+    };
+    Judged { held, said, commit }
+}
+
+/// The judge of a series as it is stored, under its own configuration where it has one.
+pub(crate) fn judge_under(deployed: Deployed, state: &State) -> Result<Judge, RestoreError> {
+    let none = SeriesConfig::default();
+    let config = state.config.as_ref().map_or(&none, |it| &it.config);
+    Judge::restore_configured(deployed, config, state.memory.as_deref(), state.window.clone())
+}
+
+/// Judges a sample, and says how far learning is while the series learns.
+pub(crate) fn say(judge: &mut Judge, sample: Sample) -> Said {
+    let judgement = judge.judge(sample);
+    let is_learning = judgement.verdict.kind == Kind::Learning;
+    Said { judgement, learning: is_learning.then(|| judge.learning()) }
+}
