@@ -97,10 +97,14 @@ async fn a_batch_with_several_outcomes_leaves_a_line_for_each() {
 }
 
 #[tokio::test]
-async fn metrics_in_the_log_can_be_switched_off() {
+async fn metrics_in_the_log_can_be_switched_off_or_named() {
     let it = Deployment::start(INGEST, &[("TIDEMARK_EMF", "off")]).await;
     it.invoke(&event("apigw-v2-ingest-sample.json")).await;
     assert!(it.function.stdout().is_empty(), "{:?}", it.function.stdout());
+    let it = Deployment::start(INGEST, &[("TIDEMARK_EMF_NAMESPACE", "Shop/Staging")]).await;
+    it.invoke(&event("apigw-v2-ingest-sample.json")).await;
+    let namespace = &metrics(&it)[0]["_aws"]["CloudWatchMetrics"][0]["Namespace"];
+    assert_eq!(namespace, "Shop/Staging");
 }
 
 #[tokio::test]

@@ -189,6 +189,20 @@ async fn a_bus_is_told_of_a_store_that_is_away_and_delivers_again() {
 }
 
 #[tokio::test]
+async fn nothing_of_a_group_overtakes_what_failed() {
+    let it = Deployment::start(STREAM, &STEP_BY_STEP).await;
+    let event = event("sqs-fifo-poisoned.json");
+    let id = |i: usize| event["Records"][i]["messageId"].as_str().unwrap().to_owned();
+    it.proxy.refuse();
+    assert_eq!(it.failures(&event).await, (0..6).map(id).collect::<Vec<_>>());
+    it.proxy.heal();
+    it.until(async || it.failures(&event).await.len() == 3).await;
+    // The third is poisoned, the fourth and sixth are of its group.
+    assert_eq!(it.failures(&event).await, [2, 3, 5].map(id));
+    assert_eq!(it.n_accepted().await, 3);
+}
+
+#[tokio::test]
 async fn several_batches_are_stored_at_once_where_lambda_says_so() {
     let it = Deployment::start(STREAM, &[("AWS_LAMBDA_MAX_CONCURRENCY", "4")]).await;
     it.proxy.stall();

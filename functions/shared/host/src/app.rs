@@ -32,6 +32,7 @@ struct Inner {
     request_ids: Sequence,
     stream_tenant: Tenant,
     stream_poisoned: Poisoned,
+    emf_namespace: String,
     is_invoked: AtomicBool,
 }
 
@@ -52,6 +53,7 @@ impl App {
             request_ids,
             stream_tenant: config.stream_tenant.clone(),
             stream_poisoned: config.stream_poisoned,
+            emf_namespace: config.emf_namespace.clone(),
             is_invoked: AtomicBool::new(false),
         };
         Self { inner: Arc::new(inner) }
@@ -110,6 +112,11 @@ impl App {
     /// What becomes of a record of a shard that can never be stored.
     pub(crate) fn stream_poisoned(&self) -> Poisoned {
         self.inner.stream_poisoned
+    }
+
+    /// The namespace of the metrics in the log.
+    pub(crate) fn emf_namespace(&self) -> &str {
+        &self.inner.emf_namespace
     }
 
     /// Whether no invocation came before this one: its caller waited for the process to start.

@@ -68,8 +68,8 @@ pub async fn answer_event(
     if is_cold {
         info!(request_id, cold_start = true, function = app.function().name(), "first invocation");
     }
-    let answer = answer(app, router, event, deadline.map(|it| it - WORK_MARGIN)).await;
-    flush(app, deadline.map(|it| it - ANSWER_MARGIN)).await;
+    let answer = answer(app, router, event, before(deadline, WORK_MARGIN)).await;
+    flush(app, before(deadline, ANSWER_MARGIN)).await;
     tell(app, &request_id, is_cold);
     answer
 }
@@ -77,8 +77,13 @@ pub async fn answer_event(
 /// Writes what this process did since the last invocation ended into the log, for CloudWatch.
 fn tell(app: &App, request_id: &str, is_cold: bool) {
     let Some(journal) = app.service().take_journal() else { return };
-    let properties = [("request_id", json!(request_id)), ("cold_start", json!(is_cold))];
-    let lines = emf::lines(&journal, app.function().name(), now_us(), &properties);
+    let head = emf::Head {
+        namespace: app.emf_namespace(),
+        function: app.function().name(),
+        at_us: now_us(),
+        properties: vec![("request_id", json!(request_id)), ("cold_start", json!(is_cold))],
+    };
+    let lines = emf::lines(&journal, &head);
     // In one piece: other invocations may be writing, too.
     let text: String = lines.into_iter().map(|line| line + "\n").collect();
     if let Err(error) = io::stdout().lock().write_all(text.as_bytes()) {
@@ -142,14 +147,25 @@ async fn answer(
             let answer = stream::store(app, payload.get(), deadline).await?;
             Ok(Answer::Stream(answer))
         } else if function.sweeps() {
-            let swept = app.service().sweep().await?;
-            info!(series = swept.series, failed = swept.failed, "swept");
-            Ok(Answer::Swept(swept))
+            sweep(app, deadline).await
         } else {
             Err(InvocationError::NotHttp { function })
         }
     };
     answering.instrument(span).await
+}
+
+/// Looks after what waits; a sweep may be left at any point, and the next one goes on.
+async fn sweep(app: &App, deadline: Option<Instant>) -> Result<Answer, InvocationError> {
+    let sweeping = app.service().sweep();
+    let swept = match deadline {
+        Some(deadline) => timeout_at(deadline, sweeping)
+            .await
+            .map_err(|_| InvocationError::DeadlineExceeded)??,
+        None => sweeping.await?,
+    };
+    info!(series = swept.series, failed = swept.failed, "swept");
+    Ok(Answer::Swept(swept))
 }
 
 /// Whether an event is a request over HTTP: those of all four triggers have a context of this name.
@@ -166,6 +182,11 @@ fn is_http(event: &RawValue) -> bool {
 fn deadline(context: &Context) -> Option<Instant> {
     let left_us = context.deadline.checked_mul(1_000)?.checked_sub(now_us() as u64)?;
     Some(Instant::now() + Duration::from_micros(left_us))
+}
+
+/// A time before another; that one where the clock, which begins with the machine, knows no earlier one.
+fn before(deadline: Option<Instant>, margin: Duration) -> Option<Instant> {
+    deadline.map(|it| it.checked_sub(margin).unwrap_or(it))
 }
 
 #[cfg(test)]

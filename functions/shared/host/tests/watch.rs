@@ -1,4 +1,4 @@
-//! The two functions under the real `cargo lambda watch`, over a real Redis, as a developer runs them.
+//! The functions under the real `cargo lambda watch`, over a real Redis, as a developer runs them.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
 
@@ -65,8 +65,12 @@ impl Watch {
             .current_dir(root())
             .output()
             .unwrap();
-        let answer: Value =
-            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)));
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)))
+    }
+
+    /// The same, of a request over HTTP: the body of its answer.
+    fn request(&self, function: &str, file: &str) -> Value {
+        let answer = self.invoke(function, file);
         assert_eq!(answer["statusCode"], 200, "{answer}");
         serde_json::from_str(answer["body"].as_str().unwrap()).unwrap()
     }
@@ -101,15 +105,15 @@ impl Drop for Watch {
 }
 
 #[test]
-fn both_functions_run_under_cargo_lambda_watch_and_share_their_series() {
+fn the_functions_run_under_cargo_lambda_watch_and_share_their_series() {
     let redis = RedisServer::start();
     let watch = Watch::start(&redis.url());
-    let sent = watch.invoke("ingest", "apigw-v2-ingest-spike.json");
+    let sent = watch.request("ingest", "apigw-v2-ingest-spike.json");
     assert_eq!(
         (&sent["accepted"], &sent["verdicts"][0]["verdict"]),
         (&31.into(), &"anomaly".into())
     );
-    let told = watch.invoke("analyze", "apigw-v2-analyze-series.json");
+    let told = watch.request("analyze", "apigw-v2-analyze-series.json");
     assert_eq!((&told["judged_count"], &told["anomaly_count"]), (&31.into(), &1.into()));
 
     let sample = r#"{"source":"checkout","metric":"rps","value":410}"#;
@@ -121,4 +125,9 @@ fn both_functions_run_under_cargo_lambda_watch_and_share_their_series() {
     let put = ["--request", "PUT", "--json", r#"{"detector":"zscore:window=50,threshold=3"}"#];
     let put = watch.curl(&put, "/series/config?source=checkout&metric=rps");
     assert_eq!(put["own_detector"], true, "{put}");
+
+    let failed = watch.invoke("ingest-stream", "sqs-poisoned.json");
+    assert_eq!(failed["batchItemFailures"].as_array().unwrap().len(), 2, "{failed}");
+    let swept = watch.invoke("analyze", "schedule-analyze.json");
+    assert_eq!((&swept["series"], &swept["failed"]), (&0.into(), &0.into()), "{swept}");
 }

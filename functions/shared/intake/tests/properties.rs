@@ -10,7 +10,7 @@ use std::path::Path;
 
 use detector::Series;
 use detector::sample::{AT_US_MAX, VALUE_ABS_MAX};
-use intake::{Batch, Format, Incoming, Limits, parse, unpack};
+use intake::{Batch, Event, Format, Incoming, Limits, parse, unpack};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -204,6 +204,18 @@ fn bodies_of_the_corpus_do_not_panic() {
     }
 }
 
+/// One event of each shape.
+const EVENTS: [&str; 8] = [
+    include_str!("../../../../events/sqs-poisoned.json"),
+    include_str!("../../../../events/sqs-fifo-poisoned.json"),
+    include_str!("../../../../events/sqs-wrapped.json"),
+    include_str!("../../../../events/kinesis-poisoned.json"),
+    include_str!("../../../../events/kinesis-gzip.json"),
+    include_str!("../../../../events/eventbridge-sample.json"),
+    include_str!("../../../../events/sns-sample.json"),
+    include_str!("../../../../events/firehose-metric-stream.json"),
+];
+
 proptest! {
     #[test]
     fn whatever_a_time_says_it_is_in_range_or_refused(time in "[0-9TZ:.+eE -]{0,40}") {
@@ -226,6 +238,25 @@ proptest! {
         body in "[\\[\\]{}:,\"\\\\ \n0-9eE.+NaInfity-]{0,100}",
     ) {
         check_any_body(body.as_bytes());
+    }
+
+    #[test]
+    fn mutated_events_do_not_panic(
+        at in any::<prop::sample::Index>(),
+        cuts in prop::collection::vec((any::<prop::sample::Index>(), ".{0,3}"), 0..6),
+    ) {
+        let mut json = EVENTS[at.index(EVENTS.len())].to_owned();
+        for (place, text) in cuts {
+            let place = json.floor_char_boundary(place.index(json.len() + 1));
+            json.replace_range(place..json.ceil_char_boundary((place + 2).min(json.len())), &text);
+        }
+        if let Ok(event) = Event::read(&json) {
+            for record in &event.records {
+                if let Ok(batch) = record.samples(&SMALL) {
+                    prop_assert!(batch.n_read() <= SMALL.n_samples_max);
+                }
+            }
+        }
     }
 
     #[test]

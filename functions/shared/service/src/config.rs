@@ -89,6 +89,7 @@ variables! {
         its destination; `skip`: it is logged with its sequence number, and its shard goes on";
     EMF: "TIDEMARK_EMF", "on", "`on` or `off`: whether on AWS Lambda each invocation leaves its metrics in the log, in the \
         embedded format of CloudWatch";
+    EMF_NAMESPACE: "TIDEMARK_EMF_NAMESPACE", "Tidemark", "Their namespace; another one keeps another deployment apart";
     LOG: "RUST_LOG", "info", "Log filter, as tracing-subscriber reads it";
     LOG_FORMAT: "TIDEMARK_LOG_FORMAT", "json", "`json` or `text`";
     LAMBDA_LOG_LEVEL: "AWS_LAMBDA_LOG_LEVEL", "", "Set by the logging configuration of a Lambda function: the log level \
@@ -96,6 +97,9 @@ variables! {
     LAMBDA_LOG_FORMAT: "AWS_LAMBDA_LOG_FORMAT", "", "Set likewise: `JSON` overrides the format above, as Lambda then \
         reads the lines; `Text`, which it says by default, does not";
 }
+
+/// Longest namespace of CloudWatch, in bytes.
+const EMF_NAMESPACE_LEN_MAX: usize = 255;
 
 /// Most series of which an exporter tells: ten thousand lines of text, and of Prometheus's series.
 pub const EXPORTER_SERIES_MAX: usize = 1_000;
@@ -152,6 +156,8 @@ pub struct Config {
     pub stream_poisoned: Poisoned,
     /// Whether metrics are told in the embedded format of CloudWatch, where somebody reads it.
     pub emf: bool,
+    /// In which namespace.
+    pub emf_namespace: String,
     /// Log filter.
     pub log_filter: String,
     /// How log lines look.
@@ -238,6 +244,7 @@ impl Config {
             stream_poisoned: reader
                 .one_of(STREAM_POISONED, &[("report", Poisoned::Report), ("skip", Poisoned::Skip)]),
             emf: reader.one_of(EMF, &[("on", true), ("off", false)]),
+            emf_namespace: reader.emf_namespace(),
             log_filter: reader.log_filter(),
             log_format: reader.log_format(),
             exporter_series_max,
@@ -409,6 +416,19 @@ impl Reader {
             None => {}
         }
         Access::Open
+    }
+
+    fn emf_namespace(&mut self) -> String {
+        let name = self.text(EMF_NAMESPACE).unwrap_or_else(|| EMF_NAMESPACE.default.to_owned());
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/#:".contains(&byte);
+        if name.len() > EMF_NAMESPACE_LEN_MAX
+            || !name.bytes().all(is_plain)
+            || name.starts_with(':')
+        {
+            let wanted = "up to 255 characters of `A-Za-z0-9._-/#:`, the first no `:`,";
+            self.mistake(EMF_NAMESPACE, &name, wanted);
+        }
+        name
     }
 
     fn log_filter(&mut self) -> String {
@@ -602,6 +622,7 @@ mod tests {
             ("TIDEMARK_LOG_FORMAT", "xml"),
             ("TIDEMARK_SAMPELS_MAX", "5"),
             ("TIDEMARK_STREAM_TENANT", "a/b"),
+            ("TIDEMARK_EMF_NAMESPACE", "a b"),
         ])
         .unwrap_err();
         let wanted = [
@@ -611,6 +632,7 @@ mod tests {
             "one of json, text",
             "SHARDS `0`",
             "STREAM_TENANT `a/b`",
+            "EMF_NAMESPACE `a b`",
         ];
         assert_eq!(error.mistakes.len(), wanted.len(), "{error}");
         for part in wanted {

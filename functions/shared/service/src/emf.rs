@@ -10,25 +10,30 @@ use serde_json::{Map, Value, json};
 
 use crate::journal::{Journal, Name};
 
-/// The namespace of the metrics.
-pub const NAMESPACE: &str = "Tidemark";
-
 /// Most values of one metric in one line, as the format has it.
 const VALUES_MAX: usize = 100;
 
 /// Most metrics of one directive, as the format has it.
 const METRICS_MAX: usize = 100;
 
+/// What all lines of an invocation have in common.
+#[derive(Debug)]
+pub struct Head<'a> {
+    /// The namespace of the metrics.
+    pub namespace: &'a str,
+    /// The function, a dimension of each metric.
+    pub function: &'a str,
+    /// When it ended, in microseconds.
+    pub at_us: i64,
+    /// What is no metric, and what a person searches the log by.
+    pub properties: Vec<(&'static str, Value)>,
+}
+
 /// The lines of a journal.
 ///
-/// `properties` join each line and are no metrics: what a person searches the log by. Of more than a hundred latencies
+/// Of more than a hundred latencies
 /// every n-th is told, by rank, the least and the longest among them.
-pub fn lines(
-    journal: &Journal,
-    function: &str,
-    at_us: i64,
-    properties: &[(&'static str, Value)],
-) -> Vec<String> {
+pub fn lines(journal: &Journal, head: &Head<'_>) -> Vec<String> {
     let counts = journal.counts.iter().map(|(name, n)| (name, "Count", json!(n)));
     let seconds = journal
         .seconds
@@ -43,7 +48,7 @@ pub fn lines(
         });
         lines[place].add(name, unit, value);
     }
-    lines.into_iter().map(|line| line.finish(function, at_us / 1_000, properties)).collect()
+    lines.into_iter().map(|line| line.finish(head)).collect()
 }
 
 /// At most `n_max` of the values, sorted, evenly spread by rank.
@@ -83,25 +88,20 @@ impl Line {
         self.directives.entry(dimensions).or_default().push((metric, unit));
     }
 
-    fn finish(
-        mut self,
-        function: &str,
-        at_ms: i64,
-        properties: &[(&'static str, Value)],
-    ) -> String {
+    fn finish(mut self, head: &Head<'_>) -> String {
         let directive = |(dimensions, metrics): (&Vec<&str>, &Vec<(&str, &str)>)| {
             let dimensions: Vec<&str> =
                 std::iter::once("function").chain(dimensions.iter().copied()).collect();
             let metrics: Vec<Value> =
                 metrics.iter().map(|(name, unit)| json!({ "Name": name, "Unit": unit })).collect();
-            json!({ "Namespace": NAMESPACE, "Dimensions": [dimensions], "Metrics": metrics })
+            json!({ "Namespace": head.namespace, "Dimensions": [dimensions], "Metrics": metrics })
         };
         let directives: Vec<Value> = self.directives.iter().map(directive).collect();
-        for (name, value) in properties {
+        for (name, value) in &head.properties {
             self.members.entry(*name).or_insert_with(|| value.clone());
         }
-        self.members.insert("function".to_owned(), json!(function));
-        let metadata = json!({ "Timestamp": at_ms, "CloudWatchMetrics": directives });
+        self.members.insert("function".to_owned(), json!(head.function));
+        let metadata = json!({ "Timestamp": head.at_us / 1_000, "CloudWatchMetrics": directives });
         self.members.insert("_aws".to_owned(), metadata);
         Value::Object(self.members).to_string()
     }
@@ -112,7 +112,13 @@ mod tests {
     use super::*;
 
     fn line(journal: &Journal) -> Vec<Value> {
-        let lines = lines(journal, "ingest", 1_732_060_800_123_456, &[("request_id", json!("r1"))]);
+        let head = Head {
+            namespace: "Tidemark",
+            function: "ingest",
+            at_us: 1_732_060_800_123_456,
+            properties: vec![("request_id", json!("r1"))],
+        };
+        let lines = lines(journal, &head);
         lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 

@@ -47,6 +47,9 @@ pub enum InvocationError {
         /// The code of it.
         code: &'static str,
     },
+    /// No time was left.
+    #[error("the store did not answer before the deadline of the invocation")]
+    DeadlineExceeded,
     /// The use case had no answer.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -61,6 +64,7 @@ impl InvocationError {
             Self::Answer(_) => "answer_unwritable",
             Self::Event(error) => error.code(),
             Self::RecordsFailed { code, .. } => code,
+            Self::DeadlineExceeded => "deadline_exceeded",
             Self::Service(error) => error.code(),
         }
     }

@@ -32,6 +32,7 @@ pub(super) async fn store(
     let event = Event::read(json)?;
     let mut storing = Storing::new(app, &event, deadline);
     storing.run().await;
+    storing.hold_back_groups();
     let fates = storing.fates;
     tell(app, &event, &fates);
     answer::of(&event, &fates, app.stream_poisoned())
@@ -80,7 +81,6 @@ impl<'a> Storing<'a> {
             self.join(place, read);
         }
         self.store_joined().await;
-        self.hold_back_groups();
     }
 
     /// Adds the samples of a record to those that wait.
