@@ -7,7 +7,6 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.tools/cargo-lambda/bin:$(PATH):$(CURDIR)/.tools/kind/bin
 
 CARGO ?= cargo
-DENY := $(shell $(CARGO) deny --version >/dev/null 2>&1 && echo yes)
 SHELLCHECK := $(shell shellcheck --version >/dev/null 2>&1 && echo yes)
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
@@ -56,8 +55,12 @@ check: ## The quick loop: everything compiles, the code is formatted
 	$(CARGO) fmt --all --check
 	$(CARGO) check --workspace --all-targets
 
+# Built without optimization: it runs for a second, and is built in minutes as it is.
+.tools/cargo-deny/bin/cargo-deny:
+	$(CARGO) install --quiet --locked --debug --root .tools/cargo-deny cargo-deny@0.20.2
+
 .PHONY: lint
-lint: ## Format, clippy, documentation and dependencies, warnings denied
+lint: .tools/cargo-deny/bin/cargo-deny ## Format, clippy, documentation and dependencies, warnings denied
 	$(CARGO) fmt --all --check
 ifeq ($(SHELLCHECK),yes)
 	shellcheck --external-sources --source-path=SCRIPTDIR .ci/run .config/*.sh kind/*.sh kind/image/*.sh
@@ -66,11 +69,7 @@ else
 endif
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --workspace --no-deps --document-private-items --quiet
-ifeq ($(DENY),yes)
-	$(CARGO) deny --config .config/deny.toml check --hide-inclusion-graph bans licenses sources
-else
-	@echo 'lint: licenses and sources of dependencies NOT checked: `cargo install cargo-deny --locked` is wanted' >&2
-endif
+	$< --config .config/deny.toml check --hide-inclusion-graph bans licenses sources
 
 .PHONY: test
 test: setup ## Install what the tests need, run all of them
