@@ -4,20 +4,13 @@
 //! They go through the public interface only, as a function does.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write;
-use std::path::Path;
 
 use detector::Series;
 use detector::sample::{AT_US_MAX, VALUE_ABS_MAX};
-use intake::{Batch, Event, Format, Incoming, Limits, parse, unpack};
+use intake::{Format, Incoming, Limits, parse, unpack};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-
-const FORMATS: [Format; 2] = [Format::Json, Format::Ndjson];
-
-/// Bounds small enough for random bodies to reach them.
-const SMALL: Limits = Limits { n_samples_max: 5, body_bytes_max: 1000, unpacked_bytes_max: 400 };
 
 fn name() -> impl Strategy<Value = String> {
     "[A-Za-z0-9_.:/-]{1,128}"
@@ -107,36 +100,6 @@ fn bodies(objects: &[Value]) -> [(String, Format); 5] {
     ]
 }
 
-fn check_account(batch: &Batch, limits: &Limits) {
-    assert!(batch.n_read() <= limits.n_samples_max);
-    assert!(batch.samples.is_sorted_by_key(|sample| sample.index));
-    assert!(batch.rejected.is_sorted_by_key(|rejection| rejection.index));
-    for sample in &batch.samples {
-        assert!(detector::Sample::new(sample.at_us.unwrap_or(0), sample.value).is_ok());
-    }
-}
-
-/// Every index up to the last one was either accepted or rejected.
-fn check_no_gap(batch: &Batch) {
-    let indexes =
-        batch.samples.iter().map(|s| s.index).chain(batch.rejected.iter().map(|r| r.index));
-    let mut indexes: Vec<_> = indexes.collect();
-    indexes.sort_unstable();
-    indexes.dedup();
-    assert!(indexes.iter().copied().eq(0..indexes.len()));
-}
-
-fn check_any_body(body: &[u8]) {
-    for format in FORMATS {
-        for limits in [Limits::default(), SMALL] {
-            if let Ok(batch) = parse(body, format, &limits) {
-                check_account(&batch, &limits);
-                check_no_gap(&batch);
-            }
-        }
-    }
-}
-
 /// One object of each kind, good and bad.
 fn any_object() -> impl Strategy<Value = Value> {
     prop_oneof![
@@ -190,46 +153,12 @@ fn mutation() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// Every file of `corpus` is a body that was thought of by somebody, or found by a search.
-#[test]
-fn bodies_of_the_corpus_do_not_panic() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
-    let files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
-    assert!(files.len() > 20, "{files:?}");
-    for file in files {
-        let body = fs::read(&file).unwrap();
-        check_any_body(&body);
-        // Cut anywhere, too.
-        (0..body.len()).for_each(|len| check_any_body(body.get(..len).unwrap()));
-    }
-}
-
-/// One event of each shape.
-const EVENTS: [&str; 8] = [
-    include_str!("../../../../events/sqs-poisoned.json"),
-    include_str!("../../../../events/sqs-fifo-poisoned.json"),
-    include_str!("../../../../events/sqs-wrapped.json"),
-    include_str!("../../../../events/kinesis-poisoned.json"),
-    include_str!("../../../../events/kinesis-gzip.json"),
-    include_str!("../../../../events/eventbridge-sample.json"),
-    include_str!("../../../../events/sns-sample.json"),
-    include_str!("../../../../events/firehose-metric-stream.json"),
-];
-
 proptest! {
     #[test]
     fn whatever_a_time_says_it_is_in_range_or_refused(time in "[0-9TZ:.+eE -]{0,40}") {
         for text in [json!(time).to_string(), time] {
             let body = format!("{{\"metric\":\"rps\",\"value\":1,\"timestamp\":{text}}}");
-            check_any_body(body.as_bytes());
-        }
-    }
-
-    #[test]
-    fn arbitrary_bytes_do_not_panic(body in prop::collection::vec(any::<u8>(), 0..300)) {
-        check_any_body(&body);
-        for content_encoding in ["gzip", "zstd", "gzip, zstd"] {
-            prop_assert!(body.is_empty() || unpack(&body, Some(content_encoding), &SMALL).is_err());
+            fuzz::body(body.as_bytes());
         }
     }
 
@@ -237,31 +166,12 @@ proptest! {
     fn arbitrary_text_of_json_characters_does_not_panic(
         body in "[\\[\\]{}:,\"\\\\ \n0-9eE.+NaInfity-]{0,100}",
     ) {
-        check_any_body(body.as_bytes());
-    }
-
-    #[test]
-    fn mutated_events_do_not_panic(
-        at in any::<prop::sample::Index>(),
-        cuts in prop::collection::vec((any::<prop::sample::Index>(), ".{0,3}"), 0..6),
-    ) {
-        let mut json = EVENTS[at.index(EVENTS.len())].to_owned();
-        for (place, text) in cuts {
-            let place = json.floor_char_boundary(place.index(json.len() + 1));
-            json.replace_range(place..json.ceil_char_boundary((place + 2).min(json.len())), &text);
-        }
-        if let Ok(event) = Event::read(&json) {
-            for record in &event.records {
-                if let Ok(batch) = record.samples(&SMALL) {
-                    prop_assert!(batch.n_read() <= SMALL.n_samples_max);
-                }
-            }
-        }
+        fuzz::body(body.as_bytes());
     }
 
     #[test]
     fn mutated_bodies_do_not_panic(body in mutated()) {
-        check_any_body(&body);
+        fuzz::body(&body);
     }
 
     #[test]

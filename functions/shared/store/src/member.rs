@@ -41,8 +41,8 @@ pub(crate) fn judged(member: &str) -> Option<Judged> {
     let mut parts = member.split(':');
     let sample = Sample::new(parts.next()?.parse().ok()?, parts.next()?.parse().ok()?).ok()?;
     let (kind, late) = kind(parts.next()?)?;
-    let score: f32 = parts.next()?.parse().ok()?;
-    Some(Judged { sample, kind, score: f64::from(score), late })
+    let score = finite(parts.next()?.parse::<f32>().ok()?.into())?;
+    Some(Judged { sample, kind, score, late })
 }
 
 /// Reads a member of the anomalies.
@@ -50,11 +50,16 @@ pub(crate) fn anomaly(member: &str) -> Option<Judgement> {
     let judged = judged(member)?;
     let mut parts = member.split(':').skip(4);
     let head = Head::from_name(parts.next()?)?;
-    let mut number = || parts.next()?.parse().ok();
+    let mut number = || finite(parts.next()?.parse().ok()?);
     let expectation = Expectation { head, value: number()?, low: number()?, high: number()? };
     let verdict =
         Verdict { kind: judged.kind, score: judged.score, expectation: Some(expectation) };
     Some(Judgement { sample: judged.sample, verdict, late: judged.late })
+}
+
+/// One score that is no number would poison every comparison with it.
+fn finite(number: f64) -> Option<f64> {
+    number.is_finite().then_some(number)
 }
 
 fn letter(kind: Kind, late: bool) -> char {

@@ -1,6 +1,7 @@
 //! Real servers for tests: a Redis, or a cluster of three, on free ports of the loopback, gone when dropped.
 
 mod proxy;
+mod stored;
 
 use std::error::Error;
 use std::fs;
@@ -13,6 +14,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use tempfile::TempDir;
 
 pub use proxy::Proxy;
+pub use stored::read_stored;
 
 use crate::{CircuitOptions, RedisOptions, Topology};
 
@@ -108,6 +110,23 @@ impl RedisServer {
         }
     }
 
+    /// Stops it where it is: it takes connections, and answers none, until [`RedisServer::thaw`].
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        if let Some(child) = &self.child {
+            let sent = Command::new("kill").args([name, &child.id().to_string()]).status();
+            assert!(sent.is_ok_and(|it| it.success()), "the server of port {} runs", self.port);
+        }
+    }
+
     /// Starts it again on the same port, empty.
     pub fn start_again(&mut self) {
         self.stop();
@@ -195,35 +214,55 @@ fn write_certificates(folder: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A cluster of three masters.
+/// A cluster of three masters, with or without a replica each.
 #[derive(Debug)]
 pub struct RedisCluster {
     nodes: Vec<RedisServer>,
 }
 
 impl RedisCluster {
-    /// Starts one.
+    /// Starts one without replicas.
     ///
     /// # Panics
     ///
     /// When `redis-server` or `redis-cli` is not installed, or the cluster does not form.
     pub fn start() -> Self {
+        Self::start_with(0)
+    }
+
+    /// Starts one whose masters have a replica each, which takes over a second after its master is gone; the masters
+    /// come first among the nodes.
+    ///
+    /// # Panics
+    ///
+    /// As [`RedisCluster::start`].
+    pub fn start_with_replicas() -> Self {
+        let cluster = Self::start_with(1);
+        for node in &cluster.nodes[3..] {
+            wait_until("the replica has all", || {
+                node.cli(&["INFO", "replication"]).contains("master_link_status:up")
+            });
+        }
+        cluster
+    }
+
+    fn start_with(n_replicas: usize) -> Self {
         let node = |_| {
-            let node = RedisServer::start_with(&[
+            RedisServer::start_with(&[
                 "--cluster-enabled",
                 "yes",
                 "--cluster-config-file",
                 "nodes.conf",
-            ]);
-            assert!(Path::new(node.folder.path()).exists());
-            node
+                "--cluster-node-timeout",
+                if n_replicas == 0 { "15000" } else { "1000" },
+            ])
         };
-        let nodes: Vec<RedisServer> = (0..3).map(node).collect();
+        let nodes: Vec<RedisServer> = (0..3 + 3 * n_replicas).map(node).collect();
         let addresses = nodes.iter().map(|node| format!("127.0.0.1:{}", node.port));
         let created = Command::new("redis-cli")
             .args(["--cluster", "create"])
             .args(addresses)
-            .arg("--cluster-yes")
+            .args(["--cluster-replicas", &n_replicas.to_string(), "--cluster-yes"])
             .output()
             .expect("redis-cli is installed");
         assert!(created.status.success(), "{}", String::from_utf8_lossy(&created.stdout));

@@ -1,0 +1,86 @@
+//! Whole requests and events of Lambda: no panic, and never a failure of the server.
+
+use std::sync::LazyLock;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, Method, Request};
+use host::{Answer, App, Function, answer_event, router};
+use http_body_util::BodyExt;
+use lambda_runtime::{Context, LambdaEvent};
+use serde_json::Value;
+use serde_json::value::to_raw_value;
+use service::{Config, Role, Service, store_for};
+use tokio::runtime::Runtime;
+use tower::ServiceExt;
+
+/// Paths whose handlers read what comes from outside.
+const PATHS: [&str; 7] =
+    ["/ingest", "/analyze", "/series", "/series/config", "/anomalies", "/metrics", "/sweep"];
+
+const METHODS: [Method; 4] = [Method::GET, Method::POST, Method::PUT, Method::DELETE];
+
+/// Headers that are read.
+const HEADERS: [&str; 5] =
+    ["content-type", "content-encoding", "authorization", "x-request-id", "traceparent"];
+
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Runtime::new().expect("a runtime can be started"));
+
+/// A function with an empty store of its own.
+fn app(function: Function) -> App {
+    let config = Config::from_env(std::iter::empty()).expect("nothing is configured");
+    let store = store_for(&config, Role::Alone).expect("the embedded store wants nothing");
+    App::new(function, Service::new(store, &config), &config)
+}
+
+/// Makes a request of some bytes, twice: method and path by the first, header by the second, then the header's value,
+/// the query and the body, with line feeds between.
+pub fn request(bytes: &[u8]) {
+    let [which, header, rest @ ..] = bytes else { return };
+    let mut parts = rest.splitn(3, |byte| *byte == b'\n');
+    let mut part = || parts.next().unwrap_or_default();
+    let (value, query, body) = (part(), part(), part());
+    let which = usize::from(*which);
+    let uri = format!("{}?{}", PATHS[which / 4 % PATHS.len()], String::from_utf8_lossy(query));
+    let name = HeaderName::from_static(HEADERS[usize::from(*header) % HEADERS.len()]);
+    let app = app(Function::Standalone);
+    for _ in 0..2 {
+        let mut request = Request::builder().method(&METHODS[which % 4]).uri(&uri);
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            request = request.header(&name, value);
+        }
+        // What is no address at all never comes as far as a router.
+        let Ok(request) = request.body(Body::from(body.to_vec())) else { return };
+        let (status, answer) = RUNTIME.block_on(answer(router(app.clone()), request));
+        assert!(status < 500, "{uri} {status} {}", String::from_utf8_lossy(&answer));
+    }
+}
+
+async fn answer(router: Router, request: Request<Body>) -> (u16, Vec<u8>) {
+    let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.expect("an answer has an end");
+    (status, body.to_bytes().to_vec())
+}
+
+/// Delivers an event to the function of queues and streams, and to the one of HTTP and schedules.
+///
+/// A body of HTTP is taken as text: what says that it is base64 and is not makes `aws_lambda_events` panic, and comes
+/// from nobody, since AWS packs what a client sent.
+pub fn event(bytes: &[u8]) {
+    let Ok(mut event) = serde_json::from_slice::<Value>(bytes) else { return };
+    if let Some(is_packed) = event.get_mut("isBase64Encoded") {
+        *is_packed = Value::Bool(false);
+    }
+    for function in [Function::IngestStream, Function::Standalone] {
+        let app = app(function);
+        let payload = to_raw_value(&event).expect("what was read can be written");
+        let event = LambdaEvent::new(payload, Context::default());
+        let answer = RUNTIME.block_on(answer_event(&app, router(app.clone()), event));
+        // What is no event of a function is refused, and a stream is told which records to send again.
+        let Ok(Answer::Http(answer)) = answer else { continue };
+        let answer: Value = serde_json::from_str(answer.get()).expect("an answer is JSON");
+        assert!(answer["statusCode"].as_u64().is_some_and(|it| it < 500), "{answer}");
+    }
+}
