@@ -17,6 +17,7 @@ mod report;
 mod workload;
 
 mod clients;
+mod cluster;
 mod kill;
 mod rate;
 // A release build has no failpoints.

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use store::testbed::{Proxy, RedisCluster, RedisServer};
-use store::{SHARDS_DEFAULT, Topology};
+use store::Topology;
+use store::testbed::{Proxy, RedisServer};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use crate::account::{Balance, balance, finished, key, store};
+use crate::account::{Balance, balance, finished, store};
 use crate::client::{Answer, Client};
 use crate::dice::Dice;
 use crate::kit::{rounds, seed, wait_for};
 use crate::process::Process;
 use crate::report::Row;
-use crate::workload::{Workload, metric, sample};
+use crate::workload::{Workload, sample};
 
 /// Times short enough for a test to see many faults.
 const IMPATIENT: [(&str, &str); 3] = [
@@ -25,12 +25,13 @@ const IMPATIENT: [(&str, &str); 3] = [
     ("REDIS_CIRCUIT_PAUSE_MS", "50"),
 ];
 
-fn lens(rounds: u64) -> [u64; 5] {
+/// Lengths of the series of a workload.
+pub(crate) fn lens(rounds: u64) -> [u64; 5] {
     [100, 128, 600 * rounds, 600 * rounds, 600 * rounds]
 }
 
 /// Sends a workload to two processes that share a store.
-fn spawn_writers(
+pub(crate) fn spawn_writers(
     workload: &Arc<Workload>,
     processes: &[Process],
     seed: u64,
@@ -236,128 +237,4 @@ async fn after_a_failover_the_new_master_is_found_through_the_same_address() {
         ..Row::default()
     }
     .tell("failover, READONLY");
-}
-
-/// The slot of a series, as `CLUSTER KEYSLOT` says it.
-fn slot(cluster: &mut RedisCluster, series: usize) -> String {
-    let tag = format!("{{{}}}", key(series).shard(SHARDS_DEFAULT));
-    cluster.nodes()[0].cli(&["CLUSTER", "KEYSLOT", &tag])
-}
-
-fn id(cluster: &mut RedisCluster, node: usize) -> String {
-    cluster.nodes()[node].cli(&["CLUSTER", "MYID"])
-}
-
-/// The node that has a slot now.
-fn owner(cluster: &mut RedisCluster, slot: &str) -> usize {
-    let slot: u64 = slot.parse().unwrap();
-    let is_owner = |text: &str| {
-        let own = text.lines().find(|line| line.contains("myself")).unwrap().to_owned();
-        own.split(' ').skip(8).filter(|it| !it.starts_with('[')).any(|range| {
-            let (from, to) = range.split_once('-').unwrap_or((range, range));
-            (from.parse().unwrap()..=to.parse().unwrap()).contains(&slot)
-        })
-    };
-    (0..3).find(|node| is_owner(&cluster.nodes()[*node].cli(&["CLUSTER", "NODES"]))).unwrap()
-}
-
-/// Moves a slot to the next node, key by key, as a resharding does.
-async fn migrate(cluster: &mut RedisCluster, slot: &str) {
-    let from = owner(cluster, slot);
-    let to = (from + 1) % 3;
-    let (from_id, to_id) = (id(cluster, from), id(cluster, to));
-    let to_port = cluster.nodes()[to].port().to_string();
-    cluster.nodes()[to].cli(&["CLUSTER", "SETSLOT", slot, "IMPORTING", &from_id]);
-    cluster.nodes()[from].cli(&["CLUSTER", "SETSLOT", slot, "MIGRATING", &to_id]);
-    loop {
-        let keys = cluster.nodes()[from].cli(&["CLUSTER", "GETKEYSINSLOT", slot, "1"]);
-        let Some(key) = keys.lines().next().filter(|key| !key.is_empty()) else { break };
-        let moved = ["MIGRATE", "127.0.0.1", &to_port, key, "0", "5000"];
-        cluster.nodes()[from].cli(&moved);
-        // Writers meet the slot in halves, and are sent to and fro.
-        sleep(Duration::from_millis(5)).await;
-    }
-    for node in [to, from, (to + 1) % 3] {
-        cluster.nodes()[node].cli(&["CLUSTER", "SETSLOT", slot, "NODE", &to_id]);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn slots_of_a_cluster_move_under_its_writers() {
-    let seed = seed("slots");
-    let mut cluster = RedisCluster::start();
-    let url = cluster.url();
-    let vars = [("REDIS_TOPOLOGY", "cluster")];
-    let processes: Vec<Process> = (0..2).map(|_| Process::start(&url, &vars)).collect();
-    let workload = Arc::new(Workload::new(&lens(rounds())));
-    let writers = spawn_writers(&workload, &processes, seed);
-    let mut faults = 0;
-    while workload.is_unfinished() {
-        let slot = slot(&mut cluster, 2 + faults as usize % 3);
-        workload.fault();
-        migrate(&mut cluster, &slot).await;
-        faults += 1;
-    }
-    let row = finished(&workload, writers, (&url, Topology::Cluster), faults).await;
-    row.tell("cluster slots moved");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_batch_over_a_cluster_without_one_node_names_what_to_send_again() {
-    const N: usize = 64;
-    let mut cluster = RedisCluster::start();
-    for node in cluster.nodes() {
-        // The slots that remain are served, as with a cluster that has replicas and fails over.
-        node.cli(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
-    }
-    let vars = [("REDIS_TOPOLOGY", "cluster"), ("REDIS_RESPONSE_TIMEOUT_MS", "500")];
-    let process = Process::start(&cluster.url(), &vars);
-    let body =
-        |i: u64| json!((0..N).map(|series| sample(series, i)).collect::<Vec<_>>()).to_string();
-    let mut client = Client::default();
-    assert_eq!(client.ingest(process.address, &body(0)).await.unwrap().status, 200);
-
-    let of_others = |cluster: &mut RedisCluster| {
-        let is_other = |series: &usize| {
-            let slot = slot(cluster, *series);
-            owner(cluster, &slot) != 2
-        };
-        (0..N).filter(is_other).map(metric).collect::<BTreeSet<String>>()
-    };
-    let unharmed = of_others(&mut cluster);
-    cluster.nodes()[2].stop();
-    let answer = client.ingest(process.address, &body(1)).await.unwrap();
-    assert_eq!((answer.status, answer.says_when), (503, true), "{answer:?}");
-    let rejected = answer.body["rejected"].as_array().unwrap();
-    assert!(rejected.iter().all(|it| it["code"] == "store_unavailable"));
-    let named: BTreeSet<&str> = rejected.iter().map(|it| it["metric"].as_str().unwrap()).collect();
-    let accepted: BTreeSet<&str> = answer.body["verdicts"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|it| it["metric"].as_str().unwrap())
-        .collect();
-    let all: BTreeSet<String> = (0..N).map(metric).collect();
-    assert_eq!(named.union(&accepted).map(|it| (*it).to_owned()).collect::<BTreeSet<_>>(), all);
-    assert!(named.is_disjoint(&accepted) && !named.is_empty());
-    // What the other nodes have is taken all the same.
-    assert_eq!(accepted.iter().map(|it| (*it).to_owned()).collect::<BTreeSet<_>>(), unharmed);
-    let n_accepted = accepted.len();
-
-    // The node comes back empty, with its slots: its series are new, the others are duplicates.
-    cluster.nodes()[2].start_again();
-    let again = wait_for("the whole is taken", async || {
-        client.ingest(process.address, &body(1)).await.ok().filter(|it| it.status == 200)
-    })
-    .await;
-    let sum = ["accepted", "duplicates"].map(|it| again.body[it].as_u64().unwrap() as usize);
-    assert_eq!(sum[0] + sum[1], N);
-    assert!(sum[1] >= n_accepted, "{sum:?}: accepted before are {n_accepted}");
-    let store = store(&cluster.url(), Topology::Cluster);
-    for series in 0..N {
-        let state = store::SeriesStore::read(&store, &key(series)).await.unwrap().unwrap();
-        let at_us = crate::workload::at_ms(1) * 1_000;
-        let n = state.window.iter().filter(|it| it.sample.at_us() == at_us).count();
-        assert_eq!((n, state.inbox.len()), (1, 0), "series {series}");
-    }
 }
