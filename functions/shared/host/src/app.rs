@@ -8,6 +8,7 @@ use intake::Limits;
 use service::{Access, Config, Poisoned, Service};
 use store::Tenant;
 
+use crate::fit::LAMBDA_ANSWER_LEN_MAX;
 use crate::function::Function;
 use crate::load::Load;
 use crate::presence::Presence;
@@ -29,6 +30,7 @@ struct Inner {
     load: Load,
     presence: Presence,
     exporter_series_max: usize,
+    answer_len_max: usize,
     request_ids: Sequence,
     stream_tenant: Tenant,
     stream_poisoned: Poisoned,
@@ -45,6 +47,11 @@ impl App {
             function,
             presence: Presence::new(function.name(), name),
             exporter_series_max: config.exporter_series_max,
+            answer_len_max: if config.platform.is_lambda {
+                LAMBDA_ANSWER_LEN_MAX
+            } else {
+                usize::MAX
+            },
             service,
             access: config.access.clone(),
             limits: config.limits,
@@ -97,6 +104,11 @@ impl App {
     /// Series of which an exporter tells; 0 for none.
     pub(crate) fn exporter_series_max(&self) -> usize {
         self.inner.exporter_series_max
+    }
+
+    /// Longest answer that the host may send, in bytes.
+    pub(crate) fn answer_len_max(&self) -> usize {
+        self.inner.answer_len_max
     }
 
     /// Ids for requests that bring none.

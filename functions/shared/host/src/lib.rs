@@ -17,6 +17,7 @@ mod query;
 
 mod answer;
 mod error;
+mod fit;
 mod problem;
 
 mod app;

@@ -147,7 +147,13 @@ async fn serve(function: Function, vars: Vec<(String, String)>) -> Result<(), Ru
         async { TcpListener::bind(address).await.and_then(|it| Ok((it.local_addr()?, it))) };
     let (address, listener) =
         listening.await.map_err(|source| RunError::Listen { address, source })?;
-    info!(%address, function = function.name(), instance = app.presence().name(), "listening");
+    info!(
+        %address,
+        function = function.name(),
+        instance = app.presence().name(),
+        k_configuration = config.platform.k_configuration,
+        "listening"
+    );
     serve_http(&app, router, listener, shutdown.signaled()).await;
     info!("ended");
     Ok(())

@@ -1,7 +1,8 @@
 //! What is normal, what is not, and why: reading, and judging without storing.
 
 use detector::{Deployed, Detector, Episode, Judge, Judged, Memory, Sample, Series};
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::future::try_join;
+use futures_util::stream::{self, StreamExt};
 use intake::{Batch, Code, Incoming, Rejection};
 use store::{SeriesKey, State, Tenant};
 use tracing::warn;
@@ -91,17 +92,19 @@ impl Service {
         judge_under(deployed, state).unwrap_or_else(|_| Judge::new(deployed.detector))
     }
 
-    /// The series of a tenant with the most recent anomalies.
-    pub async fn summary(&self, tenant: &Tenant) -> Result<SummaryAnswer, ServiceError> {
-        let keys = self.store().worst(tenant, WORST_TOLD).await?;
-        let states = stream::iter(keys).map(|key| async move {
-            let state = self.store().read(&key).await?;
-            Ok::<_, ServiceError>((key, state))
-        });
-        let states: Vec<(SeriesKey, Option<State>)> =
-            states.buffered(AT_ONCE).try_collect().await?;
-        let worst = states.iter().filter_map(|(key, state)| {
-            let memory = Memory::decode(state.as_ref()?.memory.as_deref()?)?;
+    /// The series of a tenant with the most recent anomalies, by the page, and how many it has in all.
+    pub async fn summary(
+        &self,
+        tenant: &Tenant,
+        cursor: Option<&str>,
+    ) -> Result<SummaryAnswer, ServiceError> {
+        let store = self.store();
+        let (page, counts) =
+            try_join(store.worst(tenant, cursor, WORST_TOLD), store.count(tenant)).await?;
+        let glances = store.glances(&page.items).await?;
+        let worst = page.items.iter().zip(&glances).filter_map(|(key, glance)| {
+            // One that expired stays among the worst for a while.
+            let memory = Memory::decode(glance.memory.as_deref()?)?;
             Some(WorstAnswer {
                 series: SeriesName::from(key.series()),
                 anomaly_count: memory.counters.anomalies,
@@ -111,8 +114,11 @@ impl Service {
         });
         Ok(SummaryAnswer {
             detector: self.deployed().detector.to_string(),
-            series_count: self.store().count(tenant).await?.n_series,
+            series_count: counts.n_series,
+            anomalous_count: counts.n_anomalous,
+            pending_count: counts.n_pending,
             worst: worst.collect(),
+            next: page.next,
         })
     }
 
@@ -127,6 +133,7 @@ impl Service {
             anomalies: 0,
             rejected: batch.rejected,
             verdicts: Vec::with_capacity(batch.samples.len()),
+            verdicts_omitted: 0,
         };
         let mut samples: Vec<(Sample, Incoming)> = Vec::with_capacity(batch.samples.len());
         for incoming in batch.samples {

@@ -23,6 +23,9 @@ pub struct IngestAnswer {
     pub rejected: Vec<Rejection>,
     /// What is said of the samples; which of them is for the caller to choose.
     pub verdicts: Vec<VerdictAnswer>,
+    /// Verdicts that were wanted and are left out, as the answer would be too long for its host.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub verdicts_omitted: usize,
 }
 
 impl IngestAnswer {
@@ -273,8 +276,14 @@ pub struct SummaryAnswer {
     pub detector: String,
     /// Series that are kept.
     pub series_count: u64,
+    /// Of which have anomalies that are kept.
+    pub anomalous_count: u64,
+    /// Of which have samples that wait to be judged.
+    pub pending_count: u64,
     /// Series with the most recent anomalies, the worst first.
     pub worst: Vec<WorstAnswer>,
+    /// The cursor of those that are less bad; null at the end.
+    pub next: Option<String>,
 }
 
 /// A series among the worst.
@@ -336,6 +345,9 @@ pub struct BodyAnswer {
     pub rejected: Vec<Rejection>,
     /// One for each judged sample, series by series in time order.
     pub verdicts: Vec<VerdictAnswer>,
+    /// Verdicts that are left out, as the answer would be too long for its host.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub verdicts_omitted: usize,
 }
 
 /// What a sweep of waiting samples did.
@@ -390,6 +402,11 @@ impl MutedAnswer {
         });
         muted.collect()
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// Writes microseconds as milliseconds: whole ones as an integer, others with their exact fraction.

@@ -77,6 +77,11 @@ impl Service {
         let written: Vec<_> = written.collect();
         let written: Vec<Vec<Fates>> =
             stream::iter(written).buffered(BATCHES_AT_ONCE).collect().await;
+        let is_full = |fate: &&Result<Fate, WriteError>| matches!(fate, Err(WriteError::Backlog));
+        let n_full = written.iter().flatten().flatten().filter(is_full).count() as u64;
+        if n_full > 0 {
+            self.totals().count_full(n_full);
+        }
         let written = written.into_iter().flatten();
         for (group, fates) in groups.iter().zip(written) {
             for (sample, fate) in group.samples.iter().zip(fates) {

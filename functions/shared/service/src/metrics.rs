@@ -145,6 +145,11 @@ impl Totals {
         });
     }
 
+    /// Counts samples for which there was no room, however often it was tried.
+    pub(crate) fn count_full(&self, n: u64) {
+        *self.lock().entry("samples full".to_owned()).or_default() += n;
+    }
+
     /// Takes what has not been saved; give back with [`Totals::give_back`] what could not be.
     pub(crate) fn take(&self) -> BTreeMap<String, u64> {
         std::mem::take(&mut self.lock())

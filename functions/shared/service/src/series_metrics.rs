@@ -34,7 +34,7 @@ impl Service {
         tenant: &Tenant,
         limit: usize,
     ) -> Result<String, ServiceError> {
-        let mut keys = self.store().worst(tenant, limit).await?;
+        let mut keys = self.store().worst(tenant, None, limit).await?.items;
         if keys.len() < limit {
             let told: BTreeSet<SeriesKey> = keys.iter().cloned().collect();
             let recent = self.store().recent(tenant, limit).await?;

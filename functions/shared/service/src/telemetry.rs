@@ -1,17 +1,89 @@
 //! Logs: one JSON object a line on stderr, or text for people.
+//!
+//! On Knative each JSON line says of which service and revision it is: logs of all revisions end up in one place.
 
+use std::fmt;
+
+use serde_json::{Map, Value};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::{Format, Json, JsonFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::{Config, LogFormat};
+use crate::platform::Platform;
 
 /// Sends what `tracing` records to stderr; a second call changes nothing.
 pub fn init_tracing(config: &Config) {
     let filter = EnvFilter::try_new(&config.log_filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let initialized = match config.log_format {
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).try_init(),
+        LogFormat::Json => builder
+            .fmt_fields(JsonFields::new())
+            .event_format(Placed::at(&config.platform))
+            .try_init(),
         LogFormat::Text => builder.with_ansi(false).try_init(),
     };
     // A test that starts two services in one process keeps the first subscriber.
     let _is_first = initialized.is_ok();
+}
+
+/// JSON lines that say where they come from.
+struct Placed {
+    json: Format<Json>,
+    /// The fields of the place as JSON, each with a comma behind it.
+    fields: String,
+}
+
+impl Placed {
+    fn at(platform: &Platform) -> Self {
+        let place = [("k_service", &platform.k_service), ("k_revision", &platform.k_revision)];
+        let fields: Map<String, Value> = place
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?.into())))
+            .collect();
+        let object = Value::from(fields).to_string();
+        let inside = object.trim_start_matches('{').trim_end_matches('}');
+        let fields = if inside.is_empty() { String::new() } else { format!("{inside},") };
+        let json = format().json().flatten_event(true).with_current_span(true);
+        Self { json, fields }
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for Placed
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        if self.fields.is_empty() {
+            return self.json.format_event(context, writer, event);
+        }
+        let mut line = String::new();
+        self.json.format_event(context, Writer::new(&mut line), event)?;
+        match line.strip_prefix('{') {
+            Some(rest) => write!(writer, "{{{}{rest}", self.fields),
+            None => writer.write_str(&line),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_told_only_where_there_is_one() {
+        assert_eq!(Placed::at(&Platform::default()).fields, "");
+        let k_service = Some("ingest".to_owned());
+        let knative =
+            Platform { k_service, k_revision: Some("ingest-1".to_owned()), ..Platform::default() };
+        assert_eq!(Placed::at(&knative).fields, r#""k_revision":"ingest-1","k_service":"ingest","#);
+    }
 }

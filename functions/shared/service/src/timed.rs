@@ -120,8 +120,13 @@ impl SeriesStore for Timed {
         self.timed("list", self.inner.list(tenant, cursor, limit)).await
     }
 
-    async fn worst(&self, tenant: &Tenant, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
-        self.timed("list", self.inner.worst(tenant, limit)).await
+    async fn worst(
+        &self,
+        tenant: &Tenant,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<SeriesKey>, StoreError> {
+        self.timed("list", self.inner.worst(tenant, cursor, limit)).await
     }
 
     async fn pending(&self, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {

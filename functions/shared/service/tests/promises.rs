@@ -346,7 +346,7 @@ async fn a_series_in_a_body_is_judged_as_the_stored_one_and_stored_nowhere() {
     let stored = send(&service, wave(0..500)).await;
     let body = service.analyze_body(wave(0..500), None);
     assert_eq!(body.verdicts, stored.verdicts);
-    let told = service.summary(&Tenant::new("nobody")).await.unwrap();
+    let told = service.summary(&Tenant::new("nobody"), None).await.unwrap();
     assert_eq!((told.series_count, told.worst.len()), (0, 0));
     let untimed = service.analyze_body(batch_of("rps", [(None, 1.0)]), None);
     assert_eq!(untimed.rejected[0].code, Code::TimeInvalid);
@@ -356,11 +356,11 @@ async fn a_series_in_a_body_is_judged_as_the_stored_one_and_stored_nowhere() {
 async fn the_summary_names_the_worst_and_tenants_see_only_their_own() {
     let service = service(&[]);
     send(&service, wave(0..1_000)).await;
-    let summary = service.summary(&Tenant::default()).await.unwrap();
+    let summary = service.summary(&Tenant::default(), None).await.unwrap();
     assert_eq!((summary.series_count, summary.worst.len()), (1, 1));
     assert!(summary.worst[0].anomaly_count > 5);
     let other = Tenant::new("other");
-    assert_eq!(service.summary(&other).await.unwrap().series_count, 0);
+    assert_eq!(service.summary(&other, None).await.unwrap().series_count, 0);
     assert!(service.analyze(&other, series("rps")).await.unwrap_err().is_not_found());
 }
 
@@ -593,7 +593,7 @@ async fn a_series_may_be_configured_before_its_first_sample() {
         let put = configure(&service, r#"{"detector":"zscore:window=40,threshold=3"}"#).await;
         assert_eq!(service.series_config(&tenant, series("rps")).await.unwrap(), put);
         assert!(service.analyze(&tenant, series("rps")).await.unwrap_err().is_not_found());
-        assert_eq!(service.summary(&tenant).await.unwrap().series_count, 0);
+        assert_eq!(service.summary(&tenant, None).await.unwrap().series_count, 0);
         send(&service, wave(0..30)).await;
         assert_eq!(told(&service).await.detector, "zscore:window=40,threshold=3");
         service.forget(&tenant, series("rps")).await.unwrap();

@@ -377,15 +377,31 @@ impl SeriesStore for Embedded {
         Ok(Page { items, next })
     }
 
-    async fn worst(&self, tenant: &Tenant, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
+    async fn worst(
+        &self,
+        tenant: &Tenant,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<SeriesKey>, StoreError> {
+        let after = cursor.map(heat::parse_cursor).transpose()?;
+        let is_after = |heat: f64, name: &str| {
+            after
+                .as_ref()
+                .is_none_or(|last| heat < last.0 || heat == last.0 && name < last.1.as_str())
+        };
         let inner = self.lock();
         let mut hot: Vec<(f64, &SeriesKey)> = inner
             .of_tenant(tenant)
             .filter(|(_, entry)| !entry.anomalies.is_empty())
             .filter_map(|(key, entry)| Some((entry.heat?, key)))
+            .filter(|(heat, key)| is_after(*heat, key.name()))
             .collect();
-        hot.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
-        Ok(hot.into_iter().take(limit).map(|(_, key)| key.clone()).collect())
+        hot.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| b.1.name().cmp(a.1.name())));
+        let has_more = hot.len() > limit;
+        hot.truncate(limit);
+        let next = hot.last().filter(|_| has_more);
+        let next = next.map(|(heat, key)| heat::cursor(&(*heat, key.name().to_owned())));
+        Ok(Page { items: hot.into_iter().map(|(_, key)| key.clone()).collect(), next })
     }
 
     async fn pending(&self, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
@@ -465,18 +481,16 @@ pub(crate) fn check_detector(deployed: &Deployed, first: &str) -> Result<(), Sto
 }
 
 /// How many samples became what.
-fn class_counts(classes: &[Class]) -> [(&'static str, u64); 5] {
-    let mut counts =
-        [("accepted", 0), ("duplicate", 0), ("conflict", 0), ("too_old", 0), ("full", 0)];
+fn class_counts(classes: &[Class]) -> [(&'static str, u64); 4] {
+    let mut counts = [("accepted", 0), ("duplicate", 0), ("conflict", 0), ("too_old", 0)];
     for class in classes {
         let i = match class {
-            // Such a series is not the store's to count.
-            Class::TooManySeries => continue,
+            // A sample that finds no room comes again, and is its writer's to count.
+            Class::TooManySeries | Class::Full => continue,
             Class::Fresh { .. } => 0,
             Class::Duplicate { .. } => 1,
             Class::Conflict { .. } => 2,
             Class::TooOld => 3,
-            Class::Full => 4,
         };
         counts[i].1 += 1;
     }

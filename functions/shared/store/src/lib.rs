@@ -48,7 +48,7 @@ pub use state::{
 
 /// Names of the totals that a store counts itself, exactly, inside its atomic steps.
 pub mod totals {
-    /// Samples by what became of them; the name of a [`crate::Class`] follows.
+    /// Samples by what became of them; the name of a [`crate::Class`] follows, of all but those that came again.
     pub const SAMPLES: &str = "samples";
     /// Samples judged late.
     pub const LATE: &str = "late";
@@ -120,8 +120,14 @@ pub trait SeriesStore: Quotas + Overview + Instances + Debug + Send + Sync {
         limit: usize,
     ) -> Result<Page<Listed>, StoreError>;
 
-    /// Series of a tenant with the most recent anomalies, the worst first, at most `limit`.
-    async fn worst(&self, tenant: &Tenant, limit: usize) -> Result<Vec<SeriesKey>, StoreError>;
+    /// Series of a tenant with the most recent anomalies, the worst first; one that gets worse or better while it is
+    /// listed may come twice or not at all.
+    async fn worst(
+        &self,
+        tenant: &Tenant,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<SeriesKey>, StoreError>;
 
     /// Series with samples that wait to be judged, those that wait longest first, at most `limit`.
     async fn pending(&self, limit: usize) -> Result<Vec<SeriesKey>, StoreError>;

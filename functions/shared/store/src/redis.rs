@@ -33,7 +33,7 @@ use crate::embedded::check_detector;
 use crate::{
     Append, Circuits, Class, Commit, Committed, Lease, Leased, Listed, Page, Quotas,
     SERIES_MAX_DEFAULT, SERIES_TTL_S, SeriesKey, SeriesStore, State, StoreError, Tenant, Written,
-    member, series_config,
+    heat, member, series_config,
 };
 
 /// Shards asked at a time for a list: most lists end within the first.
@@ -274,20 +274,25 @@ impl SeriesStore for Redis {
         Ok(Page { items: items.into_iter().map(|(_, listed)| listed).collect(), next })
     }
 
-    async fn worst(&self, tenant: &Tenant, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
-        let shards = self.shards().map(|shard| async move {
-            let mut command = cmd("ZREVRANGE");
-            command
-                .arg(anomalous_index(shard, &tenant.part()))
-                .arg(0)
-                .arg(limit.saturating_sub(1))
-                .arg("WITHSCORES");
-            self.connection.query::<Vec<(String, f64)>>(Call::repeatable(shard), &command).await
-        });
-        let mut hot: Vec<(String, f64)> =
+    async fn worst(
+        &self,
+        tenant: &Tenant,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<SeriesKey>, StoreError> {
+        let after = cursor.map(heat::parse_cursor).transpose()?;
+        let shards = self
+            .shards()
+            .map(|shard| self.worst_of_shard(shard, tenant, after.as_ref(), limit + 1));
+        let mut hot: Vec<(f64, String)> =
             try_join_all(shards).await?.into_iter().flatten().collect();
-        hot.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        hot.into_iter().take(limit).map(|(name, _)| SeriesKey::from_name(tenant, &name)).collect()
+        hot.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| b.1.cmp(&a.1)));
+        let has_more = hot.len() > limit;
+        hot.truncate(limit);
+        let next = hot.last().filter(|_| has_more).map(heat::cursor);
+        let items: Result<Vec<SeriesKey>, StoreError> =
+            hot.iter().map(|(_, name)| SeriesKey::from_name(tenant, name)).collect();
+        Ok(Page { items: items?, next })
     }
 
     async fn pending(&self, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {

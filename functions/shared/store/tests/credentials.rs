@@ -9,8 +9,8 @@ use std::path::Path;
 use detector::{Deployed, Detector, Series, SeriesConfig};
 use store::testbed::{TlsRedisServer, patient_options};
 use store::{
-    Lease, NewSample, Overview, Quotas, Redis, RedisCredentials, RedisOptions, Secret, SeriesKey,
-    SeriesStore, StoreError, Tenant, Topology,
+    Instance, Instances, Lease, NewSample, Overview, Quotas, Redis, RedisCredentials, RedisOptions,
+    Secret, SeriesKey, SeriesStore, StoreError, Tenant, Topology,
 };
 
 const DEPLOYED: Deployed = Deployed { detector: Detector::ALL[1], generation: 1 };
@@ -76,11 +76,20 @@ async fn use_all(store: &Redis) -> Result<(), StoreError> {
     assert!(store.unconfigure(&key).await?);
     assert!(store.anomalies(&key, 0, 10).await?.is_empty());
     assert_eq!(store.list(&tenant, None, 10).await?.items.len(), 1);
-    assert!(store.worst(&tenant, 10).await?.is_empty());
+    assert!(store.worst(&tenant, None, 10).await?.items.is_empty());
     assert_eq!(store.count(&tenant).await?.n_series, 1);
     assert_eq!(store.pending(10).await?.len(), 1);
     store.add_totals(&[("late".to_owned(), 1)].into()).await?;
     assert_eq!(store.totals().await?["late"], 1);
+    assert_eq!(store.levels().await?.n_series, 1);
+    assert_eq!(store.recent(&tenant, 10).await?.len(), 1);
+    assert_eq!(store.glances(std::slice::from_ref(&key)).await?.len(), 1);
+    let (function, name) = ("ingest".to_owned(), "pod".to_owned());
+    let instance = Instance { function, name, n_connections: 1, n_requests: 1 };
+    store.report(&instance).await?;
+    assert_eq!(store.instances().await?, std::slice::from_ref(&instance));
+    store.withdraw(&instance).await?;
+    store.answers().await?;
     assert!(store.forget(&key).await?);
     Ok(())
 }

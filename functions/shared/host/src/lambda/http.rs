@@ -10,7 +10,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use tower::{Service, ServiceExt};
 
 use crate::lambda::error::InvocationError;
-use crate::request_id::X_REQUEST_ID;
+use crate::request_id::{X_AMZN_TRACE_ID, X_REQUEST_ID};
 
 /// Answers a request, in the shape that its trigger wants.
 pub(super) async fn answer(
@@ -46,13 +46,19 @@ fn request_of(event: lambda_http::Request) -> Request {
         Some(RequestContext::ApiGatewayV2(context)) => context.stage.clone(),
         _ => None,
     };
-    let invocation_id = event.lambda_context_ref().map(|context| context.request_id.clone());
+    let context = event.lambda_context_ref();
+    let invocation_id = context.map(|context| context.request_id.clone());
+    let trace_id = context.and_then(|context| context.xray_trace_id.clone());
     let mut request = event.map(axum::body::Body::new);
     if let Some(uri) = stage.and_then(|stage| without_stage(request.uri(), &stage)) {
         *request.uri_mut() = uri;
     }
     if let Some(id) = invocation_id.and_then(|id| id.parse().ok()) {
         request.headers_mut().entry(X_REQUEST_ID).or_insert(id);
+    }
+    // What the runtime says of the trace; whoever sent the event may have said it before.
+    if let Some(id) = trace_id.and_then(|id| id.parse().ok()) {
+        request.headers_mut().entry(X_AMZN_TRACE_ID).or_insert(id);
     }
     request
 }
@@ -130,6 +136,22 @@ mod tests {
             assert_eq!(request.uri().path(), wanted, "{stage} {path}");
             assert_eq!(request.uri().query(), Some("limit=5&cursor=a%26b"));
         }
+    }
+
+    #[test]
+    fn the_trace_of_the_invocation_is_that_of_the_request() {
+        let of_invocation = "Root=1-5759e988-bd862e3fe1be46a994272793";
+        let with_header = |headers: Value| {
+            let mut event = http_api("$default", "/series", "");
+            event["headers"] = headers;
+            let event = lambda_http::request::from_str(&event.to_string()).unwrap();
+            let mut context = Context::default();
+            context.xray_trace_id = Some(of_invocation.to_owned());
+            request_of(event.with_lambda_context(context)).headers()["x-amzn-trace-id"].clone()
+        };
+        assert_eq!(with_header(json!({})), of_invocation);
+        let of_sender = "Root=1-67891233-abcdef012345678912345678";
+        assert_eq!(with_header(json!({ "x-amzn-trace-id": of_sender })), of_sender);
     }
 
     #[test]

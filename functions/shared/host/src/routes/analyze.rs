@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::body::{Samples, read_samples};
 use crate::compute::compute;
 use crate::error::RequestError;
+use crate::fit;
 use crate::query::{Params, SERIES};
 
 /// `GET`: one stored series, or a summary of all where none is named.
@@ -20,10 +21,11 @@ pub(crate) async fn stored(
     Extension(tenant): Extension<Tenant>,
     uri: Uri,
 ) -> Result<Response, RequestError> {
-    let params = Params::of(&uri, &SERIES)?;
+    let params = Params::of(&uri, &[&SERIES[..], &["cursor"]].concat())?;
     if params.has_none_of(&SERIES) {
-        return answer::ok(&app.service().summary(&tenant).await?);
+        return answer::ok(&app.service().summary(&tenant, params.one("cursor")?).await?);
     }
+    let params = Params::of(&uri, &SERIES)?;
     answer::ok(&app.service().analyze(&tenant, params.series()?).await?)
 }
 
@@ -35,13 +37,13 @@ pub(crate) async fn sent(
     let params = Params::of(request.uri(), &["detector"])?;
     let detector: Option<Detector> = params.one("detector")?.map(str::parse).transpose()?;
     let Samples { batch, held } = read_samples(&app, request).await?;
-    let service = app.service().clone();
+    let (service, answer_len_max) = (app.service().clone(), app.answer_len_max());
     let (status, json) = compute(held.n_bytes(), move || {
-        let answer = service.analyze_body(batch, detector);
+        let mut answer = service.analyze_body(batch, detector);
         let is_all_rejected = answer.judged == 0 && !answer.rejected.is_empty();
         let status =
             if is_all_rejected { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-        (status, answer::to_json(&answer))
+        (status, fit::to_json(&mut answer, answer_len_max))
     })
     .await;
     Ok(answer::written(status, json?))

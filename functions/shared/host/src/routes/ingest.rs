@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::body::read_samples;
 use crate::compute::compute;
 use crate::error::RequestError;
+use crate::fit;
 use crate::problem::ProblemCode;
 use crate::query::Params;
 
@@ -23,14 +24,16 @@ pub(crate) async fn ingest(
 ) -> Result<Response, RequestError> {
     let wanted = verdicts_wanted(&Params::of(request.uri(), &["verdicts"])?)?;
     let samples = read_samples(&app, request).await?;
-    let answer = match app.service().admit(&tenant, samples.batch.n_read()).await {
+    let mut answer = match app.service().admit(&tenant, samples.batch.n_read()).await {
         Ok(()) => app.service().ingest(&tenant, samples.batch, wanted).await,
         // Each sample is told, as of a store that fails later.
         Err(error) if error.is_unavailable() => app.service().ingest_refused(samples.batch, &error),
         Err(error) => return Err(error.into()),
     };
     let (status, first) = (status(&answer), answer.rejected.first().map(|it| it.code));
-    let json = compute(samples.held.n_bytes(), move || answer::to_json(&answer)).await?;
+    let len_max = app.answer_len_max();
+    let write = move || fit::to_json(&mut answer, len_max);
+    let json = compute(samples.held.n_bytes(), write).await?;
     let mut response = answer::written(status, json);
     if let Some(code) = first.filter(|_| status != StatusCode::OK) {
         response.extensions_mut().insert(ProblemCode(code.as_str()));

@@ -47,6 +47,33 @@ async fn without_parameters_there_is_a_summary() {
     let worst: Vec<&Value> = summary["worst"].as_array().unwrap().iter().collect();
     assert_eq!(worst.len(), 1);
     assert_eq!((&worst[0]["metric"], &worst[0]["anomaly_count"]), (&json!("rps"), &json!(1)));
+    assert_eq!((&summary["anomalous_count"], &summary["pending_count"]), (&json!(1), &json!(0)));
+    assert_eq!(summary["next"], Value::Null);
+}
+
+#[tokio::test]
+async fn the_summary_of_many_bad_series_comes_by_the_page() {
+    let client = Client::standalone();
+    for i in 0..130 {
+        let samples: Vec<Value> = (0..).zip(with_spike(40)).map(|(second, value)| {
+            json!({ "metric": format!("m{i}"), "timestamp": 1_732_060_800 + second, "value": value })
+        }).collect();
+        client.post("/ingest?verdicts=none", json!(samples).to_string()).await;
+    }
+    let first = client.get("/analyze").await.json();
+    assert_eq!((&first["series_count"], &first["anomalous_count"]), (&json!(130), &json!(130)));
+    let cursor = first["next"].as_str().unwrap().replace('%', "%25");
+    let second = client.get(&format!("/analyze?cursor={cursor}")).await.json();
+    assert_eq!(second["next"], Value::Null);
+    let metrics = |page: &Value| -> Vec<String> {
+        let worst = page["worst"].as_array().unwrap().iter();
+        worst.map(|it| it["metric"].as_str().unwrap().to_owned()).collect()
+    };
+    let all: std::collections::BTreeSet<String> =
+        metrics(&first).into_iter().chain(metrics(&second)).collect();
+    assert_eq!((metrics(&first).len(), all.len()), (100, 130));
+    client.get("/analyze?cursor=rubbish").await.is_problem(400, "cursor_invalid");
+    client.get("/analyze?metric=m1&cursor=1:a").await.is_problem(400, "parameter_unknown");
 }
 
 #[tokio::test]

@@ -139,7 +139,9 @@ return each(function(i, first)
   end
   for s = 1, #classes do
     local class = classes[s][1]
-    count('samples ' .. (class == 'fresh' and 'accepted' or class), 1)
+    if class ~= 'full' then -- Its writer comes again with it, and counts it if it gives up.
+      count('samples ' .. (class == 'fresh' and 'accepted' or class), 1)
+    end
   end
 
   inbox_len = inbox_len + #fresh / 2

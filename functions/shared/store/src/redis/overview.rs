@@ -14,7 +14,7 @@ use crate::instances::{INSTANCE_LEASE_S, INSTANCES_MAX};
 use crate::overview::PENDING_COUNTED_MAX;
 use crate::{
     Counts, Glance, Instance, Instances, Levels, Overview, SERIES_TTL_S, SeriesKey, StoreError,
-    Tenant,
+    Tenant, member,
 };
 
 #[async_trait]
@@ -129,6 +129,46 @@ impl Redis {
         let since_us = oldest.first().map_or(now_us, |(_, at_us)| *at_us as i64);
         let oldest_pending_us = (now_us - since_us).max(0);
         Ok(Levels { n_series: n_series?, n_pending, oldest_pending_us })
+    }
+
+    /// The worst series of one shard, those after `after` where there is one; as Redis orders them, those with the same
+    /// heat by their name, backwards.
+    pub(super) async fn worst_of_shard(
+        &self,
+        shard: u16,
+        tenant: &Tenant,
+        after: Option<&(f64, String)>,
+        limit: usize,
+    ) -> Result<Vec<(f64, String)>, StoreError> {
+        let index = anomalous_index(shard, &tenant.part());
+        let mut commands = redis::pipe();
+        match after {
+            None => {
+                commands.cmd("ZREVRANGE").arg(index).arg(0).arg(limit - 1).arg("WITHSCORES");
+            }
+            Some((heat, _)) => {
+                let heat = member::float(*heat);
+                commands
+                    .cmd("ZREVRANGEBYSCORE")
+                    .arg(&index)
+                    .arg(&heat)
+                    .arg(&heat)
+                    .arg("WITHSCORES");
+                commands.cmd("ZREVRANGEBYSCORE").arg(&index).arg(format!("({heat}")).arg("-inf");
+                commands.arg("WITHSCORES").arg("LIMIT").arg(0).arg(limit);
+            }
+        }
+        let hot: Vec<Vec<(String, f64)>> =
+            self.connection.query_all(Call::repeatable(shard), &commands).await?;
+        let is_after = |name: &str, heat: f64| {
+            after.is_none_or(|(last, last_name)| heat < *last || name < last_name.as_str())
+        };
+        Ok(hot
+            .into_iter()
+            .flatten()
+            .filter(|(name, heat)| is_after(name, *heat))
+            .map(|(name, heat)| (heat, name))
+            .collect())
     }
 
     /// Series of all tenants in one shard.
