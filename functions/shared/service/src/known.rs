@@ -1,10 +1,8 @@
 //! Judges of the series that this process wrote lately: hints, held against the store's version before they count.
 //!
-//! Bounded in bytes and not in series, since memories differ in size. Two halves: what is put goes into the young one,
-//! which becomes the old one when it is full, and the old one is dropped. So what was used within the last half of the
-//! bound stays, without a list to keep in order.
+//! Bounded in bytes and not in series, since memories differ in size; what was not used for longest goes first.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use detector::{Judge, Judged};
@@ -17,6 +15,8 @@ const OVERHEAD: usize = 512;
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) judge: Judge,
+    /// The bytes of its memory, of which the next ones are told as a difference; but for the version.
+    pub(crate) bytes: Vec<u8>,
     /// The version that it was stored as.
     pub(crate) version: i64,
     /// The revision of the configuration that it judges under; 0 for none.
@@ -29,7 +29,7 @@ impl Held {
     fn n_bytes(&self) -> usize {
         // A window drops its front in bulk, and so may hold twice as many.
         let window = 2 * self.judge.window().judged().len() * size_of::<Judged>();
-        self.judge.memory_len() + window + OVERHEAD
+        2 * self.judge.memory_len() + window + OVERHEAD
     }
 }
 
@@ -38,51 +38,58 @@ impl Held {
 pub(crate) struct Known {
     bytes_max: usize,
     // A `std::sync::Mutex` and not a Tokio one: it is never held over a wait.
-    halves: Mutex<Halves>,
+    places: Mutex<Places>,
 }
 
 #[derive(Debug, Default)]
-struct Halves {
-    young: HashMap<SeriesKey, Held>,
-    n_bytes_young: usize,
-    old: HashMap<SeriesKey, Held>,
+struct Places {
+    /// With its number in the order of use, and its bytes.
+    held: HashMap<SeriesKey, (u64, usize, Held)>,
+    in_order: BTreeMap<u64, SeriesKey>,
+    n_bytes: usize,
+    n_used: u64,
 }
 
 impl Known {
     pub(crate) fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, halves: Mutex::default() }
+        Self { bytes_max, places: Mutex::default() }
     }
 
     /// Takes the judge of a series: whoever judges puts back what was stored.
     pub(crate) fn take(&self, key: &SeriesKey) -> Option<Held> {
-        let mut halves = self.halves();
-        let Some(held) = halves.young.remove(key) else { return halves.old.remove(key) };
-        halves.n_bytes_young -= held.n_bytes();
-        Some(held)
+        self.places().take(key)
     }
 
     /// Keeps the judge of a series as it is stored now.
     pub(crate) fn put(&self, key: &SeriesKey, held: Held) {
         let n_bytes = held.n_bytes();
-        if n_bytes > self.bytes_max / 2 {
+        if n_bytes > self.bytes_max {
             return;
         }
-        let mut halves = self.halves();
-        let mut dropped = HashMap::new();
-        if halves.n_bytes_young + n_bytes > self.bytes_max / 2 {
-            let young = std::mem::take(&mut halves.young);
-            dropped = std::mem::replace(&mut halves.old, young);
-            halves.n_bytes_young = 0;
+        let mut places = self.places();
+        places.take(key);
+        while places.n_bytes + n_bytes > self.bytes_max {
+            let Some((_, oldest)) = places.in_order.pop_first() else { break };
+            places.take(&oldest);
         }
-        halves.n_bytes_young += n_bytes;
-        halves.young.insert(key.clone(), held);
-        drop(halves);
-        // Hundreds of judges, for which nobody should wait with the lock held.
-        drop(dropped);
+        places.n_used += 1;
+        let n_used = places.n_used;
+        places.n_bytes += n_bytes;
+        places.in_order.insert(n_used, key.clone());
+        places.held.insert(key.clone(), (n_used, n_bytes, held));
     }
 
-    fn halves(&self) -> MutexGuard<'_, Halves> {
-        self.halves.lock().unwrap_or_else(PoisonError::into_inner)
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Places {
+    fn take(&mut self, key: &SeriesKey) -> Option<Held> {
+        let (n_used, n_bytes, held) = self.held.remove(key)?;
+        self.in_order.remove(&n_used);
+        self.n_bytes -= n_bytes;
+        Some(held)
     }
 }
 
@@ -101,7 +108,9 @@ mod tests {
     }
 
     fn held(version: i64) -> Held {
-        Held { judge: Judge::new(Detector::default()), version, revision: 0, noted_us: 0 }
+        let judge = Judge::new(Detector::default());
+        let bytes = judge.memory().encode();
+        Held { judge, bytes, version, revision: 0, noted_us: 0 }
     }
 
     #[test]
@@ -109,9 +118,10 @@ mod tests {
         let known = Known::new(1 << 20);
         for i in 0..2_000 {
             known.put(&key(i), held(i as i64));
-            let halves = known.halves();
-            let both = halves.young.values().chain(halves.old.values());
-            assert!(both.map(Held::n_bytes).sum::<usize>() <= 1 << 20);
+            let places = known.places();
+            let n_bytes: usize = places.held.values().map(|(_, _, held)| held.n_bytes()).sum();
+            assert!(n_bytes == places.n_bytes && n_bytes <= 1 << 20, "{n_bytes}");
+            assert_eq!(places.held.len(), places.in_order.len());
         }
         assert!(known.take(&key(0)).is_none());
         assert_eq!(known.take(&key(1_999)).unwrap().version, 1_999);

@@ -3,8 +3,6 @@
 //! A memory is kilobytes and a sample touches a few fields of it. The difference of the bytes is taken and not named by
 //! the detector, so nothing here knows a layout but for the place of the version, which the store itself writes.
 
-use std::ops::Range;
-
 use detector::memory::VERSION_OFFSET;
 
 /// The first byte behind the version.
@@ -22,43 +20,50 @@ const STEP: usize = 8;
 pub struct Patch {
     /// The length of the memory that it applies to; none where it is the whole memory.
     len: Option<usize>,
+    /// Where each slice goes, and how long it is.
+    slices: Vec<(usize, usize)>,
+    /// The slices, one behind the other.
     bytes: Vec<u8>,
-    /// Which of `bytes`, in order.
-    slices: Vec<Range<usize>>,
 }
 
 impl From<Vec<u8>> for Patch {
     /// The whole memory, whatever is stored.
     fn from(bytes: Vec<u8>) -> Self {
-        let slices = std::iter::once(0..bytes.len()).collect();
-        Self { len: None, bytes, slices }
+        Self { len: None, slices: vec![(0, bytes.len())], bytes }
     }
 }
 
 impl Patch {
     /// What makes `after` of `before`, the bytes that are stored.
-    pub fn between(before: &[u8], after: Vec<u8>) -> Self {
+    pub fn between(before: &[u8], after: &[u8]) -> Self {
         let is_short = after.len() < BEHIND_VERSION + STEP;
         if is_short
             || before.len() != after.len()
             || before[..VERSION_OFFSET] != after[..VERSION_OFFSET]
         {
-            return after.into();
+            return after.to_vec().into();
         }
         // The first slice follows the version, so that a store writes both at once.
-        let first = BEHIND_VERSION..BEHIND_VERSION + STEP;
-        let mut slices: Vec<Range<usize>> = std::iter::once(first).collect();
-        for at in (BEHIND_VERSION + STEP..after.len()).step_by(STEP) {
-            let end = (at + STEP).min(after.len());
-            if before[at..end] == after[at..end] {
-                continue;
+        let (mut from, mut end) = (BEHIND_VERSION, BEHIND_VERSION + STEP);
+        let mut patch = Self { len: Some(after.len()), slices: Vec::new(), bytes: Vec::new() };
+        let mut at = end;
+        for (old, new) in before[end..].chunks(STEP).zip(after[end..].chunks(STEP)) {
+            if old != new {
+                if at >= end + GAP_MIN {
+                    patch.push(from, &after[from..end]);
+                    from = at;
+                }
+                end = at + new.len();
             }
-            match slices.last_mut() {
-                Some(last) if at < last.end + GAP_MIN => last.end = end,
-                _ => slices.push(at..end),
-            }
+            at += new.len();
         }
-        Self { len: Some(after.len()), bytes: after, slices }
+        patch.push(from, &after[from..end]);
+        patch
+    }
+
+    fn push(&mut self, at: usize, slice: &[u8]) {
+        self.slices.push((at, slice.len()));
+        self.bytes.extend_from_slice(slice);
     }
 
     /// The length of the memory that it applies to; none where it replaces any.
@@ -68,7 +73,12 @@ impl Patch {
 
     /// Offset and bytes of each slice: the first is at 0 and alone, or behind the version.
     pub(crate) fn slices(&self) -> impl ExactSizeIterator<Item = (usize, &[u8])> {
-        self.slices.iter().map(|slice| (slice.start, &self.bytes[slice.clone()]))
+        let mut rest = self.bytes.as_slice();
+        self.slices.iter().map(move |(at, len)| {
+            let (slice, behind) = rest.split_at(*len);
+            rest = behind;
+            (*at, slice)
+        })
     }
 
     /// Whether it applies to what is stored.
@@ -106,14 +116,17 @@ mod tests {
     #[test]
     fn a_judged_sample_changes_less_than_a_kilobyte() {
         let mut judge = Judge::new(Detector::default());
-        let mut most = 0;
+        let (mut most, mut n_slices) = (0, 0);
         for i in 0..10_000 {
             let before = judge.memory().encode();
             judge.judge(sample(i));
-            let patch = Patch::between(&before, judge.memory().encode());
+            let patch = Patch::between(&before, &judge.memory().encode());
+            n_slices += patch.slices().len();
             most = most.max(patch.slices().map(|(_, bytes)| bytes.len() + 20).sum());
         }
         assert!(most <= 1_024, "{most} bytes");
+        // Each slice is a command.
+        assert!(n_slices <= 10_000 * 9, "{n_slices} slices");
     }
 
     proptest! {
@@ -132,7 +145,7 @@ mod tests {
             if grows {
                 after.push(7);
             }
-            let patch = Patch::between(&before, after.clone());
+            let patch = Patch::between(&before, &after);
             prop_assert!(patch.fits(&before));
             let mut stored = before;
             patch.apply(&mut stored, 77);

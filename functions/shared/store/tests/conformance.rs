@@ -81,7 +81,7 @@ fn ahead_of(key: &SeriesKey, state: &State, samples: &[NewSample]) -> Append {
     let commit = Commit {
         version: state.version,
         revision: state.revision(),
-        memory: Patch::between(state.memory.as_deref().unwrap(), memory.encode()),
+        memory: Patch::between(state.memory.as_deref().unwrap(), &memory.encode()),
         cursor_us: memory.cursor_us.unwrap(),
         floor_us: memory.floor_us,
         judgements,

@@ -153,7 +153,7 @@ fn judged(judge: &mut Judge, state: &State, samples: &[Sample]) -> Commit {
         version: state.version,
         revision: state.revision(),
         memory: match &state.memory {
-            Some(stored) if state.version != 0 => Patch::between(stored, bytes),
+            Some(stored) if state.version != 0 => Patch::between(stored, &bytes),
             _ => bytes.into(),
         },
         cursor_us: memory.cursor_us.unwrap(),
