@@ -126,8 +126,9 @@ fn the_functions_run_under_cargo_lambda_watch_and_share_their_series() {
     let put = watch.curl(&put, "/series/config?source=checkout&metric=rps");
     assert_eq!(put["own_detector"], true, "{put}");
 
-    let failed = watch.invoke("ingest-stream", "sqs-poisoned.json");
-    assert_eq!(failed["batchItemFailures"].as_array().unwrap().len(), 2, "{failed}");
+    // The poisoned one, and the two behind it in its group.
+    let failed = watch.invoke("ingest-stream", "sqs-fifo-poisoned.json");
+    assert_eq!(failed["batchItemFailures"].as_array().unwrap().len(), 3, "{failed}");
     let swept = watch.invoke("analyze", "schedule-analyze.json");
     assert_eq!((&swept["series"], &swept["failed"]), (&0.into(), &0.into()), "{swept}");
 }
