@@ -21,7 +21,7 @@ ALERTS = {it["alert"]: it for it in rules("alert")}
 
 
 def run(*command):
-    done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    done = subprocess.run(command, text=True, capture_output=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use indicatif::ProgressBar;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Response, Url};
+use reqwest::{Certificate, Response, Url};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -85,7 +85,11 @@ impl Client {
 pub(crate) fn http_client() -> anyhow::Result<reqwest::Client> {
     // TLS needs a provider in the process; when there is one already, that one is as good.
     let _already_installed = rustls::crypto::ring::default_provider().install_default();
+    // What browsers trust, beside what the system does: a container of one binary has no system to ask.
+    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+    let roots = roots.map(|root| Certificate::from_der(root)).collect::<Result<Vec<_>, _>>();
     reqwest::Client::builder()
+        .tls_certs_merge(roots.context("read the certificates of this binary")?)
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT)
         .build()

@@ -1,6 +1,9 @@
 //! Bad input: named with file and line, or tolerated with a warning; never a panic.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::Command;
 
 use super::scores::benchmark;
 use super::{evaluator, failure, path, stdout, write};
@@ -148,4 +151,26 @@ fn a_single_row_is_a_series() {
     stdout(&["sweep", "--csv", &file]);
     stdout(&["tune", "--csv", &file]);
     stdout(&["score", "--csv", &file, "--write-scores", &path(&folder, "scores")]);
+}
+
+#[test]
+fn a_system_without_certificates_is_no_reason_not_to_ask() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(&folder, "few.csv", "timestamp,value\n1,2\n2,3\n");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let deployment = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let n_bytes = stream.read(&mut [0; 4096]).unwrap();
+        assert!(n_bytes > 0);
+        stream.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n").unwrap();
+    });
+    let output = Command::new(env!("CARGO_BIN_EXE_evaluator"))
+        .args(["replay", "--url", &url, "--csv", &file])
+        .envs([("SSL_CERT_FILE", "/nowhere"), ("SSL_CERT_DIR", "/nowhere")])
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("401"), "{stderr}");
+    deployment.join().unwrap();
 }
