@@ -19,6 +19,7 @@ use store::{
 use thiserror::Error;
 
 use crate::access::{Access, ApiKeys, tenant_of};
+use crate::iam::iam_user;
 use crate::platform::{LAMBDA_RUNTIME, Platform};
 
 /// One environment variable.
@@ -55,6 +56,8 @@ variables! {
     REDIS_USERNAME: "REDIS_USERNAME", "", "User of the access control list of Redis, in the place of the address's";
     REDIS_PASSWORD: "REDIS_PASSWORD", "", "Its password, in the place of the address's";
     REDIS_PASSWORD_FILE: "REDIS_PASSWORD_FILE", "", "File with that password, in the place of the variable";
+    REDIS_IAM: "REDIS_IAM", "", "Cache on AWS that knows the user by IAM, in the place of a password: `serverless:` or \
+        `cluster:` and its name; tokens are signed with the `AWS_*` variables of the process's role";
     REDIS_CA_FILE: "REDIS_CA_FILE", "", "File with the certificates, in PEM, that vouch for a `rediss://` server; \
         by default those that browsers trust";
     REDIS_TOPOLOGY: "REDIS_TOPOLOGY", "single", "`single` or `cluster`";
@@ -477,7 +480,18 @@ impl Reader {
             let url = REDIS_URL.name;
             self.mistakes.push(format!("{name} is set: a {url} with `rediss://` is wanted"));
         }
-        RedisCredentials { username: self.text(REDIS_USERNAME), password, ca_pem }
+        let iam = self.text(REDIS_IAM).and_then(|text| {
+            if password.is_some() || !is_tls {
+                let (name, url) = (REDIS_IAM.name, REDIS_URL.name);
+                let wanted = format!("a {url} with `rediss://` and no password is wanted");
+                self.mistakes.push(format!("{name} is set: {wanted}"));
+            }
+            let var = |name: &str| self.vars.get(name).filter(|it| !it.is_empty()).cloned();
+            iam_user(&text, self.text(REDIS_USERNAME), var)
+                .map_err(|mistakes| self.mistakes.extend(mistakes))
+                .ok()
+        });
+        RedisCredentials { username: self.text(REDIS_USERNAME), password, ca_pem, iam }
     }
 
     fn redis(&mut self) -> Option<RedisOptions> {
@@ -540,6 +554,40 @@ mod tests {
         }
         assert!(!is_open(&[(LAMBDA_RUNTIME, "127.0.0.1:9001")]));
         assert!(is_open(&[(LAMBDA_RUNTIME, "127.0.0.1:9001"), ("TIDEMARK_ACCESS", "open")]));
+    }
+
+    #[test]
+    fn a_user_of_iam_wants_all_that_signs_its_tokens() {
+        let iam = ("REDIS_IAM", "serverless:Tidemark");
+        let vars = [
+            iam,
+            ("REDIS_URL", "rediss://cache:6379"),
+            ("REDIS_USERNAME", "tidemark"),
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "key"),
+        ];
+        let user = config(&vars).unwrap().redis_credentials.iam.unwrap();
+        assert_eq!((user.cache.as_str(), user.is_serverless), ("tidemark", true));
+        // Each of them is wanted, and nothing else.
+        for missing in vars.iter().skip(1) {
+            let rest: Vec<_> = vars.into_iter().filter(|var| var != missing).collect();
+            let error = config(&rest).unwrap_err();
+            assert_eq!(error.mistakes.len(), 1, "{error}");
+            assert!(error.to_string().contains(missing.0), "{error}");
+        }
+        for (name, value) in [("REDIS_PASSWORD", "hunter2"), ("REDIS_URL", "redis://cache")] {
+            let vars: Vec<_> = vars.iter().copied().chain([(name, value)]).collect();
+            let error = config(&vars).unwrap_err().to_string();
+            assert!(
+                error.contains("no password is wanted") && !error.contains("hunter2"),
+                "{error}"
+            );
+        }
+        for text in ["tidemark", "serverless:", "node:tidemark"] {
+            let vars: Vec<_> = vars.iter().copied().chain([("REDIS_IAM", text)]).collect();
+            assert!(config(&vars).unwrap_err().to_string().contains(text));
+        }
     }
 
     #[test]

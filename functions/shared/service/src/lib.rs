@@ -27,6 +27,7 @@ mod clock;
 mod error;
 mod exposition;
 mod failpoint;
+mod iam;
 mod journal;
 mod metrics;
 mod platform;

@@ -37,7 +37,9 @@ pub use key::{SHARDS_DEFAULT, SeriesKey, Tenant};
 pub use overview::{Counts, Glance, Levels, Overview, PENDING_COUNTED_MAX};
 pub use patch::Patch;
 pub use quota::{Lease, Leased, Quotas};
-pub use redis::{CircuitOptions, Redis, RedisCredentials, RedisOptions, Topology};
+pub use redis::{
+    AwsKeys, CircuitOptions, Clock, IamUser, Redis, RedisCredentials, RedisOptions, Topology,
+};
 pub use secret::Secret;
 pub use series_config::StoredConfig;
 pub use state::{

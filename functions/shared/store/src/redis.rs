@@ -8,6 +8,7 @@ mod circuit;
 mod clock;
 mod connection;
 mod credentials;
+mod iam;
 mod nodes;
 mod overview;
 mod reply;
@@ -24,6 +25,7 @@ use redis::{Script, Value, cmd};
 pub use self::circuit::CircuitOptions;
 pub use self::connection::{RedisOptions, Topology};
 pub use self::credentials::RedisCredentials;
+pub use self::iam::{AwsKeys, Clock, IamUser};
 
 use self::clock::Clocks;
 use self::connection::{Call, Connection};

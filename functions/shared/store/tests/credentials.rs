@@ -5,12 +5,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use detector::{Deployed, Detector, Series, SeriesConfig};
 use store::testbed::{TlsRedisServer, patient_options};
 use store::{
-    Instance, Instances, Lease, NewSample, Overview, Quotas, Redis, RedisCredentials, RedisOptions,
-    Secret, SeriesKey, SeriesStore, StoreError, Tenant, Topology,
+    AwsKeys, IamUser, Instance, Instances, Lease, NewSample, Overview, Quotas, Redis,
+    RedisCredentials, RedisOptions, Secret, SeriesKey, SeriesStore, StoreError, Tenant, Topology,
 };
 
 const DEPLOYED: Deployed = Deployed { detector: Detector::ALL[1], generation: 1 };
@@ -48,6 +50,7 @@ fn credentials(ca: &Path, password: &str) -> RedisCredentials {
         username: Some("tidemark".to_owned()),
         password: Some(Secret::from(password.to_owned())),
         ca_pem: Some(fs::read_to_string(ca).unwrap()),
+        ..RedisCredentials::default()
     }
 }
 
@@ -146,4 +149,56 @@ async fn a_right_that_is_missing_is_named() {
     let server = server(&["resetkeys", "~other:*"]);
     let store = store(&server, &credentials(&server.ca_file(), PASSWORD));
     assert_eq!(code(&use_all(&store).await.unwrap_err()), "store_not_permitted");
+}
+
+/// A user of IAM with a clock that the test sets.
+fn iam_user(now_us: &Arc<AtomicI64>) -> IamUser {
+    let now_us = Arc::clone(now_us);
+    IamUser {
+        cache: "tidemark".to_owned(),
+        is_serverless: true,
+        user: "tidemark".to_owned(),
+        keys: AwsKeys {
+            region: "eu-west-1".to_owned(),
+            access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+            secret_access_key: Secret::from("a-key-of-the-role".to_owned()),
+            session_token: Some(Secret::from("a-token-of-the-role".to_owned())),
+        },
+        clock: Arc::new(move || now_us.load(Ordering::Relaxed)),
+    }
+}
+
+/// Lets the server take this token and no other, as ElastiCache does a quarter of an hour later.
+fn take_only(server: &TlsRedisServer, user: &IamUser) {
+    let password = format!(">{}", user.token().expose());
+    assert_eq!(server.cli(&["ACL", "SETUSER", "tidemark", "resetpass", &password]), "OK");
+}
+
+#[tokio::test]
+async fn each_connection_of_iam_is_opened_with_a_token_of_its_own() {
+    // With a user `default` that may do all, so that the test can go on setting the other's password.
+    let server = TlsRedisServer::start();
+    let rights = documented_rights();
+    let words = ["ACL", "SETUSER", "tidemark"].into_iter();
+    let words: Vec<&str> = words.chain(rights.iter().map(String::as_str)).collect();
+    assert_eq!(server.cli(&words), "OK");
+    let now_us = Arc::new(AtomicI64::new(1_732_060_800_000_000));
+    let user = iam_user(&now_us);
+    take_only(&server, &user);
+    let ca_pem = Some(fs::read_to_string(server.ca_file()).unwrap());
+    let credentials =
+        RedisCredentials { ca_pem, iam: Some(user.clone()), ..RedisCredentials::default() };
+    let store = store(&server, &credentials);
+    use_all(&store).await.unwrap();
+    // An hour later the first token is worth nothing, and the server has ended the connection.
+    now_us.fetch_add(3_600_000_000, Ordering::Relaxed);
+    take_only(&server, &user);
+    assert_ne!(server.cli(&["CLIENT", "KILL", "USER", "tidemark"]), "0");
+    store.ready(&DEPLOYED).await.unwrap();
+    // Keys that are worth nothing are refused, and what is refused is not told.
+    let mut stranger = user;
+    stranger.keys.secret_access_key = Secret::from("hunter2".to_owned());
+    let credentials = RedisCredentials { iam: Some(stranger), ..credentials };
+    let refused = self::store(&server, &credentials).ready(&DEPLOYED).await.unwrap_err();
+    assert_eq!(code(&refused), "store_credentials_refused", "{refused}");
 }

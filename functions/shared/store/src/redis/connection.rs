@@ -114,11 +114,14 @@ impl Connection {
             let reason = "one address is wanted, or a cluster".to_owned();
             return Err(StoreError::AddressInvalid { reason });
         }
-        let config = ConnectionManagerConfig::new()
+        let mut config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(options.connect_timeout))
             .set_response_timeout(Some(options.response_timeout))
             .set_number_of_retries(1)
             .set_min_delay(Duration::from_millis(50));
+        if let Some(user) = &credentials.iam {
+            config = config.set_credentials_provider(user.credentials());
+        }
         let n_circuits = match options.topology {
             Topology::Single => 1,
             Topology::Cluster => options.n_shards,

@@ -2,6 +2,7 @@
 
 use redis::{Client, ConnectionInfo, ErrorKind, RedisError, RedisResult, TlsCertificates};
 
+use super::iam::IamUser;
 use crate::{Secret, StoreError};
 
 /// What is not part of an address, or should not be: where it is given it counts, and not what the address says.
@@ -13,6 +14,8 @@ pub struct RedisCredentials {
     pub password: Option<Secret>,
     /// Certificates in PEM, one of which must vouch for a `rediss://` server; without it those that browsers trust.
     pub ca_pem: Option<String>,
+    /// A user of an ElastiCache, whose tokens are in the place of user and password.
+    pub iam: Option<IamUser>,
 }
 
 impl RedisCredentials {
