@@ -98,15 +98,25 @@ record: ## Measure detection quality anew, and write the results into README and
 	@.config/record.sh
 
 ARCHITECTURE ?= x86_64
+LAMBDA := target/lambda/$(ARCHITECTURE)
 
 .PHONY: lambda-build
 lambda-build: setup ## Make the packages for AWS Lambda (ARCHITECTURE=arm64 for Graviton)
-	$(CARGO) lambda build --release --output-format zip --skip-target-check --lambda-dir target/lambda/$(ARCHITECTURE) \
+	$(CARGO) lambda build --release --output-format zip --skip-target-check --lambda-dir $(LAMBDA) \
 		$(if $(filter arm64,$(ARCHITECTURE)),--arm64)
 
 .PHONY: infra-test
 infra-test: ## Check the Terraform of `infra` in full: its tests, every broken promise, checkov
 	@infra/checks/test.sh all
+
+.PHONY: infra-apply
+infra-apply: lambda-build ## Apply the complete example of `infra` to a stand-in for AWS, and use its table and queue
+	@infra/checks/apply.sh $(LAMBDA)
+
+.PHONY: cold-start
+cold-start: lambda-build ## Measure how fast the packages start, and write it into the README of `infra`
+	$(CARGO) lambda build --release --output-format zip --skip-target-check --lambda-dir $(LAMBDA) --package host --example empty
+	@python3 infra/checks/cold_start.py $(LAMBDA) --write
 
 .PHONY: cost
 cost: ## Reckon what a month on AWS costs, and write it into the README of `infra`

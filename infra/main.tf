@@ -19,17 +19,15 @@ locals {
   package  = { for it in ["ingest", "analyze", "ingest-stream"] : it => "${local.packages}/${var.architecture}/${it}/bootstrap.zip" }
 
   cache = local.is_external ? {
-    REDIS_URL                 = var.cache.url
-    REDIS_TOPOLOGY            = var.cache.topology
-    REDIS_USERNAME            = var.cache.username
-    REDIS_PASSWORD_SECRET_ARN = var.cache.password_secret_arn
-    REDIS_IAM                 = null
+    REDIS_URL      = var.cache.url
+    REDIS_TOPOLOGY = var.cache.topology
+    REDIS_USERNAME = try(var.cache.iam.username, null)
+    REDIS_IAM      = try(var.cache.iam.cache, null)
     } : {
-    REDIS_URL                 = module.cache[0].url
-    REDIS_TOPOLOGY            = module.cache[0].topology
-    REDIS_USERNAME            = module.cache[0].username
-    REDIS_PASSWORD_SECRET_ARN = null
-    REDIS_IAM                 = module.cache[0].iam
+    REDIS_URL      = module.cache[0].url
+    REDIS_TOPOLOGY = module.cache[0].topology
+    REDIS_USERNAME = module.cache[0].username
+    REDIS_IAM      = module.cache[0].iam
   }
 
   environment = { for key, value in merge(var.environment, local.cache, {
@@ -51,31 +49,17 @@ locals {
   # What every function does: it connects to the cache, and keeps history.
   statements = [for it in [
     {
-      when     = !local.is_external
+      when     = !local.is_external || var.cache.iam != null
       Sid      = "Cache"
       Action   = ["elasticache:Connect"]
-      Resource = flatten(module.cache[*].connect_arns)
+      Resource = local.is_external ? try(var.cache.iam.arns, []) : flatten(module.cache[*].connect_arns)
     },
     {
       when = var.history.enabled
       Sid  = "History"
-      Action = [
-        "dynamodb:BatchGetItem",
-        "dynamodb:BatchWriteItem",
-        "dynamodb:DeleteItem",
-        "dynamodb:DescribeTable",
-        "dynamodb:GetItem",
-        "dynamodb:PutItem",
-        "dynamodb:Query",
-        "dynamodb:UpdateItem",
-      ]
+      # Each of them is called in `functions/shared/history`, and no other.
+      Action   = ["dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:Query"]
       Resource = module.table[*].arn
-    },
-    {
-      when     = var.cache.password_secret_arn != null
-      Sid      = "Password"
-      Action   = ["secretsmanager:GetSecretValue"]
-      Resource = [var.cache.password_secret_arn]
     },
   ] : { Sid = it.Sid, Action = it.Action, Resource = it.Resource } if it.when]
 
@@ -159,14 +143,13 @@ module "network" {
   source = "./modules/network"
   count  = local.in_network ? 1 : 0
 
-  name       = var.name
-  tags       = local.tags
-  cidr       = var.network.cidr
-  n_zones    = var.network.n_zones
-  existing   = var.network.vpc_id == null ? null : { vpc_id = var.network.vpc_id, subnet_ids = var.network.subnet_ids }
-  has_table  = var.history.enabled
-  table_arn  = one(module.table[*].arn)
-  secret_arn = var.cache.password_secret_arn
+  name      = var.name
+  tags      = local.tags
+  cidr      = var.network.cidr
+  n_zones   = var.network.n_zones
+  existing  = var.network.vpc_id == null ? null : { vpc_id = var.network.vpc_id, subnet_ids = var.network.subnet_ids }
+  has_table = var.history.enabled
+  table_arn = one(module.table[*].arn)
 }
 
 module "cache" {
@@ -287,13 +270,15 @@ module "stream" {
   source = "./modules/stream"
   count  = var.stream == null ? 0 : 1
 
-  name               = local.names.stream
-  tags               = local.tags
-  kms_key_arn        = local.kms_key_arn
-  n_shards           = var.stream.n_shards
-  retention_h        = var.stream.retention_h
-  batch_size         = var.stream.batch_size
-  attempts_max       = var.stream.attempts_max
+  name         = local.names.stream
+  tags         = local.tags
+  kms_key_arn  = local.kms_key_arn
+  n_shards     = var.stream.n_shards
+  retention_h  = var.stream.retention_h
+  batch_size   = var.stream.batch_size
+  attempts_max = var.stream.attempts_max
+  # What is older is no longer in the stream for whoever looks at a dead letter.
+  record_age_max_s   = 3600 * (var.stream.retention_h - 1)
   function_alias_arn = module.ingest_stream[0].alias_arn
 }
 
@@ -392,6 +377,7 @@ module "alarms" {
   dashboard   = var.dashboard
   region      = data.aws_region.current.name
   api_id      = one(module.api[*].id)
+  has_urls    = var.front.kind == "function_url"
   has_api     = var.front.kind == "api"
   table_name  = var.history.enabled ? "${var.name}-history" : null
   cache_name  = local.is_external ? null : var.name

@@ -117,7 +117,7 @@ variable "environment" {
       "TIDEMARK_API_KEYS", "TIDEMARK_ACCESS", "TIDEMARK_DETECTOR", "TIDEMARK_DETECTOR_GENERATION", "TIDEMARK_HISTORY_TABLE",
       "TIDEMARK_HISTORY_DAYS", "REDIS_URL", "REDIS_USERNAME", "REDIS_PASSWORD", "REDIS_TOPOLOGY", "REDIS_IAM",
     ])) == 0
-    error_message = "What has a variable of this module is set there; `REDIS_PASSWORD` would be in the state: use `cache.password_secret_arn`."
+    error_message = "What has a variable of this module is set there; `REDIS_PASSWORD` would be in the state."
   }
 }
 
@@ -199,21 +199,21 @@ variable "cache" {
   description = <<-EOT
     Where series live. `mode`: `serverless` (ElastiCache Serverless for Valkey, at most `data_gb_max` and
     `ecpu_per_s_max`), `replication_group` (`n_shards` times `node_type` and `n_replicas`), or `external` (the `rediss://`
-    address `url`, its `topology`, `username` and the secret with the password, `password_secret_arn`). The first two know
-    the functions by IAM, without a password. `snapshot_days`: how long daily snapshots are kept.
+    address `url` and its `topology`). The first two know the functions by IAM, without a password; so does an `external`
+    ElastiCache of the account where `iam` names it (`cache`: `serverless:` or `cluster:` and its name), its user, and the
+    `arns` of both. `snapshot_days`: how long daily snapshots are kept.
   EOT
   type = object({
-    mode                = optional(string, "serverless")
-    data_gb_max         = optional(number, 5)
-    ecpu_per_s_max      = optional(number, 15000)
-    node_type           = optional(string, "cache.t4g.micro")
-    n_shards            = optional(number, 1)
-    n_replicas          = optional(number, 1)
-    snapshot_days       = optional(number, 1)
-    url                 = optional(string)
-    topology            = optional(string, "single")
-    username            = optional(string)
-    password_secret_arn = optional(string)
+    mode           = optional(string, "serverless")
+    data_gb_max    = optional(number, 5)
+    ecpu_per_s_max = optional(number, 15000)
+    node_type      = optional(string, "cache.t4g.micro")
+    n_shards       = optional(number, 1)
+    n_replicas     = optional(number, 1)
+    snapshot_days  = optional(number, 1)
+    url            = optional(string)
+    topology       = optional(string, "single")
+    iam            = optional(object({ cache = string, username = string, arns = list(string) }))
   })
   default  = {}
   nullable = false
@@ -234,13 +234,13 @@ variable "cache" {
   }
 
   validation {
-    condition     = var.cache.mode == "external" || (var.cache.username == null && var.cache.password_secret_arn == null)
-    error_message = "User and password are those of an `external` cache; the others have their own user, and no password."
+    condition     = var.cache.iam == null ? true : var.cache.mode == "external" && can(regex("^(serverless|cluster):[a-z0-9-]+$", var.cache.iam.cache))
+    error_message = "`iam` is of an `external` cache: `serverless:` or `cluster:` and its name; the others make their own user."
   }
 
   validation {
-    condition     = var.cache.password_secret_arn == null ? true : can(regex("^arn:[^:]+:secretsmanager:", var.cache.password_secret_arn))
-    error_message = "The password is in a secret of Secrets Manager, of which the ARN is wanted."
+    condition     = var.cache.iam == null ? true : length(var.cache.iam.arns) == 2 && alltrue([for it in var.cache.iam.arns : can(regex("^arn:[^:*]+:elasticache:[^*]+$", it))])
+    error_message = "The ARNs are that of the cache and that of the user, without wildcards."
   }
 
   validation {
@@ -288,8 +288,7 @@ variable "history" {
 variable "network" {
   description = <<-EOT
     The network of cache and functions: by default one of its own, with addresses `cidr` in `n_zones` zones and no way out;
-    or `vpc_id` and `subnet_ids` of one that is there, which must lead to DynamoDB (and to Secrets Manager where there is
-    a password). An `external` cache gets none, unless one is named.
+    or `vpc_id` and `subnet_ids` of one that is there, which must lead to DynamoDB. An `external` cache gets none, unless one is named.
   EOT
   type = object({
     cidr       = optional(string, "10.77.0.0/20")

@@ -59,7 +59,7 @@ MUTANTS = [
     ),
     Mutant(
         "a function has no right that is not in the list",
-        "main.tf", '"dynamodb:BatchGetItem",', '"dynamodb:DeleteTable",\n        "dynamodb:BatchGetItem",',
+        "main.tf", '"dynamodb:PutItem",', '"dynamodb:DeleteTable", "dynamodb:PutItem",',
         "rights", "a function has a right that is not in the list",
     ),
     Mutant(

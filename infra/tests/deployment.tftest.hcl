@@ -25,6 +25,11 @@ run "by_default" {
   }
 
   assert {
+    condition     = contains(output.alarms.names, "tidemark-ingest-url-errors") && contains(output.alarms.names, "tidemark-analyze-url-errors")
+    error_message = "a URL that answers 5xx wakes nobody up"
+  }
+
+  assert {
     condition     = module.ingest.environment["TIDEMARK_HISTORY_TABLE"] == "tidemark-history" && module.ingest.environment["TIDEMARK_REQUEST_TIMEOUT_MS"] == "14000"
     error_message = "a function does not know its table, or answers too late to be heard"
   }
@@ -137,6 +142,14 @@ run "a_password_in_the_address_is_refused" {
   command = plan
   variables {
     cache = { mode = "external", url = "rediss://user:hunter2@redis.example.com" }
+  }
+  expect_failures = [var.cache]
+}
+
+run "a_user_of_every_cache_is_refused" {
+  command = plan
+  variables {
+    cache = { mode = "external", url = "rediss://cache.example.com", iam = { cache = "cluster:shared", username = "tidemark", arns = ["arn:aws:elasticache:eu-west-1:123456789012:*", "*"] } }
   }
   expect_failures = [var.cache]
 }

@@ -17,12 +17,11 @@ variables {
     ingest  = { name = "tidemark-ingest", alias_name = "live", invoke_arn = "arn:aws:lambda:eu-west-1:123456789012:function:ingest:live" }
     analyze = { name = "tidemark-analyze", alias_name = "live", invoke_arn = "arn:aws:lambda:eu-west-1:123456789012:function:analyze:live" }
   }
-  cidr       = "10.77.0.0/20"
-  n_zones    = 3
-  existing   = null
-  has_table  = true
-  table_arn  = "arn:aws:dynamodb:eu-west-1:123456789012:table/table"
-  secret_arn = null
+  cidr      = "10.77.0.0/20"
+  n_zones   = 3
+  existing  = null
+  has_table = true
+  table_arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/table"
 }
 
 run "api" {
@@ -93,27 +92,12 @@ run "network" {
   }
 
   assert {
-    condition     = length(aws_vpc_endpoint.secrets) == 0 && length(aws_vpc_security_group_egress_rule.functions_to_endpoints) == 0
-    error_message = "there is a way out, or an endpoint that costs and that nobody needs"
+    condition     = length(aws_vpc_security_group_egress_rule.functions_to_endpoints) == 0
+    error_message = "there is a way out"
   }
 
   assert {
     condition     = length(aws_default_security_group.this[0].ingress) == 0 && length(aws_default_security_group.this[0].egress) == 0
     error_message = "the default group lets something through"
-  }
-}
-
-run "network_with_a_secret" {
-  variables {
-    secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:redis-AbCdEf"
-  }
-
-  module {
-    source = "./modules/network"
-  }
-
-  assert {
-    condition     = jsondecode(aws_vpc_endpoint.secrets[0].policy).Statement[0].Resource == [var.secret_arn] && aws_vpc_endpoint.secrets[0].private_dns_enabled
-    error_message = "the endpoint leads to the secrets of others, or is not found"
   }
 }

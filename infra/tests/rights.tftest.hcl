@@ -19,14 +19,9 @@ run "functions_may_do_only_what_they_do" {
     condition = sort(distinct(flatten([
       for policy in values(output.policies) : [for it in jsondecode(policy).Statement : it.Action if it.Effect == "Allow"]
       ]))) == tolist([
-      "dynamodb:BatchGetItem",
       "dynamodb:BatchWriteItem",
-      "dynamodb:DeleteItem",
-      "dynamodb:DescribeTable",
-      "dynamodb:GetItem",
       "dynamodb:PutItem",
       "dynamodb:Query",
-      "dynamodb:UpdateItem",
       "ec2:AssignPrivateIpAddresses",
       "ec2:CreateNetworkInterface",
       "ec2:DeleteNetworkInterface",
@@ -114,30 +109,32 @@ run "the_key_is_rotated" {
   }
 }
 
-run "a_password_of_another_s_cache_is_one_secret" {
+run "an_external_cache_is_connected_to_as_one_user" {
   variables {
     cache = {
-      mode                = "external"
-      url                 = "rediss://redis.example.com:6379"
-      username            = "tidemark"
-      password_secret_arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:redis-AbCdEf"
+      mode     = "external"
+      url      = "rediss://cache.example.com:6379"
+      topology = "cluster"
+      iam = {
+        cache    = "cluster:shared"
+        username = "tidemark"
+        arns     = ["arn:aws:elasticache:eu-west-1:123456789012:replicationgroup:shared", "arn:aws:elasticache:eu-west-1:123456789012:user:tidemark"]
+      }
     }
   }
 
   assert {
-    condition = jsonencode(one([
-      for it in jsondecode(output.policies["ingest"]).Statement : it if it.Sid == "Password"
-      ])) == jsonencode({
-      Action   = ["secretsmanager:GetSecretValue"]
-      Effect   = "Allow"
-      Resource = ["arn:aws:secretsmanager:eu-west-1:123456789012:secret:redis-AbCdEf"]
-      Sid      = "Password"
-    })
-    error_message = "a function may read more than the one secret"
+    condition     = one([for it in jsondecode(output.policies["ingest"]).Statement : jsonencode(it.Resource) if it.Sid == "Cache"]) == jsonencode(var.cache.iam.arns)
+    error_message = "a function may connect to another cache, or as another user"
   }
 
   assert {
-    condition     = !strcontains(output.policies["ingest"], "ec2:") && !strcontains(output.policies["ingest"], "elasticache:")
+    condition     = module.ingest.environment["REDIS_IAM"] == "cluster:shared" && module.ingest.environment["REDIS_USERNAME"] == "tidemark" && module.ingest.environment["REDIS_TOPOLOGY"] == "cluster"
+    error_message = "a function does not know its user"
+  }
+
+  assert {
+    condition     = !strcontains(output.policies["ingest"], "ec2:")
     error_message = "a function outside of networks has rights in them"
   }
 }

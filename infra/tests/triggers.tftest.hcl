@@ -16,6 +16,7 @@ variables {
   concurrency_max    = 10
   n_shards           = 0
   retention_h        = 24
+  record_age_max_s   = 82800
 }
 
 run "queue" {

@@ -32,6 +32,23 @@ locals {
       lines = [for metric in var.has_api ? ["Latency"] : [] : ["AWS/ApiGateway", metric, "ApiId", var.api_id, { stat = "p99" }]]
     },
     {
+      title = "Answers 5xx of function URLs"
+      lines = [for key, it in var.has_urls ? var.functions : {} : ["AWS/Lambda", "Url5xxCount", "FunctionName", it.name, { stat = "Sum", label = key }]]
+    },
+    # What the functions themselves tell, through lines of their log.
+    {
+      title = "Samples by outcome"
+      lines = [[{ expression = "SEARCH('{Tidemark,function,outcome} MetricName=\"samples_total\"', 'Sum', 60)" }]]
+    },
+    {
+      title = "Anomalies by head"
+      lines = [[{ expression = "SEARCH('{Tidemark,function,head} MetricName=\"anomalies_total\"', 'Sum', 60)" }]]
+    },
+    {
+      title = "Failed commands of the store by operation"
+      lines = [[{ expression = "SEARCH('{Tidemark,function,operation} MetricName=\"store_errors_total\"', 'Sum', 60)" }]]
+    },
+    {
       title = "Age of the oldest message of the queue (s)"
       lines = [for it in compact([var.queue_name]) : ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", it, { stat = "Maximum" }]]
     },

@@ -82,6 +82,16 @@ locals {
     }
   }
 
+  of_urls = { for key, function in var.has_urls ? var.functions : {} : "${key}-url-errors" => {
+    description = "The URL of ${key} answers 5xx: the store is away, or the function fails; senders keep their samples"
+    namespace   = "AWS/Lambda"
+    metric      = "Url5xxCount"
+    statistic   = "Sum"
+    threshold   = 5
+    n_of        = [2, 3]
+    dimensions  = { FunctionName = function.name }
+  } if key != "ingest-stream" }
+
   of_table = var.table_name == null ? {} : {
     table-throttled-writes = {
       description = "DynamoDB refuses writes: history lags, and the sweep writes it later"
@@ -146,7 +156,7 @@ locals {
   }]...)
 
   alarms = merge(
-    local.of_functions, local.of_dead_letters, local.of_queue, local.of_stream, local.of_api, local.of_table,
+    local.of_functions, local.of_dead_letters, local.of_queue, local.of_stream, local.of_api, local.of_urls, local.of_table,
     local.of_serverless, local.of_nodes,
   )
 }

@@ -43,6 +43,11 @@ variable "functions" {
   type        = map(object({ name = string, timeout_s = number }))
 }
 
+variable "has_urls" {
+  description = "Whether the functions have URLs."
+  type        = bool
+}
+
 variable "has_api" {
   description = "Whether there is an API; known before its id is."
   type        = bool

@@ -110,17 +110,8 @@ resource "aws_vpc_endpoint" "dynamodb" {
     Statement = [{
       Effect    = "Allow"
       Principal = "*"
-      Action = [
-        "dynamodb:BatchGetItem",
-        "dynamodb:BatchWriteItem",
-        "dynamodb:DeleteItem",
-        "dynamodb:DescribeTable",
-        "dynamodb:GetItem",
-        "dynamodb:PutItem",
-        "dynamodb:Query",
-        "dynamodb:UpdateItem",
-      ]
-      Resource = [var.table_arn]
+      Action    = ["dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:Query"]
+      Resource  = [var.table_arn]
     }]
   })
 }
@@ -146,55 +137,4 @@ resource "aws_vpc_security_group_egress_rule" "functions_to_endpoints" {
   from_port         = 443
   to_port           = 443
   tags              = var.tags
-}
-
-resource "aws_security_group" "secrets" {
-  count       = local.is_own && var.secret_arn != null ? 1 : 0
-  name        = "${var.name}-secrets"
-  description = "The endpoint of Secrets Manager: from the functions"
-  vpc_id      = local.vpc_id
-  tags        = merge(var.tags, { Name = "${var.name}-secrets" })
-}
-
-resource "aws_vpc_security_group_ingress_rule" "secrets" {
-  count                        = length(aws_security_group.secrets)
-  security_group_id            = aws_security_group.secrets[0].id
-  description                  = "HTTPS, from the functions"
-  referenced_security_group_id = aws_security_group.functions.id
-  ip_protocol                  = "tcp"
-  from_port                    = 443
-  to_port                      = 443
-  tags                         = var.tags
-}
-
-resource "aws_vpc_security_group_egress_rule" "functions_to_secrets" {
-  count                        = length(aws_security_group.secrets)
-  security_group_id            = aws_security_group.functions.id
-  description                  = "Secrets Manager, through its endpoint"
-  referenced_security_group_id = aws_security_group.secrets[0].id
-  ip_protocol                  = "tcp"
-  from_port                    = 443
-  to_port                      = 443
-  tags                         = var.tags
-}
-
-resource "aws_vpc_endpoint" "secrets" {
-  count               = length(aws_security_group.secrets)
-  vpc_id              = local.vpc_id
-  service_name        = "com.amazonaws.${data.aws_region.current.name}.secretsmanager"
-  vpc_endpoint_type   = "Interface"
-  private_dns_enabled = true
-  subnet_ids          = local.subnet_ids
-  security_group_ids  = [aws_security_group.secrets[0].id]
-  tags                = merge(var.tags, { Name = "${var.name}-secrets" })
-
-  policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Principal = "*"
-      Action    = ["secretsmanager:GetSecretValue"]
-      Resource  = [var.secret_arn]
-    }]
-  })
 }

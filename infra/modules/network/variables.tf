@@ -35,8 +35,3 @@ variable "has_table" {
   description = "Whether there is a table; known before its ARN is."
   type        = bool
 }
-
-variable "secret_arn" {
-  description = "The only secret that can be reached through its endpoint, which has its price by the hour; null for no endpoint."
-  type        = string
-}

@@ -47,6 +47,7 @@ resource "aws_lambda_event_source_mapping" "this" {
   # Neither a record that kills the function, nor one that cannot be stored, holds its shard up for a day.
   bisect_batch_on_function_error = true
   maximum_retry_attempts         = var.attempts_max
+  maximum_record_age_in_seconds  = var.record_age_max_s
 
   destination_config {
     on_failure {

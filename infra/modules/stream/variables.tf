@@ -33,6 +33,11 @@ variable "batch_size" {
   type        = number
 }
 
+variable "record_age_max_s" {
+  description = "How old a record may be that is still tried."
+  type        = number
+}
+
 variable "attempts_max" {
   description = "How often a record is tried again before it is a dead letter."
   type        = number

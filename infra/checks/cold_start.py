@@ -1,0 +1,86 @@
+"""Measures how long the packaged functions take from nothing to their first answer, beside a function that does nothing.
+
+    python3 checks/cold_start.py FOLDER            prints the table
+    python3 checks/cold_start.py FOLDER --write    and puts it into the README of this folder
+
+FOLDER holds the packages, as `make lambda-build` makes them, and `empty`. Each function is started twenty times, in turn
+with the others, by a Runtime API on the loopback; its first event reaches a Redis that runs. Fails where a median is over
+twice that of the empty function, or a package is over six megabytes.
+"""
+
+import contextlib
+import json
+import statistics
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from processes import free_port, running
+from runtime_api import Function
+from splice import splice
+
+INFRA = Path(__file__).resolve().parent.parent
+EVENTS = INFRA.parent / "events"
+N_ROUNDS = 20
+RATIO_MAX = 2.0
+PACKAGE_BYTES_MAX = 6_000_000
+
+FIRST_EVENTS = {
+    "empty": "apigw-v2-ingest-sample.json",
+    "ingest": "apigw-v2-ingest-sample.json",
+    "analyze": "apigw-v2-analyze-summary.json",
+    "ingest-stream": "sqs-batch.json",
+}
+
+
+def start(binary: Path, environment: dict[str, str], event: dict) -> tuple[float, float]:
+    """Milliseconds to the first question for an event, and to the answer to it."""
+    with Function(binary, environment) as function:
+        polled_s = function.first_poll_s()
+        kind, answer, answered_s = function.invoke(event)
+        assert kind == "response", (kind, answer)
+        return 1000 * polled_s, 1000 * answered_s
+
+
+def main() -> int:
+    packages = Path(sys.argv[1]).resolve()
+    port = free_port()
+    environment = {"REDIS_URL": f"redis://127.0.0.1:{port}", "TIDEMARK_ACCESS": "open", "RUST_LOG": "warn"}
+    events = {name: json.loads((EVENTS / file).read_text()) for name, file in FIRST_EVENTS.items()}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in events}
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        stack.enter_context(running(["redis-server", "--port", str(port), "--save", "", "--dir", str(folder)]))
+        binaries = {}
+        for name in events:
+            with zipfile.ZipFile(packages / name / "bootstrap.zip") as package:
+                package.extract("bootstrap", folder / name)
+            binaries[name] = folder / name / "bootstrap"
+            binaries[name].chmod(0o755)
+            # The first start reads the file from the disk, which is no part of what is compared.
+            start(binaries[name], environment, events[name])
+        for _round in range(N_ROUNDS):
+            for name, event in events.items():
+                times[name].append(start(binaries[name], environment, event))
+
+    empty_ms = statistics.median(it[1] for it in times["empty"])
+    lines = ["| function | package (MB) | to the first question (ms) | to the first answer (ms) | beside the empty one |", "|---|---:|---:|---:|---:|"]
+    is_good = True
+    for name, measured in times.items():
+        size = (packages / name / "bootstrap.zip").stat().st_size
+        polled_ms, answered_ms = (statistics.median(it[n] for it in measured) for n in (0, 1))
+        ratio = answered_ms / empty_ms
+        lines.append(f"| `{name}` | {size / 1e6:.2f} | {polled_ms:.1f} | {answered_ms:.1f} | {ratio:.2f} |")
+        if ratio > RATIO_MAX or size > PACKAGE_BYTES_MAX:
+            print(f"cold start: `{name}` is over {RATIO_MAX} times the empty function, or {PACKAGE_BYTES_MAX} bytes", file=sys.stderr)
+            is_good = False
+    table = "\n".join(lines) + "\n"
+    print(table, end="")
+    if sys.argv[2:]:
+        splice(INFRA / "README.md", {"cold-start": table}, sys.argv[2:], "make cold-start")
+    return 0 if is_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""Servers that live as long as a check."""
+
+import contextlib
+import socket
+import subprocess
+import time
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as it:
+        it.bind(("127.0.0.1", 0))
+        return it.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running(command: list[str], **options):
+    """Runs a server that listens on the port among its arguments, until the end of the block."""
+    port = next(int(it) for it in command if it.isdigit())
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{command[0]} does not listen on port {port}")
+            time.sleep(0.1)
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
