@@ -1,7 +1,7 @@
 //! The order of the worst series: the logarithm of a sum of anomalies that decays with time.
 //!
 //! An anomaly at time t weighs `exp(t / decay)`, so that older ones weigh less without ever being touched again. The
-//! weights themselves would overflow, so only logarithms are kept. `redis/commit.lua` adds in the same way.
+//! weights themselves would overflow, so only logarithms are kept. `redis/series.lua` adds in the same way.
 
 use detector::Judgement;
 
