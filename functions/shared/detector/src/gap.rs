@@ -3,7 +3,7 @@
 //! `score = pause / (2.5 usual)` with `usual` the interval of [`crate::pace`]. Late and repeated times are never judged:
 //! only the newest sample of a series ends a pause, and it is positive. Cost: three operations. Memory: none of its
 //! own. Fails: on series whose samples come at random, since a wait of 2.5 means is common there; a series that
-//! never comes back is not noticed.
+//! never comes back is noticed only where somebody looks (see [`crate::presence`]).
 
 use crate::Sample;
 use crate::pace::Pace;
@@ -16,10 +16,13 @@ const JUDGED_AFTER: u64 = 20;
 
 /// The score of `sample`, in thresholds.
 pub(crate) fn judge(pace: &Pace, sample: Sample) -> f64 {
-    if pace.n_samples() <= JUDGED_AFTER || pace.interval_us() <= 0.0 {
-        return 0.0;
-    }
-    pace.pause_us(sample).max(0.0) / (MISSING * pace.interval_us())
+    missing_us(pace).map_or(0.0, |missing_us| pace.pause_us(sample).max(0.0) / missing_us)
+}
+
+/// The pause from which it speaks, in microseconds; none where the pace is not known yet.
+pub(crate) fn missing_us(pace: &Pace) -> Option<f64> {
+    let is_known = pace.n_samples() > JUDGED_AFTER && pace.interval_us() > 0.0;
+    is_known.then(|| MISSING * pace.interval_us())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 use thiserror::Error;
 
 use crate::memory::{Episode, State};
+use crate::presence::Look;
 use crate::sample::AT_US_MAX;
 use crate::succession::{Succession, succession};
 use crate::tidemark::Heard;
@@ -195,6 +196,7 @@ impl Judge {
             self.memory.cursor_us = Some(at_us);
             self.memory.last = Some(judgement);
             self.memory.episode = self.episode_with(judgement);
+            self.memory.presence.is_silent = false;
         }
         judgement
     }
@@ -261,12 +263,59 @@ impl Judge {
             return Some(Episode {
                 start_us: judgement.sample.at_us(),
                 n_samples: 1,
-                peak: judgement,
+                peak: Some(judgement),
             });
         };
-        let is_peak = judgement.verdict.score > open.peak.verdict.score;
-        let peak = if is_peak { judgement } else { open.peak };
-        Some(Episode { n_samples: open.n_samples + 1, peak, ..open })
+        let is_below = |peak: &Judgement| judgement.verdict.score <= peak.verdict.score;
+        let peak = open.peak.filter(is_below).unwrap_or(judgement);
+        Some(Episode { n_samples: open.n_samples + 1, peak: Some(peak), ..open })
+    }
+
+    /// Remembers that samples up to `newest_us` were received at `now_us`, by the receiver's clock; to be called before
+    /// they are judged.
+    pub fn receive(&mut self, now_us: i64, newest_us: i64) {
+        let before_us = self.memory.cursor_us.unwrap_or(newest_us);
+        if newest_us >= before_us {
+            self.memory.presence.receive(now_us, before_us);
+        }
+    }
+
+    /// How long after its newest sample the silence of the series is news, in microseconds; none where nobody listens
+    /// for gaps, or the pace of the series is not known yet.
+    fn silence_after_us(&self) -> Option<i64> {
+        match (&self.memory.detector, &self.memory.state) {
+            (Detector::Tidemark(tidemark), State::Tidemark(state)) => {
+                let gap_us = tidemark.gap_us(state)?;
+                Some(self.memory.presence.silence_after_us(gap_us))
+            }
+            _ => None,
+        }
+    }
+
+    /// When a store is to look next whether the series has fallen silent; none where nothing changed about it.
+    pub fn look(&mut self) -> Option<Look> {
+        let (cursor_us, after_us) = (self.memory.cursor_us?, self.silence_after_us());
+        self.memory.presence.look(cursor_us, after_us)
+    }
+
+    /// When the series is silent unless a sample comes before, by the receiver's clock; none where that is no news.
+    pub fn silent_from_us(&self) -> Option<i64> {
+        let after_us = self.silence_after_us().filter(|_| !self.memory.presence.is_silent)?;
+        Some(self.memory.cursor_us?.saturating_add(after_us))
+    }
+
+    /// Notices that the series is silent at `now_us`, by the receiver's clock, where it is and nobody noticed before.
+    ///
+    /// A silence is an episode of no samples, or goes on with one that is open. While anomalies are muted none is told.
+    pub fn fall_silent(&mut self, now_us: i64) -> bool {
+        let is_due = self.silent_from_us().is_some_and(|from_us| from_us <= now_us);
+        let Some(start_us) = self.memory.cursor_us.filter(|_| is_due) else { return false };
+        if self.config.is_muted(now_us) {
+            return false;
+        }
+        self.memory.presence.is_silent = true;
+        self.memory.episode.get_or_insert(Episode { start_us, n_samples: 0, peak: None });
+        true
     }
 
     /// What the series remembers.
@@ -433,7 +482,7 @@ mod tests {
         }
         let episode = judge.memory().episode.unwrap();
         assert_eq!((episode.start_us, episode.n_samples), (sample(100).at_us(), 2));
-        assert_eq!(episode.peak.sample.value(), 1e9);
+        assert_eq!(episode.peak.unwrap().sample.value(), 1e9);
         judge.judge(sample(102));
         assert_eq!(judge.memory().episode, None);
     }

@@ -52,14 +52,19 @@ pub mod series_config;
 mod bucket;
 mod layout;
 pub mod memory;
+pub mod presence;
+
+pub mod episode;
 
 mod succession;
 
 pub mod judge;
 
+pub use episode::{EpisodeChanges, EpisodeRecord, Phase};
 pub use heads::Heads;
 pub use judge::{Deployed, Judge, Learning, Origin, RestoreError};
 pub use memory::{Counters, Episode, Memory};
+pub use presence::{Look, Presence};
 pub use sample::{Sample, SampleError};
 pub use season::{Calendar, Season};
 pub use series::{Series, SeriesError};

@@ -13,7 +13,7 @@
 //! | 32 | 24 | counters: judged, anomalies, late |
 //! | 56 | 56 | last verdict |
 //! | 112 | 1 | 1 where the detector is the series' own, by its configuration |
-//! | 113 | 15 | zeros |
+//! | 113 | 15 | presence: silence, usual wait, next look |
 //! | 128 | 72 | open episode |
 //! | 200 | 160 | spec, padded with zeros |
 //! | 360 | | scalars and tables of the detector |
@@ -21,6 +21,7 @@
 use crate::deviation::DeviationState;
 use crate::ewma::EwmaState;
 use crate::layout::{Reader, Writer};
+use crate::presence::Presence;
 use crate::spec::SPEC_LEN_MAX;
 use crate::tidemark::TidemarkState;
 use crate::{Detector, Expectation, Head, Judgement, Kind, Sample, Verdict};
@@ -39,6 +40,7 @@ const NO_TIME: i64 = -1;
 
 const LAST_OFFSET: usize = 56;
 const OWN_OFFSET: usize = 112;
+const PRESENCE_OFFSET: usize = 113;
 const EPISODE_OFFSET: usize = 128;
 const SPEC_OFFSET: usize = 200;
 
@@ -61,8 +63,10 @@ pub struct Memory {
     pub counters: Counters,
     /// The last judged sample that was not late, with its verdict in full.
     pub last: Option<Judgement>,
-    /// The anomalies in a row that end with the last sample.
+    /// The anomalies in a row that end with the last sample, and the silence after it.
     pub episode: Option<Episode>,
+    /// Whether the series is there.
+    pub presence: Presence,
     /// The detector's own scalars and tables.
     pub(crate) state: State,
 }
@@ -78,15 +82,15 @@ pub struct Counters {
     pub late: u64,
 }
 
-/// Consecutive anomalous samples: the thing a person is told of.
+/// Consecutive anomalous samples, or silence: the thing a person is told of.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Episode {
-    /// Time of the first, in microseconds.
+    /// Time of the first, or of the last one before a silence, in microseconds.
     pub start_us: i64,
-    /// How many so far.
+    /// How many so far; none while there is nothing but silence.
     pub n_samples: u64,
     /// The sample with the highest score.
-    pub peak: Judgement,
+    pub peak: Option<Judgement>,
 }
 
 /// The scalars and tables of each detector.
@@ -154,6 +158,7 @@ impl Memory {
             counters: Counters::default(),
             last: None,
             episode: None,
+            presence: Presence::default(),
             state: State::new(&detector),
         }
     }
@@ -179,11 +184,14 @@ impl Memory {
         }
         out.pad_to(OWN_OFFSET);
         out.u8(u8::from(self.is_own));
+        self.presence.write(&mut out);
         out.pad_to(EPISODE_OFFSET);
         if let Some(episode) = &self.episode {
             out.u64(episode.n_samples);
             out.i64(episode.start_us);
-            write_judgement(&mut out, &episode.peak);
+            if let Some(peak) = &episode.peak {
+                write_judgement(&mut out, peak);
+            }
         }
         out.pad_to(SPEC_OFFSET);
         out.bytes(self.detector.to_string().as_bytes());
@@ -216,7 +224,10 @@ impl Memory {
             1 => true,
             _ => return None,
         };
-        let episode = read_episode(bytes.get(EPISODE_OFFSET..SPEC_OFFSET)?).ok()?;
+        let presence =
+            Presence::read(&mut Reader::new(bytes.get(PRESENCE_OFFSET..EPISODE_OFFSET)?))?;
+        let episode = bytes.get(EPISODE_OFFSET..SPEC_OFFSET)?;
+        let episode = read_episode(episode, presence.is_silent).ok()?;
         let spec = bytes.get(SPEC_OFFSET..HEADER_LEN)?;
         let spec = spec.split(|byte| *byte == 0).next()?;
         let detector: Detector = std::str::from_utf8(spec).ok()?.parse().ok()?;
@@ -232,6 +243,7 @@ impl Memory {
             counters,
             last,
             episode,
+            presence,
             state,
         })
     }
@@ -289,10 +301,10 @@ fn judgement(from: &mut Reader<'_>) -> Option<Judgement> {
     Some(Judgement { sample, verdict: Verdict { kind, score, expectation }, late })
 }
 
-fn read_episode(bytes: &[u8]) -> Result<Option<Episode>, Unsound> {
+fn read_episode(bytes: &[u8], is_silent: bool) -> Result<Option<Episode>, Unsound> {
     let mut from = Reader::new(bytes);
     match from.count() {
-        Some(0) => Ok(None),
+        Some(0) if !is_silent => Ok(None),
         Some(n_samples) => episode(n_samples, &mut from).map(Some).ok_or(Unsound),
         None => Err(Unsound),
     }
@@ -300,7 +312,8 @@ fn read_episode(bytes: &[u8]) -> Result<Option<Episode>, Unsound> {
 
 fn episode(n_samples: u64, from: &mut Reader<'_>) -> Option<Episode> {
     let start_us = time(from.i64()?).ok()??;
-    Some(Episode { start_us, n_samples, peak: judgement(from)? })
+    let peak = if n_samples == 0 { None } else { Some(judgement(from)?) };
+    Some(Episode { start_us, n_samples, peak })
 }
 
 const _: () = assert!(SPEC_LEN_MAX == HEADER_LEN - SPEC_OFFSET, "a spec fills its place");

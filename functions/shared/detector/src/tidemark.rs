@@ -429,6 +429,13 @@ impl Tidemark {
         self.deviation().learn(&mut state.deviation, sample, &heard.deviation);
     }
 
+    /// The pause from which the gap head speaks, in microseconds; none where it is not heard or the pace not known.
+    pub(crate) fn gap_us(&self, state: &TidemarkState) -> Option<f64> {
+        let traffic = state.traffic.as_ref().filter(|_| self.heads.contains(Head::Gap))?;
+        let pace = traffic.deviation.pace();
+        Some(gap::missing_us(pace)? * self.strictness(pace.interval_us()))
+    }
+
     /// Remembers `sample` in the deviation head's season only: what a late sample may do.
     pub(crate) fn learn_season(&self, state: &mut TidemarkState, sample: Sample) {
         if let Some(state) = &mut state.traffic {

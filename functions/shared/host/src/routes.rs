@@ -3,10 +3,12 @@
 mod analyze;
 mod anomalies;
 mod config;
+mod episodes;
 mod ingest;
 mod operation;
 mod series;
 mod series_metrics;
+mod sweep;
 
 use axum::http::Method;
 use axum::routing::{MethodRouter, get, post};
@@ -84,6 +86,20 @@ const ANOMALIES: Route = Route {
     handlers: || get(anomalies::list),
 };
 
+const EPISODES: Route = Route {
+    path: "/episodes",
+    methods: &[("GET", READ)],
+    kind: Kind::Use,
+    handlers: || get(episodes::list),
+};
+
+const SWEEP: Route = Route {
+    path: "/sweep",
+    methods: &[("POST", ADMIN)],
+    kind: Kind::Use,
+    handlers: || post(sweep::sweep),
+};
+
 const LIVEZ: Route = operation("/livez", || get(operation::livez));
 const READYZ: Route = operation("/readyz", || get(operation::readyz));
 const HEALTHZ: Route = operation("/healthz", || get(operation::readyz));
@@ -104,10 +120,14 @@ const fn operation(path: &'static str, handlers: fn() -> MethodRouter<App>) -> R
 /// The routes of a function.
 pub(crate) fn of(function: Function) -> &'static [Route] {
     const OF_INGEST: &[Route] = &[INGEST, LIVEZ, READYZ, HEALTHZ, METRICS, OPENAPI];
-    const OF_ANALYZE: &[Route] =
-        &[ANALYZE, SERIES, CONFIG, ANOMALIES, LIVEZ, READYZ, HEALTHZ, METRICS, OPENAPI];
-    const OF_BOTH: &[Route] =
-        &[INGEST, ANALYZE, SERIES, CONFIG, ANOMALIES, LIVEZ, READYZ, HEALTHZ, METRICS, OPENAPI];
+    const OF_ANALYZE: &[Route] = &[
+        ANALYZE, SERIES, CONFIG, ANOMALIES, EPISODES, SWEEP, LIVEZ, READYZ, HEALTHZ, METRICS,
+        OPENAPI,
+    ];
+    const OF_BOTH: &[Route] = &[
+        INGEST, ANALYZE, SERIES, CONFIG, ANOMALIES, EPISODES, SWEEP, LIVEZ, READYZ, HEALTHZ,
+        METRICS, OPENAPI,
+    ];
     const OF_EXPORTER: &[Route] = &[METRICS, SERIES_METRICS, LIVEZ, READYZ];
     match function {
         Function::Exporter => OF_EXPORTER,

@@ -127,11 +127,16 @@ async fn sweep_regularly(service: Service) {
     loop {
         sleep(SWEEP_PERIOD).await;
         match service.sweep().await {
-            Ok(swept) if swept.series == 0 => {}
-            Ok(swept) => {
-                info!(series = swept.series, failed = swept.failed, "waiting samples judged");
-            }
-            Err(error) => warn!(code = error.code(), %error, "waiting samples not judged"),
+            Ok(swept) if swept.is_idle() => {}
+            Ok(swept) => info!(
+                judged = swept.judged,
+                failed = swept.failed,
+                silent = swept.silent,
+                episodes_saved = swept.episodes_saved,
+                unsaved = swept.unsaved,
+                "swept"
+            ),
+            Err(error) => warn!(code = error.code(), %error, "not swept"),
         }
     }
 }

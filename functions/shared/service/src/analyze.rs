@@ -1,6 +1,6 @@
 //! What is normal, what is not, and why: reading, and judging without storing.
 
-use detector::{Deployed, Detector, Episode, Judge, Judged, Memory, Sample, Series};
+use detector::{Deployed, Detector, Judge, Judged, Memory, Sample, Series};
 use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt};
 use intake::{Batch, Code, Incoming, Rejection};
@@ -8,9 +8,8 @@ use store::{SeriesKey, State, Tenant};
 use tracing::warn;
 
 use crate::answers::{
-    AnalyzeAnswer, AnomaliesPage, BodyAnswer, EpisodeAnswer, LearningAnswer, ListedAnswer,
-    PointAnswer, SeriesName, SeriesPage, SummaryAnswer, SweepAnswer, VerdictAnswer, WindowAnswer,
-    WorstAnswer,
+    AnalyzeAnswer, BodyAnswer, EpisodeAnswer, LearningAnswer, ListedAnswer, PointAnswer,
+    SeriesName, SeriesPage, SummaryAnswer, VerdictAnswer, WindowAnswer, WorstAnswer,
 };
 use crate::error::ServiceError;
 use crate::fate::Said;
@@ -23,22 +22,8 @@ const ANOMALIES_TOLD: usize = 20;
 /// Series in a summary.
 const WORST_TOLD: usize = 100;
 
-/// Series read or judged at once: enough to fill a round trip.
+/// Series read at once: enough to fill a round trip.
 const AT_ONCE: usize = 16;
-
-/// Most series that one sweep judges.
-const SWEPT_MAX: usize = 1_000;
-
-/// Which anomalies of a series are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AnomalyRange {
-    /// At or after this time, in microseconds.
-    pub since_us: i64,
-    /// Before this time, in microseconds.
-    pub before_us: Option<i64>,
-    /// At most so many.
-    pub limit: usize,
-}
 
 impl Service {
     /// What is known of one series; judges what waits first, where it can.
@@ -71,13 +56,14 @@ impl Service {
             judged_count: memory.counters.judged,
             late_count: memory.counters.late,
             anomaly_count: memory.counters.anomalies,
-            episode: memory.episode.as_ref().map(episode),
+            episode: episode(memory),
+            silent_since: memory.cursor_us.filter(|_| memory.presence.is_silent),
             anomalies: anomalies.iter().map(PointAnswer::of).collect(),
         })
     }
 
     /// A series that has samples.
-    async fn read(&self, key: &SeriesKey) -> Result<State, ServiceError> {
+    pub(crate) async fn read(&self, key: &SeriesKey) -> Result<State, ServiceError> {
         let state = self.store().read(key).await?.filter(|state| !state.has_no_sample());
         state.ok_or(ServiceError::NotFound)
     }
@@ -109,7 +95,7 @@ impl Service {
                 series: SeriesName::from(key.series()),
                 anomaly_count: memory.counters.anomalies,
                 last: memory.last.as_ref().map(PointAnswer::of),
-                episode: memory.episode.as_ref().map(episode),
+                episode: episode(&memory),
             })
         });
         Ok(SummaryAnswer {
@@ -184,46 +170,13 @@ impl Service {
         Ok(SeriesPage { series: page.items.iter().map(listed).collect(), next: page.next })
     }
 
-    /// A page of the anomalies of a series, the newest first.
-    pub async fn list_anomalies(
-        &self,
-        tenant: &Tenant,
-        series: Series,
-        range: AnomalyRange,
-    ) -> Result<AnomaliesPage, ServiceError> {
-        let key = SeriesKey::new(tenant.clone(), series);
-        let mut anomalies =
-            self.store().anomalies(&key, range.since_us, store::ANOMALIES_KEPT_MAX).await?;
-        if anomalies.is_empty() {
-            self.read(&key).await?;
-        }
-        anomalies
-            .retain(|it| range.before_us.is_none_or(|before_us| it.sample.at_us() < before_us));
-        let has_more = anomalies.len() > range.limit;
-        anomalies.truncate(range.limit);
-        let next =
-            anomalies.last().filter(|_| has_more).map(|last| last.sample.at_us().to_string());
-        let anomalies = anomalies.iter().map(PointAnswer::of).collect();
-        Ok(AnomaliesPage { series: SeriesName::from(key.series()), anomalies, next })
-    }
-
     /// Forgets all of a series.
     pub async fn forget(&self, tenant: &Tenant, series: Series) -> Result<(), ServiceError> {
-        let is_known = self.store().forget(&SeriesKey::new(tenant.clone(), series)).await?;
+        let key = SeriesKey::new(tenant.clone(), series);
+        // History first: a series that is forgotten in the store is not found again.
+        self.forget_history(&key).await?;
+        let is_known = self.store().forget(&key).await?;
         if is_known { Ok(()) } else { Err(ServiceError::NotFound) }
-    }
-
-    /// Judges what waits in any series, those that wait longest first.
-    pub async fn sweep(&self) -> Result<SweepAnswer, ServiceError> {
-        let keys = self.store().pending(SWEPT_MAX).await?;
-        let series = keys.len();
-        let drained = stream::iter(keys).map(|key| async move { self.writer().drain(&key).await });
-        let judged = drained
-            .buffer_unordered(AT_ONCE)
-            .filter(|drained| std::future::ready(drained.is_ok()))
-            .count()
-            .await;
-        Ok(SweepAnswer { series, judged, failed: series - judged })
     }
 }
 
@@ -233,12 +186,8 @@ fn read_by<'a>(detector: &Detector, window: &'a [Judged]) -> &'a [Judged] {
     &window[window.len().saturating_sub(len)..]
 }
 
-fn episode(episode: &Episode) -> EpisodeAnswer {
-    EpisodeAnswer {
-        start: episode.start_us,
-        samples: episode.n_samples,
-        peak: PointAnswer::of(&episode.peak),
-    }
+fn episode(memory: &Memory) -> Option<EpisodeAnswer> {
+    memory.told_episode().as_ref().map(EpisodeAnswer::from)
 }
 
 fn timed(incoming: &Incoming) -> Result<Sample, Rejection> {

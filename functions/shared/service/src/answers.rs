@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use detector::{Judged, Judgement, Learning, Series, SeriesConfig};
+use detector::{EpisodeRecord, Judged, Judgement, Learning, Series, SeriesConfig};
 use intake::Rejection;
 use serde::{Serialize, Serializer};
 
@@ -177,8 +177,11 @@ pub struct AnalyzeAnswer {
     pub late_count: u64,
     /// Of which anomalies.
     pub anomaly_count: u64,
-    /// The anomalies in a row with which the series ends now.
+    /// The anomalies in a row, or the silence, with which the series ends now.
     pub episode: Option<EpisodeAnswer>,
+    /// The time of its newest sample where the series is silent, in Unix milliseconds.
+    #[serde(serialize_with = "some_milliseconds")]
+    pub silent_since: Option<i64>,
     /// The newest anomalies, the newest first.
     pub anomalies: Vec<PointAnswer>,
 }
@@ -257,16 +260,36 @@ impl LearningAnswer {
     }
 }
 
-/// Consecutive anomalies.
+/// Consecutive anomalies, or silence.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EpisodeAnswer {
-    /// Time of the first, in Unix milliseconds.
+    /// Time of the first, or of the last sample before a silence, in Unix milliseconds.
     #[serde(serialize_with = "milliseconds")]
     pub start: i64,
-    /// How many so far.
+    /// Time of the last so far, or of the first sample after a silence, in Unix milliseconds.
+    #[serde(serialize_with = "milliseconds")]
+    pub end: i64,
+    /// `open` while the newest sample is anomalous, `silent` while none comes, or `over`.
+    pub state: &'static str,
+    /// The head that told most of it.
+    pub head: &'static str,
+    /// How many anomalous samples so far; 0 while there is nothing but silence.
     pub samples: u64,
-    /// The one with the highest score.
-    pub peak: PointAnswer,
+    /// The one with the highest score; null where there is none.
+    pub peak: Option<PointAnswer>,
+}
+
+impl From<&EpisodeRecord> for EpisodeAnswer {
+    fn from(record: &EpisodeRecord) -> Self {
+        Self {
+            start: record.start_us,
+            end: record.end_us,
+            state: record.phase.as_str(),
+            head: record.head().as_str(),
+            samples: record.n_samples,
+            peak: record.peak.as_ref().map(PointAnswer::of),
+        }
+    }
 }
 
 /// What is known of all series of a tenant, bounded.
@@ -296,7 +319,7 @@ pub struct WorstAnswer {
     pub anomaly_count: u64,
     /// The newest sample with what was said of it.
     pub last: Option<PointAnswer>,
-    /// The anomalies in a row with which the series ends now.
+    /// The anomalies in a row, or the silence, with which the series ends now.
     pub episode: Option<EpisodeAnswer>,
 }
 
@@ -327,9 +350,49 @@ pub struct AnomaliesPage {
     #[serde(flatten)]
     pub series: SeriesName,
     /// Its anomalies.
-    pub anomalies: Vec<PointAnswer>,
+    pub anomalies: Vec<AnomalyAnswer>,
     /// Give it as `cursor` to read older ones; null at the end.
     pub next: Option<String>,
+    /// Whether history did not answer, so that there may be older ones.
+    pub incomplete: bool,
+}
+
+/// An anomaly in a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AnomalyAnswer {
+    /// The sample and what is said of it.
+    #[serde(flatten)]
+    pub point: PointAnswer,
+    /// The episode of which it is the peak, where the others of it are not kept any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub episode: Option<SpanAnswer>,
+}
+
+/// From when to when an episode went, and how many samples it had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SpanAnswer {
+    /// Its begin, in Unix milliseconds.
+    #[serde(serialize_with = "milliseconds")]
+    pub start: i64,
+    /// Its end, in Unix milliseconds.
+    #[serde(serialize_with = "milliseconds")]
+    pub end: i64,
+    /// Its anomalous samples.
+    pub samples: u64,
+}
+
+/// One page of the episodes of a series, the newest first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EpisodesPage {
+    /// The name of the series.
+    #[serde(flatten)]
+    pub series: SeriesName,
+    /// Its episodes.
+    pub episodes: Vec<EpisodeAnswer>,
+    /// Give it as `cursor` to read older ones; null at the end.
+    pub next: Option<String>,
+    /// Whether history did not answer, so that there may be older ones.
+    pub incomplete: bool,
 }
 
 /// The verdicts on series that came in a body and are stored nowhere.
@@ -350,7 +413,7 @@ pub struct BodyAnswer {
     pub verdicts_omitted: usize,
 }
 
-/// What a sweep of waiting samples did.
+/// What a sweep did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct SweepAnswer {
     /// Series that had waiting samples.
@@ -359,6 +422,23 @@ pub struct SweepAnswer {
     pub judged: usize,
     /// Of which could not be.
     pub failed: usize,
+    /// Series that were looked at, since no sample of them had come for long.
+    pub looked: usize,
+    /// Of which fell silent, and nobody had noticed.
+    pub silent: usize,
+    /// Episodes that were brought to history.
+    pub episodes_saved: usize,
+    /// Series of which history does not hold all episodes yet, since it failed.
+    pub unsaved: usize,
+    /// Whether there is more than one sweep does at most: sweep again.
+    pub more: bool,
+}
+
+impl SweepAnswer {
+    /// Whether there was nothing to do.
+    pub fn is_idle(&self) -> bool {
+        *self == Self { looked: self.looked, ..Self::default() }
+    }
 }
 
 /// The configuration of one series.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use store::StoreError;
+use store::{HistoryError, StoreError};
 use thiserror::Error;
 
 use crate::config_request::ConfigRequestError;
@@ -32,6 +32,9 @@ pub enum ServiceError {
     /// The store did not do its part.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// History did not do its part.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// The metrics could not be written.
     #[error("metrics could not be rendered: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -45,6 +48,7 @@ impl ServiceError {
             Self::Config(error) => error.code(),
             Self::RateExceeded { .. } => "rate_exceeded",
             Self::Store(error) => error.code(),
+            Self::History(error) => error.code(),
             Self::Metrics(_) => "metrics_failed",
         }
     }
@@ -70,6 +74,6 @@ impl ServiceError {
 
     /// Whether the same request may succeed later.
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Store(_)) && !self.is_invalid()
+        matches!(self, Self::Store(_) | Self::History(_)) && !self.is_invalid()
     }
 }

@@ -65,6 +65,12 @@ pub(crate) fn render_levels(levels: &Levels) -> Result<String, prometheus::Error
     encode(&families)
 }
 
+/// How many series have episodes that history does not hold yet, as Prometheus text.
+pub(crate) fn render_unsaved(n: u64) -> Result<String, prometheus::Error> {
+    let help = "Series with episodes that history does not hold yet.";
+    encode(&[gauge("episodes_unsaved", help, n as f64)])
+}
+
 /// Which processes serve, as Prometheus text.
 pub(crate) fn render_instances(mut instances: Vec<Instance>) -> Result<String, prometheus::Error> {
     let mut n_of: BTreeMap<&str, u64> = FUNCTIONS.iter().map(|name| (*name, 0)).collect();
@@ -172,7 +178,34 @@ pub(crate) fn render(totals: &BTreeMap<String, u64>) -> Result<String, prometheu
             &FUNCTIONS,
         ),
     ];
-    encode(&families)
+    encode(&[families.as_slice(), &of_episodes(totals)].concat())
+}
+
+/// What is counted of silence, and of bringing episodes to history.
+fn of_episodes(totals: &BTreeMap<String, u64>) -> [MetricFamily; 3] {
+    [
+        counter(
+            totals,
+            ("silences_total", "Series that fell silent, each time once."),
+            "silences",
+            &[],
+            &[""],
+        ),
+        counter(
+            totals,
+            ("episodes_lost_total", "Episodes dropped before history held them."),
+            "episodes_lost",
+            &[],
+            &[""],
+        ),
+        counter(
+            totals,
+            ("history_errors_total", "Calls to history that failed."),
+            "history_errors",
+            &["operation"],
+            &crate::history::OPERATIONS,
+        ),
+    ]
 }
 
 /// Writes families, without those that hold nothing, which the encoder takes for a mistake.

@@ -13,10 +13,13 @@ mod writer;
 mod analyze;
 mod config_request;
 mod configure;
+mod history;
 mod ingest;
+mod past;
 mod quota;
 mod series_metrics;
 mod service;
+mod sweep;
 
 pub mod access;
 pub mod answers;
@@ -35,7 +38,6 @@ mod telemetry;
 mod timed;
 
 pub use access::{Access, AccessError, Right};
-pub use analyze::AnomalyRange;
 pub use answers::{IngestAnswer, VerdictsWanted};
 pub use clock::now_us;
 pub use config::{Config, ConfigError, Poisoned};

@@ -129,6 +129,11 @@ impl Totals {
         });
     }
 
+    /// Counts a failure of history.
+    pub(crate) fn count_history_error(&self, operation: &'static str) {
+        *self.lock().entry(format!("history_errors {operation}")).or_default() += 1;
+    }
+
     /// Counts samples that were refused before the store saw them.
     pub(crate) fn count_rejected(&self, code: intake::Code, n: u64) {
         *self.lock().entry(format!("rejected {code}")).or_default() += n;

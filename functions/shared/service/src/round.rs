@@ -4,15 +4,19 @@
 
 use std::collections::BTreeMap;
 
-use detector::{Deployed, Judge, Judgement, Kind, Origin, RestoreError, Sample, SeriesConfig};
+use detector::{
+    Deployed, EpisodeChanges, EpisodeRecord, Judge, Judgement, Kind, Origin, Phase, RestoreError,
+    Sample, SeriesConfig,
+};
 use futures_util::future::join_all;
 use store::{
-    Ahead, Append, Commit, Committed, INBOX_READ_MAX, NewSample, Patch, Receipt, SeriesKey, State,
-    StoreError, Written,
+    Ahead, Append, Commit, Committed, EPISODES_KEPT_MAX, INBOX_READ_MAX, NewSample, Notes,
+    PastRange, Patch, Receipt, SeriesKey, State, StoreError, Written,
 };
 use tracing::{info, warn};
 
 use crate::ahead::{Ordered, fresh_in_order};
+use crate::clock::now_us;
 use crate::failpoint::{Step, reach};
 use crate::fate::{Fate, Round, Said, Told, WriteError};
 use crate::known::Held;
@@ -124,7 +128,7 @@ impl Inner {
             };
             // What was judged ahead in vain is not what is stored.
             let held = prepared.held.filter(|_| prepared.said.is_empty());
-            match self.judge_appended(&begun.key, held, appended.state) {
+            match self.judge_appended(&begun.key, held, appended.state).await {
                 Ok(it) => judged.push(it),
                 Err(error) => {
                     begun.answer(&[], Err(error));
@@ -200,7 +204,7 @@ impl Inner {
     }
 
     /// What waits in a series, judged; none where nothing does.
-    fn judge_appended(
+    async fn judge_appended(
         &self,
         key: &SeriesKey,
         held: Option<Held>,
@@ -213,7 +217,7 @@ impl Inner {
             return Ok(None);
         };
         if !waiting.is_known {
-            return self.judge_state(key, &waiting).map(Some);
+            return self.judge_state(key, &waiting).await.map(Some);
         }
         // It was spared because it is held.
         let held = held.filter(|held| held.version == waiting.version);
@@ -222,7 +226,7 @@ impl Inner {
     }
 
     /// What waits in a series as it is stored, judged.
-    fn judge_state(&self, key: &SeriesKey, waiting: &State) -> Result<Judged, WriteError> {
+    async fn judge_state(&self, key: &SeriesKey, waiting: &State) -> Result<Judged, WriteError> {
         let judge_of = judge_under(self.deployed, waiting)?;
         match judge_of.origin() {
             Origin::Relearned => {
@@ -233,10 +237,25 @@ impl Inner {
             }
             Origin::New | Origin::Stored => {}
         }
+        let is_relearned = judge_of.origin() == Origin::Relearned;
         let (version, revision) = (waiting.version, waiting.revision());
         let bytes = waiting.memory.clone().unwrap_or_default();
         let held = Held { judge: judge_of, bytes, version, revision, noted_us: 0 };
-        Ok(judge(held, &waiting.inbox))
+        let mut judged = judge(held, &waiting.inbox);
+        if is_relearned {
+            let orphans = self.orphans(key).await?;
+            judged.commit.notes.is_news |= !orphans.is_empty();
+            judged.commit.notes.episodes.splice(0..0, orphans);
+        }
+        Ok(judged)
+    }
+
+    /// The episodes, ended, that were open when the memory of a series was lost: nobody else would end them.
+    async fn orphans(&self, key: &SeriesKey) -> Result<Vec<EpisodeRecord>, WriteError> {
+        let all = PastRange { since_us: 0, before_us: None, limit: EPISODES_KEPT_MAX };
+        let kept = self.store.episodes(key, all).await?;
+        let open = kept.iter().map(|it| it.record).filter(|it| it.phase != Phase::Over);
+        Ok(open.map(EpisodeRecord::over).collect())
     }
 
     /// Commits what was judged of some rounds, and notes what came of each.
@@ -304,7 +323,7 @@ impl Inner {
                 }
             };
             let Some(waiting) = state.filter(|state| !state.inbox.is_empty()) else { break };
-            let Judged { held, said, commit } = self.judge_state(key, &waiting)?;
+            let Judged { held, said, commit } = self.judge_state(key, &waiting).await?;
             reach(Step::Judged);
             let committed = self.store.commit(key, &commit).await;
             reach(Step::Committed);
@@ -367,10 +386,10 @@ async fn let_others_run(i: usize) {
 
 /// Judges samples in order, on a series as it is held.
 fn judge(mut held: Held, samples: &[Sample]) -> Judged {
-    let said: Vec<Said> = samples.iter().map(|sample| say(&mut held.judge, *sample)).collect();
+    let newest_us = samples.iter().map(Sample::at_us).max().unwrap_or_default();
+    let (said, notes) = say_all(&mut held.judge, samples, newest_us);
     let judgements: Vec<Judgement> = said.iter().map(|it| it.judgement).collect();
     let memory = held.judge.memory();
-    let newest_us = judgements.iter().map(|it| it.sample.at_us()).max().unwrap_or_default();
     let bytes = memory.encode();
     // Without a version, whatever is there is replaced.
     let is_new = held.version == 0;
@@ -381,6 +400,7 @@ fn judge(mut held: Held, samples: &[Sample]) -> Judged {
         cursor_us: memory.cursor_us.unwrap_or(newest_us),
         floor_us: memory.floor_us,
         judgements,
+        notes,
     };
     held.bytes = bytes;
     Judged { held, said, commit }
@@ -391,6 +411,20 @@ pub(crate) fn judge_under(deployed: Deployed, state: &State) -> Result<Judge, Re
     let none = SeriesConfig::default();
     let config = state.config.as_ref().map_or(&none, |it| &it.config);
     Judge::restore_configured(deployed, config, state.memory.as_deref(), state.window.clone())
+}
+
+/// Judges samples that were received now, up to those of `newest_us`, and notes what becomes of episodes by it.
+fn say_all(judge: &mut Judge, samples: &[Sample], newest_us: i64) -> (Vec<Said>, Notes) {
+    judge.receive(now_us(), newest_us);
+    let mut changes = EpisodeChanges::since(judge.memory());
+    let say_one = |sample: &Sample| {
+        let said = say(judge, *sample);
+        changes.note(judge.memory());
+        said
+    };
+    let said = samples.iter().map(say_one).collect();
+    let (episodes, is_news) = (changes.changed().to_vec(), changes.is_news());
+    (said, Notes { episodes, is_news, n_silences: 0, look: judge.look() })
 }
 
 /// Judges a sample, and says how far learning is while the series learns.

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use detector::Deployed;
-use futures_util::future::try_join3;
+use futures_util::future::try_join4;
 use intake::Trigger;
-use store::{Circuits, Embedded, Instance, Redis, SeriesStore, StoreError};
+use store::{Circuits, Embedded, History, Instance, Redis, SeriesStore, StoreError};
 use tracing::warn;
 
 use crate::clock::now_us;
 use crate::config::{Config, ConfigError};
 use crate::error::ServiceError;
-use crate::exposition::{render, render_instances, render_levels, render_own};
+use crate::exposition::{render, render_instances, render_levels, render_own, render_unsaved};
 use crate::journal::Journal;
 use crate::metrics::{RecordResult, RequestFacts, Totals};
 use crate::quota::Rate;
@@ -27,6 +27,7 @@ pub struct Service {
 #[derive(Debug)]
 struct Inner {
     store: Arc<dyn SeriesStore>,
+    history: Option<Arc<dyn History>>,
     writer: Writer,
     deployed: Deployed,
     time_ahead_max_us: i64,
@@ -62,8 +63,17 @@ pub fn store_for(config: &Config, role: Role) -> Result<Arc<dyn SeriesStore>, Co
 }
 
 impl Service {
-    /// The use cases over `store`.
+    /// The use cases over `store`, where history ends with what it keeps.
     pub fn new(store: Arc<dyn SeriesStore>, config: &Config) -> Self {
+        Self::with_history(store, None, config)
+    }
+
+    /// The use cases over `store` and, where there is one, a durable history.
+    pub fn with_history(
+        store: Arc<dyn SeriesStore>,
+        history: Option<Arc<dyn History>>,
+        config: &Config,
+    ) -> Self {
         let totals = if config.tells_emf() { Totals::with_journal() } else { Totals::default() };
         let totals = Arc::new(totals);
         let store: Arc<dyn SeriesStore> = Arc::new(Timed::new(store, Arc::clone(&totals)));
@@ -72,6 +82,7 @@ impl Service {
         Self {
             inner: Arc::new(Inner {
                 store,
+                history,
                 writer,
                 deployed: config.deployed,
                 time_ahead_max_us,
@@ -102,12 +113,17 @@ impl Service {
     pub async fn metrics(&self) -> Result<String, ServiceError> {
         self.flush().await;
         let store = self.store();
-        let read = try_join3(store.totals(), store.levels(), store.instances()).await;
+        let (levels, unsaved) = (store.levels(), store.count_unsaved());
+        let read = try_join4(store.totals(), levels, store.instances(), unsaved).await;
         let own = render_own(read.is_ok(), self.circuits())?;
         match read {
-            Ok((totals, levels, instances)) => {
-                let shared =
-                    [render(&totals)?, render_levels(&levels)?, render_instances(instances)?];
+            Ok((totals, levels, instances, n_unsaved)) => {
+                let shared = [
+                    render(&totals)?,
+                    render_levels(&levels)?,
+                    render_instances(instances)?,
+                    render_unsaved(n_unsaved)?,
+                ];
                 Ok(shared.concat() + &own)
             }
             Err(error) => {
@@ -166,6 +182,10 @@ impl Service {
 
     pub(crate) fn store(&self) -> &dyn SeriesStore {
         self.inner.store.as_ref()
+    }
+
+    pub(crate) fn history(&self) -> Option<&dyn History> {
+        self.inner.history.as_deref()
     }
 
     pub(crate) fn writer(&self) -> &Writer {

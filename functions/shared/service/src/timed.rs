@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use detector::{Deployed, Judgement, SeriesConfig};
+use detector::{Deployed, Judgement, Look, SeriesConfig};
 use store::{
-    Append, Circuits, Class, Commit, Committed, Counts, Glance, Instance, Instances, Lease, Leased,
-    Levels, Listed, Overview, Page, Quotas, SeriesKey, SeriesStore, State, StoreError, Tenant,
-    Written,
+    Append, Circuits, Class, Commit, Committed, Counts, Episodes, Glance, Instance, Instances,
+    Lease, Leased, Levels, Listed, Overview, Page, PastRange, Quotas, SeriesKey, SeriesStore,
+    State, StoreError, StoredEpisode, Tenant, Unsaved, Written,
 };
 use tokio::time::Instant;
 
@@ -208,5 +208,36 @@ impl Instances for Timed {
 
     async fn instances(&self) -> Result<Vec<Instance>, StoreError> {
         self.inner.instances().await
+    }
+}
+
+#[async_trait]
+impl Episodes for Timed {
+    async fn episodes(
+        &self,
+        key: &SeriesKey,
+        range: PastRange,
+    ) -> Result<Vec<StoredEpisode>, StoreError> {
+        self.timed("read", self.inner.episodes(key, range)).await
+    }
+
+    async fn unsaved(&self, limit: usize) -> Result<Vec<Unsaved>, StoreError> {
+        self.timed("list", self.inner.unsaved(limit)).await
+    }
+
+    async fn count_unsaved(&self) -> Result<u64, StoreError> {
+        self.inner.count_unsaved().await
+    }
+
+    async fn saved(&self, key: &SeriesKey, version: i64) -> Result<(), StoreError> {
+        self.timed("commit", self.inner.saved(key, version)).await
+    }
+
+    async fn looks(&self, now_us: i64, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
+        self.timed("list", self.inner.looks(now_us, limit)).await
+    }
+
+    async fn look_again(&self, key: &SeriesKey, look: Look) -> Result<(), StoreError> {
+        self.timed("commit", self.inner.look_again(key, look)).await
     }
 }

@@ -325,9 +325,9 @@ async fn anomalies_page_from_the_newest_to_the_oldest() {
     send(&service, wave(0..3_000)).await;
     let (mut times, mut before_us) = (Vec::new(), None);
     loop {
-        let range = service::AnomalyRange { since_us: 0, before_us, limit: 4 };
+        let range = store::PastRange { since_us: 0, before_us, limit: 4 };
         let page = service.list_anomalies(&Tenant::default(), series("rps"), range).await.unwrap();
-        times.extend(page.anomalies.iter().map(|anomaly| anomaly.timestamp));
+        times.extend(page.anomalies.iter().map(|anomaly| anomaly.point.timestamp));
         before_us = page.next.map(|next| next.parse().unwrap());
         if before_us.is_none() {
             break;
@@ -523,6 +523,7 @@ async fn deployments_side_by_side_migrate_a_configured_series_once_and_back_once
         let state = stored(&server).await;
         let mut memory = detector::Memory::decode(&state.memory.unwrap()).unwrap();
         memory.version = offline.memory().version;
+        memory.presence = offline.memory().presence; // When samples were received is the clock's to say.
         assert_eq!(&memory, offline.memory());
         assert_eq!(memory.counters.judged, until as u64);
         for service in [&lower, &higher] {

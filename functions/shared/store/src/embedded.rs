@@ -3,6 +3,7 @@
 //! For a laptop, a single pod and the tests of everything above; it holds nothing after the process ends, and
 //! only one process sees it. It keeps the protocol of the Redis store step by step, under one lock.
 
+mod episodes;
 mod overview;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -17,7 +18,8 @@ use crate::state::{INBOX_LEN_MAX, INBOX_READ_MAX};
 use crate::{
     ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Ahead, Append, Appended, Class, Commit, Committed,
     Instance, Lease, Leased, Listed, NewSample, Page, Quotas, Receipt, SERIES_MAX_DEFAULT,
-    SERIES_TTL_S, SeriesKey, SeriesStore, State, StoreError, StoredConfig, Tenant, Written, totals,
+    SERIES_TTL_S, SeriesKey, SeriesStore, State, StoreError, StoredConfig, StoredEpisode, Tenant,
+    Written, totals,
 };
 
 /// Series in the memory of this process.
@@ -38,6 +40,12 @@ struct Inner {
     buckets: HashMap<Tenant, Bucket>,
     // Beside the series and not in them: they expire, and need not be there yet.
     configs: HashMap<SeriesKey, StoredConfig>,
+    // Those that may have fallen silent, by when to look, and the same by series.
+    looks: BTreeSet<(i64, SeriesKey)>,
+    look_of: HashMap<SeriesKey, i64>,
+    // Up to which version history holds the news of those of which it does not hold all.
+    unsaved: BTreeMap<SeriesKey, i64>,
+    keeps_history: bool,
     totals: BTreeMap<String, u64>,
     // With the end of its lease, in microseconds.
     instances: BTreeMap<String, (i64, Instance)>,
@@ -52,6 +60,7 @@ struct Entry {
     inbox: BTreeMap<i64, f64>,
     window: BTreeMap<i64, Judged>,
     anomalies: BTreeMap<i64, Judgement>,
+    episodes: BTreeMap<i64, StoredEpisode>,
     memory: Option<Stored>,
     heat: Option<f64>,
 }
@@ -200,6 +209,7 @@ impl Inner {
         while self.by_receipt.first().is_some_and(|(received_us, _)| *received_us < oldest_us) {
             if let Some((_, expired)) = self.by_receipt.pop_first() {
                 self.series.remove(&expired);
+                self.forget_look(&expired);
                 self.count_less(expired.tenant());
             }
         }
@@ -235,6 +245,7 @@ impl Inner {
         let version = entry.commit(&ahead.commit, now_us);
         self.count(totals::SAMPLES, "accepted", ahead.commit.judgements.len() as u64);
         self.count_judged(&ahead.commit);
+        self.note(key, &ahead.commit.notes, version);
         if ahead.receipt == Receipt::Noted {
             self.receive(key, now_us);
         }
@@ -285,6 +296,7 @@ impl Inner {
             self.receive(key, now_us);
         }
         self.count_judged(commit);
+        self.note(key, &commit.notes, version);
         Committed::Done { version }
     }
 
@@ -428,6 +440,8 @@ impl SeriesStore for Embedded {
     async fn forget(&self, key: &SeriesKey) -> Result<bool, StoreError> {
         let mut inner = self.lock();
         let had_config = inner.configs.remove(key).is_some();
+        inner.unsaved.remove(key);
+        inner.forget_look(key);
         let Some(entry) = inner.series.remove(key) else { return Ok(had_config) };
         if inner.by_receipt.remove(&(entry.received_us, key.clone())) {
             inner.count_less(key.tenant());

@@ -114,12 +114,12 @@ impl SeriesKey {
     }
 
     /// The whole name, escaped: the member of the indexes, from which the series can be read back.
-    pub(crate) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         &self.inner.name
     }
 
-    /// The tenant and the name, short enough for a key.
-    pub(crate) fn path(&self) -> &str {
+    /// The tenant and the name, with a `/` between them, short enough for a key: at most 257 bytes.
+    pub fn path(&self) -> &str {
         &self.inner.path
     }
 

@@ -7,7 +7,9 @@
 //!
 //! Architecture invariant: every store passes the same conformance suite (`tests/conformance.rs`).
 
+mod episodes;
 mod heat;
+mod history;
 mod instances;
 mod key;
 mod member;
@@ -32,6 +34,10 @@ use detector::{Judgement, SeriesConfig};
 use thiserror::Error;
 
 pub use embedded::Embedded;
+pub use episodes::{
+    EPISODES_KEPT_MAX, Episodes, HISTORY_TTL_S, Notes, PastRange, StoredEpisode, Unsaved,
+};
+pub use history::{History, HistoryError};
 pub use instances::{INSTANCE_LEASE_S, INSTANCES_MAX, Instance, Instances};
 pub use key::{SHARDS_DEFAULT, SeriesKey, Tenant};
 pub use overview::{Counts, Glance, Levels, Overview, PENDING_COUNTED_MAX};
@@ -56,13 +62,17 @@ pub mod totals {
     pub const LATE: &str = "late";
     /// Anomalies by head; the name of a head follows.
     pub const ANOMALIES: &str = "anomalies";
+    /// Silences noticed.
+    pub const SILENCES: &str = "silences";
+    /// Episodes dropped before history held them.
+    pub const EPISODES_LOST: &str = "episodes_lost";
     /// Commits that found another version.
     pub const CONFLICTS: &str = "commit_conflicts";
 }
 
 /// Where series live.
 #[async_trait]
-pub trait SeriesStore: Quotas + Overview + Instances + Debug + Send + Sync {
+pub trait SeriesStore: Quotas + Episodes + Overview + Instances + Debug + Send + Sync {
     /// Puts samples into the inboxes of some series, each at most once.
     ///
     /// Where the tenant has as many series as it may have, those of a new one are refused. Of a series that is still as

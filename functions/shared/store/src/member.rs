@@ -4,7 +4,9 @@
 //! the anomalies. Floats are in their shortest exact form with exponent, so equal values have equal texts and
 //! a window's members stay within the 64 bytes of the compact encoding.
 
-use detector::{Expectation, Head, Judged, Judgement, Kind, Sample, Verdict};
+use detector::{EpisodeRecord, Expectation, Head, Judged, Judgement, Kind, Phase, Sample, Verdict};
+
+use crate::StoredEpisode;
 
 /// `<at_us>:<value>`.
 pub(crate) fn of_sample(at_us: i64, value: f64) -> String {
@@ -28,6 +30,33 @@ pub(crate) fn of_anomaly(judgement: &Judgement) -> Option<String> {
     let Expectation { head, value, low, high } = judgement.verdict.expectation?;
     let judged = of_judged(&judgement.judged());
     Some(format!("{judged}:{}:{value:e}:{low:e}:{high:e}", head.as_str()))
+}
+
+/// `<start_us>:<end_us>:<samples>:<phase>:<peak>`; the peak as among the anomalies, where there is one.
+pub(crate) fn of_episode(record: &EpisodeRecord) -> String {
+    let EpisodeRecord { start_us, end_us, n_samples, phase, peak } = record;
+    let peak = peak.as_ref().and_then(of_anomaly).unwrap_or_default();
+    format!("{start_us}:{end_us}:{n_samples}:{}:{peak}", phase.as_str())
+}
+
+/// Reads what [`of_episode`] wrote.
+pub(crate) fn episode(text: &str) -> Option<EpisodeRecord> {
+    let mut parts = text.splitn(5, ':');
+    let (start_us, end_us) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let n_samples = parts.next()?.parse().ok()?;
+    let phase = Phase::from_name(parts.next()?)?;
+    let peak = match parts.next()? {
+        "" => None,
+        peak => Some(anomaly(peak)?),
+    };
+    Some(EpisodeRecord { start_us, end_us, n_samples, phase, peak })
+}
+
+/// Reads a member of the episodes: `<revision> <news> <episode>`.
+pub(crate) fn stored_episode(member: &str) -> Option<StoredEpisode> {
+    let mut parts = member.splitn(3, ' ');
+    let (revision, news) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some(StoredEpisode { revision, news, record: episode(parts.next()?)? })
 }
 
 /// Reads a member of an inbox.
@@ -127,13 +156,23 @@ mod tests {
         }
 
         #[test]
+        fn episodes_read_back_exactly(peak in prop::option::of(any_judgement()), phase in 0..3_usize) {
+            let phase = Phase::ALL[phase];
+            let record = EpisodeRecord { start_us: 7, end_us: 1 << 53, n_samples: 9, phase, peak };
+            prop_assert_eq!(episode(&of_episode(&record)), Some(record));
+            let stored = StoredEpisode { revision: 1 << 53, news: 1, record };
+            let member = format!("{} 1 {}", 1_i64 << 53, of_episode(&record));
+            prop_assert_eq!(stored_episode(&member), Some(stored));
+        }
+
+        #[test]
         fn a_windows_member_stays_within_the_compact_encoding(judgement in any_judgement()) {
             prop_assert!(of_judged(&judgement.judged()).len() <= 64);
         }
 
         #[test]
         fn rubbish_is_nothing(member in "\\PC{0,80}") {
-            let _read = (sample(&member), judged(&member), anomaly(&member));
+            let _read = (sample(&member), judged(&member), anomaly(&member), stored_episode(&member));
         }
     }
 }

@@ -8,6 +8,7 @@ mod circuit;
 mod clock;
 mod connection;
 mod credentials;
+mod episodes;
 mod iam;
 mod nodes;
 mod overview;
@@ -59,6 +60,7 @@ struct Scripts {
     configure: Script,
     lease: Script,
     report: Script,
+    saved: Script,
 }
 
 impl Redis {
@@ -72,8 +74,10 @@ impl Redis {
         options: &RedisOptions,
         credentials: &RedisCredentials,
     ) -> Result<Self, StoreError> {
-        let of_series =
-            |code: &str| Script::new(&format!("{}\n{code}", include_str!("redis/series.lua")));
+        let of_series = |code: &str| {
+            let shared = [include_str!("redis/notes.lua"), include_str!("redis/series.lua")];
+            Script::new(&format!("{}\n{code}", shared.join("\n")))
+        };
         let scripts = Scripts {
             append: of_series(include_str!("redis/append.lua")),
             commit: of_series(include_str!("redis/commit.lua")),
@@ -81,6 +85,7 @@ impl Redis {
             configure: Script::new(include_str!("redis/configure.lua")),
             lease: Script::new(include_str!("redis/lease.lua")),
             report: Script::new(include_str!("redis/report.lua")),
+            saved: Script::new(include_str!("redis/saved.lua")),
         };
         Ok(Self {
             connection: Connection::new(options, credentials)?,
@@ -333,6 +338,7 @@ impl SeriesStore for Redis {
             .arg(key.name())
             .ignore();
         commands.cmd("ZREM").arg(pending_index(keys.shard)).arg(pending_name(key)).ignore();
+        self.forget_episodes(key, &mut commands);
         let (n_keys,): (u64,) =
             self.connection.query_all(Call::once(keys.shard), commands.atomic()).await?;
         Ok(n_keys > 0)

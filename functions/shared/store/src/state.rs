@@ -2,7 +2,7 @@
 
 use detector::{Judged, Judgement, Sample};
 
-use crate::{Patch, SeriesKey, StoredConfig};
+use crate::{Notes, Patch, SeriesKey, StoredConfig};
 
 /// A sample to append; without a time it gets the first free microsecond at or after its receipt.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -139,6 +139,8 @@ pub struct Commit {
     pub floor_us: Option<i64>,
     /// The judged samples, which leave the inbox.
     pub judgements: Vec<Judgement>,
+    /// What became of episodes, and of silence.
+    pub notes: Notes,
 }
 
 /// What a commit answers.

@@ -6,13 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use detector::{Deployed, Detector, Judge, Judgement, Muted, Sample, Series, SeriesConfig};
+use detector::{
+    Deployed, Detector, EpisodeChanges, EpisodeRecord, Judge, Judgement, Look, Muted, Phase,
+    Sample, Series, SeriesConfig,
+};
 use store::testbed::{RedisCluster, RedisServer, patient_options};
 use store::{
-    APPEND_MAX, Ahead, Append, Appended, Class, Commit, Committed, Counts, Embedded, INBOX_LEN_MAX,
-    INSTANCE_LEASE_S, Instance, Instances, Lease, Leased, Levels, NewSample, Overview, Patch,
-    Receipt, Redis, RedisOptions, SeriesKey, SeriesStore, State, StoreError, StoredConfig, Tenant,
-    Topology, Written,
+    APPEND_MAX, Ahead, Append, Appended, Class, Commit, Committed, Counts, EPISODES_KEPT_MAX,
+    Embedded, INBOX_LEN_MAX, INSTANCE_LEASE_S, Instance, Instances, Lease, Leased, Levels,
+    NewSample, Notes, Overview, PastRange, Patch, Receipt, Redis, RedisOptions, SeriesKey,
+    SeriesStore, State, StoreError, StoredConfig, Tenant, Topology, Written,
 };
 
 const DEPLOYED: Deployed = Deployed { detector: Detector::ALL[1], generation: 1 };
@@ -51,17 +54,24 @@ fn wave(range: std::ops::Range<i64>) -> Vec<NewSample> {
     range.map(|i| at(i, if i % 50 == 49 { 900.0 } else { 100.0 + (i % 7) as f64 })).collect()
 }
 
-fn judge_state(state: &State) -> (Judge, Vec<Judgement>) {
+fn judge_state(state: &State) -> (Judge, Vec<Judgement>, Notes) {
     let config = state.config.as_ref().map(|it| it.config.clone()).unwrap_or_default();
     let memory = state.memory.as_deref();
     let mut judge =
         Judge::restore_configured(DEPLOYED, &config, memory, state.window.clone()).unwrap();
-    let judgements = state.inbox.iter().map(|sample| judge.judge(*sample)).collect();
-    (judge, judgements)
+    let mut changes = EpisodeChanges::since(judge.memory());
+    let judge_one = |sample: &Sample| {
+        let judgement = judge.judge(*sample);
+        changes.note(judge.memory());
+        judgement
+    };
+    let judgements = state.inbox.iter().map(judge_one).collect();
+    let (episodes, is_news) = (changes.changed().to_vec(), changes.is_news());
+    (judge, judgements, Notes { episodes, is_news, ..Notes::default() })
 }
 
 fn commit_of(state: &State) -> Commit {
-    let (judge, judgements) = judge_state(state);
+    let (judge, judgements, notes) = judge_state(state);
     Commit {
         version: state.version,
         revision: state.revision(),
@@ -69,6 +79,7 @@ fn commit_of(state: &State) -> Commit {
         cursor_us: judge.memory().cursor_us.unwrap(),
         floor_us: judge.memory().floor_us,
         judgements,
+        notes,
     }
 }
 
@@ -76,7 +87,7 @@ fn commit_of(state: &State) -> Commit {
 fn ahead_of(key: &SeriesKey, state: &State, samples: &[NewSample]) -> Append {
     let timed = |it: &NewSample| Sample::new(it.at_us.unwrap(), it.value).unwrap();
     let inbox = samples.iter().map(timed).collect();
-    let (judge, judgements) = judge_state(&State { inbox, ..state.clone() });
+    let (judge, judgements, notes) = judge_state(&State { inbox, ..state.clone() });
     let memory = judge.memory();
     let commit = Commit {
         version: state.version,
@@ -85,6 +96,7 @@ fn ahead_of(key: &SeriesKey, state: &State, samples: &[NewSample]) -> Append {
         cursor_us: memory.cursor_us.unwrap(),
         floor_us: memory.floor_us,
         judgements,
+        notes,
     };
     let ahead = Some(Ahead { commit, receipt: Receipt::Noted });
     Append { key: key.clone(), samples: samples.to_vec(), known_version: 0, ahead }
@@ -621,6 +633,144 @@ async fn muted_anomalies_are_kept_apart_from_the_others(store: &dyn SeriesStore)
     assert_eq!(stored.verdict.kind, detector::Kind::Muted);
 }
 
+const ALL: PastRange = PastRange { since_us: 0, before_us: None, limit: 1_000 };
+
+/// Spikes of one sample at the fiftieth seconds of `range`, each over with the next sample.
+fn spikes(range: std::ops::Range<i64>) -> impl DoubleEndedIterator<Item = i64> {
+    range.filter(|i| i % 50 == 49).map(|i| i * 1_000_000)
+}
+
+async fn episodes_come_newest_first_and_the_last_may_be_open(store: &dyn SeriesStore) {
+    let key = key("a");
+    write(store, &key, &wave(0..250)).await;
+    let stored = store.episodes(&key, ALL).await.unwrap();
+    let told: Vec<(i64, Phase)> =
+        stored.iter().map(|it| (it.record.start_us, it.record.phase)).collect();
+    let phase = |start_us| if start_us == 249_000_000 { Phase::Open } else { Phase::Over };
+    let wanted: Vec<_> = spikes(0..250).rev().map(|it| (it, phase(it))).collect();
+    assert_eq!(told, wanted);
+    let memory = detector::Memory::decode(&state(store, &key).await.memory.unwrap()).unwrap();
+    assert_eq!(Some(stored[0].record), memory.told_episode());
+
+    write(store, &key, &wave(250..260)).await;
+    let ended = store.episodes(&key, ALL).await.unwrap();
+    assert_eq!((ended.len(), ended[0].record.phase), (5, Phase::Over));
+    assert_eq!(ended[0].record.end_us, 249_000_000);
+    assert!(ended[0].revision > stored[0].revision && ended[1] == stored[1]);
+    let range = PastRange { since_us: 149_000_000, before_us: Some(249_000_000), limit: 1 };
+    let page = store.episodes(&key, range).await.unwrap();
+    assert_eq!(page, [ended[1]]);
+    let before = store.episodes(&key, ALL).await.unwrap();
+    write(store, &key, &wave(130..260)).await;
+    assert_eq!(store.episodes(&key, ALL).await.unwrap(), before, "a replay");
+    assert_eq!(store.episodes(&super_quiet(), ALL).await.unwrap(), []);
+}
+
+async fn what_history_does_not_hold_is_marked_until_it_does(store: &dyn SeriesStore) {
+    let key = key("a");
+    assert_eq!(store.unsaved(10).await.unwrap(), []);
+    write(store, &key, &wave(0..101)).await;
+    let [unsaved] = store.unsaved(10).await.unwrap().try_into().unwrap();
+    assert_eq!((&unsaved.key, store.count_unsaved().await.unwrap()), (&key, 1));
+    let stored = store.episodes(&key, ALL).await.unwrap();
+    assert!(!stored.is_empty() && stored.iter().all(|it| it.news > unsaved.saved));
+    // What becomes news while it is being saved stays marked.
+    let saved = stored.iter().map(|it| it.news).max().unwrap();
+    write(store, &key, &wave(101..151)).await;
+    store.saved(&key, saved).await.unwrap();
+    let [unsaved] = store.unsaved(10).await.unwrap().try_into().unwrap();
+    assert_eq!(unsaved.saved, saved);
+    let left = store.episodes(&key, ALL).await.unwrap();
+    assert_eq!(left.iter().filter(|it| it.news > saved).count(), 1);
+    // And again, as of one that was told twice.
+    let newest = left.iter().map(|it| it.news).max().unwrap();
+    for version in [newest, saved, newest] {
+        store.saved(&key, version).await.unwrap();
+        assert_eq!(store.unsaved(10).await.unwrap(), []);
+    }
+    write(store, &key, &wave(151..199)).await;
+    assert_eq!(store.count_unsaved().await.unwrap(), 0, "no news");
+    write(store, &key, &wave(199..200)).await;
+    assert_eq!(store.count_unsaved().await.unwrap(), 1);
+    assert!(store.forget(&key).await.unwrap());
+    assert_eq!(store.count_unsaved().await.unwrap(), 0);
+    assert_eq!(store.episodes(&key, ALL).await.unwrap(), []);
+}
+
+async fn without_history_nothing_is_marked(store: &dyn SeriesStore) {
+    let key = key("a");
+    write(store, &key, &wave(0..250)).await;
+    assert_eq!(store.count_unsaved().await.unwrap(), 0);
+    assert_eq!(store.unsaved(10).await.unwrap(), []);
+}
+
+async fn an_episode_that_is_no_news_keeps_the_version_of_its_news(store: &dyn SeriesStore) {
+    let key = key("a");
+    write(store, &key, &wave(0..201)).await;
+    let mut versions = Vec::new();
+    for (n_samples, is_news) in [(1, true), (2, false), (3, false), (4, true)] {
+        let appended = store.append(&key, &[at(201 + n_samples, 1.0)], 0).await.unwrap();
+        let record = EpisodeRecord {
+            start_us: 300_000_000,
+            end_us: 300_000_000,
+            n_samples: 1,
+            phase: Phase::Open,
+            peak: None,
+        };
+        let notes = Notes { episodes: vec![record], is_news, ..Notes::default() };
+        let commit = Commit { notes, ..commit_of(&appended.state.unwrap()) };
+        let Committed::Done { version } = store.commit(&key, &commit).await.unwrap() else {
+            panic!("nobody else writes")
+        };
+        let stored = store.episodes(&key, ALL).await.unwrap()[0];
+        assert_eq!(stored.revision, version);
+        versions.push(stored.news);
+    }
+    assert!(versions[0] == versions[1] && versions[1] == versions[2] && versions[2] < versions[3]);
+}
+
+async fn the_oldest_episodes_are_dropped_and_counted_where_history_lacks_them(
+    store: &dyn SeriesStore,
+) {
+    let key = key("a");
+    store.unsaved(1).await.unwrap();
+    write(store, &key, &wave(0..10)).await;
+    let record = |i: i64| EpisodeRecord {
+        start_us: i,
+        end_us: i,
+        n_samples: 1,
+        phase: Phase::Over,
+        peak: None,
+    };
+    let appended = store.append(&key, &[at(10, 1.0)], 0).await.unwrap();
+    let episodes = (0..EPISODES_KEPT_MAX as i64 + 3).map(record).collect();
+    let notes = Notes { episodes, is_news: true, ..Notes::default() };
+    let commit = Commit { notes, ..commit_of(&appended.state.unwrap()) };
+    assert!(matches!(store.commit(&key, &commit).await.unwrap(), Committed::Done { .. }));
+    let kept = store.episodes(&key, ALL).await.unwrap();
+    assert_eq!((kept.len(), kept.last().unwrap().record.start_us), (EPISODES_KEPT_MAX, 3));
+    assert_eq!(store.totals().await.unwrap()["episodes_lost"], 3);
+}
+
+async fn series_are_looked_at_when_their_sample_is_due(store: &dyn SeriesStore) {
+    let (one, other) = (key("a"), key("b"));
+    for (key, look_us) in [(&one, 5_000), (&other, 4_000)] {
+        let appended = store.append(key, &[at(1, 1.0)], 0).await.unwrap();
+        let notes = Notes { look: Some(Look::At(look_us)), ..Notes::default() };
+        let commit = Commit { notes, ..commit_of(&appended.state.unwrap()) };
+        assert!(matches!(store.commit(key, &commit).await.unwrap(), Committed::Done { .. }));
+    }
+    assert_eq!(store.looks(3_999, 10).await.unwrap(), []);
+    assert_eq!(store.looks(5_000, 10).await.unwrap(), [other.clone(), one.clone()]);
+    assert_eq!(store.looks(5_000, 1).await.unwrap(), std::slice::from_ref(&other));
+    store.look_again(&other, Look::At(6_000)).await.unwrap();
+    store.look_again(&super_quiet(), Look::At(1)).await.unwrap();
+    assert_eq!(store.looks(5_999, 10).await.unwrap(), std::slice::from_ref(&one));
+    store.look_again(&one, Look::Never).await.unwrap();
+    assert!(store.forget(&other).await.unwrap());
+    assert_eq!(store.looks(i64::MAX >> 11, 10).await.unwrap(), []);
+}
+
 async fn a_tenant_has_at_most_so_many_series(store: &dyn SeriesStore) {
     // What is known of a tenant outlives a promise: so these two have tenants of their own.
     let metric = |i: u64| key_of("full", &format!("m{i}"));
@@ -888,6 +1038,12 @@ conformance!(
     no_two_configurations_have_one_revision,
     a_forgotten_series_has_no_configuration,
     muted_anomalies_are_kept_apart_from_the_others,
+    episodes_come_newest_first_and_the_last_may_be_open,
+    what_history_does_not_hold_is_marked_until_it_does,
+    without_history_nothing_is_marked,
+    an_episode_that_is_no_news_keeps_the_version_of_its_news,
+    the_oldest_episodes_are_dropped_and_counted_where_history_lacks_them,
+    series_are_looked_at_when_their_sample_is_due,
     a_tenant_has_at_most_so_many_series,
     series_that_come_at_once_do_not_pass_the_bound,
     a_bucket_gives_what_flows_in,

@@ -12,8 +12,8 @@ use detector::{Deployed, Detector, Judge, Memory, Sample, Series};
 use proptest::prelude::*;
 use store::testbed::{RedisServer, patient_options};
 use store::{
-    Ahead, Append, Class, Commit, Committed, Embedded, NewSample, Patch, Receipt, Redis, SeriesKey,
-    SeriesStore, State, Tenant, Topology, Written, totals,
+    Ahead, Append, Class, Commit, Committed, Embedded, NewSample, Notes, Patch, Receipt, Redis,
+    SeriesKey, SeriesStore, State, Tenant, Topology, Written, totals,
 };
 use tokio::runtime::Runtime;
 
@@ -159,6 +159,7 @@ fn judged(judge: &mut Judge, state: &State, samples: &[Sample]) -> Commit {
         cursor_us: memory.cursor_us.unwrap(),
         floor_us: memory.floor_us,
         judgements,
+        notes: Notes::default(),
     }
 }
 

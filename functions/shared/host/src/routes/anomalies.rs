@@ -4,8 +4,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
-use service::AnomalyRange;
-use store::Tenant;
+use store::{PastRange, Tenant};
 
 use crate::answer;
 use crate::app::App;
@@ -26,7 +25,7 @@ pub(crate) async fn list(
 ) -> Result<Response, RequestError> {
     let known = ["source", "metric", "label", "since", "cursor", "limit"];
     let params = Params::of(&uri, &known)?;
-    let range = AnomalyRange {
+    let range = PastRange {
         since_us: params.time_us("since")?.unwrap_or_default(),
         before_us: params.cursor_us("cursor")?,
         limit: params.number("limit", 1..=PAGE_LEN_MAX)?.unwrap_or(PAGE_LEN),

@@ -23,7 +23,7 @@ pub(crate) async fn livez() -> Result<Response, RequestError> {
     answer::ok(&json!({ "status": "alive" }))
 }
 
-/// The store answers, too.
+/// The store answers, too; a history that does not is told and fails nothing.
 pub(crate) async fn readyz(State(app): State<App>) -> Result<Response, RequestError> {
     match app.function() {
         // It judges nothing, so its detector says nothing, and must not be the first of a generation.
@@ -31,8 +31,10 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<Response, RequestEr
         _ => app.service().ready().await?,
     }
     let circuits = app.service().circuits();
+    let history = app.service().history_state().await;
     answer::ok(&json!({
-        "status": "ready", "circuits": circuits.n, "circuits_open": circuits.n_open
+        "status": "ready", "circuits": circuits.n, "circuits_open": circuits.n_open,
+        "history": history
     }))
 }
 

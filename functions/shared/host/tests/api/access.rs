@@ -86,7 +86,7 @@ async fn each_route_is_for_those_with_its_right() {
             }
         }
     }
-    assert_eq!(n_guarded, 9);
+    assert_eq!(n_guarded, 11);
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn sees_and_counts_its_own([one, other]: [Client; 2]) {
     one.send_values(&with_spike(60)).await;
     one.post("/ingest", r#"{"metric":"secret","value":1}"#).await;
     for query in ["source=checkout&metric=rps", "metric=secret"] {
-        for path in ["/analyze", "/anomalies", "/series/config"] {
+        for path in ["/analyze", "/anomalies", "/episodes", "/series/config"] {
             other.get(&format!("{path}?{query}")).await.is_problem(404, "series_unknown");
         }
     }

@@ -37,7 +37,7 @@ return each(function(i, first)
 
   if ARGV[first + 4] == 'judged' and version ~= 0 and inbox_len == 0 and window_len > 0 and is_judged_on(first + 7) then
     local at = first + 7
-    local next_version, is_new = store(name, at, window_len)
+    local next_version, is_new = store(name, pending_name, at, window_len)
     count('samples accepted', tonumber(ARGV[at + 8]))
     if ARGV[first + 5] == '1' then
       note_receipt(name)

@@ -16,7 +16,7 @@ return each(function(i, first, last)
     return { false, state(0) }
   end
   local inbox_len = redis.call('ZCARD', inbox)
-  local next_version, is_new = store(name, at, window_len)
+  local next_version, is_new = store(name, pending_name, at, window_len)
   if inbox_len > 0 then
     local left = {}
     for a = last - 3 * ARGV[at + 8] + 1, last, 3 do

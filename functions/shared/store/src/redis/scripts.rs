@@ -14,7 +14,7 @@ use crate::embedded::judgement_counts;
 use crate::state::{INBOX_LEN_MAX, INBOX_READ_MAX};
 use crate::{
     ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Ahead, Append, Commit, NewSample, Receipt,
-    SERIES_TTL_S, SeriesKey, StoreError, heat, member,
+    SERIES_TTL_S, SeriesKey, StoreError, heat, member, totals,
 };
 
 /// Most series of one call: a script blocks its Redis for as long as it runs, and so many take less than half a
@@ -28,7 +28,7 @@ const SAMPLES_MAX: usize = 256;
 const SHARED_KEYS: usize = 5;
 
 /// Arguments of what was judged that precede slices, totals and samples.
-const JUDGED_HEAD: usize = 9;
+const JUDGED_HEAD: usize = 10;
 
 /// What `append.lua` is told of a series: refuse it if it is new, or take it in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,18 +219,26 @@ impl Ask for Committing<'_> {
 }
 
 fn n_judged_arguments(commit: &Commit) -> usize {
-    let n_totals = judgement_counts(&commit.judgements).len();
+    let n_totals = totals_of(commit).len();
     JUDGED_HEAD + 2 * (commit.memory.slices().len() + n_totals) + 3 * commit.judgements.len()
 }
 
+fn totals_of(commit: &Commit) -> Vec<(&'static str, &'static str, u64)> {
+    let mut counts = judgement_counts(&commit.judgements);
+    if commit.notes.n_silences > 0 {
+        counts.push((totals::SILENCES, "", commit.notes.n_silences));
+    }
+    counts
+}
+
 fn write_judged(call: &mut Cmd, commit: &Commit) {
-    let Commit { version, revision, memory, cursor_us, floor_us, judgements } = commit;
-    let totals = judgement_counts(judgements);
+    let Commit { version, revision, memory, cursor_us, floor_us, judgements, notes } = commit;
+    let totals = totals_of(commit);
     call.arg(*version).arg(*revision);
     or_nothing(call, memory.len());
     call.arg(floor_us.unwrap_or(-1)).arg(cursor_us - ANOMALIES_AGE_MAX_US);
     or_nothing(call, heat::of(judgements).map(member::float));
-    call.arg(memory.slices().len()).arg(totals.len()).arg(judgements.len());
+    call.arg(memory.slices().len()).arg(totals.len()).arg(judgements.len()).arg(notes.to_text());
     for (offset, bytes) in memory.slices() {
         call.arg(offset).arg(bytes);
     }

@@ -78,9 +78,9 @@ end
 
 -- What was judged of a series, in ARGV from `at` on: version and revision judged on, length of the memory or '',
 -- floor or '-1', oldest anomaly kept, heat of the new anomalies or '', number of slices of the memory, of totals, of
--- samples; then (offset, bytes) of each slice, (field, n) of each total, (time, window member, anomalies member or '')
+-- samples, notes (see notes.lua); then (offset, bytes) of each slice, (field, n) of each total, (time, window member, anomalies member or '')
 -- of each sample. A slice at 0 is the whole memory; the first one is at 0, or at 16, just behind the version.
-local JUDGED_HEAD = 9
+local JUDGED_HEAD = 10
 
 -- Whether a series is the one that was judged on.
 local function is_judged_on(at)
@@ -90,7 +90,7 @@ local function is_judged_on(at)
 end
 
 -- Stores what was judged; answers the new version, and whether a key is new, which then has no expiry.
-local function store(name, at, window_len)
+local function store(name, pending_name, at, window_len)
   local floor_now, heat = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 5])
   local n_slices, n_totals, n_samples = tonumber(ARGV[at + 6]), tonumber(ARGV[at + 7]), tonumber(ARGV[at + 8])
   local slices = at + JUDGED_HEAD
@@ -108,7 +108,9 @@ local function store(name, at, window_len)
     end
   end
 
+  local next_version = version == 0 and now_us or version + 1
   -- First what may hold something else: then nothing is written.
+  note(memory, pending_name, ARGV[at + 9], next_version, ttl_s)
   if #anomalous > 0 then
     redis.call('ZADD', anomalies, unpack(anomalous))
     redis.call('ZREMRANGEBYRANK', anomalies, 0, -anomalies_kept_max - 1)
@@ -126,7 +128,6 @@ local function store(name, at, window_len)
   if #judged > 0 then
     redis.call('ZADD', window, unpack(judged))
   end
-  local next_version = version == 0 and now_us or version + 1
   local packed = struct.pack('<i8', next_version)
   local is_whole = ARGV[slices] == '0'
   if is_whole then

@@ -1,0 +1,35 @@
+//! `GET /episodes`: those of one series, the newest first.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use store::{PastRange, Tenant};
+
+use crate::answer;
+use crate::app::App;
+use crate::error::RequestError;
+use crate::query::Params;
+
+/// Episodes of a page unless asked otherwise: what a person reads.
+const PAGE_LEN: usize = 100;
+
+/// Most episodes of a page: about 400 KB.
+const PAGE_LEN_MAX: usize = 1_000;
+
+/// A page of the episodes of a series.
+pub(crate) async fn list(
+    State(app): State<App>,
+    Extension(tenant): Extension<Tenant>,
+    uri: Uri,
+) -> Result<Response, RequestError> {
+    let known = ["source", "metric", "label", "since", "cursor", "limit"];
+    let params = Params::of(&uri, &known)?;
+    let range = PastRange {
+        since_us: params.time_us("since")?.unwrap_or_default(),
+        before_us: params.cursor_us("cursor")?,
+        limit: params.number("limit", 1..=PAGE_LEN_MAX)?.unwrap_or(PAGE_LEN),
+    };
+    let series = params.series()?;
+    answer::ok(&app.service().list_episodes(&tenant, series, range).await?)
+}

@@ -1,0 +1,70 @@
+//! The port to the durable history of episodes.
+//!
+//! Optional: without it history ends with what a store keeps. Nothing waits for it: a store marks what it does not hold,
+//! and a sweep brings it there.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+use crate::{PastRange, SeriesKey, StoredEpisode};
+
+/// Where episodes are kept for longer than in a store.
+#[async_trait]
+pub trait History: Debug + Send + Sync {
+    /// Saves an episode, unless a later revision of it is there: any order, any number of times comes to the same.
+    ///
+    /// `received_us` is when, by the receiver's clock: how long it is kept is counted from then.
+    async fn save(
+        &self,
+        key: &SeriesKey,
+        episode: &StoredEpisode,
+        received_us: i64,
+    ) -> Result<(), HistoryError>;
+
+    /// Episodes of a series, the newest first.
+    async fn episodes(
+        &self,
+        key: &SeriesKey,
+        range: PastRange,
+    ) -> Result<Vec<StoredEpisode>, HistoryError>;
+
+    /// Forgets all episodes of a series.
+    async fn forget(&self, key: &SeriesKey) -> Result<(), HistoryError>;
+
+    /// Answers when it can be read.
+    async fn ready(&self) -> Result<(), HistoryError>;
+}
+
+/// Why history did not do what it was asked.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum HistoryError {
+    /// It did not answer, or not in time, or is asked too much.
+    #[error("history does not answer: {reason}")]
+    Unavailable {
+        /// What it, or the network, said.
+        reason: String,
+    },
+    /// It answers, and does not do it: another table, right or credential is wanted.
+    #[error("history refuses: {reason}")]
+    Refused {
+        /// What it said.
+        reason: String,
+    },
+    /// What it holds cannot be read.
+    #[error("an episode in history cannot be read")]
+    Unreadable,
+}
+
+impl HistoryError {
+    /// The bounded code of the error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "history_unavailable",
+            Self::Refused { .. } => "history_refused",
+            Self::Unreadable => "history_unreadable",
+        }
+    }
+}

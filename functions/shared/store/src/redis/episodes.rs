@@ -1,0 +1,126 @@
+//! Episodes in Redis: a sorted set of each series by start, and two indexes of each shard.
+
+use async_trait::async_trait;
+use detector::Look;
+use futures_util::future::try_join_all;
+use redis::cmd;
+
+use super::connection::Call;
+use super::{Redis, from_pending_name, pending_name, unreadable};
+use crate::episodes::HISTORY_TTL_S;
+use crate::{Episodes, PastRange, SeriesKey, StoreError, StoredEpisode, Unsaved, member};
+
+fn unsaved_index(shard: u16) -> String {
+    format!("tm:{{{shard}}}:unsaved")
+}
+
+/// While it is there, commits mark what is unsaved.
+fn history_flag(shard: u16) -> String {
+    format!("tm:{{{shard}}}:history")
+}
+
+pub(super) fn looks_index(shard: u16) -> String {
+    format!("tm:{{{shard}}}:looks")
+}
+
+impl Redis {
+    pub(super) fn episodes_key(&self, key: &SeriesKey) -> String {
+        format!("{}:episodes", self.keys(key).series)
+    }
+
+    /// Removes a series from the indexes of episodes, as part of forgetting it.
+    pub(super) fn forget_episodes(&self, key: &SeriesKey, commands: &mut redis::Pipeline) {
+        let shard = self.keys(key).shard;
+        commands.cmd("DEL").arg(self.episodes_key(key)).ignore();
+        for index in [unsaved_index(shard), looks_index(shard)] {
+            commands.cmd("ZREM").arg(index).arg(pending_name(key)).ignore();
+        }
+    }
+}
+
+#[async_trait]
+impl Episodes for Redis {
+    async fn episodes(
+        &self,
+        key: &SeriesKey,
+        range: PastRange,
+    ) -> Result<Vec<StoredEpisode>, StoreError> {
+        let before = range.before_us.map_or("+inf".to_owned(), |it| format!("({it}"));
+        let mut command = cmd("ZREVRANGEBYSCORE");
+        command.arg(self.episodes_key(key)).arg(before).arg(range.since_us);
+        command.arg("LIMIT").arg(0).arg(range.limit);
+        let how = Call::repeatable(self.keys(key).shard);
+        let members: Vec<String> = self.connection.query(how, &command).await?;
+        let episodes: Option<Vec<_>> =
+            members.iter().map(|it| member::stored_episode(it)).collect();
+        episodes.ok_or_else(|| unreadable("episode"))
+    }
+
+    async fn unsaved(&self, limit: usize) -> Result<Vec<Unsaved>, StoreError> {
+        let shards = self.shards().map(|shard| async move {
+            let mut commands = redis::pipe();
+            commands
+                .cmd("SET")
+                .arg(history_flag(shard))
+                .arg(1)
+                .arg("EX")
+                .arg(HISTORY_TTL_S)
+                .ignore();
+            let last = limit.saturating_sub(1);
+            commands.cmd("ZRANGE").arg(unsaved_index(shard)).arg(0).arg(last).arg("WITHSCORES");
+            let how = Call::repeatable(shard);
+            let (unsaved,): (Vec<(String, f64)>,) =
+                self.connection.query_all(how, commands.atomic()).await?;
+            Ok::<_, StoreError>(unsaved)
+        });
+        let unsaved = try_join_all(shards).await?.into_iter().flatten().take(limit);
+        let unsaved = unsaved.map(|(name, saved)| {
+            Ok(Unsaved { key: from_pending_name(&name)?, saved: saved as i64 })
+        });
+        unsaved.collect()
+    }
+
+    async fn count_unsaved(&self) -> Result<u64, StoreError> {
+        let shards = self.shards().map(|shard| async move {
+            let mut command = cmd("ZCARD");
+            command.arg(unsaved_index(shard));
+            self.connection.query::<u64>(Call::repeatable(shard), &command).await
+        });
+        Ok(try_join_all(shards).await?.into_iter().sum())
+    }
+
+    async fn saved(&self, key: &SeriesKey, version: i64) -> Result<(), StoreError> {
+        let shard = self.keys(key).shard;
+        let mut call = self.scripts.saved.prepare_invoke();
+        call.key(self.episodes_key(key)).key(unsaved_index(shard));
+        call.arg(pending_name(key)).arg(version);
+        self.connection.invoke(Call::repeatable(shard), &call).await
+    }
+
+    async fn looks(&self, now_us: i64, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
+        let shards = self.shards().map(|shard| async move {
+            let mut command = cmd("ZRANGEBYSCORE");
+            command.arg(looks_index(shard)).arg("-inf").arg(now_us).arg("WITHSCORES");
+            command.arg("LIMIT").arg(0).arg(limit);
+            self.connection.query::<Vec<(String, f64)>>(Call::repeatable(shard), &command).await
+        });
+        let mut due: Vec<(String, f64)> =
+            try_join_all(shards).await?.into_iter().flatten().collect();
+        due.sort_by(|a, b| a.1.total_cmp(&b.1));
+        due.into_iter().take(limit).map(|(name, _)| from_pending_name(&name)).collect()
+    }
+
+    async fn look_again(&self, key: &SeriesKey, look: Look) -> Result<(), StoreError> {
+        let shard = self.keys(key).shard;
+        let mut command = match look {
+            Look::Never => cmd("ZREM"),
+            Look::At(_) => cmd("ZADD"),
+        };
+        command.arg(looks_index(shard));
+        if let Look::At(at_us) = look {
+            command.arg("XX").arg(at_us);
+        }
+        command.arg(pending_name(key));
+        self.connection.query::<()>(Call::repeatable(shard), &command).await
+    }
+}
