@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need on Debian or Ubuntu: Debian packages into the system; Python tools, each in an
-# environment of its own, into .tools, from the requirements in .config/tools. Does nothing where everything is there.
+# environment of its own, into .tools, from the requirements in .config/tools, and with the Node of one of them those of
+# .config/npm. Does nothing where everything is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -46,4 +47,16 @@ for requirements in .config/tools/*.txt; do
   python3 -m venv "$home"
   "$home/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
   cp "$requirements" "$home/requirements.txt"
+done
+
+for lock in .config/npm/*/package-lock.json; do
+  name=$(basename "$(dirname "$lock")")
+  home=.tools/$name
+  cmp --silent "$lock" "$home/package-lock.json" && continue
+  echo "setup: installing $name into $home" >&2
+  rm -rf "$home" && mkdir -p "$home"
+  cp "$(dirname "$lock")/package.json" "$home"
+  cp "$lock" "$home"
+  PATH=$PWD/.tools/node/bin:$PATH npm ci --prefix "$home" --ignore-scripts --no-audit --no-fund --silent ||
+    { rm -rf "$home"; exit 1; }
 done

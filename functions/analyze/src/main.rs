@@ -6,5 +6,5 @@ use host::Function;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    host::run(Function::Analyze).await
+    host::run_with_history(Function::Analyze, history::open).await
 }

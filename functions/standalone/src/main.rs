@@ -8,5 +8,5 @@ use host::Function;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    host::run(Function::Standalone).await
+    host::run_with_history(Function::Standalone, history::open).await
 }

@@ -44,5 +44,5 @@ pub use crate::app::App;
 pub use crate::function::Function;
 pub use crate::lambda::{Answer, InvocationError, StreamAnswer, answer_event, serve_lambda};
 pub use crate::router::router;
-pub use crate::run::{RunError, run};
+pub use crate::run::{HistoryOpener, RunError, run, run_with_history};
 pub use crate::serve::serve_http;

@@ -3,10 +3,13 @@
 use std::env;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use service::config::Audience;
-use service::{Access, Config, ConfigError, Service, init_tracing, store_for};
+use service::{Access, Config, ConfigError, Service, init_tracing, now_us, store_for};
+use store::{History, HistoryOptions};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::select;
@@ -19,6 +22,12 @@ use crate::lambda::{end_lambda, serve_lambda};
 use crate::make_key::make_key;
 use crate::router::router;
 use crate::serve::serve_http;
+
+/// Opens the history that a configuration names, with a clock in microseconds since the Unix epoch.
+///
+/// A function brings it along, so that one that needs none does not link what it takes.
+pub type HistoryOpener =
+    fn(HistoryOptions, fn() -> i64) -> Pin<Box<dyn Future<Output = Arc<dyn History>> + Send>>;
 
 /// Why a function is not served.
 #[derive(Debug, Error)]
@@ -84,14 +93,23 @@ impl RunError {
 ///
 /// Exit codes: 0 after SIGTERM or an interrupt, 64 on a bad configuration or command line, 69 when the address to listen on
 /// cannot be had, 70 when the Lambda runtime fails, 71 when signals cannot be waited for.
-#[expect(clippy::print_stderr, reason = "the log may not be configured yet")]
 pub async fn run(function: Function) -> ExitCode {
+    run_with(function, None).await
+}
+
+/// The same for a function that brings episodes to a durable history, where one is configured.
+pub async fn run_with_history(function: Function, open: HistoryOpener) -> ExitCode {
+    run_with(function, Some(open)).await
+}
+
+#[expect(clippy::print_stderr, reason = "the log may not be configured yet")]
+async fn run_with(function: Function, open: Option<HistoryOpener>) -> ExitCode {
     let arguments: Vec<String> =
         env::args_os().skip(1).map(|it| it.to_string_lossy().into_owned()).collect();
     let done = match arguments.as_slice() {
-        [] => serve(function, environment()).await,
+        [] => serve(function, open, environment()).await,
         [mode] if mode == "exporter" && function == Function::Analyze => {
-            serve(Function::Exporter, environment()).await
+            serve(Function::Exporter, None, environment()).await
         }
         _ => make_key(function, &arguments, &mut io::stdout()),
     };
@@ -110,7 +128,11 @@ fn environment() -> Vec<(String, String)> {
     env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
 }
 
-async fn serve(function: Function, vars: Vec<(String, String)>) -> Result<(), RunError> {
+async fn serve(
+    function: Function,
+    open: Option<HistoryOpener>,
+    vars: Vec<(String, String)>,
+) -> Result<(), RunError> {
     let audience = function.audience();
     let config = Config::read(vars.into_iter(), audience)?;
     let is_lambda = config.platform.is_lambda;
@@ -119,7 +141,11 @@ async fn serve(function: Function, vars: Vec<(String, String)>) -> Result<(), Ru
     }
     let store = store_for(&config, function.role())?;
     init_tracing(&config);
-    let app = App::new(function, Service::new(store, &config), &config);
+    let history = match (open, &config.history) {
+        (Some(open), Some(options)) => Some(open(options.clone(), now_us).await),
+        _ => None,
+    };
+    let app = App::new(function, Service::with_history(store, history, &config), &config);
     let router = router(app.clone());
     app.service().count_cold_start(function.name());
     let is_reached = is_lambda || !config.listen_host.is_loopback();
@@ -186,7 +212,7 @@ mod tests {
 
     async fn failure(function: Function, vars: &[(&str, &str)]) -> RunError {
         let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        serve(function, vars.collect()).await.unwrap_err()
+        serve(function, None, vars.collect()).await.unwrap_err()
     }
 
     #[tokio::test]

@@ -13,8 +13,8 @@ use std::time::Duration;
 use detector::{Deployed, Detector};
 use intake::Limits;
 use store::{
-    CircuitOptions, RedisCredentials, RedisOptions, SERIES_MAX_DEFAULT, SHARDS_DEFAULT, Secret,
-    Tenant, Topology,
+    CircuitOptions, HistoryOptions, RedisCredentials, RedisOptions, SERIES_MAX_DEFAULT,
+    SHARDS_DEFAULT, Secret, Tenant, Topology,
 };
 use thiserror::Error;
 
@@ -71,6 +71,10 @@ variables! {
         left alone for a while";
     CIRCUIT_PAUSE: "REDIS_CIRCUIT_PAUSE_MS", "1000", "How long it is left alone, give or take a quarter, before one \
         call tries again";
+    HISTORY_TABLE: "TIDEMARK_HISTORY_TABLE", "", "Table of DynamoDB to which `analyze` and `standalone` bring episodes, \
+        found as by every AWS SDK (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`); without it history ends with what the \
+        store keeps";
+    HISTORY_DAYS: "TIDEMARK_HISTORY_DAYS", "400", "How long an episode is kept there after the last word on it";
     SHARDS: "TIDEMARK_SHARDS", "64", "Shards of the store, fixed for its life";
     DETECTOR: "TIDEMARK_DETECTOR", "", "Detector of all series; by default `traffic`";
     GENERATION: "TIDEMARK_DETECTOR_GENERATION", "0", "Raise it by one with each change of the detector; \
@@ -131,6 +135,8 @@ pub struct Config {
     pub redis: Option<RedisOptions>,
     /// What its address does not say of user, password and trust.
     pub redis_credentials: RedisCredentials,
+    /// Where history is; none where it ends with what the store keeps.
+    pub history: Option<HistoryOptions>,
     /// What judges.
     pub deployed: Deployed,
     /// Bytes of series that a process keeps from one request to the next.
@@ -258,6 +264,7 @@ impl Config {
                 Audience::Triggers => Access::Open,
                 _ => reader.access(listen_host),
             },
+            history: reader.history(),
             redis: reader.redis(),
             redis_credentials: reader.redis_credentials(),
         };
@@ -464,6 +471,16 @@ impl Reader {
             self.mistakes.push(format!("{} `{name}`: {problem}", STREAM_TENANT.name));
             Tenant::default()
         })
+    }
+
+    fn history(&mut self) -> Option<HistoryOptions> {
+        let days = self.number(HISTORY_DAYS, 400, 1..=36_500) as u32;
+        let table = self.text(HISTORY_TABLE)?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.-:/".contains(c);
+        if table.len() < 3 || !table.chars().all(is_plain) {
+            self.mistake(HISTORY_TABLE, &table, "the name of a table, or its ARN,");
+        }
+        Some(HistoryOptions { table, days })
     }
 
     fn redis_credentials(&mut self) -> RedisCredentials {

@@ -14,6 +14,8 @@ pub(crate) enum Step {
     Judged,
     /// All is stored, and nobody was told.
     Committed,
+    /// An episode is in history, and still marked as if it were not.
+    Saved,
 }
 
 /// Says that a step was reached; the process may end here.

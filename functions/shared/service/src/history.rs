@@ -10,6 +10,7 @@ use tracing::warn;
 
 use crate::answers::SweepAnswer;
 use crate::clock::now_us;
+use crate::failpoint::{Step, reach};
 use crate::service::Service;
 
 /// Series saved at once.
@@ -70,6 +71,7 @@ impl Service {
             if self.of_history("save", save).await.is_err() {
                 return saved;
             }
+            reach(Step::Saved);
             version = version.max(episode.news);
             saved.n += 1;
         }

@@ -10,6 +10,15 @@ use thiserror::Error;
 
 use crate::{PastRange, SeriesKey, StoredEpisode};
 
+/// Where episodes are kept, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryOptions {
+    /// The name of the table, or its ARN.
+    pub table: String,
+    /// Days after the last word on an episode.
+    pub days: u32,
+}
+
 /// Where episodes are kept for longer than in a store.
 #[async_trait]
 pub trait History: Debug + Send + Sync {

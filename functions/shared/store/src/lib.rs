@@ -37,7 +37,7 @@ pub use embedded::Embedded;
 pub use episodes::{
     EPISODES_KEPT_MAX, Episodes, HISTORY_TTL_S, Notes, PastRange, StoredEpisode, Unsaved,
 };
-pub use history::{History, HistoryError};
+pub use history::{History, HistoryError, HistoryOptions};
 pub use instances::{INSTANCE_LEASE_S, INSTANCES_MAX, Instance, Instances};
 pub use key::{SHARDS_DEFAULT, SeriesKey, Tenant};
 pub use overview::{Counts, Glance, Levels, Overview, PENDING_COUNTED_MAX};

@@ -1,0 +1,198 @@
+//! Episodes on their way to history: real processes over a real Redis and a stand-in for DynamoDB that validates as AWS
+//! does, killed between any two steps.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use detector::Series;
+use history::testbed::{DynamoServer, StandIn};
+use intake::{Batch, Incoming};
+use serde_json::Value;
+use service::{Config, Role, Service, VerdictsWanted, store_for};
+use store::testbed::RedisServer;
+use store::{PastRange, SeriesKey, SeriesStore, Tenant};
+
+const TABLE: &str = "tidemark-episodes";
+const DETECTOR: &str = "zscore:window=50,threshold=3";
+const ALL: PastRange = PastRange { since_us: 0, before_us: None, limit: 1_000 };
+
+/// The function as a process, which ends with its test.
+struct Analyze {
+    child: Child,
+    address: String,
+}
+
+impl Analyze {
+    fn start(redis: &RedisServer, vars: &[(&'static str, String)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_analyze"));
+        command.env_clear().env("PORT", "0").env("REDIS_URL", redis.url());
+        command.env("TIDEMARK_DETECTOR", DETECTOR).env("RUST_LOG", "error,host::run=info");
+        command.envs(vars.iter().map(|(name, value)| (name, value))).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stderr = child.stderr.as_mut().unwrap();
+        let line = BufReader::new(stderr).lines().map(Result::unwrap).next().unwrap();
+        let told: Value = serde_json::from_str(&line).expect(&line);
+        Self { child, address: told["address"].as_str().unwrap().to_owned() }
+    }
+
+    /// The body of an answer; none where the process died over it.
+    fn ask(&self, head: &str) -> Option<Value> {
+        let mut stream = TcpStream::connect(&self.address).ok()?;
+        let request =
+            format!("{head} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+    }
+
+    fn sweep(&self) -> Option<Value> {
+        self.ask("POST /sweep")
+    }
+}
+
+impl Drop for Analyze {
+    fn drop(&mut self) {
+        let _has_ended = self.child.kill().and_then(|()| self.child.wait()).is_err();
+    }
+}
+
+/// Whoever writes samples: it knows Redis, and nothing of history.
+fn ingest(redis: &RedisServer) -> (Service, Arc<dyn SeriesStore>) {
+    let vars = [("REDIS_URL", redis.url()), ("TIDEMARK_DETECTOR", DETECTOR.to_owned())];
+    let config =
+        Config::from_env(vars.into_iter().map(|(name, value)| (name.to_owned(), value))).unwrap();
+    let store = store_for(&config, Role::Shared).unwrap();
+    (Service::new(Arc::clone(&store), &config), store)
+}
+
+fn series() -> Series {
+    Series::new("checkout", "rps", BTreeMap::new()).unwrap()
+}
+
+fn key() -> SeriesKey {
+    SeriesKey::new(Tenant::default(), series())
+}
+
+/// Sends the minutes of `range`, of which each fiftieth is far away.
+async fn send(service: &Service, range: std::ops::Range<i64>) {
+    let incoming = |minute: i64| Incoming {
+        index: minute as usize,
+        series: series(),
+        at_us: Some(1_732_060_800_000_000 + minute * 60_000_000),
+        value: if minute % 50 == 49 { 900.0 } else { 100.0 + (minute % 7) as f64 },
+    };
+    let batch = Batch { samples: range.map(incoming).collect(), rejected: Vec::new() };
+    let answer = service.ingest(&Tenant::default(), batch, VerdictsWanted::None).await;
+    assert!(answer.rejected.is_empty(), "{:?}", answer.rejected);
+}
+
+/// What the store keeps, as the table should have it.
+async fn wanted(store: &dyn SeriesStore) -> Vec<(String, String)> {
+    let kept = store.episodes(&key(), ALL).await.unwrap();
+    let start = |start_us: i64| ("default#checkout/rps".to_owned(), format!("{start_us:016}"));
+    kept.iter().rev().map(|it| start(it.record.start_us)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_dies_between_redis_and_history_each_episode_is_there_once() {
+    let (redis, table) = (RedisServer::start(), DynamoServer::start(StandIn::Dynalite));
+    table.create_table(TABLE).await;
+    let vars = table.vars(TABLE);
+    let (service, store) = ingest(&redis);
+    // The first sweep says that somebody keeps history; whoever writes then marks what it lacks.
+    assert_eq!(Analyze::start(&redis, &vars).sweep().unwrap()["episodes_saved"], 0);
+
+    for round in 0..3 {
+        send(&service, round * 200..(round + 1) * 200).await;
+        // It dies with the second episode in the table, and none of them noted as being there.
+        let dying = [vars.clone(), vec![("CHAOS_DIE_AT", "saved:2".to_owned())]].concat();
+        let mut dying = Analyze::start(&redis, &dying);
+        assert_eq!(dying.sweep(), None);
+        assert!(!dying.child.wait().unwrap().success());
+        assert_eq!(store.count_unsaved().await.unwrap(), 1);
+        // Two at once come to the same as one.
+        let replicas = [Analyze::start(&redis, &vars), Analyze::start(&redis, &vars)];
+        std::thread::scope(|scope| {
+            for replica in &replicas {
+                scope.spawn(|| assert_eq!(replica.sweep().unwrap()["unsaved"], 0));
+            }
+        });
+        assert_eq!(store.count_unsaved().await.unwrap(), 0);
+        assert_eq!(table.keys(TABLE).await, wanted(store.as_ref()).await);
+    }
+
+    // What Redis loses is read from the table, page by page, and the same.
+    let analyze = Analyze::start(&redis, &vars);
+    let path = "GET /episodes?source=checkout&metric=rps";
+    let before = analyze.ask(path).unwrap();
+    assert_eq!(before["episodes"].as_array().unwrap().len(), 12);
+    assert!(store.forget(&key()).await.unwrap());
+    let mut after = analyze.ask(&format!("{path}&limit=5")).unwrap();
+    let mut episodes = after["episodes"].as_array().unwrap().clone();
+    while let Some(next) = after["next"].as_str() {
+        after = analyze.ask(&format!("{path}&limit=5&cursor={next}")).unwrap();
+        episodes.extend(after["episodes"].as_array().unwrap().iter().cloned());
+    }
+    // The store told of the last that it is open; what it does not know to go on is over.
+    let mut told = before["episodes"].as_array().unwrap().clone();
+    told[0]["state"] = "over".into();
+    assert_eq!(episodes, told);
+
+    let path = "GET /anomalies?source=checkout&metric=rps";
+    let mut page = analyze.ask(&format!("{path}&limit=5")).unwrap();
+    let mut peaks = page["anomalies"].as_array().unwrap().clone();
+    while let Some(next) = page["next"].as_str() {
+        page = analyze.ask(&format!("{path}&limit=5&cursor={next}")).unwrap();
+        peaks.extend(page["anomalies"].as_array().unwrap().iter().cloned());
+    }
+    assert_eq!(peaks.len(), 12);
+    for (peak, episode) in peaks.iter().zip(&episodes) {
+        assert_eq!(peak["timestamp"], episode["peak"]["timestamp"]);
+        assert_eq!(peak["episode"]["start"], episode["start"]);
+    }
+    // Forgetting a series forgets it there, too.
+    send(&service, 0..60).await;
+    analyze.ask("DELETE /series?source=checkout&metric=rps");
+    assert_eq!(table.keys(TABLE).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_that_is_away_is_told_and_fails_nothing() {
+    let redis = RedisServer::start();
+    let table = DynamoServer::start(StandIn::Dynalite);
+    table.create_table(TABLE).await;
+    let vars = table.vars(TABLE);
+    let analyze = Analyze::start(&redis, &vars);
+    assert_eq!(analyze.ask("GET /readyz").unwrap()["history"], "ready");
+    analyze.sweep().unwrap();
+    let (service, store) = ingest(&redis);
+    send(&service, 0..200).await;
+
+    drop(table);
+    let ready = analyze.ask("GET /readyz").unwrap();
+    assert_eq!(
+        (&ready["status"], &ready["history"]),
+        (&"ready".into(), &"history_unavailable".into())
+    );
+    let swept = analyze.sweep().unwrap();
+    assert_eq!((&swept["unsaved"], &swept["episodes_saved"]), (&1.into(), &0.into()));
+    send(&service, 200..400).await;
+    let page = analyze.ask("GET /episodes?source=checkout&metric=rps").unwrap();
+    assert_eq!(page["episodes"].as_array().unwrap().len(), 8);
+    assert_eq!((&page["incomplete"], page["next"].is_string()), (&true.into(), true));
+    assert_eq!(store.count_unsaved().await.unwrap(), 1);
+    let metrics = service.metrics().await.unwrap();
+    assert!(metrics.contains("\nepisodes_unsaved 1\n"), "{metrics}");
+
+    let table = DynamoServer::start(StandIn::Moto);
+    table.create_table(TABLE).await;
+    let analyze = Analyze::start(&redis, &table.vars(TABLE));
+    assert_eq!(analyze.sweep().unwrap()["episodes_saved"], 8);
+    assert_eq!(table.keys(TABLE).await, wanted(store.as_ref()).await);
+}
