@@ -21,7 +21,7 @@ use crate::item;
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Longest wait for one attempt.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_millis(1_000);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Attempts of one call; throttling is told after them, and the next sweep comes again.
 const ATTEMPTS_MAX: u32 = 3;
@@ -77,7 +77,7 @@ impl Dynamo {
             .limit(DELETED_MAX as i32)
             .send()
             .await
-            .map_err(failure)?;
+            .map_err(|error| failure(&error))?;
         Ok(answer
             .items
             .unwrap_or_default()
@@ -120,7 +120,7 @@ impl History for Dynamo {
             Ok(_) => Ok(()),
             // It is there already, or a later word on it.
             Err(error) if is_older(&error) => Ok(()),
-            Err(error) => Err(failure(error)),
+            Err(error) => Err(failure(&error)),
         }
     }
 
@@ -150,7 +150,7 @@ impl History for Dynamo {
                 .set_exclusive_start_key(from)
                 .send()
                 .await
-                .map_err(failure)?;
+                .map_err(|error| failure(&error))?;
             for it in answer.items.unwrap_or_default() {
                 if !item::is_expired(&it, now_s) {
                     episodes.push(item::episode(&it).ok_or(HistoryError::Unreadable)?);
@@ -178,7 +178,7 @@ impl History for Dynamo {
             }
             // What is not processed is found again in the next round.
             let delete = self.client.batch_write_item().request_items(&self.options.table, writes);
-            delete.send().await.map_err(failure)?;
+            delete.send().await.map_err(|error| failure(&error))?;
         }
         Err(HistoryError::Unavailable {
             reason: "there is more than could be forgotten".to_owned(),
@@ -192,6 +192,6 @@ impl History for Dynamo {
             .key_condition_expression("pk = :pk")
             .expression_attribute_values(":pk", AttributeValue::S("-".to_owned()))
             .limit(1);
-        query.send().await.map(|_| ()).map_err(failure)
+        query.send().await.map(|_| ()).map_err(|error| failure(&error))
     }
 }

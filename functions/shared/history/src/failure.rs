@@ -22,7 +22,7 @@ pub(crate) fn is_older<R>(error: &SdkError<PutItemError, R>) -> bool {
 }
 
 /// The failure of a call.
-pub(crate) fn failure<E, R>(error: SdkError<E, R>) -> HistoryError
+pub(crate) fn failure<E, R>(error: &SdkError<E, R>) -> HistoryError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
@@ -34,9 +34,9 @@ where
         Some(service) => match (service.code(), service.message()) {
             (Some(code), Some(message)) => format!("{code}: {message}"),
             (Some(code), None) => code.to_owned(),
-            _ => DisplayErrorContext(&error).to_string(),
+            _ => DisplayErrorContext(error).to_string(),
         },
-        None => DisplayErrorContext(&error).to_string(),
+        None => DisplayErrorContext(error).to_string(),
     };
     if is_refused { HistoryError::Refused { reason } } else { HistoryError::Unavailable { reason } }
 }

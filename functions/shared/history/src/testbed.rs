@@ -10,6 +10,7 @@ use std::thread;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
     ScalarAttributeType, TimeToLiveSpecification,
@@ -69,17 +70,18 @@ impl DynamoServer {
             }
         };
         command.args(["--host", "127.0.0.1"]).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("`make setup` installed it into .tools");
+        let child = command.spawn().expect("`make setup` installed it into .tools");
+        let mut server = Self { child, which, port: 0 };
         let says: Box<dyn Read + Send> = match which {
-            StandIn::Dynalite => Box::new(child.stdout.take()?),
-            StandIn::Moto => Box::new(child.stderr.take()?),
+            StandIn::Dynalite => Box::new(server.child.stdout.take()?),
+            StandIn::Moto => Box::new(server.child.stderr.take()?),
         };
         let mut lines = BufReader::new(says).lines().map_while(Result::ok);
         let port = lines.find_map(|line| line.split_once("http://127.0.0.1:")?.1.parse().ok());
         // Reads on until the process ends, or a full pipe would stop it.
         thread::spawn(move || lines.count());
-        let server = Self { child, which, port: port.unwrap_or_default() };
-        port.map(|_| server)
+        server.port = port?;
+        Some(server)
     }
 
     /// Its address.
@@ -141,8 +143,9 @@ impl DynamoServer {
             .key_schema(key("sk", KeyType::Range));
         if let Err(error) = create.send().await {
             // The first call of a slow server is made twice.
-            let is_there =
-                error.as_service_error().is_some_and(|it| it.is_resource_in_use_exception());
+            let is_there = error
+                .as_service_error()
+                .is_some_and(CreateTableError::is_resource_in_use_exception);
             assert!(is_there, "{error:?}");
         }
         if self.which == StandIn::Moto {

@@ -2,7 +2,6 @@
 
 use detector::{Deployed, Detector, Judge, Judged, Memory, Sample, Series};
 use futures_util::future::try_join;
-use futures_util::stream::{self, StreamExt};
 use intake::{Batch, Code, Incoming, Rejection};
 use store::{SeriesKey, State, Tenant};
 use tracing::warn;
@@ -21,9 +20,6 @@ const ANOMALIES_TOLD: usize = 20;
 
 /// Series in a summary.
 const WORST_TOLD: usize = 100;
-
-/// Series read at once: enough to fill a round trip.
-const AT_ONCE: usize = 16;
 
 impl Service {
     /// What is known of one series; judges what waits first, where it can.
