@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::command::{compare, gate, generate, list, report, run, score, sweep, tune};
-use crate::replay;
+use crate::{capacity, flame, load, replay};
 
 /// A bar was missed, records or verdicts differ, or a deployment gave no answer to what was to be applied.
 pub const EXIT_MISSED: u8 = 1;
@@ -64,6 +64,12 @@ pub enum Command {
     Compare(compare::Args),
     /// Replay a series against a live deployment and compare its verdicts.
     Replay(replay::Args),
+    /// Send load to a live deployment: rates, latencies, and what it takes.
+    Load(load::Args),
+    /// Reckon what a load needs of cache and processors.
+    Capacity(capacity::Args),
+    /// Draw a profile of `/debug/pprof` as a flame graph.
+    Flame(flame::Args),
 }
 
 /// Where reports go; `-` is stdout. Without any of these a table is printed to stdout.

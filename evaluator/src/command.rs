@@ -16,8 +16,9 @@ pub mod tune;
 
 use std::process::ExitCode;
 
+pub(crate) use self::output::{splice_into, write_stdout, write_to};
 use crate::cli::{Cli, Command};
-use crate::replay;
+use crate::{capacity, flame, load, replay};
 
 /// Carries out what the command line asks for.
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -32,6 +33,9 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Gate(args) => return gate::run(&args),
         Command::Compare(args) => return compare::run(&args),
         Command::Replay(args) => return replay::run(&args),
+        Command::Load(args) => return load::run(&args),
+        Command::Capacity(args) => return capacity::run(&args),
+        Command::Flame(args) => return flame::run(&args),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -16,14 +16,14 @@ mod text;
 
 use crate::record::Record;
 use detectors::Detectors;
-use text::escape;
+pub(crate) use text::escape;
 
 const PAGE: &str = include_str!("html/page.html");
-const STYLE: &str = include_str!("html/style.css");
+pub(crate) const STYLE: &str = include_str!("html/style.css");
 const SWEEPS: &str = include_str!("html/sweeps.html");
 const CURVES: &str = include_str!("html/curves.html");
 const SERIES: &str = include_str!("html/series.html");
-const CHART_SCRIPT: &str = include_str!("html/chart.js");
+pub(crate) const CHART_SCRIPT: &str = include_str!("html/chart.js");
 const SWEEPS_SCRIPT: &str = include_str!("html/sweeps.js");
 const CURVES_SCRIPT: &str = include_str!("html/curves.js");
 const TRACE_SCRIPT: &str = include_str!("html/trace.js");
@@ -91,7 +91,7 @@ fn script(record: &Record) -> String {
 }
 
 /// Puts each value in the place of its `{{name}}`, in one pass: what a value holds is never filled again.
-fn fill(template: &str, values: &[(&str, &str)]) -> String {
+pub(crate) fn fill(template: &str, values: &[(&str, &str)]) -> String {
     let mut page = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
@@ -102,6 +102,12 @@ fn fill(template: &str, values: &[(&str, &str)]) -> String {
         rest = after;
     }
     page + rest
+}
+
+/// A value as JSON that may stand in a script element.
+pub(crate) fn embed(value: &impl serde::Serialize) -> String {
+    let json = serde_json::to_string(value).expect("plain structs have a JSON text");
+    json.replace('<', "\\u003c")
 }
 
 #[cfg(test)]

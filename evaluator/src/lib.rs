@@ -2,7 +2,7 @@
 //!
 //! Read in this order: a `scenario` generates, or `read` reads, `labeled` series; a `contender` judges them;
 //! `score` counts; `measure` joins these into a `record`; `report` shows it. `tune` chooses a
-//! detector for a history. `command` is the command line.
+//! detector for a history. `load` measures not verdicts but how many a second. `command` is the command line.
 //! Architecture invariant: it runs the very detector crate that production runs, and judges nothing itself.
 
 pub mod labeled;
@@ -19,7 +19,10 @@ pub mod report;
 pub mod cli;
 pub mod command;
 
+pub mod capacity;
+pub mod flame;
 pub mod html;
+pub mod load;
 pub mod replay;
 pub mod tune;
 

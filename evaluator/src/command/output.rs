@@ -41,7 +41,7 @@ impl Output {
 }
 
 /// Writes a file, or stdout when the path is `-`.
-pub(super) fn write_to(path: &Path, text: &str) -> Result<(), OutputError> {
+pub(crate) fn write_to(path: &Path, text: &str) -> Result<(), OutputError> {
     if path == Path::new("-") {
         return write_stdout(text);
     }
@@ -50,13 +50,14 @@ pub(super) fn write_to(path: &Path, text: &str) -> Result<(), OutputError> {
 }
 
 /// Writes to stdout.
-pub(super) fn write_stdout(text: &str) -> Result<(), OutputError> {
+pub(crate) fn write_stdout(text: &str) -> Result<(), OutputError> {
     let mut stdout = std::io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     written.map_err(|source| OutputError { target: "stdout".to_owned(), source })
 }
 
-fn splice_into(file: &Path, name: &str, text: &str) -> anyhow::Result<()> {
+/// Puts text between two markers of a document.
+pub(crate) fn splice_into(file: &Path, name: &str, text: &str) -> anyhow::Result<()> {
     let document =
         fs::read_to_string(file).with_context(|| format!("read `{}`", file.display()))?;
     let spliced = report::splice(&document, name, text)

@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use crate::html::detectors::{Detectors, Role};
+use crate::html::embed;
 use crate::record::{self, DelayCount, Record, Row, Sweep, SweepPoint, Trace, TracePoint};
 
 /// Significant digits of a number in a chart, which is about a thousand pixels wide.
@@ -133,8 +134,7 @@ pub(crate) fn json(record: &Record, detectors: &Detectors<'_>) -> String {
             .collect(),
         traces: traces.into_iter().map(|trace| columns(trace, detectors)).collect(),
     };
-    let json = serde_json::to_string(&data).expect("plain structs have a JSON text");
-    json.replace('<', "\\u003c")
+    embed(&data)
 }
 
 /// The first scenario with the most kinds of anomaly, and in it the default detector's trace.

@@ -11,6 +11,7 @@
 )]
 
 mod input;
+mod load;
 mod system;
 
 use std::path::Path;

@@ -94,6 +94,17 @@ impl System {
         totals
     }
 
+    /// How many samples Redis counted as accepted.
+    pub(crate) fn n_accepted(&self) -> u64 {
+        let totals = self.store(async |store| store.totals().await.unwrap());
+        totals[&format!("{} accepted", totals::SAMPLES)]
+    }
+
+    /// The address of its Redis.
+    pub(crate) fn redis_url(&self) -> String {
+        self.redis.url()
+    }
+
     fn store<T>(&self, ask: impl AsyncFnOnce(Redis) -> T) -> T {
         let options = patient_options(self.redis.url(), Topology::Single, SHARDS_DEFAULT);
         let runtime = tokio::runtime::Runtime::new().unwrap();
