@@ -80,6 +80,7 @@ else
 	$(CARGO) test --workspace --all-targets
 endif
 	$(CARGO) test --workspace --doc
+	$(CARGO) test --workspace --bench '*' --quiet
 	@.config/schema.sh
 	@infra/checks/test.sh
 	.tools/kind/bin/python -B -m pytest --quiet -p no:cacheprovider kind/tests
@@ -88,10 +89,19 @@ endif
 chaos: setup ## Break everything on purpose for a few minutes; nothing acknowledged may be lost
 	@.config/chaos.sh
 
+.PHONY: load
+load: ## Measure every figure promised of speed and size beside its reference; about ten minutes
+	$(CARGO) build --release --package ingest --package analyze --package standalone --package evaluator
+	$(CARGO) build --release --package host --example one_script --example no_store
+	@.config/load.py --splice functions/PERFORMANCE.md --constants evaluator/capacity/measured.json $(LOAD)
+
 .PHONY: bench
-bench: ## Measure the detectors, and `ingest` over Redis against a bare route
-	$(CARGO) bench --package detector
-	@.config/load.sh
+bench: ## Measure parsing, judging, memories, the store and the router, one by one
+	$(CARGO) bench --workspace --bench '*'
+
+.PHONY: capacity
+capacity: ## Reckon what 1, 10 and 100 million samples an hour need, from what `make load` measured
+	$(CARGO) run --quiet --release --package evaluator -- capacity
 
 .PHONY: record
 record: ## Measure detection quality anew, and write the results into README and records

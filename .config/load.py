@@ -1,0 +1,393 @@
+#!/usr/bin/env python3
+"""Every figure that is promised of speed and size, measured beside its reference in one run: `make load`.
+
+Release builds, a Redis of its own on the loopback, the generator on the same processors. Ratios within one run hold on
+any machine; absolute rates are this machine's. Prints a table with the bars and whether each is met, and writes what
+`evaluator capacity` reckons with.
+
+load.py [--seconds 10] [--rounds 3] [--only NAME ...] [--splice FILE] [--constants FILE]
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import resource
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILT = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+SCRIPT = ROOT / "functions/shared/host/examples/one_script.lua"
+REDIS_PORT, INGEST_PORT, ANALYZE_PORT, STANDALONE_PORT, SCRIPT_PORT, BARE_PORT = range(28379, 28385)
+MB = 1024 * 1024
+# Bounds of tenants stay on, and out of reach: what they cost is measured, what they refuse is not.
+BOUNDS = {"TIDEMARK_TENANT_SAMPLES_PER_S_MAX": "1000000000", "TIDEMARK_TENANT_SERIES_MAX": "1000000000"}
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+class Process:
+    """A process of the deployment, ended with the run."""
+
+    def __init__(self, *command, port, **env):
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.child = subprocess.Popen(
+            [str(part) for part in command],
+            env={**os.environ, "RUST_LOG": "warn", "PORT": str(port), **BOUNDS, **env},
+            stdout=subprocess.DEVNULL,
+        )
+
+    def wait(self, path="/readyz"):
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(self.url + path, timeout=5).read()
+                return self
+            except urllib.error.HTTPError:
+                return self  # It answers.
+            except OSError:
+                if self.child.poll() is not None:
+                    sys.exit(f"load: a process ended before it answered on port {self.port}")
+                time.sleep(0.05)
+        sys.exit(f"load: nobody answers on port {self.port}")
+
+    def resident(self):
+        status = pathlib.Path(f"/proc/{self.child.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1024
+
+    def end(self):
+        self.child.send_signal(signal.SIGTERM)
+        self.child.wait()
+
+
+class Lab:
+    """The Redis, the functions and the reference routes."""
+
+    def __init__(self, folder, seconds, rounds):
+        self.folder, self.seconds, self.rounds = folder, seconds, rounds
+        self.redis_url = f"redis://127.0.0.1:{REDIS_PORT}"
+        self.processes = []
+        redis = ["redis-server", "--port", REDIS_PORT, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        self.redis = self.add(Process(*redis, "--dir", folder, "--loglevel", "warning", port=REDIS_PORT))
+        while subprocess.run(self.cli("PING"), capture_output=True).returncode:
+            time.sleep(0.05)
+
+    def add(self, process):
+        self.processes.append(process)
+        return process
+
+    def start(self, name, port, redis=True):
+        env = {"REDIS_URL": self.redis_url} if redis else {}
+        return self.add(Process(BUILT / name, port=port, **env)).wait()
+
+    def stop(self, process):
+        process.end()
+        self.processes.remove(process)
+
+    def end(self):
+        for process in reversed(self.processes):
+            process.end()
+
+    def cli(self, *arguments):
+        return ["redis-cli", "-p", str(REDIS_PORT), *arguments]
+
+    def ask(self, *arguments):
+        return subprocess.run(self.cli(*arguments), check=True, capture_output=True, text=True).stdout
+
+    def flush(self):
+        """Empties Redis but for what a running process relies on: scripts and the deployment's mark."""
+        self.ask("FLUSHALL")
+
+    def used_memory(self):
+        return int(re.search(r"used_memory:(\d+)", self.ask("INFO", "memory"))[1])
+
+    def load(self, url, *arguments, seconds=None):
+        """Runs a load and answers its record."""
+        out = pathlib.Path(self.folder) / "load.json"
+        command = [BUILT / "evaluator", "load", "--url", url, "--json", out, "--seconds", seconds or self.seconds]
+        if url != f"http://127.0.0.1:{BARE_PORT}":
+            command += ["--redis", self.redis_url]
+        subprocess.run([str(part) for part in [*command, *arguments]], check=True, stdout=subprocess.DEVNULL)
+        return json.loads(out.read_text())
+
+    def redis_benchmark(self):
+        """Calls a second of the reference script, from the client that comes with Redis."""
+        sha = self.ask("SCRIPT", "LOAD", SCRIPT.read_text()).strip()
+        calls = 20_000 * self.seconds
+        command = ["redis-benchmark", "-p", str(REDIS_PORT), "-c", "16", "-n", str(int(calls)), "-q"]
+        command += ["EVALSHA", sha, "1", "window", "812.5"]
+        out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return float(re.findall(r"([\d.]+) requests per second", out)[-1])
+
+
+class Results:
+    """Rows of the table, and the constants that capacity is reckoned with."""
+
+    def __init__(self):
+        self.rows, self.constants = [], {}
+
+    def row(self, what, measured, bar="", met=None):
+        self.rows.append((what, measured, bar, {True: "yes", False: "**no**", None: ""}[met]))
+        say(f"  {what}: {measured}  {bar}  {self.rows[-1][3]}")
+
+    def markdown(self):
+        lines = ["| figure | measured | bar | met |", "|---|---:|---:|---|"]
+        return "\n".join(lines + [f"| {' | '.join(row)} |" for row in self.rows])
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def rate(value):
+    return f"{value:,.0f}/s"
+
+
+def total(record):
+    return record["total"]
+
+
+def costs(record):
+    """Microseconds of the function and of Redis for one sample."""
+    figures, cost = total(record), record["total"]["cost"]
+    samples_per_s = max(figures["samples_per_s"], 1e-9)
+    return {
+        "samples_per_s": round(figures["samples_per_s"], 1),
+        "function_us_per_sample": round(1e6 * cost["server_cores"] / samples_per_s, 3),
+        "redis_us_per_sample": round(1e6 * cost["redis_cores"] / samples_per_s, 3),
+        "script_us_per_sample": round(1e6 * cost["redis_script_cores"] / samples_per_s, 3),
+        "p50_ms": round(figures["latency_ms"]["p50"], 3),
+        "p99_ms": round(figures["latency_ms"]["p99"], 3),
+    }
+
+
+def single(lab, results):
+    """One sample a request, one series, 16 connections, in turns with the reference routes."""
+    ingest = lab.start("ingest", INGEST_PORT)
+    script = lab.add(Process(BUILT / "examples/one_script", port=SCRIPT_PORT, REDIS_URL=lab.redis_url)).wait("/")
+    bare = lab.add(Process(BUILT / "examples/no_store", port=BARE_PORT)).wait("/")
+    ours, theirs, bares, ceilings = [], [], [], []
+    for _ in range(lab.rounds):
+        ours.append(lab.load(ingest.url, "single"))
+        theirs.append(lab.load(script.url, "single"))
+        bares.append(lab.load(bare.url, "single"))
+        ceilings.append(lab.redis_benchmark())
+    per_s = lambda records: median([total(it)["ok_per_s"] for it in records])
+    reference, ceiling = per_s(theirs), median(ceilings)
+    results.row("route without Redis, one sample a request", rate(per_s(bares)))
+    results.row("`redis-benchmark`, the script of the reference", rate(ceiling))
+    share = reference / ceiling
+    results.row("reference: a bare route with one script call", f"{rate(reference)}, {share:.2f} of `redis-benchmark`", "≥ 0.8, or void", share >= 0.8)
+    ratio = median([total(a)["ok_per_s"] / total(b)["ok_per_s"] for a, b in zip(ours, theirs)])
+    results.row("`ingest`, one sample a request, one series, 16 connections", f"{rate(per_s(ours))}, {ratio:.2f} of the reference", "≥ 1.5", ratio >= 1.5)
+    errors = sum(sum(total(it)["errors"].values()) for it in ours)
+    results.row("refusals in it", str(errors), "0", errors == 0)
+    p50, p99 = (median([total(it)["latency_ms"][name] for it in ours]) for name in ("p50", "p99"))
+    results.row("p99 to p50 in it", f"{p99:.2f} ms to {p50:.2f} ms, {p99 / p50:.1f}", "< 10", p99 < 10 * p50)
+    results.constants["single_hot"] = costs(ours[-1])
+    spread = lab.load(ingest.url, "--clients", 16, "--series", 1_000)
+    results.constants["single"] = costs(spread)
+    results.row("the same over 1,000 series", rate(total(spread)["ok_per_s"]))
+    for process in (script, bare):
+        lab.stop(process)
+    crowds(lab, results, ingest, per_s(ours))
+    lab.stop(ingest)
+
+
+def crowds(lab, results, ingest, most):
+    """A storm and a wave of clients: at or under the rate of the first line nothing is refused, beyond it only with 503."""
+    for name, seconds, n_requests in (("storm", 2 * lab.seconds, 750), ("wave", 2 * lab.seconds, 1_250)):
+        record = lab.load(ingest.url, name, seconds=seconds)
+        errors = total(record)["errors"]
+        only_503 = set(errors) <= {"503"}
+        offered = total(record)["due"] / total(record)["seconds"]
+        met = not errors if offered <= most else only_503
+        told = ", ".join(f"{n} {fault}" for fault, n in errors.items()) or "none"
+        results.row(f"{name}: errors at {rate(offered)} offered", told, "none" if offered <= most else "only 503", met)
+    beyond = lab.load(ingest.url, "--clients", 2_000, "--batch", 10, "--series", 1_000, "--connections", 2_000)
+    errors = total(beyond)["errors"]
+    told = ", ".join(f"{n} {fault}" for fault, n in errors.items()) or "none"
+    results.row(f"2,000 clients without a pause, {rate(total(beyond)['ok_per_s'])} answered: errors", told, "only 503", set(errors) <= {"503"})
+
+
+def batches(lab, results):
+    """Batches of 500 series that the process has never seen, and of 500 that it knows."""
+    lab.flush()
+    ingest = lab.start("ingest", INGEST_PORT)
+    cold = lab.load(ingest.url, "--clients", 4, "--batch", 500, "--series", 10_000_000)
+    share = total(cold)["cost"]["redis_script_cores"]
+    results.row("batches of 500, series never seen before", rate(total(cold)["samples_per_s"]), "aim 40,000/s", None)
+    results.row("of the ceiling of its scripts (time within them)", f"{share:.2f}", "≥ 0.6", share >= 0.6)
+    lab.stop(ingest)
+    lab.flush()
+    ingest = lab.start("ingest", INGEST_PORT)
+    lab.load(ingest.url, "--clients", 1, "--batch", 500, "--series", 500, seconds=2)
+    warm = lab.load(ingest.url, "--clients", 4, "--batch", 500, "--series", 500)
+    results.row("batches of 500, series known", rate(total(warm)["samples_per_s"]), "aim 100,000/s", None)
+    hot = lab.load(ingest.url, "hot")
+    value = total(hot)["samples_per_s"]
+    results.row("one series, 64 writers of ten samples", rate(value), "≥ 50,000/s", value >= 50_000)
+    results.constants.update(cold=costs(cold), warm=costs(warm), hot=costs(hot))
+    lab.stop(ingest)
+
+
+def summary(lab, results):
+    """`GET /analyze` at 100,000 series."""
+    lab.flush()
+    ingest, analyze = lab.start("ingest", INGEST_PORT), lab.start("analyze", ANALYZE_PORT)
+    fill(lab, ingest, 100_000, 1)
+    record = lab.load(analyze.url, "--rate", 20, "--get", "/analyze")
+    p99 = total(record)["latency_ms"]["p99"]
+    results.row("`GET /analyze` at 100,000 series, 20 a second: p99", f"{p99:.1f} ms", "< 50 ms", p99 < 50)
+    lab.stop(ingest)
+    lab.stop(analyze)
+
+
+def fill(lab, process, n_series, n_samples):
+    """Sends so many samples to each of so many series."""
+    left = n_series * n_samples
+    # One client, so that no sample overtakes another; as long as it takes.
+    while left > 0:
+        record = lab.load(process.url, "--clients", 1, "--batch", 500, "--series", n_series, seconds=min(lab.seconds, 5))
+        left -= total(record)["accepted"]
+        if total(record)["accepted"] == 0:
+            sys.exit(f"load: nothing was accepted: {total(record)['errors']}")
+
+
+def memory(lab, results):
+    """Of connections, and of series."""
+    for n, bar in ((1_000, 50), (10_000, 200)):
+        lab.flush()
+        ingest = lab.start("ingest", INGEST_PORT)
+        every = n  # A thousand requests a second, whatever the number of clients.
+        record = lab.load(ingest.url, "--clients", n, "--every-ms", every, "--series", 1_000, seconds=max(lab.seconds, 2 * n / 1_000))
+        peak = max(tick["cost"]["server_bytes"] or 0 for tick in record["ticks"]) / MB
+        errors = sum(total(record)["errors"].values())
+        results.row(f"`ingest` with {n:,} connections: memory", f"{peak:.0f} MB, {errors} errors", f"< {bar} MB", peak < bar and errors == 0)
+        results.constants[f"ingest_mb_{n}_connections"] = round(peak, 1)
+        lab.stop(ingest)
+    n_series = 2_000
+    lab.flush()
+    ingest = lab.start("ingest", INGEST_PORT)
+    before = lab.used_memory()
+    fill(lab, ingest, n_series, 140)
+    each = (lab.used_memory() - before) / n_series
+    results.row("Redis, a series with its window full, all keys and indexes", f"{each / 1024:.1f} KB", "≤ 16 KB, aim 12", each <= 16 * 1024)
+    results.constants["redis_bytes_per_series"] = round(each)
+    lab.stop(ingest)
+    standalone = lab.start("standalone", STANDALONE_PORT, redis=False)
+    fill(lab, standalone, 100, 140)
+    before = standalone.resident()
+    # The same 100 series, and 1,900 more.
+    fill(lab, standalone, n_series, 140)
+    each = (standalone.resident() - before) / (n_series - 100)
+    results.row("`standalone`, a series with its window full", f"{each / 1024:.1f} KB", "≤ 12 KB", each <= 12 * 1024)
+    results.constants["standalone_bytes_per_series"] = round(each)
+    lab.stop(standalone)
+
+
+SCENARIO = """analysis = "So many samples, to see whether time grows with them."
+seed = 1
+n_series = {n_series}
+[traffic]
+days = 14.0
+interval_s = 60
+noises = ["poisson"]
+kinds = ["spike", "outage", "level_shift"]
+n_events = 20
+strength = 1.0
+quiet_days = 2.0
+"""
+
+
+def judged(lab, results):
+    """Samples that the evaluator judges a second on each processor, and whether ten times as many take ten times as long."""
+    cores = os.cpu_count()
+    took = {}
+    for n_series in (50, 500):
+        path = pathlib.Path(lab.folder) / f"many_{n_series}.toml"
+        path.write_text(SCENARIO.format(n_series=n_series))
+        out = pathlib.Path(lab.folder) / "run.json"
+        command = [BUILT / "evaluator", "run", path, "--detector", "traffic", "--no-charts", "--json", out]
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        begun = time.monotonic()
+        subprocess.run([str(part) for part in command], check=True, stderr=subprocess.DEVNULL)
+        wall = time.monotonic() - begun
+        now = resource.getrusage(resource.RUSAGE_CHILDREN)
+        busy = now.ru_utime + now.ru_stime - usage.ru_utime - usage.ru_stime
+        row = json.loads(out.read_text())["rows"][0]
+        took[n_series] = (row["n_samples"], wall, busy / wall, 1_000 * row["micros_per_sample"])
+    n, wall, busy, ns = took[500]
+    each = 1e9 / ns
+    results.row(f"evaluator, {n / 1e6:.1f} million samples: judged a second on each processor", rate(each), "≥ 1,000,000/s", each >= 1_000_000)
+    results.row("processors it kept busy, making the samples included", f"{busy:.2f} of {cores}", f"≥ {0.8 * cores:.1f}", busy >= 0.8 * cores)
+    ratio = (wall / n) / (took[50][1] / took[50][0])
+    results.row("time of a sample among ten million to one among a million", f"{ratio:.2f}", "≤ 1.2", ratio <= 1.2)
+    results.constants["detector_us_per_sample"] = round(ns / 1_000, 3)
+
+
+PARTS = {"single": single, "batches": batches, "summary": summary, "memory": memory, "judged": judged}
+
+
+def machine():
+    info = pathlib.Path("/proc/cpuinfo").read_text()
+    model = re.search(r"model name\s*: (.*)", info)
+    return f"{os.cpu_count()} processors, {model[1].strip() if model else 'unknown'}"
+
+
+def splice(path, text):
+    """Puts the text between the markers of the document."""
+    document = path.read_text()
+    begin, end = "<!-- load:begin bars -->", "<!-- load:end bars -->"
+    before, rest = document.split(begin, 1)
+    _, after = rest.split(end, 1)
+    path.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seconds", type=float, default=10, help="length of each measurement")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of `ingest` and its references")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--splice", type=pathlib.Path, help="document whose table is replaced")
+    parser.add_argument("--constants", type=pathlib.Path, help="file of the constants, for `evaluator capacity`")
+    args = parser.parse_args()
+    for command in ("redis-server", "redis-cli", "redis-benchmark"):
+        if not shutil.which(command):
+            sys.exit(f"load: {command} is wanted (Debian: redis-server, redis-tools)")
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    results = Results()
+    with tempfile.TemporaryDirectory() as folder:
+        lab = Lab(folder, args.seconds, args.rounds)
+        try:
+            for name in args.only:
+                say(f"{name}: {PARTS[name].__doc__.splitlines()[0]}")
+                PARTS[name](lab, results)
+        finally:
+            lab.end()
+    commit = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    date = time.strftime("%Y-%m-%d", time.gmtime())
+    table = f"{results.markdown()}\n\n{machine()}; commit {commit or 'unknown'}, {date}."
+    print(table)
+    if args.splice:
+        splice(args.splice, f"```sh\nmake load\n```\n\n{table}")
+    if args.constants:
+        known = {"date": date, "commit": commit, "machine": machine(), **results.constants}
+        args.constants.write_text(json.dumps(known, indent=2) + "\n")
+    if any(row[3] == "**no**" for row in results.rows):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

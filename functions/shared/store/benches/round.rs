@@ -1,0 +1,86 @@
+//! What a round of a writer costs the store: samples appended, judged ones committed, on the embedded store and over a
+//! real Redis, whose share is the coding of keys, members and memory, and one round trip each.
+//!
+//! `cargo bench --package store`; compare rows within one run. Nothing is judged here: the verdict is a constant.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use detector::{Detector, Judge, Judgement, Sample, Series};
+use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
+use store::testbed::{RedisServer, patient_options};
+use store::{
+    Commit, Committed, Embedded, NewSample, Redis, SHARDS_DEFAULT, SeriesKey, SeriesStore, Tenant,
+    Topology,
+};
+use tokio::runtime::Runtime;
+
+fn main() {
+    divan::main();
+}
+
+/// 2024-11-20T00:00:00Z: each sample is a second later than the last.
+static AT_US: AtomicI64 = AtomicI64::new(1_732_060_800_000_000);
+
+fn now_us() -> i64 {
+    AT_US.load(Ordering::Relaxed)
+}
+
+fn key() -> SeriesKey {
+    let series = Series::new("bench", "rps", BTreeMap::new()).expect("the names are plain");
+    SeriesKey::new(Tenant::default(), series)
+}
+
+/// A round of `n` samples, from the append to the answer of the commit.
+async fn round(store: &dyn SeriesStore, judge: &mut Judge, n: usize) -> i64 {
+    let samples: Vec<NewSample> = (0..n)
+        .map(|i| NewSample {
+            at_us: Some(AT_US.fetch_add(1_000_000, Ordering::Relaxed)),
+            value: 400.0 + (i % 37) as f64,
+        })
+        .collect();
+    let key = key();
+    let appended = store.append(&key, &samples, 0).await.expect("the store answers");
+    let state = appended.state.expect("fresh samples wait");
+    let judgements: Vec<Judgement> =
+        state.inbox.iter().map(|it: &Sample| judge.judge(*it)).collect();
+    let memory = judge.memory();
+    let commit = Commit {
+        version: state.version,
+        revision: 0,
+        memory: memory.encode().into(),
+        cursor_us: memory.cursor_us.unwrap_or_default(),
+        floor_us: memory.floor_us,
+        judgements,
+        notes: store::Notes::default(),
+    };
+    match store.commit(&key, &commit).await.expect("the store answers") {
+        Committed::Done { version } => version,
+        Committed::Conflict(_) => panic!("nobody else writes"),
+    }
+}
+
+fn rounds(bencher: Bencher<'_, '_>, store: Arc<dyn SeriesStore>, n: usize) {
+    let runtime = Runtime::new().expect("a runtime can be started");
+    let mut judge = Judge::new(Detector::default());
+    for _ in 0..200 / n.min(200) + 1 {
+        runtime.block_on(round(&*store, &mut judge, n));
+    }
+    bencher
+        .counter(ItemsCount::new(n))
+        .bench_local(|| runtime.block_on(round(&*store, &mut judge, black_box(n))));
+}
+
+#[divan::bench(args = [1, 10, 100])]
+fn embedded(bencher: Bencher<'_, '_>, n: usize) {
+    rounds(bencher, Arc::new(Embedded::new(now_us)), n);
+}
+
+#[divan::bench(args = [1, 10, 100])]
+fn redis(bencher: Bencher<'_, '_>, n: usize) {
+    let server = RedisServer::start();
+    let options = patient_options(server.url(), Topology::Single, SHARDS_DEFAULT);
+    rounds(bencher, Arc::new(Redis::new(&options).expect("the address is one")), n);
+}
