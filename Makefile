@@ -81,6 +81,7 @@ else
 endif
 	$(CARGO) test --workspace --doc
 	$(CARGO) test --workspace --bench '*' --quiet
+	$(CARGO) test --package standalone --features profiling --test profiles
 	@.config/schema.sh
 	@infra/checks/test.sh
 	.tools/kind/bin/python -B -m pytest --quiet -p no:cacheprovider kind/tests
@@ -94,6 +95,10 @@ load: ## Measure every figure promised of speed and size beside its reference; a
 	$(CARGO) build --release --package ingest --package analyze --package standalone --package evaluator
 	$(CARGO) build --release --package host --example one_script --example no_store
 	@.config/load.py --splice functions/PERFORMANCE.md --constants evaluator/capacity/measured.json $(LOAD)
+
+.PHONY: profile
+profile: ## Profile `ingest` under load into reports: CPU and heap, for `go tool pprof` and as flame graphs
+	@.config/profile.sh
 
 .PHONY: bench
 bench: ## Measure parsing, judging, memories, the store and the router, one by one

@@ -27,6 +27,7 @@ struct Inner {
     access: Access,
     limits: Limits,
     request_timeout: Duration,
+    serves_debug: bool,
     load: Load,
     presence: Presence,
     exporter_series_max: usize,
@@ -56,6 +57,7 @@ impl App {
             access: config.access.clone(),
             limits: config.limits,
             request_timeout: config.request_timeout,
+            serves_debug: config.serves_debug,
             load: Load::new(config.requests_in_flight_max, config.in_flight_bytes_max),
             request_ids,
             stream_tenant: config.stream_tenant.clone(),
@@ -89,6 +91,11 @@ impl App {
     /// Longest time for one request.
     pub(crate) fn request_timeout(&self) -> Duration {
         self.inner.request_timeout
+    }
+
+    /// Whether profiles are served.
+    pub(crate) fn serves_debug(&self) -> bool {
+        self.inner.serves_debug
     }
 
     /// What is being served.

@@ -85,6 +85,23 @@ pub(crate) enum RequestError {
         /// How long it might have taken.
         timeout: Duration,
     },
+    /// This binary was built without profiles.
+    #[error("this binary has no profiles: one built with `--features profiling` is wanted")]
+    #[cfg_attr(
+        feature = "profiling",
+        expect(dead_code, reason = "said by a binary without the feature only")
+    )]
+    ProfilingMissing,
+    /// A profile cannot be taken.
+    #[error("no profile: {reason}")]
+    #[cfg_attr(
+        not(feature = "profiling"),
+        expect(dead_code, reason = "said by a binary with the feature only")
+    )]
+    ProfileFailed {
+        /// What the profiler said.
+        reason: String,
+    },
     /// There is a mistake in this program.
     #[error("a mistake in the server: the request id leads to it in the log")]
     Panicked,
@@ -111,6 +128,8 @@ impl RequestError {
             Self::Service(error) => error.code(),
             Self::Overloaded { .. } => "overloaded",
             Self::DeadlineExceeded { .. } => "deadline_exceeded",
+            Self::ProfilingMissing => "profiling_missing",
+            Self::ProfileFailed { .. } => "profile_failed",
             Self::Panicked => "panicked",
             Self::Answer(_) => "answer_unwritable",
         }
@@ -143,7 +162,8 @@ impl RequestError {
             Self::Service(_) | Self::Panicked | Self::Answer(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
-            Self::Overloaded { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded { .. } | Self::ProfileFailed { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ProfilingMissing => StatusCode::NOT_IMPLEMENTED,
             Self::DeadlineExceeded { .. } => StatusCode::GATEWAY_TIMEOUT,
         }
     }

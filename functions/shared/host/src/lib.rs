@@ -25,6 +25,9 @@ mod compute;
 mod load;
 mod presence;
 
+#[cfg(feature = "profiling")]
+mod profile;
+
 mod credential;
 mod deadline;
 mod observe;

@@ -20,15 +20,16 @@ const PACKED_LEN_MIN: u64 = 1_024;
 ///
 /// From the outside in, a request passes the span with its log line and count, the packing of the answer, the
 /// deadline, the net for panics and, on routes for users, the bound on requests served at once and the question who
-/// may do it. The bound comes first, since it is cheaper than the question.
+/// may do it. The bound comes first, since it is cheaper than the question. What looks into the process has no deadline:
+/// it takes as long as it is asked to.
 pub fn router(app: App) -> Router {
-    let routes = routes::of(app.function());
-    if routes.is_empty() {
+    if routes::of(app.function()).is_empty() {
         return Router::new().fallback(problem::route_unknown).with_state(app);
     }
+    let routes = || routes::of(app.function()).iter().chain(debug_routes(&app));
     declare(&app);
     let of_kind = |kind: Kind| {
-        let routes = routes.iter().filter(|route| route.kind == kind);
+        let routes = routes().filter(|route| route.kind == kind);
         routes.fold(Router::new(), |router, route| router.route(route.path, handlers(&app, route)))
     };
     let packing = CompressionLayer::new()
@@ -41,6 +42,7 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(from_fn_with_state(app.clone(), deadline::within))
+        .merge(of_kind(Kind::Debug).layer(CatchPanicLayer::custom(problem::panicked)))
         .layer(packing)
         .layer(from_fn_with_state(app.clone(), observe::observe))
         .with_state(app)
@@ -50,6 +52,11 @@ pub fn router(app: App) -> Router {
 fn handlers(app: &App, route: &'static Route) -> MethodRouter<App> {
     let check = from_fn_with_state((app.clone(), route), credential::check);
     (route.handlers)().route_layer(check)
+}
+
+/// Those that look into the process, where that is switched on; never on an exporter, which may be open to all.
+fn debug_routes(app: &App) -> &'static [Route] {
+    if app.serves_debug() && app.function() != Function::Exporter { routes::DEBUG } else { &[] }
 }
 
 /// Lets the counts of each route start from 0: a rate needs two points.

@@ -3,6 +3,7 @@
 mod analyze;
 mod anomalies;
 mod config;
+mod debug;
 mod episodes;
 mod ingest;
 mod operation;
@@ -45,6 +46,8 @@ pub(crate) enum Kind {
     Use,
     /// For those who operate it: served also then, or a busy process would be taken for a dead one.
     Operation,
+    /// For those who look into it, where that is switched on: it takes as long as it is asked to.
+    Debug,
 }
 
 const WRITE: Option<Right> = Some(Right::Write);
@@ -117,6 +120,17 @@ const fn operation(path: &'static str, handlers: fn() -> MethodRouter<App>) -> R
     Route { path, methods: &[("GET", None)], kind: Kind::Operation, handlers }
 }
 
+const RUNTIME: Route = debug("/debug/runtime", || get(debug::runtime));
+const PROFILE: Route = debug("/debug/pprof/profile", || get(debug::profile));
+const HEAP: Route = debug("/debug/pprof/heap", || get(debug::heap));
+
+const fn debug(path: &'static str, handlers: fn() -> MethodRouter<App>) -> Route {
+    Route { path, methods: &[("GET", ADMIN)], kind: Kind::Debug, handlers }
+}
+
+/// The routes of every function where `TIDEMARK_DEBUG` says so. They are no part of the API, nor of its document.
+pub(crate) const DEBUG: &[Route] = &[RUNTIME, PROFILE, HEAP];
+
 /// The routes of a function.
 pub(crate) fn of(function: Function) -> &'static [Route] {
     const OF_INGEST: &[Route] = &[INGEST, LIVEZ, READYZ, HEALTHZ, METRICS, OPENAPI];
@@ -140,7 +154,7 @@ pub(crate) fn of(function: Function) -> &'static [Route] {
 
 /// The declared path that equals one that a router matched.
 pub(crate) fn declared(path: &str) -> Option<&'static str> {
-    let mut routes = Function::ALL.into_iter().flat_map(of);
+    let mut routes = Function::ALL.into_iter().flat_map(of).chain(DEBUG);
     routes.find(|route| route.path == path).map(|route| route.path)
 }
 

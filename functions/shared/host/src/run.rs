@@ -148,6 +148,10 @@ async fn serve(
     let app = App::new(function, Service::with_history(store, history, &config), &config);
     let router = router(app.clone());
     app.service().count_cold_start(function.name());
+    #[cfg(feature = "profiling")]
+    if app.serves_debug() {
+        crate::profile::watch_heap().await;
+    }
     let is_reached = is_lambda || !config.listen_host.is_loopback();
     let is_private = match audience {
         Audience::Tenants => true,

@@ -97,6 +97,8 @@ variables! {
     EMF: "TIDEMARK_EMF", "on", "`on` or `off`: whether on AWS Lambda each invocation leaves its metrics in the log, in the \
         embedded format of CloudWatch";
     EMF_NAMESPACE: "TIDEMARK_EMF_NAMESPACE", "Tidemark", "Their namespace; another one keeps another deployment apart";
+    DEBUG: "TIDEMARK_DEBUG", "off", "`on` serves profiles and figures of the runtime under `/debug`, with the right `admin`; \
+        never on AWS Lambda";
     LOG: "RUST_LOG", "info", "Log filter, as tracing-subscriber reads it";
     LOG_FORMAT: "TIDEMARK_LOG_FORMAT", "json", "`json` or `text`";
     LAMBDA_LOG_LEVEL: "AWS_LAMBDA_LOG_LEVEL", "", "Set by the logging configuration of a Lambda function: the log level \
@@ -167,6 +169,8 @@ pub struct Config {
     pub emf: bool,
     /// In which namespace.
     pub emf_namespace: String,
+    /// Whether profiles are served.
+    pub serves_debug: bool,
     /// Log filter.
     pub log_filter: String,
     /// How log lines look.
@@ -256,6 +260,7 @@ impl Config {
             emf_namespace: reader.emf_namespace(),
             log_filter: reader.log_filter(),
             log_format: reader.log_format(),
+            serves_debug: reader.serves_debug(),
             exporter_series_max,
             platform: Platform::of(&reader.vars),
             access: match audience {
@@ -483,6 +488,15 @@ impl Reader {
         Some(HistoryOptions { table, days })
     }
 
+    /// Not on Lambda: what is profiled there is frozen between invocations, and whoever may call it may call it.
+    fn serves_debug(&mut self) -> bool {
+        let serves_debug = self.one_of(DEBUG, &[("off", false), ("on", true)]);
+        if serves_debug && self.vars.contains_key(LAMBDA_RUNTIME) {
+            self.mistakes.push(format!("{}=on is not possible on AWS Lambda", DEBUG.name));
+        }
+        serves_debug
+    }
+
     fn redis_credentials(&mut self) -> RedisCredentials {
         let password = self.text_or_file(REDIS_PASSWORD, REDIS_PASSWORD_FILE).map(Secret::from);
         let ca_pem = self.text(REDIS_CA_FILE).and_then(|path| self.file(REDIS_CA_FILE, &path));
@@ -605,6 +619,17 @@ mod tests {
             let vars: Vec<_> = vars.iter().copied().chain([("REDIS_IAM", text)]).collect();
             assert!(config(&vars).unwrap_err().to_string().contains(text));
         }
+    }
+
+    #[test]
+    fn profiles_are_off_unless_switched_on_and_never_on_lambda() {
+        let serves_debug = |vars: &[(&str, &str)]| config(vars).map(|it| it.serves_debug);
+        assert_eq!(serves_debug(&[]), Ok(false));
+        let on = ("TIDEMARK_DEBUG", "on");
+        assert_eq!(serves_debug(&[on]), Ok(true));
+        let lambda = [on, (LAMBDA_RUNTIME, "127.0.0.1:9001"), ("TIDEMARK_ACCESS", "open")];
+        let error = serves_debug(&lambda).unwrap_err();
+        assert_eq!(error.mistakes, ["TIDEMARK_DEBUG=on is not possible on AWS Lambda"]);
     }
 
     #[test]

@@ -109,20 +109,29 @@ impl Client {
     }
 
     /// Sends a request, and holds the answer against the document.
-    pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
-        if let Some(key) = &self.key {
-            let value = format!("Bearer {key}").parse().unwrap();
-            request.headers_mut().insert(AUTHORIZATION, value);
-        }
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        let answer = Answer { status: parts.status.as_u16(), headers: parts.headers, body };
+        let answer = self.send_undocumented(request).await;
         let told = (answer.status, &answer.headers, &*answer.body);
         let faults = document::faults(&method, uri.path(), told);
         assert!(faults.is_empty(), "{method} {uri} {}: {faults:?}", answer.status);
         answer
+    }
+
+    /// Reads a path that is no part of the document.
+    pub(crate) async fn raw(&self, path: &str) -> Answer {
+        self.send_undocumented(request(Method::GET, path, Body::empty())).await
+    }
+
+    async fn send_undocumented(&self, mut request: Request<Body>) -> Answer {
+        if let Some(key) = &self.key {
+            let value = format!("Bearer {key}").parse().unwrap();
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 }
 

@@ -12,6 +12,7 @@ mod document;
 mod access;
 mod analyze;
 mod bounds;
+mod debug;
 mod http2;
 mod ingest;
 mod lists;

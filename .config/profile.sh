@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Puts load on a function over Redis, takes its profiles meanwhile, and draws them: reports/cpu.pb.gz and heap.pb.gz for
+# `go tool pprof`, reports/cpu.svg and heap.svg for a browser.
+#
+# FUNCTION=standalone profiles without Redis; LOAD is what `evaluator load` sends (`--clients 16 --batch 10`);
+# PROFILE_SECONDS how long (15). Needs curl, a C compiler and make (for jemalloc), and redis-server.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+function=${FUNCTION:-ingest} seconds=${PROFILE_SECONDS:-15} port=28480 redis_port=28479
+read -r -a load <<<"${LOAD:---clients 16 --batch 10 --series 1000}"
+# Read when jemalloc is built: the heap can be sampled, and is from the moment that TIDEMARK_DEBUG asks for it.
+export JEMALLOC_SYS_WITH_MALLOC_CONF=prof:true,prof_active:false,lg_prof_sample:16
+cargo build --profile profiling --package "$function" --features "$function/profiling"
+cargo build --release --package evaluator
+built=${CARGO_TARGET_DIR:-target}
+
+work=$(mktemp -d)
+pids=()
+trap 'kill "${pids[@]}" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
+if [ "$function" != standalone ]; then
+  redis-server --port $redis_port --bind 127.0.0.1 --save '' --appendonly no --dir "$work" >"$work/redis.log" & pids+=($!)
+  until redis-cli -p $redis_port ping >/dev/null 2>&1; do sleep 0.1; done
+  export REDIS_URL=redis://127.0.0.1:$redis_port
+fi
+PORT=$port RUST_LOG=warn TIDEMARK_DEBUG=on TIDEMARK_TENANT_SAMPLES_PER_S_MAX=0 "$built/profiling/$function" & pids+=($!)
+url=http://127.0.0.1:$port
+until curl --silent --fail --output /dev/null $url/readyz; do sleep 0.1; done
+
+mkdir -p reports
+"$built/release/evaluator" load --url $url "${load[@]}" --seconds $((seconds + 5)) --table &
+sending=$!
+sleep 2
+curl --silent --show-error --fail --output reports/cpu.pb.gz "$url/debug/pprof/profile?seconds=$seconds"
+curl --silent --show-error --fail --output reports/heap.pb.gz $url/debug/pprof/heap
+curl --silent --show-error --fail $url/debug/runtime
+echo
+wait $sending
+for kind in cpu heap; do
+  "$built/release/evaluator" flame reports/$kind.pb.gz --svg reports/$kind.svg --title "$function, $kind, ${load[*]}"
+done
+ls -l reports/cpu.* reports/heap.*
