@@ -80,8 +80,6 @@ else
 	$(CARGO) test --workspace --all-targets
 endif
 	$(CARGO) test --workspace --doc
-	$(CARGO) test --workspace --bench '*' --quiet
-	$(CARGO) test --package standalone --features profiling --test profiles
 	@.config/schema.sh
 	@infra/checks/test.sh
 	.tools/kind/bin/python -B -m pytest --quiet -p no:cacheprovider kind/tests

@@ -202,7 +202,9 @@ impl Message {
 
     fn packed(&mut self, field: u64, values: &[u64]) {
         let mut inner = Self::default();
-        values.iter().for_each(|value| inner.raw(*value));
+        for value in values {
+            inner.raw(*value);
+        }
         self.message(field, &inner);
     }
 

@@ -4,7 +4,6 @@
 //! `cargo bench --package store`; compare rows within one run. Nothing is judged here: the verdict is a constant.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use detector::{Detector, Judge, Judgement, Sample, Series};
@@ -62,25 +61,25 @@ async fn round(store: &dyn SeriesStore, judge: &mut Judge, n: usize) -> i64 {
     }
 }
 
-fn rounds(bencher: Bencher<'_, '_>, store: Arc<dyn SeriesStore>, n: usize) {
+fn rounds(bencher: Bencher<'_, '_>, store: &dyn SeriesStore, n: usize) {
     let runtime = Runtime::new().expect("a runtime can be started");
     let mut judge = Judge::new(Detector::default());
-    for _ in 0..200 / n.min(200) + 1 {
-        runtime.block_on(round(&*store, &mut judge, n));
+    for _ in 0..=200 / n {
+        runtime.block_on(round(store, &mut judge, n));
     }
     bencher
         .counter(ItemsCount::new(n))
-        .bench_local(|| runtime.block_on(round(&*store, &mut judge, black_box(n))));
+        .bench_local(|| runtime.block_on(round(store, &mut judge, black_box(n))));
 }
 
 #[divan::bench(args = [1, 10, 100])]
 fn embedded(bencher: Bencher<'_, '_>, n: usize) {
-    rounds(bencher, Arc::new(Embedded::new(now_us)), n);
+    rounds(bencher, &Embedded::new(now_us), n);
 }
 
 #[divan::bench(args = [1, 10, 100])]
 fn redis(bencher: Bencher<'_, '_>, n: usize) {
     let server = RedisServer::start();
     let options = patient_options(server.url(), Topology::Single, SHARDS_DEFAULT);
-    rounds(bencher, Arc::new(Redis::new(&options).expect("the address is one")), n);
+    rounds(bencher, &Redis::new(&options).expect("the address is one"), n);
 }
