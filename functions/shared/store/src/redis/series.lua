@@ -109,6 +109,9 @@ local function store(name, pending_name, at, window_len)
   end
 
   local next_version = version == 0 and now_us or version + 1
+  -- Redis asks at the first write of a script only whether there is memory left, and only of a write that may take some:
+  -- this one writes nothing, and asks.
+  redis.call('SETRANGE', memory, 0, '')
   -- First what may hold something else: then nothing is written.
   note(memory, pending_name, ARGV[at + 9], next_version, ttl_s)
   if #anomalous > 0 then
