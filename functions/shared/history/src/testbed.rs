@@ -7,23 +7,28 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::operation::create_table::CreateTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
-    ScalarAttributeType, TimeToLiveSpecification,
+    ScalarAttributeType, TableStatus, TimeToLiveSpecification,
 };
 use aws_smithy_http_client::Builder;
 use store::HistoryOptions;
 use store::testbed::free_port;
+use tokio::time::sleep;
 
 use crate::Dynamo;
 use crate::dynamo::{retries, timeouts};
 
 /// How often one is started that finds its port taken.
 const STARTS_MAX: usize = 5;
+
+/// How often a new table is asked whether it can be used, 5 ms apart.
+const ACTIVE_ASKED_MAX: usize = 2_000;
 
 /// Which server stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +152,14 @@ impl DynamoServer {
                 .as_service_error()
                 .is_some_and(CreateTableError::is_resource_in_use_exception);
             assert!(is_there, "{error:?}");
+        }
+        for _ in 0..ACTIVE_ASKED_MAX {
+            let described = client.describe_table().table_name(name).send().await;
+            let table = described.expect("a table that was made is described").table;
+            if table.and_then(|it| it.table_status) == Some(TableStatus::Active) {
+                break;
+            }
+            sleep(Duration::from_millis(5)).await;
         }
         if self.which == StandIn::Moto {
             let ttl = TimeToLiveSpecification::builder().attribute_name("expires_at").enabled(true);
