@@ -1,12 +1,11 @@
 //! The routes, as data: what is served, counted and documented is this list.
 
 mod analyze;
-mod anomalies;
 mod config;
 mod debug;
-mod episodes;
 mod ingest;
 mod operation;
+mod past;
 mod series;
 mod series_metrics;
 mod sweep;
@@ -86,14 +85,14 @@ const ANOMALIES: Route = Route {
     path: "/anomalies",
     methods: &[("GET", READ)],
     kind: Kind::Use,
-    handlers: || get(anomalies::list),
+    handlers: || get(past::anomalies),
 };
 
 const EPISODES: Route = Route {
     path: "/episodes",
     methods: &[("GET", READ)],
     kind: Kind::Use,
-    handlers: || get(episodes::list),
+    handlers: || get(past::episodes),
 };
 
 const SWEEP: Route = Route {
