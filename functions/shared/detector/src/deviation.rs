@@ -15,14 +15,15 @@
 //!
 //! Constants are round. Window and rates were chosen on the AIOps 2018 KPI series; the half and the once in 500 on
 //! these and on Microsoft's cloud-monitoring series; `p` on the hourly ones of the latter. Cost: two passes over the
-//! window, one or two buckets. Memory: 2,772 bytes. Fails: within a lasting shift (the window follows it), on cycles
+//! window, one or two buckets. Memory: 2,592 bytes of buckets and 166 of scalars. Fails: within a lasting shift (the window follows it), on cycles
 //! that are neither a day nor a week.
 
+use crate::bucket::Bucket;
 use crate::layout::{Reader, Writer};
 use crate::moments::Moments;
 use crate::mute::Mute;
 use crate::pace::Pace;
-use crate::season::{Bound, Calendar, Place, Spot, Table, Usual};
+use crate::season::{Bound, Calendar, N_BUCKETS, Place, Spot, Table, Usual};
 use crate::window::values;
 use crate::{Expectation, Head, Judged, Kind, Sample, Verdict};
 
@@ -48,7 +49,7 @@ const HIGH_SHARE: f64 = 0.002;
 const HIGH_STEP: f64 = 0.05;
 
 /// Samples after one above the usual high in which another does not count: a long event is one event.
-const HIGH_APART: u64 = 10;
+const HIGH_APART: u8 = 10;
 
 /// The usual high of a series of which nothing is known: a first day without a season is restless.
 const HIGH_START: f64 = 1.5;
@@ -125,7 +126,8 @@ pub struct DeviationState {
     absurd_share: f64,
     residual_var: f64,
     usual_high: f64,
-    last_high_n: u64,
+    // Samples since the last one above the usual high, no further than it matters.
+    since_high: u8,
     drift: f64,
     drift_square: f64,
     mute: Mute,
@@ -140,7 +142,7 @@ impl Default for DeviationState {
             absurd_share: 0.0,
             residual_var: 0.0,
             usual_high: HIGH_START,
-            last_high_n: 0,
+            since_high: HIGH_APART,
             drift: 0.0,
             drift_square: 0.0,
             mute: Mute::default(),
@@ -150,36 +152,45 @@ impl Default for DeviationState {
 }
 
 impl DeviationState {
-    /// Length of its layout, in bytes.
-    pub const LEN: usize = Pace::LEN + 64 + Mute::LEN + Table::LEN;
+    /// Length of its scalars, in bytes.
+    pub(crate) const SCALARS_LEN: usize = Pace::LEN + 57 + Mute::LEN + Table::SCALARS_LEN;
 
-    pub(crate) fn write(&self, out: &mut Writer) {
+    pub(crate) fn write_scalars(&self, out: &mut Writer) {
         self.pace.write(out);
         out.f64(self.long.mean);
         out.f64(self.long.var);
         out.f64(self.absurd_share);
         out.f64(self.residual_var);
         out.f64(self.usual_high);
-        out.u64(self.last_high_n);
+        out.u8(self.since_high);
         out.f64(self.drift);
         out.f64(self.drift_square);
         self.mute.write(out);
-        self.table.write(out);
+        self.table.write_scalars(out);
     }
 
-    pub(crate) fn read(from: &mut Reader<'_>) -> Option<Self> {
+    /// A state of these scalars, with empty buckets.
+    pub(crate) fn read_scalars(from: &mut Reader<'_>) -> Option<Self> {
         Some(Self {
             pace: Pace::read(from)?,
             long: Usual { mean: from.finite()?, var: from.not_negative()? },
             absurd_share: from.not_negative()?,
             residual_var: from.not_negative()?,
             usual_high: from.not_negative()?,
-            last_high_n: from.count()?,
+            since_high: from.u8()?,
             drift: from.finite()?,
             drift_square: from.not_negative()?,
             mute: Mute::read(from)?,
-            table: Table::read(from)?,
+            table: Table::read_scalars(from)?,
         })
+    }
+
+    pub(crate) fn buckets(&self) -> &[Bucket; N_BUCKETS] {
+        self.table.buckets()
+    }
+
+    pub(crate) fn buckets_mut(&mut self) -> &mut [Bucket; N_BUCKETS] {
+        self.table.buckets_mut()
     }
 
     /// How often the samples come.
@@ -234,17 +245,15 @@ impl DeviationState {
     fn learn_high(&mut self, undivided: f64) {
         // A value beyond all distance is broken, and teaches nothing of what is high.
         let is_above = undivided > self.usual_high && undivided < DISTANCE_MAX * 0.999;
-        let n = self.pace.n_samples();
-        let is_apart = n > self.last_high_n.saturating_add(HIGH_APART);
-        if n > HIGH_AFTER {
+        let is_apart = self.since_high >= HIGH_APART;
+        if self.pace.n_samples() > HIGH_AFTER {
             let counted = f64::from(u8::from(is_above && is_apart));
             let step = (HIGH_STEP * (counted - HIGH_SHARE)).exp();
             // Neither a long calm nor a storm of alarms moves it beyond recall.
             self.usual_high = (self.usual_high * step).clamp(HIGH_MIN, DISTANCE_MAX);
         }
-        if is_above {
-            self.last_high_n = n;
-        }
+        self.since_high =
+            if is_above { 0 } else { HIGH_APART.min(self.since_high.saturating_add(1)) };
     }
 
     fn learn_drift(&mut self, distance: f64) {

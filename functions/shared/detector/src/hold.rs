@@ -5,7 +5,7 @@
 //! where it was at its farthest away; ten samples nearer in a row end it, and so do 240 in all: by then it is what is
 //! usual now, or somebody knows. What goes on scores just above 1, less than anything that begins. Constants were
 //! chosen on synthetic traffic; on the AIOps 2018 KPI series, whose residuals wander for hours, they lengthen false
-//! alarms, and make them no more. Cost: a comparison. Memory: 25 bytes. Fails: where the season is not known yet.
+//! alarms, and make them no more. Cost: a comparison. Memory: 11 bytes. Fails: where the season is not known yet.
 
 use crate::Head;
 use crate::layout::{Reader, Writer};
@@ -20,23 +20,24 @@ pub(crate) const DISTANCE_MIN: f64 = 2.0;
 const DISTANCE_SHARE: f64 = 0.3;
 
 /// Samples nearer than that, in a row, that end it.
-const NEARER_MAX: u64 = 10;
+const NEARER_MAX: u8 = 10;
 
 /// Samples after which it ends anyway.
-const LEN_MAX: u64 = 240;
+const LEN_MAX: u8 = 240;
 
 /// The anomaly that is under way, if any.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Hold {
     head: Option<Head>,
     farthest: f64,
-    n_left: u64,
-    n_nearer: u64,
+    n_left: u8,
+    // No further than it matters.
+    n_nearer: u8,
 }
 
 impl Hold {
     /// Length of its layout, in bytes.
-    pub(crate) const LEN: usize = 25;
+    pub(crate) const LEN: usize = 11;
 
     /// The head whose anomaly goes on with a residual of `z` deviations.
     pub(crate) fn judge(&self, z: f64) -> Option<Head> {
@@ -48,7 +49,8 @@ impl Hold {
     pub(crate) fn learn(&mut self, z: f64, begun: Option<Head>) {
         let goes_on = self.judge(z).is_some();
         self.n_left = self.n_left.saturating_sub(1);
-        self.n_nearer = if goes_on { 0 } else { self.n_nearer + 1 };
+        self.n_nearer =
+            if goes_on { 0 } else { (NEARER_MAX + 1).min(self.n_nearer.saturating_add(1)) };
         if self.n_left == 0 || self.n_nearer > NEARER_MAX {
             self.head = None;
         }
@@ -68,8 +70,8 @@ impl Hold {
     pub(crate) fn write(&self, out: &mut Writer) {
         out.u8(self.head.map_or(0, |head| head as u8 + 1));
         out.f64(self.farthest);
-        out.u64(self.n_left);
-        out.u64(self.n_nearer);
+        out.u8(self.n_left);
+        out.u8(self.n_nearer);
     }
 
     pub(crate) fn read(from: &mut Reader<'_>) -> Option<Self> {
@@ -77,7 +79,7 @@ impl Hold {
             0 => None,
             code => Some(*Head::ALL.get(usize::from(code) - 1)?),
         };
-        let (farthest, n_left, n_nearer) = (from.finite()?, from.count()?, from.count()?);
+        let (farthest, n_left, n_nearer) = (from.finite()?, from.u8()?, from.u8()?);
         Some(Self { head, farthest, n_left, n_nearer })
     }
 }
@@ -119,6 +121,6 @@ mod tests {
 
     #[test]
     fn what_lasts_for_long_is_usual() {
-        assert_eq!(going_on(std::iter::repeat_n(9.0, 1_000)).len(), LEN_MAX as usize);
+        assert_eq!(going_on(std::iter::repeat_n(9.0, 1_000)).len(), usize::from(LEN_MAX));
     }
 }

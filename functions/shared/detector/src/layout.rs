@@ -51,12 +51,6 @@ impl Writer {
         self.bytes(&value.to_le_bytes());
     }
 
-    /// Zeros up to `len` bytes in all.
-    pub(crate) fn pad_to(&mut self, len: usize) {
-        debug_assert!(self.bytes.len() <= len, "a field outgrew its place");
-        self.bytes.resize(len, 0);
-    }
-
     pub(crate) fn finish(self) -> Vec<u8> {
         self.bytes
     }
@@ -103,6 +97,11 @@ impl<'a> Reader<'a> {
     /// A double that can be squared.
     pub(crate) fn finite(&mut self) -> Option<f64> {
         self.array().map(f64::from_le_bytes).filter(|value| value.abs() <= MAGNITUDE_MAX)
+    }
+
+    /// A finite single, as large as it may be.
+    pub(crate) fn single(&mut self) -> Option<f32> {
+        self.array().map(f32::from_le_bytes).filter(|value| value.is_finite())
     }
 
     /// A finite double, not below zero.

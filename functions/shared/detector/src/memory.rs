@@ -11,17 +11,23 @@
 //! | 16 | 8 | cursor: newest judged time, microseconds; -1 when none |
 //! | 24 | 8 | floor: newest time ever trimmed, microseconds; -1 when none |
 //! | 32 | 24 | counters: judged, anomalies, late |
-//! | 56 | 56 | last verdict |
-//! | 112 | 1 | 1 where the detector is the series' own, by its configuration |
-//! | 113 | 15 | presence: silence, usual wait, next look |
-//! | 128 | 72 | open episode |
-//! | 200 | 160 | spec, padded with zeros |
-//! | 360 | | scalars and tables of the detector |
+//! | 56 | 47 | last verdict |
+//! | 103 | 13 | presence: silence, usual wait, next look |
+//! | 116 | 1 | 1 where the detector is the series' own, by its configuration |
+//! | 117 | 1 | length of the spec |
+//! | 118 | | scalars of the detector, then its tables |
+//! | | 63 | open episode |
+//! | | | spec |
+//!
+//! What changes with each sample stands side by side, from the cursor to the last of the scalars, since each slice that
+//! is written is a command of a store: a sample changes these, a few bytes of a table or two, and hardly ever the rest.
 
+use crate::bucket::Bucket;
 use crate::deviation::DeviationState;
 use crate::ewma::EwmaState;
 use crate::layout::{Reader, Writer};
 use crate::presence::Presence;
+use crate::season::N_BUCKETS;
 use crate::spec::SPEC_LEN_MAX;
 use crate::tidemark::TidemarkState;
 use crate::{Detector, Expectation, Head, Judgement, Kind, Sample, Verdict};
@@ -32,17 +38,17 @@ const MARK: &[u8; 4] = b"TMm1";
 /// Offset of the version, a little-endian `i64`, which a store compares and sets.
 pub const VERSION_OFFSET: usize = 8;
 
-/// Length of all that precedes the detector's own scalars and tables.
-pub const HEADER_LEN: usize = 360;
-
 /// Stands for a time that is not there.
 const NO_TIME: i64 = -1;
 
-const LAST_OFFSET: usize = 56;
-const OWN_OFFSET: usize = 112;
-const PRESENCE_OFFSET: usize = 113;
-const EPISODE_OFFSET: usize = 128;
-const SPEC_OFFSET: usize = 200;
+/// Length of a judgement, in bytes.
+const JUDGEMENT_LEN: usize = 47;
+
+/// Length of an episode, in bytes.
+const EPISODE_LEN: usize = 16 + JUDGEMENT_LEN;
+
+/// Length of all that precedes the detector's own scalars and tables.
+const HEADER_LEN: usize = 56 + JUDGEMENT_LEN + Presence::LEN + 2;
 
 /// What a series remembers.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,7 +125,7 @@ impl State {
         match self {
             Self::Stateless => 0,
             Self::Ewma(_) => EwmaState::LEN,
-            Self::Deviation(_) => DeviationState::LEN,
+            Self::Deviation(_) => DeviationState::SCALARS_LEN + N_BUCKETS * Bucket::LEN,
             Self::Tidemark(state) => state.len(),
         }
     }
@@ -128,7 +134,10 @@ impl State {
         match self {
             Self::Stateless => {}
             Self::Ewma(state) => state.write(out),
-            Self::Deviation(state) => state.write(out),
+            Self::Deviation(state) => {
+                state.write_scalars(out);
+                state.buckets().iter().for_each(|bucket| bucket.write(out));
+            }
             Self::Tidemark(state) => state.write(out),
         }
     }
@@ -137,7 +146,13 @@ impl State {
         Some(match detector {
             Detector::Zscore(_) | Detector::Robust(_) => Self::Stateless,
             Detector::Ewma(_) => Self::Ewma(EwmaState::read(from)?),
-            Detector::Deviation(_) => Self::Deviation(DeviationState::read(from)?),
+            Detector::Deviation(_) => {
+                let mut state = DeviationState::read_scalars(from)?;
+                for bucket in state.buckets_mut() {
+                    *bucket = Bucket::read(from)?;
+                }
+                Self::Deviation(state)
+            }
             Detector::Tidemark(tidemark) => {
                 Self::Tidemark(Box::new(TidemarkState::read(tidemark.heads, from)?))
             }
@@ -165,12 +180,14 @@ impl Memory {
 
     /// Length of its bytes.
     pub fn encoded_len(&self) -> usize {
-        HEADER_LEN + self.state.len()
+        HEADER_LEN + self.state.len() + EPISODE_LEN + self.detector.to_string().len()
     }
 
     /// The bytes of the layout above.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Writer::with_capacity(self.encoded_len());
+        let spec = self.detector.to_string();
+        let len = HEADER_LEN + self.state.len() + EPISODE_LEN + spec.len();
+        let mut out = Writer::with_capacity(len);
         out.bytes(MARK);
         out.u32(self.generation);
         out.i64(self.version);
@@ -179,24 +196,13 @@ impl Memory {
         out.u64(self.counters.judged);
         out.u64(self.counters.anomalies);
         out.u64(self.counters.late);
-        if let Some(last) = &self.last {
-            write_judgement(&mut out, last);
-        }
-        out.pad_to(OWN_OFFSET);
-        out.u8(u8::from(self.is_own));
+        write_judgement(&mut out, self.last.as_ref());
         self.presence.write(&mut out);
-        out.pad_to(EPISODE_OFFSET);
-        if let Some(episode) = &self.episode {
-            out.u64(episode.n_samples);
-            out.i64(episode.start_us);
-            if let Some(peak) = &episode.peak {
-                write_judgement(&mut out, peak);
-            }
-        }
-        out.pad_to(SPEC_OFFSET);
-        out.bytes(self.detector.to_string().as_bytes());
-        out.pad_to(HEADER_LEN);
+        out.u8(u8::from(self.is_own));
+        out.u8(spec.len() as u8);
         self.state.write(&mut out);
+        write_episode(&mut out, self.episode.as_ref());
+        out.bytes(spec.as_bytes());
         out.finish()
     }
 
@@ -209,7 +215,7 @@ impl Memory {
 
     /// Reads back what [`Memory::encode`] wrote; `None` when it is anything else.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let mut from = Reader::new(bytes.get(..LAST_OFFSET)?);
+        let mut from = Reader::new(bytes);
         if from.bytes(MARK.len())? != MARK {
             return None;
         }
@@ -218,22 +224,19 @@ impl Memory {
         let (cursor_us, floor_us) = (time(from.i64()?).ok()?, time(from.i64()?).ok()?);
         let counters =
             Counters { judged: from.count()?, anomalies: from.count()?, late: from.count()? };
-        let last = read_judgement(bytes.get(LAST_OFFSET..OWN_OFFSET)?).ok()?;
-        let is_own = match bytes.get(OWN_OFFSET)? {
+        let last = read_judgement(from.bytes(JUDGEMENT_LEN)?).ok()?;
+        let presence = Presence::read(&mut from)?;
+        let is_own = match from.u8()? {
             0 => false,
             1 => true,
             _ => return None,
         };
-        let presence =
-            Presence::read(&mut Reader::new(bytes.get(PRESENCE_OFFSET..EPISODE_OFFSET)?))?;
-        let episode = bytes.get(EPISODE_OFFSET..SPEC_OFFSET)?;
-        let episode = read_episode(episode, presence.is_silent).ok()?;
-        let spec = bytes.get(SPEC_OFFSET..HEADER_LEN)?;
-        let spec = spec.split(|byte| *byte == 0).next()?;
-        let detector: Detector = std::str::from_utf8(spec).ok()?.parse().ok()?;
-        let mut tables = Reader::new(bytes.get(HEADER_LEN..)?);
-        let state = State::read(&detector, &mut tables)?;
-        tables.is_empty().then_some(Self {
+        let spec_at = bytes.len().checked_sub(usize::from(from.u8()?))?;
+        let detector: Detector = std::str::from_utf8(bytes.get(spec_at..)?).ok()?.parse().ok()?;
+        let mut from = Reader::new(bytes.get(HEADER_LEN..spec_at)?);
+        let state = State::read(&detector, &mut from)?;
+        let episode = read_episode(from.bytes(EPISODE_LEN)?, presence.is_silent).ok()?;
+        from.is_empty().then_some(Self {
             version,
             generation,
             detector,
@@ -260,8 +263,9 @@ fn time(at_us: i64) -> Result<Option<i64>, Unsound> {
     }
 }
 
-/// 56 bytes; the first is 0 where there is no judgement.
-fn write_judgement(out: &mut Writer, judgement: &Judgement) {
+/// The first byte is 0 where there is no judgement.
+fn write_judgement(out: &mut Writer, judgement: Option<&Judgement>) {
+    let Some(judgement) = judgement else { return out.bytes(&[0; JUDGEMENT_LEN]) };
     let kind =
         Kind::ALL.iter().position(|kind| *kind == judgement.verdict.kind).unwrap_or_default();
     let expectation = judgement.verdict.expectation;
@@ -269,10 +273,9 @@ fn write_judgement(out: &mut Writer, judgement: &Judgement) {
     out.u8(kind as u8 + 1);
     out.u8(head.map_or(0, |head| head as u8 + 1));
     out.u8(u8::from(judgement.late));
-    out.bytes(&[0; 5]);
     out.i64(judgement.sample.at_us());
     out.f64(judgement.sample.value());
-    out.f64(judgement.verdict.score);
+    out.f32(judgement.verdict.score as f32);
     let band = expectation.map_or([0.0; 3], |it| [it.value, it.low, it.high]);
     for value in band {
         out.f64(value);
@@ -293,12 +296,18 @@ fn judgement(from: &mut Reader<'_>) -> Option<Judgement> {
         head => Some(*Head::ALL.get(usize::from(head) - 1)?),
     };
     let late = from.u8()? != 0;
-    from.bytes(5)?;
     let sample = Sample::new(from.i64()?, from.finite()?).ok()?;
-    let score = from.finite()?;
+    let score = f64::from(from.single()?);
     let (value, low, high) = (from.finite()?, from.finite()?, from.finite()?);
     let expectation = head.map(|head| Expectation { head, value, low, high });
     Some(Judgement { sample, verdict: Verdict { kind, score, expectation }, late })
+}
+
+fn write_episode(out: &mut Writer, episode: Option<&Episode>) {
+    let Some(episode) = episode else { return out.bytes(&[0; EPISODE_LEN]) };
+    out.u64(episode.n_samples);
+    out.i64(episode.start_us);
+    write_judgement(out, episode.peak.as_ref());
 }
 
 fn read_episode(bytes: &[u8], is_silent: bool) -> Result<Option<Episode>, Unsound> {
@@ -316,7 +325,7 @@ fn episode(n_samples: u64, from: &mut Reader<'_>) -> Option<Episode> {
     Some(Episode { start_us, n_samples, peak })
 }
 
-const _: () = assert!(SPEC_LEN_MAX == HEADER_LEN - SPEC_OFFSET, "a spec fills its place");
+const _: () = assert!(SPEC_LEN_MAX <= u8::MAX as usize, "the length of a spec is a byte");
 
 #[cfg(test)]
 mod tests {
@@ -395,7 +404,7 @@ mod tests {
 
         #[test]
         fn a_corrupted_header_decodes_to_something_sound_or_to_nothing(
-            at in 0usize..360, byte in any::<u8>(), n in 0i64..500,
+            at in 0..HEADER_LEN, byte in any::<u8>(), n in 0i64..500,
         ) {
             let mut bytes = learned(Detector::default(), n).encode();
             bytes[at] = byte;

@@ -3,7 +3,7 @@
 //! A head's threshold is right for most series, and wrong for the few on which it would cry wolf many times a day.
 //! Each alarm run multiplies what a score must reach by 1.1, each half day takes that back: a series with two runs
 //! a day is heard as it is, one with ten is soon asked four times as much. Incidents are rarer than that, so they
-//! stay as loud as they were. Cost: one exponential per sample. Memory: 16 bytes. Fails: where several real incidents
+//! stay as loud as they were. Cost: one exponential per sample. Memory: 9 bytes. Fails: where several real incidents
 //! a day are usual, the smaller ones are missed.
 
 use crate::layout::{Reader, Writer};
@@ -18,7 +18,7 @@ const RUNS_PER_DAY: f64 = 2.0;
 const DIVISOR_MAX: f64 = 4.0;
 
 /// Samples after an alarm in which another belongs to the same run: an event with pauses is one event.
-const RUN_APART: u64 = 60;
+const RUN_APART: u8 = 60;
 
 /// Longest time between two samples that counts, in days: silence is no calm.
 const PAUSE_DAYS_MAX: f64 = 1.0;
@@ -29,7 +29,8 @@ const DAY_US: f64 = 86_400_000_000.0;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Mute {
     divisor: f64,
-    since_alarm: u64,
+    // Samples, no further than it matters.
+    since_alarm: u8,
 }
 
 impl Default for Mute {
@@ -40,7 +41,7 @@ impl Default for Mute {
 
 impl Mute {
     /// Length of its layout, in bytes.
-    pub(crate) const LEN: usize = 16;
+    pub(crate) const LEN: usize = 9;
 
     /// By what a score is divided, from 1 to 4.
     pub(crate) fn divisor(&self) -> f64 {
@@ -53,17 +54,18 @@ impl Mute {
         let days = (pause_us / DAY_US).clamp(0.0, PAUSE_DAYS_MAX);
         let runs = f64::from(u8::from(is_new_run)) - RUNS_PER_DAY * days;
         self.divisor = (self.divisor * (STEP * runs).exp()).clamp(1.0, DIVISOR_MAX);
-        self.since_alarm = if is_alarm { 0 } else { self.since_alarm.saturating_add(1) };
+        self.since_alarm =
+            if is_alarm { 0 } else { RUN_APART.min(self.since_alarm.saturating_add(1)) };
     }
 
     pub(crate) fn write(&self, out: &mut Writer) {
         out.f64(self.divisor);
-        out.u64(self.since_alarm);
+        out.u8(self.since_alarm);
     }
 
     pub(crate) fn read(from: &mut Reader<'_>) -> Option<Self> {
         let divisor = from.finite().filter(|divisor| (1.0..=DIVISOR_MAX).contains(divisor))?;
-        Some(Self { divisor, since_alarm: from.count()? })
+        Some(Self { divisor, since_alarm: from.u8()? })
     }
 }
 
