@@ -396,7 +396,7 @@ fn judge(mut held: Held, samples: &[Sample]) -> Judged {
     let commit = Commit {
         version: held.version,
         revision: held.revision,
-        memory: if is_new { bytes.clone().into() } else { Patch::between(&held.bytes, &bytes) },
+        memory: if is_new { Patch::whole(&bytes) } else { Patch::between(&held.bytes, &bytes) },
         cursor_us: memory.cursor_us.unwrap_or(newest_us),
         floor_us: memory.floor_us,
         judgements,

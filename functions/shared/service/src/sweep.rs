@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use detector::{EpisodeChanges, Look, Origin};
 use futures_util::stream::{self, StreamExt};
-use store::{Commit, Committed, Notes, SeriesKey, State};
+use store::{Commit, Committed, Notes, Patch, SeriesKey, State};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
@@ -119,7 +119,7 @@ impl Service {
         Seen::Silent(Commit {
             version: state.version,
             revision: state.revision(),
-            memory: memory.encode().into(),
+            memory: Patch::whole(&memory.encode()),
             cursor_us: memory.cursor_us.unwrap_or_default(),
             floor_us: memory.floor_us,
             judgements: Vec::new(),

@@ -96,7 +96,7 @@ async fn forget_waits(store: &dyn SeriesStore) {
     let commit = store::Commit {
         version: state.version,
         revision: 0,
-        memory: memory.encode().into(),
+        memory: store::Patch::whole(&memory.encode()),
         cursor_us: memory.cursor_us.unwrap(),
         floor_us: memory.floor_us,
         judgements: Vec::new(),

@@ -11,8 +11,8 @@ use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use store::testbed::{RedisServer, patient_options};
 use store::{
-    Commit, Committed, Embedded, NewSample, Redis, SHARDS_DEFAULT, SeriesKey, SeriesStore, Tenant,
-    Topology,
+    Commit, Committed, Embedded, NewSample, Patch, Redis, SHARDS_DEFAULT, SeriesKey, SeriesStore,
+    Tenant, Topology,
 };
 use tokio::runtime::Runtime;
 
@@ -49,7 +49,7 @@ async fn round(store: &dyn SeriesStore, judge: &mut Judge, n: usize) -> i64 {
     let commit = Commit {
         version: state.version,
         revision: 0,
-        memory: memory.encode().into(),
+        memory: Patch::whole(&memory.encode()),
         cursor_us: memory.cursor_us.unwrap_or_default(),
         floor_us: memory.floor_us,
         judgements,

@@ -3,6 +3,8 @@
 //! A memory is kilobytes and a sample touches a few fields of it. The difference of the bytes is taken and not named by
 //! the detector, so nothing here knows a layout but for the place of the version, which the store itself writes.
 
+use std::ops::Range;
+
 use detector::memory::VERSION_OFFSET;
 
 /// The first byte behind the version.
@@ -15,10 +17,12 @@ const GAP_MIN: usize = 64;
 /// Bytes compared at a time.
 const STEP: usize = 8;
 
+const ZEROS: [u8; STEP] = [0; STEP];
+
 /// The bytes of a memory, or those of them that differ from the ones stored. The version is never among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Patch {
-    /// The length of the memory that it applies to; none where it is the whole memory.
+    /// The length of the memory that it applies to; none where it replaces any, and what it does not name is zero.
     len: Option<usize>,
     /// Where each slice goes, and how long it is.
     slices: Vec<(usize, usize)>,
@@ -26,44 +30,69 @@ pub struct Patch {
     bytes: Vec<u8>,
 }
 
-impl From<Vec<u8>> for Patch {
-    /// The whole memory, whatever is stored.
-    fn from(bytes: Vec<u8>) -> Self {
-        Self { len: None, slices: vec![(0, bytes.len())], bytes }
-    }
-}
-
 impl Patch {
-    /// What makes `after` of `before`, the bytes that are stored.
-    pub fn between(before: &[u8], after: &[u8]) -> Self {
-        let is_short = after.len() < BEHIND_VERSION + STEP;
-        if is_short
-            || before.len() != after.len()
-            || before[..VERSION_OFFSET] != after[..VERSION_OFFSET]
-        {
-            return after.to_vec().into();
-        }
-        // The first slice follows the version, so that a store writes both at once.
-        let (mut from, mut end) = (BEHIND_VERSION, BEHIND_VERSION + STEP);
-        let mut patch = Self { len: Some(after.len()), slices: Vec::new(), bytes: Vec::new() };
-        let mut at = end;
-        for (old, new) in before[end..].chunks(STEP).zip(after[end..].chunks(STEP)) {
-            if old != new {
-                if at >= end + GAP_MIN {
-                    patch.push(from, &after[from..end]);
-                    from = at;
-                }
-                end = at + new.len();
+    /// The whole memory, whatever is stored; most of a young one is zero, and left out.
+    pub fn whole(bytes: &[u8]) -> Self {
+        let start = bytes.len().min(BEHIND_VERSION);
+        let mut patch = Self::empty(None);
+        let mut last = patch.push_changes(0..start, bytes, |_| &ZEROS);
+        // The end is told in any case, or the memory would be too short.
+        if last.end < bytes.len() {
+            if last.end + GAP_MIN < bytes.len() {
+                patch.push(&last, bytes);
+                last.start = bytes.len() - 1;
             }
-            at += new.len();
+            last.end = bytes.len();
         }
-        patch.push(from, &after[from..end]);
+        patch.push(&last, bytes);
         patch
     }
 
-    fn push(&mut self, at: usize, slice: &[u8]) {
-        self.slices.push((at, slice.len()));
-        self.bytes.extend_from_slice(slice);
+    /// What makes `after` of `before`, the bytes that are stored.
+    pub fn between(before: &[u8], after: &[u8]) -> Self {
+        let start = BEHIND_VERSION + STEP;
+        if after.len() < start
+            || before.len() != after.len()
+            || before[..VERSION_OFFSET] != after[..VERSION_OFFSET]
+        {
+            return Self::whole(after);
+        }
+        // The first slice follows the version, so that a store writes both at once.
+        let mut patch = Self::empty(Some(after.len()));
+        let last = patch.push_changes(BEHIND_VERSION..start, after, |at| &before[at..]);
+        patch.push(&last, after);
+        patch
+    }
+
+    fn empty(len: Option<usize>) -> Self {
+        Self { len, slices: Vec::new(), bytes: Vec::new() }
+    }
+
+    /// Adds what differs behind the slice `open` from `before`, which answers what was at a place, but for the last
+    /// slice, which it answers; the first is `open`, or begins with it.
+    fn push_changes<'a>(
+        &mut self,
+        mut open: Range<usize>,
+        after: &[u8],
+        before: impl Fn(usize) -> &'a [u8],
+    ) -> Range<usize> {
+        let mut at = open.end;
+        for new in after[at..].chunks(STEP) {
+            if *new != before(at)[..new.len()] {
+                if at >= open.end + GAP_MIN {
+                    self.push(&open, after);
+                    open.start = at;
+                }
+                open.end = at + new.len();
+            }
+            at += new.len();
+        }
+        open
+    }
+
+    fn push(&mut self, slice: &Range<usize>, of: &[u8]) {
+        self.slices.push((slice.start, slice.len()));
+        self.bytes.extend_from_slice(&of[slice.clone()]);
     }
 
     /// The length of the memory that it applies to; none where it replaces any.
@@ -71,7 +100,8 @@ impl Patch {
         self.len
     }
 
-    /// Offset and bytes of each slice: the first is at 0 and alone, or behind the version.
+    /// Offset and bytes of each slice, in order: the first is at 0 where they replace the memory, or else behind the
+    /// version.
     pub(crate) fn slices(&self) -> impl ExactSizeIterator<Item = (usize, &[u8])> {
         let mut rest = self.bytes.as_slice();
         self.slices.iter().map(move |(at, len)| {
@@ -89,11 +119,11 @@ impl Patch {
     /// Puts it, and the version, into what is stored, which it must fit.
     pub(crate) fn apply(&self, stored: &mut Vec<u8>, version: i64) {
         if self.len.is_none() {
-            stored.clone_from(&self.bytes);
-        } else {
-            for (at, bytes) in self.slices() {
-                stored[at..at + bytes.len()].copy_from_slice(bytes);
-            }
+            stored.clear();
+            stored.resize(self.slices.last().map_or(0, |(at, len)| at + len), 0);
+        }
+        for (at, bytes) in self.slices() {
+            stored[at..at + bytes.len()].copy_from_slice(bytes);
         }
         if let Some(place) = stored.get_mut(VERSION_OFFSET..BEHIND_VERSION) {
             place.copy_from_slice(&version.to_le_bytes());

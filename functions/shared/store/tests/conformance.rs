@@ -75,7 +75,7 @@ fn commit_of(state: &State) -> Commit {
     Commit {
         version: state.version,
         revision: state.revision(),
-        memory: judge.memory().encode().into(),
+        memory: Patch::whole(&judge.memory().encode()),
         cursor_us: judge.memory().cursor_us.unwrap(),
         floor_us: judge.memory().floor_us,
         judgements,

@@ -154,7 +154,7 @@ fn judged(judge: &mut Judge, state: &State, samples: &[Sample]) -> Commit {
         revision: state.revision(),
         memory: match &state.memory {
             Some(stored) if state.version != 0 => Patch::between(stored, &bytes),
-            _ => bytes.into(),
+            _ => Patch::whole(&bytes),
         },
         cursor_us: memory.cursor_us.unwrap(),
         floor_us: memory.floor_us,

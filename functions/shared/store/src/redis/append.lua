@@ -19,36 +19,49 @@ local function samples_of(first)
     end
     return times, values
   end
-  local at, untimed = first + 7, ARGV[first + 6]
-  local samples = at + JUDGED_HEAD + 2 * (ARGV[at + 6] + ARGV[at + 7])
-  for i = 1, tonumber(ARGV[at + 8]) do
-    local a = samples + 3 * (i - 1)
+  local untimed = ARGV[first + 6]
+  local _, _, samples, behind = parts_of(first + 7)
+  for a = samples, behind - 1, 2 do
+    local i = #times + 1
     times[i] = string.sub(untimed, i, i) == '1' and '' or ARGV[a]
     values[i] = string.match(ARGV[a + 1], '^[^:]*:([^:]*)')
   end
   return times, values
 end
 
+-- Whether the series may have been judged ahead: as it was known, or as one of which there is nothing, and that may be.
+local function is_as_expected(name, first)
+  if has_inbox or has_window ~= has_memory or has_window ~= (version ~= 0) then
+    return false
+  end
+  return has_window or ARGV[first + 3] == '1' or redis.call('ZSCORE', series_index, name)
+end
+
 return each(function(i, first)
   open(i)
   local name, pending_name = ARGV[first], ARGV[first + 1]
-  local inbox_len = redis.call('ZCARD', inbox)
-  local window_len = redis.call('ZCARD', window)
 
-  if ARGV[first + 4] == 'judged' and version ~= 0 and inbox_len == 0 and window_len > 0 and is_judged_on(first + 7) then
+  if ARGV[first + 4] == 'judged' and is_as_expected(name, first) and is_judged_on(first + 7) then
     local at = first + 7
-    local next_version, is_new = store(name, pending_name, at, window_len)
+    local next_version, is_new = store(name, pending_name, at)
     count('samples accepted', tonumber(ARGV[at + 8]))
     if ARGV[first + 5] == '1' then
       note_receipt(name)
-      drop_old_anomalies(name, at)
-      is_new = not expire_where_due() and is_new
+      if has_memory then
+        drop_old_anomalies(name, at)
+        is_new = is_new or is_expiry_due()
+      end
     end
     if is_new then
       expire()
     end
-    return { integer(next_version) }
+    return { next_version }
   end
+
+  local inbox_len = has_inbox and redis.call('ZCARD', inbox) or 0
+  local window_len = has_window and redis.call('ZCARD', window) or 0
+  local inbox_len = has_inbox and redis.call('ZCARD', inbox) or 0
+  local window_len = has_window and redis.call('ZCARD', window) or 0
 
   if window_len == 0 and version ~= 0 then
     floor = cursor -- The window was lost: what was judged cannot be told from what is new.
@@ -131,9 +144,11 @@ return each(function(i, first)
 
   if #fresh > 0 then
     redis.call('ZADD', inbox, unpack(fresh))
-    redis.call('ZADD', pending_index, 'NX', now_us, pending_name)
+    redis.call('ZADD', pending_index, 'NX', now, pending_name)
     note_receipt(name)
-    if not expire_where_due() and inbox_len == 0 then
+    if is_expiry_due() then
+      expire()
+    elseif inbox_len == 0 then
       redis.call('EXPIRE', inbox, redis.call('TTL', memory))
     end
   end

@@ -5,21 +5,21 @@
 --
 -- Arguments of a series: name, name with tenant, then what was judged
 -- Answers: the new version when stored, the state otherwise
-return each(function(i, first, last)
+return each(function(i, first)
   open(i)
   local name, pending_name, at = ARGV[first], ARGV[first + 1], first + 2
   -- Without its window the floor must rise to the cursor first, as for `append`.
-  local window_len = redis.call('ZCARD', window)
-  local is_window_lost = version ~= 0 and tonumber(ARGV[at + 3]) < cursor and window_len == 0
+  local is_window_lost = version ~= 0 and tonumber(ARGV[at + 3]) < cursor and not has_window
   if is_window_lost or not is_judged_on(at) then
     count('commit_conflicts', 1)
     return { false, state(0) }
   end
-  local inbox_len = redis.call('ZCARD', inbox)
-  local next_version, is_new = store(name, pending_name, at, window_len)
+  local inbox_len = has_inbox and redis.call('ZCARD', inbox) or 0
+  local next_version, is_new = store(name, pending_name, at)
   if inbox_len > 0 then
     local left = {}
-    for a = last - 3 * ARGV[at + 8] + 1, last, 3 do
+    local _, _, samples, behind = parts_of(at)
+    for a = samples, behind - 1, 2 do
       left[#left + 1] = string.match(ARGV[a + 1], '^[^:]*:[^:]*')
     end
     inbox_len = inbox_len - redis.call('ZREM', inbox, unpack(left))
@@ -34,5 +34,5 @@ return each(function(i, first, last)
   if is_new then
     expire()
   end
-  return { integer(next_version) }
+  return { next_version }
 end)

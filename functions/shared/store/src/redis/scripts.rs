@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use detector::Judgement;
 use futures_util::future::join_all;
 use redis::{Cmd, Script, ToRedisArgs, Value, cmd};
 
@@ -27,8 +28,8 @@ const SAMPLES_MAX: usize = 256;
 /// Keys of a call that belong to all of its series.
 const SHARED_KEYS: usize = 5;
 
-/// Arguments of what was judged that precede slices, totals and samples.
-const JUDGED_HEAD: usize = 10;
+/// Arguments of what was judged that precede slices, totals, samples and anomalies.
+const JUDGED_HEAD: usize = 12;
 
 /// What `append.lua` is told of a series: refuse it if it is new, or take it in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,8 +220,14 @@ impl Ask for Committing<'_> {
 }
 
 fn n_judged_arguments(commit: &Commit) -> usize {
-    let n_totals = totals_of(commit).len();
-    JUDGED_HEAD + 2 * (commit.memory.slices().len() + n_totals) + 3 * commit.judgements.len()
+    let n_pairs = commit.memory.slices().len() + totals_of(commit).len() + commit.judgements.len();
+    JUDGED_HEAD + 2 * (n_pairs + anomalies_of(commit).count())
+}
+
+/// Time and member of each anomaly.
+fn anomalies_of(commit: &Commit) -> impl Iterator<Item = (i64, String)> {
+    let anomalies = commit.judgements.iter().filter(|it| it.verdict.is_anomaly());
+    anomalies.filter_map(|it| Some((it.sample.at_us(), member::of_anomaly(it)?)))
 }
 
 fn totals_of(commit: &Commit) -> Vec<(&'static str, &'static str, u64)> {
@@ -238,7 +245,11 @@ fn write_judged(call: &mut Cmd, commit: &Commit) {
     or_nothing(call, memory.len());
     call.arg(floor_us.unwrap_or(-1)).arg(cursor_us - ANOMALIES_AGE_MAX_US);
     or_nothing(call, heat::of(judgements).map(member::float));
-    call.arg(memory.slices().len()).arg(totals.len()).arg(judgements.len()).arg(notes.to_text());
+    call.arg(memory.slices().len()).arg(totals.len()).arg(judgements.len());
+    // In time order, so that those at or below the floor come first.
+    let is_kept = |it: &&Judgement| floor_us.is_none_or(|floor_us| it.sample.at_us() > floor_us);
+    call.arg(judgements.iter().rev().take_while(is_kept).count());
+    call.arg(anomalies_of(commit).count()).arg(notes.to_text());
     for (offset, bytes) in memory.slices() {
         call.arg(offset).arg(bytes);
     }
@@ -247,8 +258,9 @@ fn write_judged(call: &mut Cmd, commit: &Commit) {
     }
     for judgement in judgements {
         call.arg(judgement.sample.at_us()).arg(member::of_judged(&judgement.judged()));
-        let is_anomaly = judgement.verdict.is_anomaly();
-        or_nothing(call, is_anomaly.then(|| member::of_anomaly(judgement)).flatten());
+    }
+    for (at_us, anomaly) in anomalies_of(commit) {
+        call.arg(at_us).arg(anomaly);
     }
 }
 
