@@ -124,7 +124,7 @@ infra-test: ## Check the Terraform of `infra` in full: its tests, every broken p
 
 .PHONY: infra-apply
 infra-apply: lambda-build ## Apply the complete example of `infra` to a stand-in for AWS, and use its table and queue
-	@infra/checks/apply.sh $(LAMBDA)
+	@infra/checks/apply.sh packages target/lambda
 
 .PHONY: cold-start
 cold-start: lambda-build ## Measure how fast the packages start, and write it into the README of `infra`

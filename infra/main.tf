@@ -34,9 +34,13 @@ locals {
     RUST_LOG                     = lookup(var.environment, "RUST_LOG", var.log.level)
     TIDEMARK_DETECTOR            = var.detector.spec
     TIDEMARK_DETECTOR_GENERATION = tostring(var.detector.generation)
-    TIDEMARK_HISTORY_TABLE       = var.history.enabled ? module.table[0].name : null
-    TIDEMARK_HISTORY_DAYS        = var.history.enabled ? tostring(var.history.days) : null
   }) : key => value if value != null }
+
+  # Only `analyze` knows the table: its sweep writes there, and its answers read there.
+  history = var.history.enabled ? {
+    TIDEMARK_HISTORY_TABLE = module.table[0].name
+    TIDEMARK_HISTORY_DAYS  = tostring(var.history.days)
+  } : {}
 
   # Who calls a function by HTTP is asked by IAM or by a token before it runs, unless the function asks for keys.
   asked = var.front.authorization == "keys" ? { TIDEMARK_API_KEYS = join(",", var.api_keys) } : { TIDEMARK_ACCESS = "open" }
@@ -46,7 +50,7 @@ locals {
     security_group_ids = [module.network[0].functions_security_group_id]
   } : null
 
-  # What every function does: it connects to the cache, and keeps history.
+  # What every function does: it connects to the cache.
   statements = [for it in [
     {
       when     = !local.is_external || var.cache.iam != null
@@ -54,6 +58,9 @@ locals {
       Action   = ["elasticache:Connect"]
       Resource = local.is_external ? try(var.cache.iam.arns, []) : flatten(module.cache[*].connect_arns)
     },
+  ] : { Sid = it.Sid, Action = it.Action, Resource = it.Resource } if it.when]
+
+  history_statements = [for it in [
     {
       when = var.history.enabled
       Sid  = "History"
@@ -213,10 +220,10 @@ module "analyze" {
   memory_mb            = var.analyze.memory_mb
   timeout_s            = var.analyze.timeout_s
   reserved_concurrency = var.analyze.reserved_concurrency
-  environment = merge(local.environment, local.asked, {
+  environment = merge(local.environment, local.asked, local.history, {
     TIDEMARK_REQUEST_TIMEOUT_MS = tostring(var.analyze.timeout_s * 1000 - 1000)
   })
-  statements         = local.statements
+  statements         = concat(local.statements, local.history_statements)
   vpc                = local.vpc
   kms_key_arn        = local.kms_key_arn
   log_retention_days = var.log.retention_days
@@ -391,9 +398,12 @@ module "alarms" {
       )
     ]
   ])
-  queue_name   = var.queue == null ? null : local.names.queue
-  stream_name  = var.stream == null ? null : local.names.stream
-  dead_letters = { for key, name in local.names : key => "${name}-dead-letters" if { queue = var.queue, stream = var.stream, events = var.events }[key] != null }
+  # What these bring is counted by the functions themselves, unless they are told not to.
+  metrics_namespace = lookup(var.environment, "TIDEMARK_EMF", "on") == "off" ? null : lookup(var.environment, "TIDEMARK_EMF_NAMESPACE", "Tidemark")
+  triggers          = [for trigger, it in { sqs = var.queue, kinesis = var.stream, eventbridge = var.events } : trigger if it != null]
+  queue_name        = var.queue == null ? null : local.names.queue
+  stream_name       = var.stream == null ? null : local.names.stream
+  dead_letters      = { for key, name in local.names : key => "${name}-dead-letters" if { queue = var.queue, stream = var.stream, events = var.events }[key] != null }
   functions = merge(
     {
       ingest  = { name = "${var.name}-ingest", timeout_s = var.ingest.timeout_s }

@@ -1,19 +1,17 @@
 #!/usr/bin/env bash
-# Applies the example `complete` to moto, with the packages of a folder, and uses what it made: `make infra-apply`.
+# Applies the example `complete` to moto, and uses what it made with the real functions.
+#
+#   infra/checks/apply.sh packages target/lambda     as `make infra-apply`: deploys and runs the packages of a folder
+#   infra/checks/apply.sh binaries target/debug      as part of `make test`: runs what Cargo built
 set -euo pipefail
-packages=$(cd "$1/.." && pwd)
+what=$1
+folder=$(cd "$2" && pwd)
 cd "$(dirname "$0")/.."
 tools=$(cd .. && pwd)/.tools/terraform
 
 # shellcheck source=provider.sh
 . checks/provider.sh
-moto=$tools/moto
-if ! cmp --silent checks/moto.txt "$moto/requirements.txt"; then
-  rm -rf "$moto"
-  python3 -m venv "$moto"
-  "$moto/bin/pip" install --quiet --disable-pip-version-check --requirement checks/moto.txt
-  cp checks/moto.txt "$moto/requirements.txt"
-fi
-export TF_DATA_DIR=$tools/complete PATH=$moto/bin:$PATH
+# `make setup` installs it.
+export TF_DATA_DIR=$tools/complete PATH=${tools%/*}/moto/bin:$PATH
 init examples/complete
-python3 checks/apply.py "$packages"
+python3 checks/apply.py "$what" "$folder"

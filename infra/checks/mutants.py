@@ -63,6 +63,16 @@ MUTANTS = [
         "rights", "a function has a right that is not in the list",
     ),
     Mutant(
+        "only the sweep may touch the history",
+        "main.tf", "statements         = local.statements\n", "statements         = concat(local.statements, local.history_statements)\n",
+        "rights", "a function that never touches the table may",
+    ),
+    Mutant(
+        "what can never be stored wakes somebody up",
+        "modules/alarms/main.tf", "local.of_poisoned, ", "",
+        "deployment", "an alarm is missing",
+    ),
+    Mutant(
         "the code of a function has no right to network interfaces",
         "modules/function/main.tf", 'Effect    = "Deny"', 'Effect    = "Allow"',
         "rights", "the code of a function is not denied",

@@ -30,7 +30,7 @@ run "by_default" {
   }
 
   assert {
-    condition     = module.ingest.environment["TIDEMARK_HISTORY_TABLE"] == "tidemark-history" && module.ingest.environment["TIDEMARK_REQUEST_TIMEOUT_MS"] == "14000"
+    condition     = module.analyze.environment["TIDEMARK_HISTORY_TABLE"] == "tidemark-history" && module.ingest.environment["TIDEMARK_REQUEST_TIMEOUT_MS"] == "14000"
     error_message = "a function does not know its table, or answers too late to be heard"
   }
 }
@@ -50,11 +50,13 @@ run "alarms_watch_every_promise" {
       "tidemark-analyze-errors", "tidemark-analyze-slow", "tidemark-analyze-throttles",
       "tidemark-api-errors",
       "tidemark-cache-full", "tidemark-cache-throttled",
-      "tidemark-events-dead-letters",
+      "tidemark-eventbridge-poisoned", "tidemark-events-dead-letters",
       "tidemark-ingest-errors", "tidemark-ingest-slow",
       "tidemark-ingest-stream-errors", "tidemark-ingest-stream-slow", "tidemark-ingest-stream-throttles",
       "tidemark-ingest-throttles",
+      "tidemark-kinesis-poisoned",
       "tidemark-queue-age", "tidemark-queue-dead-letters",
+      "tidemark-sqs-poisoned",
       "tidemark-stream-age", "tidemark-stream-dead-letters",
       "tidemark-table-throttled-reads", "tidemark-table-throttled-writes",
     ])
@@ -103,7 +105,7 @@ run "an_external_cache_needs_no_network" {
   }
 
   assert {
-    condition     = !contains(keys(module.ingest.environment), "REDIS_IAM") && !contains(keys(module.ingest.environment), "TIDEMARK_HISTORY_TABLE")
+    condition     = !contains(keys(module.ingest.environment), "REDIS_IAM") && !contains(keys(module.analyze.environment), "TIDEMARK_HISTORY_TABLE")
     error_message = "a function looks for what is not there"
   }
 }

@@ -83,6 +83,20 @@ run "functions_may_do_only_what_they_do" {
   }
 }
 
+run "only_the_sweep_knows_the_history" {
+  assert {
+    condition = { for key, policy in output.policies : key => length([for it in jsondecode(policy).Statement : it if it.Sid == "History"]) } == {
+      analyze = 1, ingest = 0, ingest-stream = 0
+    }
+    error_message = "a function that never touches the table may, or the one that does may not"
+  }
+
+  assert {
+    condition     = [for it in [module.analyze, module.ingest, module.ingest_stream[0]] : contains(keys(it.environment), "TIDEMARK_HISTORY_TABLE")] == [true, false, false]
+    error_message = "`analyze` does not know its table, or another function does"
+  }
+}
+
 run "variables_hold_no_secret" {
   assert {
     condition     = alltrue([for it in [module.ingest, module.analyze, module.ingest_stream[0]] : length(setintersection(keys(it.environment), ["REDIS_PASSWORD"])) == 0])

@@ -1,6 +1,8 @@
 # What somebody looks at who was woken up.
 
 locals {
+  namespaces = compact([var.metrics_namespace])
+
   # Charts of the dashboard: a title, and lines of namespace, metric, dimension, its value, and how to draw them.
   charts = [for chart in [
     {
@@ -38,15 +40,22 @@ locals {
     # What the functions themselves tell, through lines of their log.
     {
       title = "Samples by outcome"
-      lines = [[{ expression = "SEARCH('{Tidemark,function,outcome} MetricName=\"samples_total\"', 'Sum', 60)" }]]
+      lines = [for it in local.namespaces : [{ expression = "SEARCH('{${it},function,outcome} MetricName=\"samples_total\"', 'Sum', 60)" }]]
     },
     {
       title = "Anomalies by head"
-      lines = [[{ expression = "SEARCH('{Tidemark,function,head} MetricName=\"anomalies_total\"', 'Sum', 60)" }]]
+      lines = [for it in local.namespaces : [{ expression = "SEARCH('{${it},function,head} MetricName=\"anomalies_total\"', 'Sum', 60)" }]]
     },
     {
-      title = "Failed commands of the store by operation"
-      lines = [[{ expression = "SEARCH('{Tidemark,function,operation} MetricName=\"store_errors_total\"', 'Sum', 60)" }]]
+      title = "Records of queues, streams and events by what became of them"
+      lines = [
+        for it in length(var.triggers) == 0 ? [] : local.namespaces :
+        [{ expression = "SEARCH('{${it},function,result,trigger} MetricName=\"stream_records_total\"', 'Sum', 60)" }]
+      ]
+    },
+    {
+      title = "Failed commands of the store"
+      lines = [for it in local.namespaces : [{ expression = "SEARCH('{${it},function} MetricName=\"store_errors_total\"', 'Sum', 60)" }]]
     },
     {
       title = "Age of the oldest message of the queue (s)"

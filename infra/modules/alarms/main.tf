@@ -70,6 +70,17 @@ locals {
     }
   }
 
+  # Told at once, where a dead letter is told after all attempts; of events there is no other word before.
+  of_poisoned = { for trigger in var.metrics_namespace == null ? [] : var.triggers : "${trigger}-poisoned" => {
+    description = "Records of ${trigger} can never be stored as they are: the log of ingest-stream says which, and why"
+    namespace   = var.metrics_namespace
+    metric      = "stream_records_total"
+    statistic   = "Sum"
+    threshold   = 0
+    n_of        = [1, 1]
+    dimensions  = { function = "ingest-stream", trigger = trigger, result = "poisoned" }
+  } }
+
   of_api = !var.has_api ? {} : {
     api-errors = {
       description = "The API answers 5xx: the store is away, or a function fails; senders keep their samples"
@@ -156,8 +167,8 @@ locals {
   }]...)
 
   alarms = merge(
-    local.of_functions, local.of_dead_letters, local.of_queue, local.of_stream, local.of_api, local.of_urls, local.of_table,
-    local.of_serverless, local.of_nodes,
+    local.of_functions, local.of_dead_letters, local.of_poisoned, local.of_queue, local.of_stream, local.of_api, local.of_urls,
+    local.of_table, local.of_serverless, local.of_nodes,
   )
 }
 

@@ -83,6 +83,16 @@ variable "cache_nodes" {
   type        = list(string)
 }
 
+variable "metrics_namespace" {
+  description = "Where the functions' own metrics are; null where they tell none."
+  type        = string
+}
+
+variable "triggers" {
+  description = "What brings records to `ingest-stream`, as its metrics call it."
+  type        = list(string)
+}
+
 variable "queue_name" {
   description = "Of the queue; null for none."
   type        = string

@@ -1,0 +1,126 @@
+"""Plays the event source mappings of Lambda: what takes batches from a queue or a stream, and acts on their answers.
+
+The stand-in would do it itself: with each message that is sent it starts the function in a container, which is not to be
+had here, message by message, and looks at no partial answer. So the deployed mapping is switched off there, and played here
+as it is deployed: its size of a batch, its answers in part, its attempts.
+"""
+
+import base64
+import time
+
+from botocore.exceptions import ClientError
+
+from runtime_api import Function
+
+# Messages that SQS gives at once.
+RECEIVED_MAX = 10
+
+
+def deployed(client, arn: str) -> dict:
+    """The mapping of a queue or stream, which must ask for partial answers; it is switched off."""
+    (mapping,) = client.list_event_source_mappings(EventSourceArn=arn)["EventSourceMappings"]
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"], mapping
+    client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    return mapping
+
+
+def failed_of(function: Function, event: dict) -> list[str]:
+    """The records that the function names as failed."""
+    kind, answer, _ = function.invoke(event)
+    assert kind == "response", (kind, answer)
+    return [it["itemIdentifier"] for it in answer["batchItemFailures"]]
+
+
+class QueueMapping:
+    """Brings the messages of a queue to a function."""
+
+    def __init__(self, client, url: str, arn: str, mapping: dict, function: Function):
+        self.client, self.url, self.arn, self.function = client, url, arn, function
+        self.batch_size = mapping["BatchSize"]
+
+    def receive(self) -> list[dict]:
+        """A batch of what can be seen."""
+        messages: list[dict] = []
+        while len(messages) < self.batch_size:
+            n_wanted = min(RECEIVED_MAX, self.batch_size - len(messages))
+            # Without waiting as long as the queue says: what is there is there.
+            some = self.client.receive_message(QueueUrl=self.url, MaxNumberOfMessages=n_wanted, WaitTimeSeconds=0, AttributeNames=["All"])
+            if "Messages" not in some:
+                break
+            messages += some["Messages"]
+        return messages
+
+    def event(self, messages: list[dict]) -> dict:
+        return {"Records": [{
+            "messageId": it["MessageId"], "receiptHandle": it["ReceiptHandle"], "body": it["Body"], "attributes": it["Attributes"],
+            "messageAttributes": {}, "md5OfBody": it["MD5OfBody"], "eventSource": "aws:sqs", "eventSourceARN": self.arn,
+            "awsRegion": self.arn.split(":")[3],
+        } for it in messages]}
+
+    def drain(self) -> list[list[str]]:
+        """What each invocation named as failed, until nothing can be seen any more."""
+        named = []
+        while messages := self.receive():
+            failed = failed_of(self.function, self.event(messages))
+            for it in messages:
+                if it["MessageId"] in failed:
+                    # As after its visibility timeout, which is minutes.
+                    self.client.change_message_visibility(QueueUrl=self.url, ReceiptHandle=it["ReceiptHandle"], VisibilityTimeout=0)
+                else:
+                    self.client.delete_message(QueueUrl=self.url, ReceiptHandle=it["ReceiptHandle"])
+            named.append(failed)
+        return named
+
+
+class StreamMapping:
+    """Brings the records of a stream to a function, shard by shard."""
+
+    def __init__(self, client, name: str, arn: str, mapping: dict, function: Function):
+        self.client, self.name, self.arn, self.function = client, name, arn, function
+        self.batch_size, self.attempts_max = mapping["BatchSize"], mapping["MaximumRetryAttempts"]
+
+    def put(self, bodies: list[str]):
+        """Puts records, in order, into one shard.
+
+        The stand-in keeps a record, then starts the function although its mapping is switched off, and answers 500 when
+        there is no container: that answer says nothing of the record, and must not have it sent again.
+        """
+        for body in bodies:
+            try:
+                self.client.put_record(StreamName=self.name, Data=body.encode(), PartitionKey="one")
+            except ClientError as error:
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] != 500:
+                    raise
+
+    def records(self, shard: str) -> list[dict]:
+        iterator = self.client.get_shard_iterator(StreamName=self.name, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
+        return self.client.get_records(ShardIterator=iterator["ShardIterator"])["Records"]
+
+    def event(self, shard: str, records: list[dict]) -> dict:
+        return {"Records": [{
+            "kinesis": {
+                "kinesisSchemaVersion": "1.0", "partitionKey": it["PartitionKey"], "sequenceNumber": it["SequenceNumber"],
+                "data": base64.b64encode(it["Data"]).decode(), "approximateArrivalTimestamp": time.time(),
+            },
+            "eventSource": "aws:kinesis", "eventVersion": "1.0", "eventID": f"{shard}:{it['SequenceNumber']}",
+            "eventName": "aws:kinesis:record", "invokeIdentityArn": "arn:aws:iam::123456789012:role/role",
+            "awsRegion": self.arn.split(":")[3], "eventSourceARN": self.arn,
+        } for it in records]}
+
+    def drain(self, shard: str) -> list[str]:
+        """The records that were given up, each after all its attempts; what comes behind one goes on from there."""
+        waiting, given_up, n_attempts = self.records(shard), [], 0
+        while waiting:
+            batch = waiting[: self.batch_size]
+            failed = failed_of(self.function, self.event(shard, batch))
+            if not failed:
+                waiting, n_attempts = waiting[len(batch):], 0
+                continue
+            numbers = [it["SequenceNumber"] for it in batch]
+            lowest = min(numbers.index(it) for it in failed)
+            n_attempts = n_attempts + 1 if lowest == 0 else 0
+            waiting = waiting[lowest:]
+            if n_attempts > self.attempts_max:
+                given_up.append(waiting.pop(0)["SequenceNumber"])
+                n_attempts = 0
+        return given_up
