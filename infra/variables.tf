@@ -270,7 +270,7 @@ variable "cache" {
 }
 
 variable "history" {
-  description = "The table of episodes: whether there is one, for how many days an episode is kept, and whether deleting the table is refused."
+  description = "The table of episodes and of a copy of the configurations: whether there is one, for how many days an episode is kept, and whether deleting the table is refused."
   type = object({
     enabled    = optional(bool, true)
     days       = optional(number, 400)

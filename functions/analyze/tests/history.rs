@@ -3,64 +3,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
 
+mod process;
+
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use detector::Series;
 use history::testbed::{DynamoServer, StandIn};
 use intake::{Batch, Incoming};
-use serde_json::Value;
+use process::{Analyze, DETECTOR};
 use service::{Config, Role, Service, VerdictsWanted, store_for};
 use store::testbed::RedisServer;
 use store::{PastRange, SeriesKey, SeriesStore, Tenant};
 
 const TABLE: &str = "tidemark-episodes";
-const DETECTOR: &str = "zscore:window=50,threshold=3";
 const ALL: PastRange = PastRange { since_us: 0, before_us: None, limit: 1_000 };
-
-/// The function as a process, which ends with its test.
-struct Analyze {
-    child: Child,
-    address: String,
-}
-
-impl Analyze {
-    fn start(redis: &RedisServer, vars: &[(&'static str, String)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_analyze"));
-        command.env_clear().env("PORT", "0").env("REDIS_URL", redis.url());
-        command.env("TIDEMARK_DETECTOR", DETECTOR).env("RUST_LOG", "error,host::run=info");
-        command.envs(vars.iter().map(|(name, value)| (name, value))).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let stderr = child.stderr.as_mut().unwrap();
-        let line = BufReader::new(stderr).lines().map(Result::unwrap).next().unwrap();
-        let told: Value = serde_json::from_str(&line).expect(&line);
-        Self { child, address: told["address"].as_str().unwrap().to_owned() }
-    }
-
-    /// The body of an answer; none where the process died over it.
-    fn ask(&self, head: &str) -> Option<Value> {
-        let mut stream = TcpStream::connect(&self.address).ok()?;
-        let request =
-            format!("{head} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-        stream.write_all(request.as_bytes()).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
-    }
-
-    fn sweep(&self) -> Option<Value> {
-        self.ask("POST /sweep")
-    }
-}
-
-impl Drop for Analyze {
-    fn drop(&mut self) {
-        let _has_ended = self.child.kill().and_then(|()| self.child.wait()).is_err();
-    }
-}
 
 /// Whoever writes samples: it knows Redis, and nothing of history.
 fn ingest(redis: &RedisServer) -> (Service, Arc<dyn SeriesStore>) {

@@ -12,7 +12,10 @@ use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use store::{History, HistoryError, HistoryOptions, PastRange, SeriesKey, StoredEpisode};
+use detector::SeriesConfig;
+use store::{
+    History, HistoryError, HistoryOptions, Page, PastRange, SeriesKey, StoredConfig, StoredEpisode,
+};
 
 use crate::failure::{failure, is_older};
 use crate::item;
@@ -35,7 +38,7 @@ const DELETED_MAX: usize = 25;
 /// Rounds in which a series is forgotten: 25 items each, so more than ten thousand episodes.
 const FORGOTTEN_ROUNDS_MAX: usize = 512;
 
-/// Episodes in a table of DynamoDB, or of whatever answers at `AWS_ENDPOINT_URL_DYNAMODB`.
+/// Episodes and configurations in a table of DynamoDB, or of whatever answers at `AWS_ENDPOINT_URL_DYNAMODB`.
 #[derive(Debug)]
 pub struct Dynamo {
     client: Client,
@@ -65,6 +68,25 @@ impl Dynamo {
         now_us: fn() -> i64,
     ) -> Self {
         Self { client, options, now_us }
+    }
+
+    /// Writes an item, unless one of a later revision is there.
+    async fn put(
+        &self,
+        item: HashMap<String, AttributeValue>,
+        revision: i64,
+    ) -> Result<(), HistoryError> {
+        let put = self.client.put_item().table_name(&self.options.table).set_item(Some(item));
+        let put = put
+            .condition_expression("attribute_not_exists(pk) OR #revision < :revision")
+            .expression_attribute_names("#revision", item::REVISION)
+            .expression_attribute_values(":revision", item::number(revision));
+        match put.send().await {
+            Ok(_) => Ok(()),
+            // It is there already, or a later word on it.
+            Err(error) if is_older(&error) => Ok(()),
+            Err(error) => Err(failure(&error)),
+        }
     }
 
     /// The starts of some episodes of a series, as sort keys.
@@ -110,18 +132,42 @@ impl History for Dynamo {
         episode: &StoredEpisode,
         received_us: i64,
     ) -> Result<(), HistoryError> {
-        let item = item::of(key, episode, received_us, self.options.days);
-        let put = self.client.put_item().table_name(&self.options.table).set_item(Some(item));
-        let put = put
-            .condition_expression("attribute_not_exists(pk) OR #revision < :revision")
-            .expression_attribute_names("#revision", item::REVISION)
-            .expression_attribute_values(":revision", item::number(episode.revision));
-        match put.send().await {
-            Ok(_) => Ok(()),
-            // It is there already, or a later word on it.
-            Err(error) if is_older(&error) => Ok(()),
-            Err(error) => Err(failure(&error)),
-        }
+        self.put(item::of(key, episode, received_us, self.options.days), episode.revision).await
+    }
+
+    async fn mirror(
+        &self,
+        key: &SeriesKey,
+        revision: i64,
+        config: Option<&SeriesConfig>,
+        received_us: i64,
+    ) -> Result<(), HistoryError> {
+        self.put(item::of_config(key, revision, config, received_us), revision).await
+    }
+
+    async fn configs(
+        &self,
+        cursor: Option<&str>,
+    ) -> Result<Page<(SeriesKey, StoredConfig)>, HistoryError> {
+        let after = |path: &str| {
+            let key = [("pk", item::pk_of_configs()), ("sk", item::sk_of_config(path))];
+            key.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        };
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.options.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", item::pk_of_configs())
+            .set_exclusive_start_key(cursor.map(after))
+            .send()
+            .await
+            .map_err(|error| failure(&error))?;
+        let last = answer.last_evaluated_key.and_then(|mut key| key.remove("sk"));
+        Ok(Page {
+            items: answer.items.unwrap_or_default().iter().filter_map(item::config).collect(),
+            next: last.and_then(|it| it.as_s().ok().cloned()),
+        })
     }
 
     async fn episodes(

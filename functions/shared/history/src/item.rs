@@ -1,9 +1,10 @@
-//! An episode as an item of the table.
+//! An episode, or a configuration, as an item of the table.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use store::{SeriesKey, StoredEpisode};
+use detector::SeriesConfig;
+use store::{SeriesKey, StoredConfig, StoredEpisode};
 
 /// The attribute by which a later word on an episode is told from an earlier one.
 pub(crate) const REVISION: &str = "revision";
@@ -13,6 +14,19 @@ const EXPIRES_AT: &str = "expires_at";
 
 /// All that is known of the episode.
 const EPISODE: &str = "episode";
+
+/// The partition of all configurations; that of a series has a `#` in it.
+const CONFIGS: &str = "configs";
+
+/// Whose configuration it is, whole.
+const KEY: &str = "key";
+
+/// The configuration; not there where it was removed.
+const CONFIG: &str = "config";
+
+/// For how long it is known that a configuration was removed, in seconds: longer than any sweep that heard of it before
+/// goes on. A week.
+const REMOVED_KNOWN_S: i64 = 7 * 86_400;
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -59,6 +73,47 @@ pub(crate) fn of(key: &SeriesKey, episode: &StoredEpisode, received_us: i64, day
 /// Reads back what [`of`] wrote.
 pub(crate) fn episode(item: &Item) -> Option<StoredEpisode> {
     StoredEpisode::from_text(item.get(EPISODE)?.as_s().ok()?)
+}
+
+/// The partition of all configurations.
+pub(crate) fn pk_of_configs() -> AttributeValue {
+    text(CONFIGS)
+}
+
+/// The place of a configuration among all, by the path of its series.
+pub(crate) fn sk_of_config(path: &str) -> AttributeValue {
+    text(path)
+}
+
+/// The item of a configuration, or of its removal, which was heard of at `received_us`.
+pub(crate) fn of_config(
+    key: &SeriesKey,
+    revision: i64,
+    config: Option<&SeriesConfig>,
+    received_us: i64,
+) -> Item {
+    let what = match config {
+        Some(config) => {
+            let stored = StoredConfig { revision, config: config.clone() };
+            (CONFIG, text(stored.to_text()))
+        }
+        None => (EXPIRES_AT, number(received_us / 1_000_000 + REMOVED_KNOWN_S)),
+    };
+    let attributes = [
+        ("pk", pk_of_configs()),
+        ("sk", sk_of_config(key.path())),
+        (REVISION, number(revision)),
+        (KEY, text(key.to_text())),
+        what,
+    ];
+    attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Reads back what [`of_config`] wrote; none for a removal, and for what cannot be read here.
+pub(crate) fn config(item: &Item) -> Option<(SeriesKey, StoredConfig)> {
+    let stored = StoredConfig::from_text(item.get(CONFIG)?.as_s().ok()?)?;
+    let key = SeriesKey::from_text(item.get(KEY)?.as_s().ok()?).ok()?;
+    Some((key, stored))
 }
 
 /// Whether its time is over, whether or not DynamoDB has dropped it: that may take days.

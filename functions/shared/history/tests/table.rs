@@ -2,12 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use detector::{EpisodeRecord, Expectation, Head, Judgement, Kind, Phase, Sample, Series, Verdict};
+use detector::series_config::REASON_LEN_MAX;
+use detector::{
+    EpisodeRecord, Expectation, Head, Judgement, Kind, Muted, Phase, Sample, Series, SeriesConfig,
+    Verdict,
+};
 use history::Dynamo;
 use history::testbed::{DynamoServer, StandIn};
-use store::{History, HistoryError, HistoryOptions, PastRange, SeriesKey, StoredEpisode, Tenant};
+use store::{
+    History, HistoryError, HistoryOptions, PastRange, SeriesKey, StoredConfig, StoredEpisode,
+    Tenant,
+};
 
 const NOW_US: i64 = 1_795_000_000_000_000;
 
@@ -122,6 +129,57 @@ async fn the_longest_names_have_items_of_their_own(server: &DynamoServer) {
     assert_eq!(server.keys("names").await.len(), 2);
 }
 
+fn config(reason: &str) -> SeriesConfig {
+    let muted = Muted::new(1, 2, reason.to_owned()).unwrap();
+    SeriesConfig::new(Some("zscore:window=50,threshold=3".parse().unwrap()), vec![muted]).unwrap()
+}
+
+async fn of_a_configuration_only_a_later_word_counts_and_its_removal_is_one(server: &DynamoServer) {
+    let history = history(server, "configs").await;
+    history.save(&key("a"), &episode(1, 1), NOW_US).await.unwrap();
+    let words = [(3, Some("c")), (5, Some("e")), (4, None), (1, Some("a")), (5, Some("again"))];
+    for (revision, word) in words {
+        let word = word.map(config);
+        history.mirror(&key("a"), revision, word.as_ref(), NOW_US).await.unwrap();
+    }
+    history.mirror(&key("b"), 7, Some(&config("b")), NOW_US).await.unwrap();
+    let stored =
+        |metric, revision, word| (key(metric), StoredConfig { revision, config: config(word) });
+    let told = history.configs(None).await.unwrap();
+    assert_eq!((told.items, told.next), (vec![stored("a", 5, "e"), stored("b", 7, "b")], None));
+
+    history.mirror(&key("a"), 6, None, NOW_US).await.unwrap();
+    history.mirror(&key("a"), 5, Some(&config("e")), NOW_US).await.unwrap();
+    assert_eq!(history.configs(None).await.unwrap().items, [stored("b", 7, "b")]);
+    history.mirror(&key("a"), 8, Some(&config("h")), NOW_US).await.unwrap();
+    assert_eq!(history.configs(None).await.unwrap().items.len(), 2);
+    assert_eq!(history.episodes(&key("a"), ALL).await.unwrap(), [episode(1, 1)]);
+}
+
+async fn more_configurations_than_fit_into_one_answer_are_read_page_by_page(server: &DynamoServer) {
+    let history = history(server, "pages").await;
+    let long: Vec<Muted> =
+        (0..16).map(|i| Muted::new(i, i + 1, "l".repeat(REASON_LEN_MAX)).unwrap()).collect();
+    let long = SeriesConfig::new(None, long).unwrap();
+    let n = 1_200_000 / (16 * REASON_LEN_MAX);
+    for i in 0..n {
+        let key = key(&format!("m{i}"));
+        history.mirror(&key, 1, Some(&long), NOW_US).await.unwrap();
+    }
+    let (mut cursor, mut n_pages, mut keys) = (None, 0, BTreeSet::new());
+    loop {
+        let page = history.configs(cursor.as_deref()).await.unwrap();
+        n_pages += 1;
+        keys.extend(page.items.into_iter().map(|(key, _)| key));
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert!(n_pages > 1, "{n_pages} pages");
+    assert_eq!(keys.len(), n);
+}
+
 /// One server keeps all promises in turn, each in a table of its own: it takes seconds to start.
 async fn keeps_every_promise(which: StandIn) {
     let server = DynamoServer::start(which);
@@ -131,6 +189,10 @@ async fn keeps_every_promise(which: StandIn) {
     a_forgotten_series_leaves_nothing(&server).await;
     a_table_that_is_not_there_is_refused(&server).await;
     the_longest_names_have_items_of_their_own(&server).await;
+    of_a_configuration_only_a_later_word_counts_and_its_removal_is_one(&server).await;
+    if which == StandIn::Dynalite {
+        more_configurations_than_fit_into_one_answer_are_read_page_by_page(&server).await;
+    }
 }
 
 #[tokio::test]

@@ -430,6 +430,12 @@ pub struct SweepAnswer {
     pub episodes_saved: usize,
     /// Series of which history does not hold all episodes yet, since it failed.
     pub unsaved: usize,
+    /// Configurations, put or removed, that were brought to history.
+    pub configs_saved: usize,
+    /// Of which history does not hold the last word yet, since it failed.
+    pub configs_unsaved: usize,
+    /// Configurations that the store had lost, and history brought back.
+    pub configs_restored: usize,
     /// Whether there is more than one sweep does at most: sweep again.
     pub more: bool,
 }

@@ -71,9 +71,9 @@ variables! {
         left alone for a while";
     CIRCUIT_PAUSE: "REDIS_CIRCUIT_PAUSE_MS", "1000", "How long it is left alone, give or take a quarter, before one \
         call tries again";
-    HISTORY_TABLE: "TIDEMARK_HISTORY_TABLE", "", "Table of DynamoDB to which `analyze` and `standalone` bring episodes, \
-        found as by every AWS SDK (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`); without it history ends with what the \
-        store keeps";
+    HISTORY_TABLE: "TIDEMARK_HISTORY_TABLE", "", "Table of DynamoDB to which `analyze` and `standalone` bring episodes \
+        and configurations, found as by every AWS SDK (`AWS_REGION`, `AWS_ENDPOINT_URL_DYNAMODB`); without it history \
+        ends with what the store keeps";
     HISTORY_DAYS: "TIDEMARK_HISTORY_DAYS", "400", "How long an episode is kept there after the last word on it";
     SHARDS: "TIDEMARK_SHARDS", "64", "Shards of the store, fixed for its life";
     DETECTOR: "TIDEMARK_DETECTOR", "", "Detector of all series; by default `traffic`";

@@ -16,6 +16,8 @@ pub(crate) enum Step {
     Committed,
     /// An episode is in history, and still marked as if it were not.
     Saved,
+    /// A configuration is in history, and still marked as if it were not.
+    Mirrored,
 }
 
 /// Says that a step was reached; the process may end here.

@@ -26,7 +26,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 const FAILURES_MAX: usize = 16;
 
 /// What is done with history, as it is counted.
-pub(crate) const OPERATIONS: [&str; 4] = ["save", "read", "forget", "ready"];
+pub(crate) const OPERATIONS: [&str; 6] = ["save", "read", "forget", "ready", "mirror", "restore"];
 
 impl Service {
     /// Brings to history what the store has marked; what fails stays marked.

@@ -33,6 +33,7 @@ mod failpoint;
 mod iam;
 mod journal;
 mod metrics;
+mod mirror;
 mod platform;
 mod telemetry;
 mod timed;

@@ -1,4 +1,4 @@
-//! What is done without a request: judging what waits, noticing silence, bringing episodes to history.
+//! What is done without a request: judging what waits, noticing silence, bringing episodes and configurations to history.
 //!
 //! Any number of sweeps may run at once, on any replica: each step is a compare-and-set or comes to the same twice. A
 //! sweep is bounded in series and in time; what it leaves is there for the next.
@@ -33,12 +33,17 @@ const MUTED_US: i64 = 60_000_000;
 const HISTORY_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Service {
-    /// Judges what waits in any series, notices series that fell silent, and brings episodes to history.
+    /// Judges what waits in any series, notices series that fell silent, and brings to history what it
+    /// does not hold.
     pub async fn sweep(&self) -> Result<SweepAnswer, ServiceError> {
         let mut answer = SweepAnswer::default();
         self.judge_pending(&mut answer).await?;
         self.look_for_silence(&mut answer).await?;
-        if timeout(HISTORY_TIMEOUT, self.save_episodes(&mut answer)).await.is_err() {
+        let on_history = async {
+            self.mirror_configs(&mut answer).await;
+            self.save_episodes(&mut answer).await;
+        };
+        if timeout(HISTORY_TIMEOUT, on_history).await.is_err() {
             warn!("history took too long, the next sweep goes on");
             answer.more = true;
         }

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use detector::{Deployed, Judgement, Look, SeriesConfig};
 use store::{
     Append, Circuits, Class, Commit, Committed, Counts, Episodes, Glance, Instance, Instances,
-    Lease, Leased, Levels, Listed, Overview, Page, PastRange, Quotas, SeriesKey, SeriesStore,
-    State, StoreError, StoredEpisode, Tenant, Unsaved, Written,
+    Lease, Leased, Levels, Listed, Mirrored, Mirroring, Overview, Page, PastRange, Quotas,
+    SeriesKey, SeriesStore, State, StoreError, StoredConfig, StoredEpisode, Tenant, Unsaved,
+    Written,
 };
 use tokio::time::Instant;
 
@@ -239,5 +240,24 @@ impl Episodes for Timed {
 
     async fn look_again(&self, key: &SeriesKey, look: Look) -> Result<(), StoreError> {
         self.timed("commit", self.inner.look_again(key, look)).await
+    }
+}
+
+#[async_trait]
+impl Mirrored for Timed {
+    async fn mirroring(&self, limit: usize) -> Result<Mirroring, StoreError> {
+        self.timed("list", self.inner.mirroring(limit)).await
+    }
+
+    async fn mirrored(&self, key: &SeriesKey, revision: i64) -> Result<(), StoreError> {
+        self.timed("commit", self.inner.mirrored(key, revision)).await
+    }
+
+    async fn restore(&self, key: &SeriesKey, stored: &StoredConfig) -> Result<bool, StoreError> {
+        self.timed("commit", self.inner.restore(key, stored)).await
+    }
+
+    async fn complete(&self) -> Result<(), StoreError> {
+        self.timed("commit", self.inner.complete()).await
     }
 }

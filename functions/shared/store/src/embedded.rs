@@ -4,6 +4,7 @@
 //! only one process sees it. It keeps the protocol of the Redis store step by step, under one lock.
 
 mod episodes;
+mod mirror;
 mod overview;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -45,6 +46,9 @@ struct Inner {
     look_of: HashMap<SeriesKey, i64>,
     // Up to which version history holds the news of those of which it does not hold all.
     unsaved: BTreeMap<SeriesKey, i64>,
+    // Those of whose configuration history does not hold the last word, with its revision.
+    unmirrored: BTreeMap<SeriesKey, i64>,
+    has_all_configs: bool,
     keeps_history: bool,
     totals: BTreeMap<String, u64>,
     // With the end of its lease, in microseconds.
@@ -427,19 +431,20 @@ impl SeriesStore for Embedded {
     async fn configure(&self, key: &SeriesKey, config: &SeriesConfig) -> Result<i64, StoreError> {
         let now_us = (self.clock)();
         let mut inner = self.lock();
-        let before = inner.configs.get(key).map_or(0, |it| it.revision);
-        let revision = now_us.max(before + 1);
+        let revision = inner.mark_config(key, now_us);
         inner.configs.insert(key.clone(), StoredConfig { revision, config: config.clone() });
         Ok(revision)
     }
 
     async fn unconfigure(&self, key: &SeriesKey) -> Result<bool, StoreError> {
-        Ok(self.lock().configs.remove(key).is_some())
+        let now_us = (self.clock)();
+        Ok(self.lock().remove_config(key, now_us))
     }
 
     async fn forget(&self, key: &SeriesKey) -> Result<bool, StoreError> {
+        let now_us = (self.clock)();
         let mut inner = self.lock();
-        let had_config = inner.configs.remove(key).is_some();
+        let had_config = inner.remove_config(key, now_us);
         inner.unsaved.remove(key);
         inner.forget_look(key);
         let Some(entry) = inner.series.remove(key) else { return Ok(had_config) };

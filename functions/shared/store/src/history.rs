@@ -1,4 +1,4 @@
-//! The port to the durable history of episodes.
+//! The port to the durable history of episodes, which also holds a copy of the configurations of series.
 //!
 //! Optional: without it history ends with what a store keeps. Nothing waits for it: a store marks what it does not hold,
 //! and a sweep brings it there.
@@ -6,9 +6,10 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use detector::SeriesConfig;
 use thiserror::Error;
 
-use crate::{PastRange, SeriesKey, StoredEpisode};
+use crate::{Page, PastRange, SeriesKey, StoredConfig, StoredEpisode};
 
 /// Where episodes are kept, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +40,25 @@ pub trait History: Debug + Send + Sync {
         range: PastRange,
     ) -> Result<Vec<StoredEpisode>, HistoryError>;
 
-    /// Forgets all episodes of a series.
+    /// Saves what `revision` did to the configuration of a series, where none says that it was removed, unless a later
+    /// revision is there: any order, any number of times comes to the same.
+    ///
+    /// `received_us` is when, by the receiver's clock.
+    async fn mirror(
+        &self,
+        key: &SeriesKey,
+        revision: i64,
+        config: Option<&SeriesConfig>,
+        received_us: i64,
+    ) -> Result<(), HistoryError>;
+
+    /// A page of the configurations of all series of all tenants; those that this version cannot read are left out.
+    async fn configs(
+        &self,
+        cursor: Option<&str>,
+    ) -> Result<Page<(SeriesKey, StoredConfig)>, HistoryError>;
+
+    /// Forgets all of a series.
     async fn forget(&self, key: &SeriesKey) -> Result<(), HistoryError>;
 
     /// Answers when it can be read.

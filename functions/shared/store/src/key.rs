@@ -97,6 +97,19 @@ impl SeriesKey {
         Ok(Self::with_name(tenant.clone(), series, name.to_owned()))
     }
 
+    /// The tenant and the whole name, from which [`SeriesKey::from_text`] makes the key again.
+    pub fn to_text(&self) -> String {
+        format!("{} {}", self.tenant().escaped(), self.name())
+    }
+
+    /// Reads back what [`SeriesKey::to_text`] wrote.
+    pub fn from_text(text: &str) -> Result<Self, StoreError> {
+        let unreadable = |what| StoreError::Unreadable { what };
+        let (tenant, name) = text.split_once(' ').ok_or_else(|| unreadable("series name"))?;
+        let tenant = Tenant::from_escaped(tenant).ok_or_else(|| unreadable("tenant"))?;
+        Self::from_name(&tenant, name)
+    }
+
     fn with_name(tenant: Tenant, series: Series, name: String) -> Self {
         let path = format!("{}/{}", tenant.part(), shortened(name.clone()));
         let hash = hash_of(&format!("{}/{name}", tenant.escaped()));

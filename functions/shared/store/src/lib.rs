@@ -13,6 +13,7 @@ mod history;
 mod instances;
 mod key;
 mod member;
+mod mirror;
 mod overview;
 mod patch;
 mod quota;
@@ -40,6 +41,7 @@ pub use episodes::{
 pub use history::{History, HistoryError, HistoryOptions};
 pub use instances::{INSTANCE_LEASE_S, INSTANCES_MAX, Instance, Instances};
 pub use key::{SHARDS_DEFAULT, SeriesKey, Tenant};
+pub use mirror::{CONFIGS_HERE_TTL_S, Mirrored, Mirroring, Unmirrored};
 pub use overview::{Counts, Glance, Levels, Overview, PENDING_COUNTED_MAX};
 pub use patch::Patch;
 pub use quota::{Lease, Leased, Quotas};
@@ -72,7 +74,9 @@ pub mod totals {
 
 /// Where series live.
 #[async_trait]
-pub trait SeriesStore: Quotas + Episodes + Overview + Instances + Debug + Send + Sync {
+pub trait SeriesStore:
+    Quotas + Episodes + Mirrored + Overview + Instances + Debug + Send + Sync
+{
     /// Puts samples into the inboxes of some series, each at most once.
     ///
     /// Where the tenant has as many series as it may have, those of a new one are refused. Of a series that is still as

@@ -10,6 +10,7 @@ mod connection;
 mod credentials;
 mod episodes;
 mod iam;
+mod mirror;
 mod nodes;
 mod overview;
 mod reply;
@@ -30,6 +31,7 @@ pub use self::iam::{AwsKeys, Clock, IamUser};
 
 use self::clock::Clocks;
 use self::connection::{Call, Connection};
+use self::mirror::unmirrored_index;
 use self::rooms::Rooms;
 use self::scripts::{Appending, Ask, Committing, Novelty, Read};
 use crate::embedded::check_detector;
@@ -61,6 +63,8 @@ struct Scripts {
     lease: Script,
     report: Script,
     saved: Script,
+    mirrored: Script,
+    restore: Script,
 }
 
 impl Redis {
@@ -86,6 +90,8 @@ impl Redis {
             lease: Script::new(include_str!("redis/lease.lua")),
             report: Script::new(include_str!("redis/report.lua")),
             saved: Script::new(include_str!("redis/saved.lua")),
+            mirrored: Script::new(include_str!("redis/mirrored.lua")),
+            restore: Script::new(include_str!("redis/restore.lua")),
         };
         Ok(Self {
             connection: Connection::new(options, credentials)?,
@@ -201,7 +207,7 @@ fn bucket_key(shard: u16, tenant: &str) -> String {
 
 /// The member of the index of pending series, which is one for all tenants.
 fn pending_name(key: &SeriesKey) -> String {
-    format!("{} {}", key.tenant().escaped(), key.name())
+    key.to_text()
 }
 
 fn unreadable(what: &'static str) -> StoreError {
@@ -317,20 +323,24 @@ impl SeriesStore for Redis {
     async fn configure(&self, key: &SeriesKey, config: &SeriesConfig) -> Result<i64, StoreError> {
         let keys = self.keys(key);
         let mut call = self.scripts.configure.prepare_invoke();
-        call.key(keys.config()).arg(series_config::to_text(config));
+        call.key(keys.config()).key(unmirrored_index(keys.shard));
+        call.arg(pending_name(key)).arg(series_config::to_text(config));
         self.connection.invoke(Call::repeatable(keys.shard), &call).await
     }
 
     async fn unconfigure(&self, key: &SeriesKey) -> Result<bool, StoreError> {
         let keys = self.keys(key);
+        let mut call = self.scripts.configure.prepare_invoke();
+        call.key(keys.config()).key(unmirrored_index(keys.shard)).arg(pending_name(key));
         // The second time there would be nothing to remove.
-        self.connection.query(Call::once(keys.shard), cmd("DEL").arg(keys.config())).await
+        let revision: i64 = self.connection.invoke(Call::once(keys.shard), &call).await?;
+        Ok(revision != 0)
     }
 
     async fn forget(&self, key: &SeriesKey) -> Result<bool, StoreError> {
         let keys = self.keys(key);
         let mut commands = redis::pipe();
-        commands.cmd("DEL").arg(&keys.of_series()).arg(keys.config());
+        commands.cmd("DEL").arg(&keys.of_series());
         commands.cmd("ZREM").arg(series_index(keys.shard, &keys.tenant)).arg(key.name()).ignore();
         commands
             .cmd("ZREM")
@@ -341,7 +351,9 @@ impl SeriesStore for Redis {
         self.forget_episodes(key, &mut commands);
         let (n_keys,): (u64,) =
             self.connection.query_all(Call::once(keys.shard), commands.atomic()).await?;
-        Ok(n_keys > 0)
+        // The configuration last: who dies before it is asked to forget again, and history hears of it.
+        let had_config = self.unconfigure(key).await?;
+        Ok(n_keys > 0 || had_config)
     }
 
     async fn add_totals(&self, totals: &BTreeMap<String, u64>) -> Result<(), StoreError> {
@@ -527,8 +539,7 @@ impl Quotas for Redis {
 }
 
 fn from_pending_name(name: &str) -> Result<SeriesKey, StoreError> {
-    let (tenant, series) = name.split_once(' ').ok_or_else(|| unreadable("series name"))?;
-    SeriesKey::from_name(&Tenant::from_escaped(tenant).ok_or_else(|| unreadable("tenant"))?, series)
+    SeriesKey::from_text(name)
 }
 
 /// Where a page ended: the shard, and receipt and name of its last series.

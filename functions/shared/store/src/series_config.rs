@@ -14,6 +14,19 @@ pub struct StoredConfig {
     pub config: SeriesConfig,
 }
 
+impl StoredConfig {
+    /// The text by which it is stored.
+    pub fn to_text(&self) -> String {
+        format!("{} {}", self.revision, to_text(&self.config))
+    }
+
+    /// Reads back what [`StoredConfig::to_text`] wrote; none when it is something else, or names a detector that is not
+    /// known here.
+    pub fn from_text(text: &str) -> Option<Self> {
+        from_text(text)
+    }
+}
+
 /// The text without the revision, which the store puts in front.
 pub(crate) fn to_text(config: &SeriesConfig) -> String {
     let detector = config.detector.map(|it| it.to_string()).unwrap_or_default();

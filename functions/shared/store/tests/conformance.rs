@@ -697,6 +697,76 @@ async fn what_history_does_not_hold_is_marked_until_it_does(store: &dyn SeriesSt
     assert_eq!(store.episodes(&key, ALL).await.unwrap(), []);
 }
 
+async fn marked(store: &dyn SeriesStore) -> Vec<(SeriesKey, i64)> {
+    let mirroring = store.mirroring(10).await.unwrap();
+    mirroring.unmirrored.into_iter().map(|it| (it.key, it.revision)).collect()
+}
+
+async fn a_configuration_that_changes_is_marked_until_history_holds_it(store: &dyn SeriesStore) {
+    let (key, config) = (key("a"), own_config("ewma"));
+    assert_eq!(marked(store).await, []);
+    let first = store.configure(&key, &config).await.unwrap();
+    assert_eq!(marked(store).await, [(key.clone(), first)]);
+    // What changes while it is being saved stays marked.
+    let second = store.configure(&key, &config).await.unwrap();
+    store.mirrored(&key, first).await.unwrap();
+    assert_eq!(marked(store).await, [(key.clone(), second)]);
+    for revision in [second, first, second] {
+        store.mirrored(&key, revision).await.unwrap();
+        assert_eq!(marked(store).await, []);
+    }
+    // So is its removal, by whatever removes it; that of none is no news.
+    assert!(store.unconfigure(&key).await.unwrap());
+    let [(_, third)] = marked(store).await.try_into().unwrap();
+    assert!(third > second);
+    assert!(!store.unconfigure(&key).await.unwrap());
+    assert_eq!(marked(store).await, [(key.clone(), third)]);
+    assert!(store.configure(&key, &config).await.unwrap() > third);
+    assert!(store.forget(&key).await.unwrap());
+    let [(_, last)] = marked(store).await.try_into().unwrap();
+    assert!(last > third);
+    store.mirrored(&key, last).await.unwrap();
+    write(store, &key, &wave(0..3)).await;
+    assert!(store.forget(&key).await.unwrap());
+    assert_eq!(marked(store).await, []);
+}
+
+async fn a_configuration_is_restored_only_where_none_is_and_none_was_removed(
+    store: &dyn SeriesStore,
+) {
+    let key = key("a");
+    assert!(!store.mirroring(10).await.unwrap().is_complete, "a store that is new holds nothing");
+    let lost = StoredConfig { revision: 7, config: own_config("ewma") };
+    assert!(store.restore(&key, &lost).await.unwrap());
+    assert!(!store.restore(&key, &lost).await.unwrap(), "once");
+    assert_eq!(store.read(&key).await.unwrap().unwrap().config, Some(lost.clone()));
+    assert_eq!(marked(store).await, [], "history holds it");
+    store.complete().await.unwrap();
+    assert!(store.mirroring(10).await.unwrap().is_complete);
+
+    let revision = store.configure(&key, &SeriesConfig::default()).await.unwrap();
+    assert!(revision > lost.revision);
+    assert!(!store.restore(&key, &lost).await.unwrap(), "a later one is there");
+    assert!(store.unconfigure(&key).await.unwrap());
+    assert!(
+        !store.restore(&key, &lost).await.unwrap(),
+        "it was removed, and history does not know"
+    );
+    assert_eq!(store.read(&key).await.unwrap(), None);
+}
+
+async fn who_judged_without_a_configuration_judges_again_once_it_is_restored(
+    store: &dyn SeriesStore,
+) {
+    let key = key("a");
+    store.append(&key, &wave(0..3), -1).await.unwrap();
+    let before = store.read(&key).await.unwrap().unwrap();
+    let lost = StoredConfig { revision: 7, config: own_config("ewma") };
+    assert!(store.restore(&key, &lost).await.unwrap());
+    let committed = store.commit(&key, &commit_of(&before)).await.unwrap();
+    assert!(matches!(committed, Committed::Conflict(_)), "{committed:?}");
+}
+
 async fn without_history_nothing_is_marked(store: &dyn SeriesStore) {
     let key = key("a");
     write(store, &key, &wave(0..250)).await;
@@ -1040,6 +1110,9 @@ conformance!(
     muted_anomalies_are_kept_apart_from_the_others,
     episodes_come_newest_first_and_the_last_may_be_open,
     what_history_does_not_hold_is_marked_until_it_does,
+    a_configuration_that_changes_is_marked_until_history_holds_it,
+    a_configuration_is_restored_only_where_none_is_and_none_was_removed,
+    who_judged_without_a_configuration_judges_again_once_it_is_restored,
     without_history_nothing_is_marked,
     an_episode_that_is_no_news_keeps_the_version_of_its_news,
     the_oldest_episodes_are_dropped_and_counted_where_history_lacks_them,
