@@ -134,7 +134,7 @@ fn has_doubled(before: u64, now: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Judge, Sample};
+    use crate::{Judge, Look, Sample};
 
     const MINUTE_US: i64 = 60_000_000;
 
@@ -214,6 +214,36 @@ mod tests {
             (0..200).for_each(|i| _ = judge.judge(sample(i, 0.0)));
             assert!(!judge.fall_silent(9_000 * MINUTE_US));
             assert_eq!(judge.look(), None);
+        }
+    }
+
+    #[test]
+    fn who_does_not_listen_for_gaps_ends_an_episode_of_which_nothing_more_is_heard() {
+        for spec in ["zscore", "tidemark:heads=deviation"] {
+            let mut judge = Judge::new(spec.parse().unwrap());
+            (0..200).for_each(|i| _ = judge.judge(sample(i, 0.0)));
+            judge.judge(sample(200, 900.0));
+            judge.judge(sample(201, 950.0));
+            let Some(Look::At(look_us)) = judge.look() else { panic!("{spec} is not looked at") };
+            assert!(!judge.fall_silent(look_us - 1), "a sample may still come in time");
+
+            let mut over = EpisodeChanges::since(judge.memory());
+            assert!(judge.fall_silent(look_us));
+            assert!(!judge.fall_silent(look_us), "once");
+            over.note(judge.memory());
+            let [told] = over.changed() else { panic!("{over:?}") };
+            assert_eq!((told.start_us, told.end_us), (200 * MINUTE_US, 201 * MINUTE_US));
+            assert_eq!((told.n_samples, told.phase, over.is_news()), (2, Phase::Over, true));
+            assert!(!judge.memory().presence.is_silent, "that is not told");
+            assert_eq!(judge.look(), Some(Look::Never));
+
+            // What comes after is another one.
+            let next = changes(&mut judge, &[sample(900, 9_000.0)]);
+            assert_eq!(next.changed()[0].start_us, 900 * MINUTE_US);
+            // One that ends by itself is not looked at any more.
+            assert!(matches!(judge.look(), Some(Look::At(_))));
+            changes(&mut judge, &[sample(901, 0.0)]);
+            assert_eq!(judge.look(), Some(Look::Never));
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::Sample;
 use crate::pace::Pace;
 
 /// Intervals missing that are an anomaly, in usual intervals.
-const MISSING: f64 = 2.5;
+pub(crate) const MISSING: f64 = 2.5;
 
 /// Least pause that is an anomaly, in microseconds: samples that come at once, and then a moment later again, are how a
 /// sender batches, and no hole in what it measures.

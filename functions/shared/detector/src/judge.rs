@@ -4,6 +4,7 @@
 
 use thiserror::Error;
 
+use crate::gap;
 use crate::memory::{Episode, State};
 use crate::presence::Look;
 use crate::sample::AT_US_MAX;
@@ -280,14 +281,21 @@ impl Judge {
         }
     }
 
-    /// How long after its newest sample the silence of the series is news, in microseconds; none where nobody listens
-    /// for gaps, or the pace of the series is not known yet.
+    /// How long after its newest sample the lack of another is news, in microseconds; none where it never is, or the pace
+    /// of the series is not known yet.
     fn silence_after_us(&self) -> Option<i64> {
+        let gap_us = self.gap_us().or_else(|| {
+            // Who does not listen for gaps still ends an episode of which nothing more is heard.
+            self.memory.episode?;
+            Some(gap::MISSING * self.pace_us()? as f64)
+        });
+        Some(self.memory.presence.silence_after_us(gap_us?))
+    }
+
+    /// The pause that is an anomaly, in microseconds; none where nobody listens for gaps, or the pace is not known yet.
+    fn gap_us(&self) -> Option<f64> {
         match (&self.memory.detector, &self.memory.state) {
-            (Detector::Tidemark(tidemark), State::Tidemark(state)) => {
-                let gap_us = tidemark.gap_us(state)?;
-                Some(self.memory.presence.silence_after_us(gap_us))
-            }
+            (Detector::Tidemark(tidemark), State::Tidemark(state)) => tidemark.gap_us(state),
             _ => None,
         }
     }
@@ -304,12 +312,17 @@ impl Judge {
         Some(self.memory.cursor_us?.saturating_add(after_us))
     }
 
-    /// Notices that the series is silent at `now_us`, by the receiver's clock, where it is and nobody noticed before.
+    /// Notices that the series is silent at `now_us`, by the receiver's clock, where it is and nobody noticed before;
+    /// answers whether that changed anything.
     ///
     /// A silence is an episode of no samples, or goes on with one that is open. While anomalies are muted none is told.
+    /// Where nobody listens for gaps silence is none, but an episode that is open is over with its last sample.
     pub fn fall_silent(&mut self, now_us: i64) -> bool {
         let is_due = self.silent_from_us().is_some_and(|from_us| from_us <= now_us);
         let Some(start_us) = self.memory.cursor_us.filter(|_| is_due) else { return false };
+        if self.gap_us().is_none() {
+            return self.memory.episode.take().is_some();
+        }
         if self.config.is_muted(now_us) {
             return false;
         }

@@ -28,7 +28,7 @@ const LOOK_TOLERANCE: i64 = 4;
 pub enum Look {
     /// At this time of the receiver's clock, in microseconds, unless it is told another one before.
     At(i64),
-    /// No more: it is silent already, or nobody listens for gaps.
+    /// No more: it is silent already, or nobody listens for gaps and no episode is open.
     Never,
 }
 

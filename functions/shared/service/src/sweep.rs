@@ -89,13 +89,14 @@ impl Service {
             return Ok(false);
         };
         match self.silence_of(&state, now_us) {
-            Seen::Silent(commit) => {
+            Seen::Gone(commit) => {
+                let is_silent = commit.notes.n_silences > 0;
                 let committed = self.store().commit(key, &commit).await?;
-                let is_told = matches!(committed, Committed::Done { .. });
+                let is_told = matches!(committed, Committed::Done { .. }) && is_silent;
                 if is_told {
                     info!(series = ?key.series(), "series fell silent");
                 }
-                Ok(is_told) // Otherwise a sample came, or another sweep was faster.
+                Ok(is_told) // Otherwise a sample came, or another sweep was faster, or nobody listens for gaps.
             }
             Seen::There(look) => {
                 self.store().look_again(key, look).await?;
@@ -121,7 +122,7 @@ impl Service {
         changes.note(judge.memory());
         judge.look();
         let memory = judge.memory();
-        Seen::Silent(Commit {
+        Seen::Gone(Commit {
             version: state.version,
             revision: state.revision(),
             memory: Patch::whole(&memory.encode()),
@@ -131,7 +132,7 @@ impl Service {
             notes: Notes {
                 episodes: changes.changed().to_vec(),
                 is_news: true,
-                n_silences: 1,
+                n_silences: u64::from(memory.presence.is_silent),
                 look: Some(Look::Never),
             },
         })
@@ -140,8 +141,8 @@ impl Service {
 
 /// What a look at a series came to.
 enum Seen {
-    /// It is silent, and this says so.
-    Silent(Commit),
+    /// It is silent, or its episode is over without another sample, and this says so.
+    Gone(Commit),
     /// It is not, or not to be told of: look again then.
     There(Look),
 }

@@ -118,6 +118,36 @@ async fn a_silence_is_told_once_over_redis() {
 }
 
 #[tokio::test]
+async fn where_nobody_listens_for_gaps_an_episode_ends_without_a_silence() {
+    let (service, store) = deployment(&[("TIDEMARK_DETECTOR", "zscore:window=50,threshold=3")]);
+    send(&service, (120..420).rev()).await;
+    let tenant = Tenant::default();
+    let spike = Incoming {
+        index: 0,
+        series: series(),
+        at_us: Some(now_us() - 119_000_000),
+        value: 9_000.0,
+    };
+    let batch = Batch { samples: vec![spike], rejected: Vec::new() };
+    let answer = service.ingest(&tenant, batch, VerdictsWanted::Anomalies).await;
+    assert_eq!(answer.verdicts.len(), 1, "{answer:?}");
+    let page = service.list_episodes(&tenant, series(), ALL).await.unwrap();
+    assert_eq!(page.episodes.iter().map(|it| it.state).collect::<Vec<_>>(), ["open"]);
+
+    forget_waits(store.as_ref()).await;
+    store.look_again(&key(), Look::At(0)).await.unwrap();
+    let swept = service.sweep().await.unwrap();
+    assert_eq!((swept.looked, swept.silent), (1, 0));
+    let page = service.list_episodes(&tenant, series(), ALL).await.unwrap();
+    let told: Vec<_> = page.episodes.iter().map(|it| (it.state, it.samples)).collect();
+    assert_eq!(told, [("over", 1)]);
+    let told = service.analyze(&tenant, series()).await.unwrap();
+    assert_eq!((told.silent_since, told.anomaly_count), (None, 1));
+    metric(&service, "silences_total 0").await;
+    assert_eq!(service.sweep().await.unwrap().looked, 0, "and nobody looks again");
+}
+
+#[tokio::test]
 async fn a_pause_that_is_usual_is_no_silence() {
     let (service, store) = deployment(&[]);
     send(&service, (120..420).rev()).await;
