@@ -20,12 +20,20 @@ pub enum Function {
     Standalone,
     /// Totals of all the others, for Prometheus: a mode of `analyze` that is always on and no tenant's.
     Exporter,
+    /// A mode of `analyze` that sweeps, for whoever asks: for a clock that can present no key.
+    Sweeper,
 }
 
 impl Function {
     /// Every function.
-    pub const ALL: [Self; 5] =
-        [Self::Ingest, Self::IngestStream, Self::Analyze, Self::Standalone, Self::Exporter];
+    pub const ALL: [Self; 6] = [
+        Self::Ingest,
+        Self::IngestStream,
+        Self::Analyze,
+        Self::Standalone,
+        Self::Exporter,
+        Self::Sweeper,
+    ];
 
     /// Its name in logs and metric labels.
     pub fn name(self) -> &'static str {
@@ -35,21 +43,22 @@ impl Function {
             Self::Analyze => "analyze",
             Self::Standalone => "standalone",
             Self::Exporter => "exporter",
+            Self::Sweeper => "sweeper",
         }
     }
 
     /// Who else must see the series that it stores.
     pub(crate) fn role(self) -> Role {
         match self {
-            Self::Ingest | Self::IngestStream | Self::Analyze | Self::Exporter => Role::Shared,
             Self::Standalone => Role::Alone,
+            _ => Role::Shared,
         }
     }
 
     /// For whom it is.
     pub(crate) fn audience(self) -> Audience {
         match self {
-            Self::Exporter => Audience::Operators,
+            Self::Exporter | Self::Sweeper => Audience::Operators,
             Self::IngestStream => Audience::Triggers,
             _ => Audience::Tenants,
         }
@@ -57,7 +66,7 @@ impl Function {
 
     /// Whether it looks after samples that a writer left behind; one function of a deployment is enough.
     pub(crate) fn sweeps(self) -> bool {
-        matches!(self, Self::Analyze | Self::Standalone)
+        matches!(self, Self::Analyze | Self::Standalone | Self::Sweeper)
     }
 }
 

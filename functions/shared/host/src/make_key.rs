@@ -26,7 +26,7 @@ pub(crate) fn make_key(
 }
 
 fn usage(function: Function) -> RunError {
-    let modes = if function == Function::Analyze { "none, `exporter`" } else { "none" };
+    let modes = if function == Function::Analyze { "none, `exporter`, `sweeper`" } else { "none" };
     RunError::Arguments(format!(
         "{modes}, or `key TENANT RIGHTS` as in `{function} key checkout write+read`, is wanted"
     ))

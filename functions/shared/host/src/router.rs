@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::MethodRouter;
+use service::config::Audience;
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -54,9 +55,10 @@ fn handlers(app: &App, route: &'static Route) -> MethodRouter<App> {
     (route.handlers)().route_layer(check)
 }
 
-/// Those that look into the process, where that is switched on; never on an exporter, which may be open to all.
+/// Those that look into the process, where that is switched on; never on one for operators, which may be open to all.
 fn debug_routes(app: &App) -> &'static [Route] {
-    if app.serves_debug() && app.function() != Function::Exporter { routes::DEBUG } else { &[] }
+    let is_open = app.function().audience() == Audience::Operators;
+    if app.serves_debug() && !is_open { routes::DEBUG } else { &[] }
 }
 
 /// Lets the counts of each route start from 0: a rate needs two points.
@@ -69,6 +71,7 @@ fn declare(app: &App) {
         Function::IngestStream => &[],
         Function::Analyze => &[Function::Analyze],
         Function::Standalone => &[Function::Standalone],
+        Function::Sweeper => &[Function::Sweeper],
     };
     for function in functions {
         for route in routes::of(*function) {

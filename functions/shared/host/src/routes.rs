@@ -102,6 +102,9 @@ const SWEEP: Route = Route {
     handlers: || post(sweep::sweep),
 };
 
+/// The same for whoever asks: it tells of no series, and does only what the next sweep would.
+const OPEN_SWEEP: Route = Route { methods: &[("POST", None)], ..SWEEP };
+
 const LIVEZ: Route = operation("/livez", || get(operation::livez));
 const READYZ: Route = operation("/readyz", || get(operation::readyz));
 const HEALTHZ: Route = operation("/healthz", || get(operation::readyz));
@@ -142,8 +145,10 @@ pub(crate) fn of(function: Function) -> &'static [Route] {
         METRICS, OPENAPI,
     ];
     const OF_EXPORTER: &[Route] = &[METRICS, SERIES_METRICS, LIVEZ, READYZ];
+    const OF_SWEEPER: &[Route] = &[OPEN_SWEEP, LIVEZ, READYZ];
     match function {
         Function::Exporter => OF_EXPORTER,
+        Function::Sweeper => OF_SWEEPER,
         Function::Ingest => OF_INGEST,
         Function::IngestStream => &[],
         Function::Analyze => OF_ANALYZE,

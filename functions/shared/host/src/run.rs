@@ -89,7 +89,7 @@ impl RunError {
 }
 
 /// Serves a function as the environment says, until it is told to end; or, with the arguments `key TENANT RIGHTS`,
-/// makes an API key and ends. `analyze` serves the exporter with the argument `exporter`.
+/// makes an API key and ends. `analyze` has two more modes, the arguments `exporter` and `sweeper`.
 ///
 /// Exit codes: 0 after SIGTERM or an interrupt, 64 on a bad configuration or command line, 69 when the address to listen on
 /// cannot be had, 70 when the Lambda runtime fails, 71 when signals cannot be waited for.
@@ -110,6 +110,9 @@ async fn run_with(function: Function, open: Option<HistoryOpener>) -> ExitCode {
         [] => serve(function, open, environment()).await,
         [mode] if mode == "exporter" && function == Function::Analyze => {
             serve(Function::Exporter, None, environment()).await
+        }
+        [mode] if mode == "sweeper" && function == Function::Analyze => {
+            serve(Function::Sweeper, open, environment()).await
         }
         _ => make_key(function, &arguments, &mut io::stdout()),
     };

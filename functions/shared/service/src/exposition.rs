@@ -16,7 +16,8 @@ use store::{Circuits, Instance, Levels};
 use crate::metrics::{RecordResult, SECONDS};
 
 /// Every function, by the name of its label.
-pub const FUNCTIONS: [&str; 5] = ["analyze", "exporter", "ingest", "ingest-stream", "standalone"];
+pub const FUNCTIONS: [&str; 6] =
+    ["analyze", "exporter", "ingest", "ingest-stream", "standalone", "sweeper"];
 
 /// What becomes of samples in a store.
 const OUTCOMES: [&str; 5] = ["accepted", "duplicate", "conflict", "too_old", "full"];

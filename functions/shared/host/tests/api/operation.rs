@@ -109,6 +109,21 @@ async fn an_exporter_serves_totals_and_health_and_nothing_else() {
     }
 }
 
+#[tokio::test]
+async fn a_sweeper_sweeps_for_whoever_asks_and_serves_nothing_else() {
+    let MadeKey { entry, .. } = MadeKey::new("checkout", "write+read").unwrap();
+    let config = config(&[("TIDEMARK_API_KEYS", &entry), ("TIDEMARK_DEBUG", "on")]);
+    let store = store_for(&config, service::Role::Alone).unwrap();
+    let app = App::new(Function::Sweeper, Service::new(store, &config), &config);
+    let sweeper = Client::over(&app);
+    assert_eq!(sweeper.get("/livez").await.status, 200);
+    assert_eq!(sweeper.get("/readyz").await.json()["status"], "ready");
+    assert_eq!(sweeper.post("/sweep", "{}".to_owned()).await.json()["series"], 0);
+    for path in ["/ingest/", "/analyze/", "/series/", "/metrics/", "/debug/runtime"] {
+        sweeper.get(path).await.is_problem(404, "route_unknown");
+    }
+}
+
 /// A client of an exporter beside functions, over one store.
 fn beside(vars: &[(&str, &str)]) -> (Client, Client) {
     let config = config(vars);
