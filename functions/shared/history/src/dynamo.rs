@@ -6,12 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_config::BehaviorVersion;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
 use aws_smithy_http_client::Builder;
-use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use detector::SeriesConfig;
 use store::{
     History, HistoryError, HistoryOptions, Page, PastRange, SeriesKey, StoredConfig, StoredEpisode,
@@ -19,6 +20,10 @@ use store::{
 
 use crate::failure::{failure, is_older};
 use crate::item;
+
+/// The roots that certificates of AWS go back to, for a container that has none of its own
+/// (<https://www.amazontrust.com/repository>).
+const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
 /// Longest wait for a connection: a table is near, or it is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -51,9 +56,8 @@ impl Dynamo {
     ///
     /// `now_us` is the time in microseconds since the Unix epoch.
     pub async fn new(options: HistoryOptions, now_us: fn() -> i64) -> Self {
-        let https = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let config = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(https)
+            .http_client(https_client())
             .timeout_config(timeouts())
             .retry_config(retries())
             .load()
@@ -107,6 +111,17 @@ impl Dynamo {
             .filter_map(|mut it| it.remove("sk"))
             .collect())
     }
+}
+
+/// Trusts what the system trusts, and AWS.
+///
+/// # Panics
+///
+/// When the roots of AWS are no certificates.
+fn https_client() -> SharedHttpClient {
+    let roots = TrustStore::default().with_pem_certificate(AMAZON_ROOTS);
+    let tls = TlsContext::builder().with_trust_store(roots).build().expect("of this crate");
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls).build_https()
 }
 
 /// How long a call waits.
