@@ -17,6 +17,8 @@ use store::{
     SHARDS_DEFAULT, Secret, Tenant, Topology,
 };
 use thiserror::Error;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
 
 use crate::access::{Access, ApiKeys, tenant_of};
 use crate::iam::iam_user;
@@ -99,7 +101,7 @@ variables! {
     EMF_NAMESPACE: "TIDEMARK_EMF_NAMESPACE", "Tidemark", "Their namespace; another one keeps another deployment apart";
     DEBUG: "TIDEMARK_DEBUG", "off", "`on` serves profiles and figures of the runtime under `/debug`, with the right `admin`; \
         never on AWS Lambda";
-    LOG: "RUST_LOG", "info", "Log filter, as tracing-subscriber reads it";
+    LOG: "RUST_LOG", "info", "Log filter: a level, and others of modules, as `info,store=debug`";
     LOG_FORMAT: "TIDEMARK_LOG_FORMAT", "json", "`json` or `text`";
     LAMBDA_LOG_LEVEL: "AWS_LAMBDA_LOG_LEVEL", "", "Set by the logging configuration of a Lambda function: the log level \
         where `RUST_LOG` is not set";
@@ -118,7 +120,7 @@ pub const EXPORTER_SERIES_MAX: usize = 1_000;
 pub enum Audience {
     /// Those who send and read samples.
     Tenants,
-    /// Those who operate the others: the exporter.
+    /// Those who operate the others: the exporter, the sweeper.
     Operators,
     /// Queues and streams: who may invoke it is for IAM to say, and a key would open nothing.
     Triggers,
@@ -171,8 +173,8 @@ pub struct Config {
     pub emf_namespace: String,
     /// Whether profiles are served.
     pub serves_debug: bool,
-    /// Log filter.
-    pub log_filter: String,
+    /// Which lines are logged.
+    pub log_filter: Targets,
     /// How log lines look.
     pub log_format: LogFormat,
 }
@@ -446,20 +448,32 @@ impl Reader {
         name
     }
 
-    fn log_filter(&mut self) -> String {
+    fn log_filter(&mut self) -> Targets {
+        let default = Targets::new().with_default(Level::INFO);
         if let Some(filter) = self.text(LOG) {
-            return filter;
+            return filter.parse().unwrap_or_else(|_| {
+                self.mistake(
+                    LOG,
+                    &filter,
+                    "levels as `info`, or of modules as `info,store=debug`,",
+                );
+                default
+            });
         }
-        let Some(level) = self.text(LAMBDA_LOG_LEVEL) else { return LOG.default.to_owned() };
-        match level.to_ascii_lowercase().as_str() {
+        let Some(level) = self.text(LAMBDA_LOG_LEVEL) else { return default };
+        let level = match level.to_ascii_lowercase().as_str() {
+            "trace" => Level::TRACE,
+            "debug" => Level::DEBUG,
+            "info" => Level::INFO,
+            "warn" => Level::WARN,
             // There is nothing beyond an error here.
-            "fatal" => "error".to_owned(),
-            known @ ("trace" | "debug" | "info" | "warn" | "error") => known.to_owned(),
+            "error" | "fatal" => Level::ERROR,
             _ => {
                 self.mistake(LAMBDA_LOG_LEVEL, &level, "TRACE, DEBUG, INFO, WARN, ERROR or FATAL");
-                LOG.default.to_owned()
+                return default;
             }
-        }
+        };
+        Targets::new().with_default(level)
     }
 
     fn log_format(&mut self) -> LogFormat {
@@ -690,7 +704,7 @@ mod tests {
     fn the_logging_configuration_of_lambda_holds_where_nothing_else_is_said() {
         let log = |vars: &[(&str, &str)]| {
             let config = config(vars).unwrap();
-            (config.log_filter, config.log_format)
+            (config.log_filter.to_string(), config.log_format)
         };
         let (level, format) =
             (("AWS_LAMBDA_LOG_LEVEL", "FATAL"), ("AWS_LAMBDA_LOG_FORMAT", "JSON"));
@@ -701,6 +715,8 @@ mod tests {
         assert_eq!(log(&[("AWS_LAMBDA_LOG_FORMAT", "Text"), text]).1, LogFormat::Text);
         assert_eq!(log(&[format, text]).1, LogFormat::Json);
         assert!(config(&[("AWS_LAMBDA_LOG_LEVEL", "LOUD")]).is_err());
+        let error = config(&[("RUST_LOG", "host=loud")]).unwrap_err().to_string();
+        assert!(error.contains("RUST_LOG `host=loud`"), "{error}");
     }
 
     #[test]

@@ -6,24 +6,29 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::{Format, Json, JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format};
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Config, LogFormat};
 use crate::platform::Platform;
 
 /// Sends what `tracing` records to stderr; a second call changes nothing.
 pub fn init_tracing(config: &Config) {
-    let filter = EnvFilter::try_new(&config.log_filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = config.log_filter.clone();
+    let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE);
+    let builder = builder.with_writer(std::io::stderr);
     let initialized = match config.log_format {
         LogFormat::Json => builder
             .fmt_fields(JsonFields::new())
             .event_format(Placed::at(&config.platform))
+            .finish()
+            .with(filter)
             .try_init(),
-        LogFormat::Text => builder.with_ansi(false).try_init(),
+        LogFormat::Text => builder.with_ansi(false).finish().with(filter).try_init(),
     };
     // A test that starts two services in one process keeps the first subscriber.
     let _is_first = initialized.is_ok();
