@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::record::{Check, Figures, Latency, LoadRecord, Tick};
+use super::table::short;
 use crate::html::{CHART_SCRIPT, STYLE, embed, escape, fill};
 
 const PAGE: &str = include_str!("page/page.html");
@@ -66,7 +67,7 @@ pub(super) fn render(record: &LoadRecord) -> String {
 fn figures(record: &LoadRecord) -> String {
     let total = &record.total;
     let latency = |value: fn(&Latency) -> f64| {
-        total.latency_ms.as_ref().map_or("–".to_owned(), |it| format!("{:.2} ms", value(it)))
+        total.latency_ms.as_ref().map_or("–".to_owned(), |it| format!("{} ms", short(value(it))))
     };
     let pairs = [
         ("Answers a second", format!("{:.0}", total.ok_per_s)),
@@ -93,7 +94,7 @@ fn check(check: &Check) -> String {
 fn row(figures: &Figures) -> String {
     let latency = figures.latency_ms.as_ref();
     let ms = |value: fn(&Latency) -> f64| {
-        latency.map_or("–".to_owned(), |latency| format!("{:.2}", value(latency)))
+        latency.map_or("–".to_owned(), |latency| short(value(latency)))
     };
     let number = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.2}"));
     let mb = |bytes: Option<u64>| number(bytes.map(|bytes| bytes as f64 / MB));

@@ -109,7 +109,7 @@ fn row(figures: &Figures, name_len: usize) -> String {
 }
 
 /// Three digits that matter.
-fn short(ms: f64) -> String {
+pub(super) fn short(ms: f64) -> String {
     match ms {
         ms if ms < 10.0 => format!("{ms:.2}"),
         ms if ms < 100.0 => format!("{ms:.1}"),
