@@ -63,7 +63,7 @@ check: ## The quick loop: everything compiles, the code is formatted
 lint: .tools/cargo-deny/bin/cargo-deny ## Format, clippy, documentation and dependencies, warnings denied
 	$(CARGO) fmt --all --check
 ifeq ($(SHELLCHECK),yes)
-	shellcheck --external-sources --source-path=SCRIPTDIR .ci/run .config/*.sh kind/*.sh kind/image/*.sh
+	shellcheck --external-sources --source-path=SCRIPTDIR .ci/run .config/*.sh infra/checks/*.sh kind/*.sh kind/image/*.sh
 else
 	@echo 'lint: scripts NOT checked: `shellcheck` is wanted' >&2
 endif

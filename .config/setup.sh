@@ -14,6 +14,7 @@ promtool       prometheus
 python3        python3
 redis-cli      redis-tools
 redis-server   redis-server
+shellcheck     shellcheck
 xz             xz-utils
 TABLE
 }

@@ -1,4 +1,5 @@
-# Sourced: finds the AWS provider for `terraform init`, and sets what makes Terraform find it.
+# shellcheck shell=bash
+# Sourced, with a folder in `tools`: finds the AWS provider for `terraform init`, and sets what makes Terraform find it.
 #
 # A configuration in TF_CLI_CONFIG_FILE counts, then a mirror in the folders where Terraform and packages look for one,
 # then the registry, if it can be reached. Exits 0 with a line where none of these is there.
@@ -15,7 +16,7 @@ mirror() {
 }
 
 if ! command -v terraform >/dev/null; then
-  echo 'infra: NOT checked: `terraform` is not installed (1.9 or newer is wanted)' >&2
+  echo 'infra: NOT checked: terraform is not installed (1.9 or newer is wanted)' >&2
   exit 0
 fi
 
@@ -24,7 +25,7 @@ if [ ! -f "${TF_CLI_CONFIG_FILE:-}" ]; then
   unset TF_CLI_CONFIG_FILE
   found=$(mirror)
   if [ -n "$found" ]; then
-    mkdir -p "$tools"
+    mkdir -p "${tools:?}"
     printf 'provider_installation {\n  filesystem_mirror {\n    path = "%s"\n  }\n}\n' "$found" >"$tools/terraformrc"
     export TF_CLI_CONFIG_FILE=$tools/terraformrc
   fi

@@ -22,7 +22,7 @@ init .
 terraform validate -no-color >/dev/null
 for example in examples/*/; do
   (
-    export TF_DATA_DIR=$tools/$(basename "$example")
+    TF_DATA_DIR=$tools/$(basename "$example")
     init "$example"
     terraform -chdir="$example" validate -no-color >/dev/null
   )
