@@ -4,7 +4,7 @@
 //! store's own steps, exactly; requests, latencies and starts are added up here and flushed. Each total has a name with
 //! its labels behind it; `exposition` makes metrics of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use intake::Trigger;
@@ -62,9 +62,59 @@ pub struct RequestFacts {
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     // A `std::sync::Mutex` and not a Tokio one: it is never held over a wait.
-    unsaved: Mutex<BTreeMap<String, u64>>,
+    unsaved: Mutex<Unsaved>,
     /// Kept only where it is taken.
     journal: Option<Mutex<Journal>>,
+}
+
+/// What happens with each request is counted without a text, which is made of it once a second.
+#[derive(Debug, Default)]
+struct Unsaved {
+    by_name: BTreeMap<String, u64>,
+    /// By function, method, route and status.
+    requests: HashMap<(&'static str, &'static str, &'static str, u16), u64>,
+    /// By function, method and route.
+    request_times: HashMap<[&'static str; 3], Times>,
+    operations: HashMap<&'static str, Times>,
+}
+
+/// How many took how long, and all together.
+#[derive(Debug, Default)]
+struct Times {
+    buckets: [u64; SECONDS.len() + 1],
+    us: u64,
+}
+
+impl Times {
+    fn add(&mut self, seconds: f64) {
+        let bucket = SECONDS.iter().position(|end| seconds <= *end).unwrap_or(SECONDS.len());
+        self.buckets[bucket] += 1;
+        self.us += (seconds * 1e6) as u64;
+    }
+
+    fn write(&self, name: &str, totals: &mut BTreeMap<String, u64>) {
+        for (bucket, n) in self.buckets.iter().enumerate().filter(|(_, n)| **n > 0) {
+            *totals.entry(format!("{name} {bucket}")).or_default() += n;
+        }
+        *totals.entry(format!("{name} us")).or_default() += self.us;
+    }
+}
+
+impl Unsaved {
+    fn into_totals(self) -> BTreeMap<String, u64> {
+        let mut totals = self.by_name;
+        for ((function, method, route, status), n) in self.requests {
+            *totals.entry(format!("requests {function} {method} {route} {status}")).or_default() +=
+                n;
+        }
+        for ([function, method, route], times) in self.request_times {
+            times.write(&format!("request_seconds {function} {method} {route}"), &mut totals);
+        }
+        for (operation, times) in self.operations {
+            times.write(&format!("store_seconds {operation}"), &mut totals);
+        }
+        totals
+    }
 }
 
 impl Totals {
@@ -90,8 +140,8 @@ impl Totals {
     pub(crate) fn count_request(&self, facts: &RequestFacts) {
         let RequestFacts { function, method, route, status, seconds } = facts;
         let mut totals = self.lock();
-        *totals.entry(format!("requests {function} {method} {route} {status}")).or_default() += 1;
-        observe(&mut totals, &format!("request_seconds {function} {method} {route}"), *seconds);
+        *totals.requests.entry((function, method, route, *status)).or_default() += 1;
+        totals.request_times.entry([function, method, route]).or_default().add(*seconds);
         drop(totals);
         self.note(|journal| {
             let (route, status) = (("route", *route), status.to_string());
@@ -102,7 +152,7 @@ impl Totals {
 
     /// Makes a route known, so that its counters start from 0.
     pub(crate) fn declare_request(&self, function: &str, method: &str, route: &str) {
-        let mut totals = self.lock();
+        let totals = &mut self.lock().by_name;
         for status in STATUSES_DECLARED {
             totals.entry(format!("requests {function} {method} {route} {status}")).or_default();
         }
@@ -111,16 +161,16 @@ impl Totals {
 
     /// Counts the start of a process.
     pub(crate) fn count_cold_start(&self, function: &str) {
-        *self.lock().entry(format!("cold_starts {function}")).or_default() += 1;
+        *self.lock().by_name.entry(format!("cold_starts {function}")).or_default() += 1;
         self.note(|journal| journal.count("cold_starts_total", &[], 1));
     }
 
     /// Counts a step of the store, and whether it failed.
     pub(crate) fn count_operation(&self, operation: &'static str, seconds: f64, is_failed: bool) {
         let mut totals = self.lock();
-        observe(&mut totals, &format!("store_seconds {operation}"), seconds);
+        totals.operations.entry(operation).or_default().add(seconds);
         if is_failed {
-            *totals.entry(format!("store_errors {operation}")).or_default() += 1;
+            *totals.by_name.entry(format!("store_errors {operation}")).or_default() += 1;
         }
         drop(totals);
         self.note(|journal| {
@@ -131,19 +181,19 @@ impl Totals {
 
     /// Counts a failure of history.
     pub(crate) fn count_history_error(&self, operation: &'static str) {
-        *self.lock().entry(format!("history_errors {operation}")).or_default() += 1;
+        *self.lock().by_name.entry(format!("history_errors {operation}")).or_default() += 1;
     }
 
     /// Counts samples that were refused before the store saw them.
     pub(crate) fn count_rejected(&self, code: intake::Code, n: u64) {
-        *self.lock().entry(format!("rejected {code}")).or_default() += n;
+        *self.lock().by_name.entry(format!("rejected {code}")).or_default() += n;
         self.note(|journal| journal.count("samples_rejected_total", &[("code", code.as_str())], n));
     }
 
     /// Counts records of an event, by what became of them.
     pub(crate) fn count_records(&self, trigger: Trigger, result: RecordResult, n: u64) {
         let (trigger, result) = (trigger.as_str(), result.as_str());
-        *self.lock().entry(format!("records {trigger} {result}")).or_default() += n;
+        *self.lock().by_name.entry(format!("records {trigger} {result}")).or_default() += n;
         self.note(|journal| {
             let labels = [("trigger", trigger), ("result", result)];
             journal.count("stream_records_total", &labels, n);
@@ -152,29 +202,24 @@ impl Totals {
 
     /// Counts samples for which there was no room, however often it was tried.
     pub(crate) fn count_full(&self, n: u64) {
-        *self.lock().entry("samples full".to_owned()).or_default() += n;
+        *self.lock().by_name.entry("samples full".to_owned()).or_default() += n;
     }
 
     /// Takes what has not been saved; give back with [`Totals::give_back`] what could not be.
     pub(crate) fn take(&self) -> BTreeMap<String, u64> {
-        std::mem::take(&mut self.lock())
+        let unsaved = std::mem::take(&mut *self.lock());
+        unsaved.into_totals()
     }
 
     /// Puts back what could not be saved.
     pub(crate) fn give_back(&self, totals: BTreeMap<String, u64>) {
-        let mut unsaved = self.lock();
+        let unsaved = &mut self.lock().by_name;
         for (field, n) in totals {
             *unsaved.entry(field).or_default() += n;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
+    fn lock(&self) -> MutexGuard<'_, Unsaved> {
         self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn observe(totals: &mut BTreeMap<String, u64>, name: &str, seconds: f64) {
-    let bucket = SECONDS.iter().position(|end| seconds <= *end).unwrap_or(SECONDS.len());
-    *totals.entry(format!("{name} {bucket}")).or_default() += 1;
-    *totals.entry(format!("{name} us")).or_default() += (seconds * 1e6) as u64;
 }
