@@ -1,33 +1,23 @@
 //! Asks each request for users who sends it.
 //!
-//! What a handler knows of the sender is the tenant that is put into the request here; a route without this layer has
+//! What a handler knows of the sender is the tenant that is put into the request here; a route that is not asked for has
 //! no tenant, and so no answer.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderValue};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use service::AccessError;
 
 use crate::app::App;
 use crate::error::RequestError;
 use crate::routes::Route;
 
-/// Passes a request on with its tenant, if its key has the right that the route needs.
-pub(crate) async fn check(
-    State((app, route)): State<(App, &'static Route)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let Some(right) = route.right(request.method()) else { return next.run(request).await };
-    match app.access().admit(bearer(request.headers()), right) {
-        Ok(tenant) => {
-            request.extensions_mut().insert(tenant);
-            next.run(request).await
-        }
-        Err(error) => RequestError::Access(error).into_response(),
-    }
+/// Puts its tenant into a request, if its key has the right that the route needs.
+pub(crate) fn check(app: &App, route: &Route, request: &mut Request) -> Result<(), RequestError> {
+    let Some(right) = route.right(request.method()) else { return Ok(()) };
+    let tenant = app.access().admit(bearer(request.headers()), right);
+    request.extensions_mut().insert(tenant.map_err(RequestError::Access)?);
+    Ok(())
 }
 
 /// The key of the header `Authorization`; none where there are several, of which it would be unclear which counts.

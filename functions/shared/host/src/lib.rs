@@ -31,6 +31,7 @@ mod profile;
 mod credential;
 mod deadline;
 mod observe;
+mod passage;
 mod request_id;
 
 mod connection;

@@ -5,12 +5,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::app::App;
 use crate::error::RequestError;
 
 /// What is being served, against its bounds.
@@ -34,7 +30,7 @@ impl Load {
     }
 
     /// Room for one more request, until the permit is dropped.
-    fn admit(&self) -> Result<OwnedSemaphorePermit, RequestError> {
+    pub(crate) fn admit(&self) -> Result<OwnedSemaphorePermit, RequestError> {
         Arc::clone(&self.requests)
             .try_acquire_owned()
             .map_err(|_| RequestError::Overloaded { what: "requests" })
@@ -71,14 +67,6 @@ fn acquire(all: &Arc<Semaphore>, n_bytes: usize) -> Result<OwnedSemaphorePermit,
     Arc::clone(all)
         .try_acquire_many_owned(n_bytes)
         .map_err(|_| RequestError::Overloaded { what: "bytes" })
-}
-
-/// Refuses a request past the bound on requests served at once.
-pub(crate) async fn shed(State(app): State<App>, request: Request, next: Next) -> Response {
-    match app.load().admit() {
-        Ok(_served) => next.run(request).await,
-        Err(error) => error.into_response(),
-    }
 }
 
 #[cfg(test)]

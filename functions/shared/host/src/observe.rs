@@ -3,10 +3,9 @@
 //! Log and count come from one place, also for a request whose sender hung up. Labels are bounded:
 //! the route as declared, never the path as sent.
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
-use axum::middleware::Next;
 use axum::response::Response;
 use service::RequestFacts;
 use tokio::time::Instant;
@@ -15,7 +14,7 @@ use tracing::{Instrument, Span, debug, field, info, info_span, warn};
 use crate::app::App;
 use crate::problem::ProblemCode;
 use crate::request_id::{self, trace_id};
-use crate::routes;
+use crate::routes::{self, Route};
 
 /// The status of a request whose sender hung up before the answer; nginx knows it by the same number.
 const SENDER_GONE: u16 = 499;
@@ -32,12 +31,23 @@ const PROTECTING: [(HeaderName, &str); 3] = [
     (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
 ];
 
+/// The route of a request, where it has one.
+pub(crate) fn route(app: &App, request: &Request) -> Option<&'static Route> {
+    let path = request.extensions().get::<MatchedPath>()?;
+    routes::matched(app.function(), path.as_str())
+}
+
 /// Puts a request into a span; logs and counts it when it is answered, or given up.
-pub(crate) async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn observe<F: Future<Output = Response>>(
+    app: App,
+    route: Option<&'static Route>,
+    request: Request,
+    serve: impl FnOnce(Request) -> F,
+) -> Response {
     let id = app.request_ids().id_of(request.headers());
     let span = span(&id, request.headers());
-    let mut line = Line::begin(app, &request, span.clone());
-    let mut response = next.run(request).instrument(span).await;
+    let mut line = Line::begin(app, route, request.method(), span.clone());
+    let mut response = serve(request).instrument(span).await;
     line.status = response.status().as_u16();
     line.code = response.extensions().get().map_or("", |ProblemCode(code)| code);
     let headers = response.headers_mut();
@@ -68,14 +78,13 @@ struct Line {
 }
 
 impl Line {
-    fn begin(app: App, request: &Request, span: Span) -> Self {
-        let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    fn begin(app: App, route: Option<&Route>, of: &Method, span: Span) -> Self {
         app.presence().begin();
         Self {
             app,
             span,
-            method: method(request.method()),
-            route: path.and_then(routes::declared).unwrap_or(ROUTE_OTHER),
+            method: method(of),
+            route: route.map_or(ROUTE_OTHER, |route| route.path),
             begin: Instant::now(),
             status: SENDER_GONE,
             code: "",

@@ -35,7 +35,7 @@ impl Sequence {
 
     fn next(&self) -> String {
         let n = self.next.fetch_add(1, Ordering::Relaxed);
-        format!("{}-{n}", self.prefix())
+        format!("{:016x}-{n}", self.prefix)
     }
 
     /// What the ids of this process begin with, and those of no other.

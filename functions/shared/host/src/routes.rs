@@ -156,10 +156,9 @@ pub(crate) fn of(function: Function) -> &'static [Route] {
     }
 }
 
-/// The declared path that equals one that a router matched.
-pub(crate) fn declared(path: &str) -> Option<&'static str> {
-    let mut routes = Function::ALL.into_iter().flat_map(of).chain(DEBUG);
-    routes.find(|route| route.path == path).map(|route| route.path)
+/// The route of a function that a router matched, by its path.
+pub(crate) fn matched(function: Function, path: &str) -> Option<&'static Route> {
+    of(function).iter().chain(DEBUG).find(|route| route.path == path)
 }
 
 #[cfg(test)]
