@@ -59,24 +59,15 @@ impl Service {
 
         let groups = by_series(&samples);
         let is_away = &AtomicBool::new(false);
-        let written = groups.chunks(SERIES_TOGETHER).map(|groups| async move {
-            // A store of which nothing was heard but failures is not asked for the rest.
-            if is_away.load(Relaxed) {
-                let error = WriteError::Unavailable("the store does not answer".to_owned());
-                let refused = |group: &Group| vec![Err(error.clone()); group.samples.len()];
-                return groups.iter().map(refused).collect();
-            }
-            let batch = groups.iter().map(|group| group.batch(tenant)).collect();
-            let written: Vec<Fates> = self.writer().write_all(batch).await;
-            let failed = |it: &Result<_, _>| matches!(it, Err(WriteError::Unavailable(_)));
-            if written.iter().flatten().all(failed) {
-                is_away.store(true, Relaxed);
-            }
-            written
-        });
-        let written: Vec<_> = written.collect();
-        let written: Vec<Vec<Fates>> =
-            stream::iter(written).buffered(BATCHES_AT_ONCE).collect().await;
+        let written: Vec<Vec<Fates>> = if groups.len() <= SERIES_TOGETHER {
+            // As of most requests: nothing needs to keep several batches under way.
+            vec![self.write_together(tenant, &groups, is_away).await]
+        } else {
+            let batches = groups.chunks(SERIES_TOGETHER);
+            let written = batches.map(|groups| self.write_together(tenant, groups, is_away));
+            let written: Vec<_> = written.collect();
+            stream::iter(written).buffered(BATCHES_AT_ONCE).collect().await
+        };
         let is_full = |fate: &&Result<Fate, WriteError>| matches!(fate, Err(WriteError::Backlog));
         let n_full = written.iter().flatten().flatten().filter(is_full).count() as u64;
         if n_full > 0 {
@@ -91,6 +82,28 @@ impl Service {
         answer.rejected.sort_by_key(|rejection| rejection.index);
         self.count_answer(&answer);
         answer
+    }
+
+    /// Writes the samples of some series in one batch; notes whether nothing was heard of the store but failures, after
+    /// which it is not asked for the rest.
+    async fn write_together(
+        &self,
+        tenant: &Tenant,
+        groups: &[Group<'_>],
+        is_away: &AtomicBool,
+    ) -> Vec<Fates> {
+        if is_away.load(Relaxed) {
+            let error = WriteError::Unavailable("the store does not answer".to_owned());
+            let refused = |group: &Group<'_>| vec![Err(error.clone()); group.samples.len()];
+            return groups.iter().map(refused).collect();
+        }
+        let batch = groups.iter().map(|group| group.batch(tenant)).collect();
+        let written = self.writer().write_all(batch).await;
+        let failed = |it: &Result<_, _>| matches!(it, Err(WriteError::Unavailable(_)));
+        if written.iter().flatten().all(failed) {
+            is_away.store(true, Relaxed);
+        }
+        written
     }
 
     /// The answer to samples of which the store took none.

@@ -55,6 +55,11 @@ impl Known {
         Self { bytes_max, places: Mutex::default() }
     }
 
+    /// Whether nothing is ever held, and so nothing is to be judged ahead.
+    pub(crate) fn is_off(&self) -> bool {
+        self.bytes_max == 0
+    }
+
     /// Takes the judge of a series: whoever judges puts back what was stored.
     pub(crate) fn take(&self, key: &SeriesKey) -> Option<Held> {
         self.places().take(key)
@@ -146,6 +151,7 @@ mod tests {
     #[test]
     fn without_room_nothing_is_held() {
         let known = Known::new(0);
+        assert!(known.is_off());
         known.put(&key(0), held(1));
         assert!(known.take(&key(0)).is_none());
     }

@@ -3,6 +3,7 @@
 //! Whatever ends it between two steps leaves its samples in the store, where the next writer finds them.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering::Relaxed;
 
 use detector::{
     Deployed, EpisodeChanges, EpisodeRecord, Judge, Judgement, Kind, Origin, Phase, RestoreError,
@@ -126,6 +127,9 @@ impl Inner {
                     continue;
                 }
             };
+            if let Some(state) = appended.state.as_ref().filter(|state| !state.is_known) {
+                self.expects_new.store(state.memory.is_none() && state.window.is_empty(), Relaxed);
+            }
             // What was judged ahead in vain is not what is stored.
             let held = prepared.held.filter(|_| prepared.said.is_empty());
             match self.judge_appended(&begun.key, held, appended.state).await {
@@ -142,10 +146,11 @@ impl Inner {
         join_all(open.into_iter().map(|open| self.finish(open))).await;
     }
 
-    /// What to append for a round: with what it comes to, where the series is known and all samples are fresh to it.
+    /// What to append for a round: with what it comes to, where the series is known, or taken for new, and all samples
+    /// are fresh to it.
     fn prepare(&self, begun: &Begun) -> (Append, Prepared) {
         let (key, samples) = (begun.key.clone(), begun.samples());
-        let held = self.known.take(&key);
+        let held = self.known.take(&key).or_else(|| self.new_series());
         let fresh = held
             .as_ref()
             .filter(|_| !samples.is_empty())
@@ -153,12 +158,22 @@ impl Inner {
         match (held, fresh) {
             (Some(held), Some(fresh)) => self.judge_ahead(key, held, &samples, fresh),
             (held, _) => {
+                let held = held.filter(|held| held.version != 0);
                 let known_version = held.as_ref().map_or(0, |held| held.version);
                 let order = (0..samples.len()).collect();
                 let append = Append { key, samples, known_version, ahead: None };
                 (append, Prepared { held, order, said: Vec::new() })
             }
         }
+    }
+
+    /// What is known of a series of which there is nothing, where the last ones that were not known were such.
+    fn new_series(&self) -> Option<Held> {
+        if self.known.is_off() || !self.expects_new.load(Relaxed) {
+            return None;
+        }
+        let judge = judge_under(self.deployed, &State::default()).ok()?;
+        Some(Held { judge, bytes: Vec::new(), version: 0, revision: 0, noted_us: 0 })
     }
 
     fn judge_ahead(
@@ -170,7 +185,7 @@ impl Inner {
     ) -> (Append, Prepared) {
         let Judged { mut held, said, commit } = judge(held, &fresh.samples);
         let now_us = self.store.stamp_us(&key).unwrap_or_default();
-        let is_noted = (0..NOTED_EVERY_US).contains(&(now_us - held.noted_us));
+        let is_noted = held.version != 0 && (0..NOTED_EVERY_US).contains(&(now_us - held.noted_us));
         let receipt = if is_noted { Receipt::Passed } else { Receipt::Noted };
         if !is_noted {
             held.noted_us = now_us;

@@ -2,13 +2,14 @@
 //!
 //! Samples of a series that arrive while a round of it is under way in this process join the next round, so a hot
 //! series batches itself and does not conflict with its own process. The series of a request go through their rounds
-//! together, so that a batch is one round trip for each step. Of a series that this process still knows the samples are
-//! judged first, and appended and committed by one step.
+//! together, so that a batch is one round trip for each step. Of a series that this process still knows, and of one that
+//! is probably new, the samples are judged first, and appended and committed by one step.
 //!
 //! A round runs in a task of its own: a client that hangs up cancels nobody else. There is no timer and no lock over a
 //! wait.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use detector::Deployed;
@@ -35,6 +36,8 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<dyn SeriesStore>,
     pub(crate) deployed: Deployed,
     pub(crate) known: Known,
+    /// Whether the last series that was not known turned out to be new: the next one is taken for new, too.
+    pub(crate) expects_new: AtomicBool,
     // A `std::sync::Mutex` and not a Tokio one: it is never held over a wait.
     rounds: Mutex<HashMap<SeriesKey, VecDeque<Work>>>,
 }
@@ -74,7 +77,8 @@ impl Writer {
         known_bytes_max: usize,
     ) -> Self {
         let known = Known::new(known_bytes_max);
-        Self { inner: Arc::new(Inner { store, deployed, known, rounds: Mutex::default() }) }
+        let (expects_new, rounds) = (AtomicBool::new(true), Mutex::default());
+        Self { inner: Arc::new(Inner { store, deployed, known, expects_new, rounds }) }
     }
 
     /// Writes samples of some series, each named once, and says for each sample what became of it.

@@ -17,10 +17,10 @@ use crate::heat;
 use crate::quota::Bucket;
 use crate::state::{INBOX_LEN_MAX, INBOX_READ_MAX};
 use crate::{
-    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Ahead, Append, Appended, Class, Commit, Committed,
-    Instance, Lease, Leased, Listed, NewSample, Page, Quotas, Receipt, SERIES_MAX_DEFAULT,
-    SERIES_TTL_S, SeriesKey, SeriesStore, State, StoreError, StoredConfig, StoredEpisode, Tenant,
-    Written, totals,
+    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Append, Appended, Class, Commit, Committed, Instance,
+    Lease, Leased, Listed, NewSample, Page, Quotas, Receipt, SERIES_MAX_DEFAULT, SERIES_TTL_S,
+    SeriesKey, SeriesStore, State, StoreError, StoredConfig, StoredEpisode, Tenant, Written,
+    totals,
 };
 
 /// Series in the memory of this process.
@@ -219,6 +219,10 @@ impl Inner {
         }
     }
 
+    fn n_series(&self, tenant: &Tenant) -> u64 {
+        self.n_series.get(tenant).copied().unwrap_or_default()
+    }
+
     fn count_less(&mut self, tenant: &Tenant) {
         if let Some(n_series) = self.n_series.get_mut(tenant) {
             *n_series -= 1;
@@ -239,11 +243,20 @@ impl Inner {
     }
 
     /// Stores what was judged ahead; none where the series is not the one that was judged on, or samples wait.
-    fn append_judged(&mut self, key: &SeriesKey, ahead: &Ahead, now_us: i64) -> Option<i64> {
+    fn append_judged(&mut self, append: &Append, series_max: u64, now_us: i64) -> Option<i64> {
+        let (key, ahead) = (&append.key, append.ahead.as_ref()?);
         let revision = self.revision(key);
+        if !self.series.contains_key(key) {
+            let may_begin = ahead.commit.version == 0 && ahead.commit.revision == revision;
+            if !may_begin || self.n_series(key.tenant()) >= series_max {
+                return None;
+            }
+            self.receive(key, now_us);
+        }
         let entry = self.series.get_mut(key)?;
-        let is_known = entry.version() != 0 && entry.inbox.is_empty();
-        if !is_known || !entry.is_judged_on(&ahead.commit, revision) {
+        let is_expected = entry.memory.is_some() == (ahead.commit.version != 0);
+        let is_expected = is_expected && entry.window.is_empty() == entry.memory.is_none();
+        if !is_expected || !entry.inbox.is_empty() || !entry.is_judged_on(&ahead.commit, revision) {
             return None;
         }
         let version = entry.commit(&ahead.commit, now_us);
@@ -258,8 +271,7 @@ impl Inner {
 
     fn append(&mut self, append: &Append, series_max: u64, now_us: i64) -> Appended {
         let Append { key, samples, known_version, .. } = append;
-        let n_series = self.n_series.get(key.tenant()).copied().unwrap_or_default();
-        if !self.series.contains_key(key) && n_series >= series_max {
+        if !self.series.contains_key(key) && self.n_series(key.tenant()) >= series_max {
             let classes = vec![Class::TooManySeries; samples.len()];
             return Appended { classes, state: None };
         }
@@ -318,9 +330,7 @@ impl SeriesStore for Embedded {
             let now_us = (self.clock)();
             let mut inner = self.lock();
             inner.expire(now_us);
-            let ahead = append.ahead.as_ref();
-            let stored = ahead.and_then(|it| inner.append_judged(&append.key, it, now_us));
-            Ok(match stored {
+            Ok(match inner.append_judged(append, self.series_max, now_us) {
                 Some(version) => Written::Stored { version },
                 None => Written::Appended(inner.append(append, self.series_max, now_us)),
             })

@@ -3,6 +3,7 @@
 //! Names are percent-encoded, so that no separator can be smuggled in, and long ones are cut to a readable
 //! prefix and a 128-bit hash, so that keys stay short while distinct series never share one.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -27,46 +28,57 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'
 /// Shards of a store unless configured otherwise: enough to spread over any cluster, few enough to ask all.
 pub const SHARDS_DEFAULT: u16 = 64;
 
-/// Whose series they are; comes from the credential, never from a body.
+/// Whose series they are; comes from the credential, never from a body. Clones share its texts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Tenant(String);
+pub struct Tenant(Arc<TenantTexts>);
+
+/// The name comes first, and says all of the others.
+#[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct TenantTexts {
+    name: String,
+    escaped: String,
+    part: String,
+}
 
 impl Tenant {
     /// The tenant of that name, which may hold any character.
     pub fn new(name: impl Into<String>) -> Self {
-        Self(name.into())
+        let name = name.into();
+        let escaped = escaped(&name);
+        let part = shortened(&escaped).into_owned();
+        Self(Arc::new(TenantTexts { name, escaped, part }))
     }
 
     /// Its name.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.0.name
     }
 
     /// The shard of what is one for all its series.
     pub(crate) fn shard(&self, n_shards: u16) -> u16 {
-        shard_of(hash_of(&self.escaped()), n_shards)
+        shard_of(hash_of(&[self.escaped()]), n_shards)
     }
 
     /// Its part of a key.
-    pub(crate) fn part(&self) -> String {
-        shortened(self.escaped())
+    pub(crate) fn part(&self) -> &str {
+        &self.0.part
     }
 
     /// Its name without any separator.
-    pub(crate) fn escaped(&self) -> String {
-        escaped(&self.0)
+    pub(crate) fn escaped(&self) -> &str {
+        &self.0.escaped
     }
 
     /// Reads back what [`Tenant::escaped`] wrote.
     pub(crate) fn from_escaped(text: &str) -> Option<Self> {
-        plain(text).map(Self)
+        plain(text).map(Self::new)
     }
 }
 
 impl Default for Tenant {
     /// The only tenant where there are no credentials.
     fn default() -> Self {
-        Self("default".to_owned())
+        Self::new("default")
     }
 }
 
@@ -111,8 +123,8 @@ impl SeriesKey {
     }
 
     fn with_name(tenant: Tenant, series: Series, name: String) -> Self {
-        let path = format!("{}/{}", tenant.part(), shortened(name.clone()));
-        let hash = hash_of(&format!("{}/{name}", tenant.escaped()));
+        let path = [tenant.part(), &shortened(&name)].join("/");
+        let hash = hash_of(&[tenant.escaped(), "/", &name]);
         Self { inner: Arc::new(Inner { tenant, series, name, path, hash }) }
     }
 
@@ -179,9 +191,9 @@ impl Ord for SeriesKey {
     }
 }
 
-/// The hash that is the same in every process.
-fn hash_of(text: &str) -> u64 {
-    let digest = Sha256::digest(text);
+/// The hash of a text, in parts, that is the same in every process.
+fn hash_of(parts: &[&str]) -> u64 {
+    let digest = parts.iter().fold(Sha256::new(), Digest::chain_update).finalize();
     u64::from_be_bytes(std::array::from_fn(|i| digest[i]))
 }
 
@@ -190,15 +202,20 @@ fn shard_of(hash: u64, n_shards: u16) -> u16 {
 }
 
 fn escaped(text: &str) -> String {
-    utf8_percent_encode(text, ESCAPED).to_string()
+    utf8_percent_encode(text, ESCAPED).collect()
 }
 
 /// `source/metric`, then `/name=value` for each label; no part can hold a `/` or a `=`.
 fn full_name(series: &Series) -> String {
-    let mut name = format!("{}/{}", escaped(series.source()), escaped(series.metric()));
+    let mut name = escaped(series.source());
+    let mut push = |separator, text| {
+        name.push(separator);
+        name.extend(utf8_percent_encode(text, ESCAPED));
+    };
+    push('/', series.metric());
     for (label, value) in series.labels() {
-        // Writing to a string cannot fail.
-        let _infallible = write!(name, "/{}={}", escaped(label), escaped(value));
+        push('/', label);
+        push('=', value);
     }
     name
 }
@@ -220,18 +237,19 @@ fn series_from(name: &str) -> Option<Series> {
 }
 
 /// `text` itself, or a prefix and a hash of all of it; a `~` tells them apart, as no escaped text holds one.
-fn shortened(text: String) -> String {
+fn shortened(text: &str) -> Cow<'_, str> {
     if text.len() <= PART_LEN_MAX {
-        return text;
+        return text.into();
     }
-    let digest = Sha256::digest(&text);
+    let digest = Sha256::digest(text);
     // Escaped text is ASCII, so any cut is at a character.
     let mut short: String = text.chars().take(PREFIX_LEN).collect();
     short.push('~');
     for byte in digest.iter().take(16) {
+        // Writing to a string cannot fail.
         let _infallible = write!(short, "{byte:02x}");
     }
-    short
+    short.into()
 }
 
 #[cfg(test)]

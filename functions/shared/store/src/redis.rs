@@ -32,7 +32,7 @@ pub use self::iam::{AwsKeys, Clock, IamUser};
 use self::clock::Clocks;
 use self::connection::{Call, Connection};
 use self::mirror::unmirrored_index;
-use self::rooms::Rooms;
+use self::rooms::{Rooms, Turn};
 use self::scripts::{Appending, Ask, Committing, Novelty, Read};
 use crate::embedded::check_detector;
 use crate::{
@@ -135,7 +135,7 @@ impl Keys {
         Self {
             shard,
             series: format!("tm:{{{shard}}}:{}", key.path()),
-            tenant: key.tenant().part(),
+            tenant: key.tenant().part().to_owned(),
         }
     }
 
@@ -217,7 +217,9 @@ fn unreadable(what: &'static str) -> StoreError {
 #[async_trait]
 impl SeriesStore for Redis {
     async fn append_all(&self, appends: &[Append]) -> Vec<Result<Written, StoreError>> {
-        let asked = appends.iter().map(|append| Appending(append, Novelty::IsKnown)).collect();
+        let novelties = self.novelties(appends);
+        let asked = appends.iter().zip(novelties).map(|(it, novelty)| Appending(it, novelty));
+        let asked = asked.collect();
         let mut written = self.written(asked).await;
         let is_refused = |it: &Result<Written, StoreError>| matches!(it, Ok(Written::Appended(it)) if it.classes.contains(&Class::TooManySeries));
         let refused: Vec<usize> = (0..written.len()).filter(|i| is_refused(&written[*i])).collect();
@@ -437,7 +439,7 @@ impl Redis {
         let from = if is_first { start.received_us } else { i64::MIN };
         let mut command = cmd("ZRANGEBYSCORE");
         // One more, as the series at which the last page ended comes first again.
-        command.arg(series_index(shard, &tenant.part())).arg(from).arg("+inf");
+        command.arg(series_index(shard, tenant.part())).arg(from).arg("+inf");
         command.arg("WITHSCORES").arg("LIMIT").arg(0).arg(limit + 1);
         let members: Vec<(String, f64)> =
             self.connection.query(Call::repeatable(shard), &command).await?;
@@ -462,6 +464,25 @@ impl Redis {
         answers.map(|(answer, asked)| reply::written(answer?, asked.n_samples())).collect()
     }
 
+    /// Which series may be made at once, since their tenants are known to have room for all that may be new of these.
+    fn novelties(&self, appends: &[Append]) -> Vec<Novelty> {
+        let mut novelties = vec![Novelty::IsKnown; appends.len()];
+        let mut turn: Option<(&Tenant, Option<Turn>)> = None;
+        for (append, novelty) in appends.iter().zip(&mut novelties).filter(|it| !it.0.is_known()) {
+            let tenant = append.key.tenant();
+            if turn.as_ref().is_none_or(|(whose, _)| *whose != tenant) {
+                turn = Some((tenant, self.rooms.turn_at_once(tenant.part())));
+            }
+            if let Some((_, Some(turn))) = &mut turn
+                && turn.has_room() == Some(true)
+            {
+                turn.add();
+                *novelty = Novelty::MayBeNew;
+            }
+        }
+        novelties
+    }
+
     /// Appends to series that were refused because they are new, as far as their tenants have room: only such series
     /// cost more than one round trip, once in their life.
     async fn make_room(
@@ -473,7 +494,7 @@ impl Redis {
         let mut roomy: Vec<usize> = Vec::new();
         for i in refused {
             let tenant = appends[*i].key.tenant();
-            let mut turn = self.rooms.turn(&tenant.part()).await;
+            let mut turn = self.rooms.turn(tenant.part()).await;
             if let Some(has_room) = turn.has_room() {
                 if has_room {
                     turn.add();
@@ -517,7 +538,7 @@ impl Redis {
         let oldest_us = (now_s - SERIES_TTL_S as i64) * 1_000_000;
         let shards = self.shards().map(|shard| async move {
             let mut command = cmd("ZCOUNT");
-            command.arg(series_index(shard, &tenant.part())).arg(oldest_us).arg("+inf");
+            command.arg(series_index(shard, tenant.part())).arg(oldest_us).arg("+inf");
             self.connection.query::<u64>(Call::repeatable(shard), &command).await
         });
         Ok(try_join_all(shards).await?.into_iter().sum())
@@ -530,7 +551,7 @@ impl Quotas for Redis {
         let Lease { rate_per_s, burst, least, most } = wanted;
         let shard = tenant.shard(self.n_shards);
         let mut call = self.scripts.lease.prepare_invoke();
-        call.key(bucket_key(shard, &tenant.part()));
+        call.key(bucket_key(shard, tenant.part()));
         call.arg(rate_per_s).arg(burst).arg(least).arg(most);
         // Tokens that were taken twice come back by themselves; an answer that is lost would be a request that is.
         let (granted, wait_us) = self.connection.invoke(Call::repeatable(shard), &call).await?;

@@ -83,6 +83,13 @@ pub struct Append {
     pub ahead: Option<Ahead>,
 }
 
+impl Append {
+    /// Whether its writer takes the series for one that there is.
+    pub(crate) fn is_known(&self) -> bool {
+        self.known_version != 0 || self.ahead.as_ref().is_some_and(|it| it.commit.version != 0)
+    }
+}
+
 /// What the samples of an append come to, judged before they were appended.
 #[derive(Debug, Clone)]
 pub struct Ahead {

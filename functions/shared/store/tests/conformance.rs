@@ -92,7 +92,10 @@ fn ahead_of(key: &SeriesKey, state: &State, samples: &[NewSample]) -> Append {
     let commit = Commit {
         version: state.version,
         revision: state.revision(),
-        memory: Patch::between(state.memory.as_deref().unwrap(), &memory.encode()),
+        memory: match &state.memory {
+            Some(stored) => Patch::between(stored, &memory.encode()),
+            None => Patch::whole(&memory.encode()),
+        },
         cursor_us: memory.cursor_us.unwrap(),
         floor_us: memory.floor_us,
         judgements,
@@ -275,6 +278,55 @@ async fn what_was_judged_ahead_is_stored_at_once(store: &dyn SeriesStore) {
     let again = store.append(&key, &samples, 0).await.unwrap();
     let is_judged = |class: &Class| matches!(class, Class::Duplicate { judgement: Some(_), .. });
     assert!(again.classes.iter().all(is_judged), "{:?}", again.classes);
+}
+
+async fn a_new_series_is_stored_at_once(store: &dyn SeriesStore) {
+    let (key, twin) = (key("a"), key("b"));
+    let mut new = ahead_of(&key, &State::default(), &wave(0..60));
+    // It is noted in any case, or nobody would find it.
+    new.ahead.as_mut().unwrap().receipt = Receipt::Passed;
+    let written = append_one(store, &new).await;
+    let Written::Stored { version } = written else { panic!("{written:?}") };
+    write(store, &twin, &wave(0..60)).await;
+    let (one, other) = (state(store, &key).await, state(store, &twin).await);
+    assert_eq!((one.version, &one.window, &one.inbox), (version, &other.window, &Vec::new()));
+    let bytes = |state: &State| {
+        let mut bytes = state.memory.clone().unwrap();
+        bytes[8..16].fill(0);
+        bytes
+    };
+    assert_eq!(bytes(&one), bytes(&other));
+    assert_eq!(
+        store.anomalies(&key, 0, 100).await.unwrap(),
+        store.anomalies(&twin, 0, 100).await.unwrap()
+    );
+    assert_eq!(n_series(store, key.tenant()).await, 2);
+    assert!(store.pending(10).await.unwrap().is_empty());
+    assert_eq!(store.totals().await.unwrap()["samples accepted"], 120);
+    // It goes on as any other, and is not begun twice.
+    let again = appended(store, &ahead_of(&key, &State::default(), &wave(0..60))).await;
+    let is_judged = |class: &Class| matches!(class, Class::Duplicate { judgement: Some(_), .. });
+    assert!(again.classes.iter().all(is_judged), "{:?}", again.classes);
+    let next = append_one(store, &ahead_of(&key, &one, &[at(60, 1.0)])).await;
+    assert_eq!(next, Written::Stored { version: version + 1 });
+}
+
+async fn a_series_of_which_there_is_something_is_not_begun_anew(store: &dyn SeriesStore) {
+    let new = |key: &SeriesKey| ahead_of(key, &State::default(), &[at(60, 1.0)]);
+    let (known, waiting, configured) = (key("a"), key("b"), key("c"));
+    write(store, &known, &wave(0..60)).await;
+    store.append(&waiting, &[at(59, 1.0)], 0).await.unwrap();
+    store.configure(&configured, &own_config("zscore:window=40,threshold=3")).await.unwrap();
+    for (key, n_window, n_inbox) in [(known, 60, 1), (waiting, 0, 2), (configured, 0, 1)] {
+        let told = appended(store, &new(&key)).await.state.unwrap();
+        assert_eq!((told.window.len(), told.inbox.len()), (n_window, n_inbox), "{key:?}");
+    }
+    // Nor where the tenant has no room for it.
+    for i in 0..SERIES_MAX {
+        write(store, &key_of("begun", &format!("m{i}")), &[at(1, 1.0)]).await;
+    }
+    let told = appended(store, &new(&key_of("begun", "further"))).await;
+    assert_eq!((told.classes, told.state), (vec![Class::TooManySeries], None));
 }
 
 async fn what_was_judged_ahead_of_another_state_counts_for_nothing(store: &dyn SeriesStore) {
@@ -1088,6 +1140,8 @@ conformance!(
     samples_without_a_time_are_kept_when_others_are_ahead,
     a_known_version_is_not_told_again,
     what_was_judged_ahead_is_stored_at_once,
+    a_new_series_is_stored_at_once,
+    a_series_of_which_there_is_something_is_not_begun_anew,
     what_was_judged_ahead_of_another_state_counts_for_nothing,
     nothing_is_judged_ahead_of_what_waits,
     nothing_is_judged_ahead_under_another_configuration,
@@ -1248,6 +1302,28 @@ mod lost {
             let is_stored = matches!(append_one(&store, &ahead).await, Written::Stored { .. });
             assert_eq!(is_stored, ["inbox", "anomalies"].contains(&lost), "without its {lost}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_series_of_which_one_key_is_left_is_not_begun_anew() {
+        for left in ["window", "memory", "config", "inbox"] {
+            let (server, store, key) = after_losing("episodes").await;
+            store.append(&key, &[at(399, 1.0)], 0).await.unwrap();
+            store.configure(&key, &own_config("ewma")).await.unwrap();
+            for lost in ["window", "memory", "config", "inbox"].iter().filter(|it| **it != left) {
+                server.cli(&["DEL", &format!("tm:{{{}}}:t/checkout/a:{lost}", key.shard(8))]);
+            }
+            let new = ahead_of(&key, &State::default(), &[at(400, 1.0)]);
+            let told = append_one(&store, &new).await;
+            assert!(matches!(told, Written::Appended(_)), "with its {left}: {told:?}");
+        }
+        // What a later version wrote is nobody else's to replace.
+        let (server, store, key) = after_losing("window").await;
+        let name = format!("tm:{{{}}}:t/checkout/a:memory", key.shard(8));
+        server.cli(&["SET", &name, "TMm2 and more"]);
+        let told = append_one(&store, &ahead_of(&key, &State::default(), &[at(400, 1.0)])).await;
+        assert!(matches!(told, Written::Appended(_)), "{told:?}");
+        assert!(server.cli(&["GET", &name]).starts_with("TMm2"));
     }
 
     #[tokio::test]

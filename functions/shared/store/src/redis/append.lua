@@ -45,12 +45,12 @@ return each(function(i, first)
     local at = first + 7
     local next_version, is_new = store(name, pending_name, at)
     count('samples accepted', tonumber(ARGV[at + 8]))
-    if ARGV[first + 5] == '1' then
+    if not has_memory then
       note_receipt(name)
-      if has_memory then
-        drop_old_anomalies(name, at)
-        is_new = is_new or is_expiry_due()
-      end
+    elseif ARGV[first + 5] == '1' then
+      note_receipt(name)
+      drop_old_anomalies(name, at)
+      is_new = is_new or is_expiry_due()
     end
     if is_new then
       expire()

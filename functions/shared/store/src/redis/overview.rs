@@ -43,7 +43,7 @@ impl Overview for Redis {
     async fn recent(&self, tenant: &Tenant, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
         let shards = self.shards().map(|shard| async move {
             let mut command = cmd("ZREVRANGE");
-            command.arg(series_index(shard, &tenant.part())).arg(0);
+            command.arg(series_index(shard, tenant.part())).arg(0);
             command.arg(limit.saturating_sub(1)).arg("WITHSCORES");
             self.connection.query::<Vec<(String, f64)>>(Call::repeatable(shard), &command).await
         });
@@ -140,7 +140,7 @@ impl Redis {
         after: Option<&(f64, String)>,
         limit: usize,
     ) -> Result<Vec<(f64, String)>, StoreError> {
-        let index = anomalous_index(shard, &tenant.part());
+        let index = anomalous_index(shard, tenant.part());
         let mut commands = redis::pipe();
         match after {
             None => {
@@ -191,7 +191,7 @@ impl Redis {
     /// Series of a tenant in one shard that have anomalies, and that wait.
     async fn count_marked(&self, shard: u16, tenant: &Tenant) -> Result<(u64, u64), StoreError> {
         let mut commands = redis::pipe();
-        commands.cmd("ZCARD").arg(anomalous_index(shard, &tenant.part()));
+        commands.cmd("ZCARD").arg(anomalous_index(shard, tenant.part()));
         commands.cmd("ZRANGE").arg(pending_index(shard)).arg(0).arg(PENDING_COUNTED_MAX - 1);
         let (n_anomalous, waiting): (u64, Vec<String>) =
             self.connection.query_all(Call::repeatable(shard), &commands).await?;

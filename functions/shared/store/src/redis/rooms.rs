@@ -2,7 +2,8 @@
 //!
 //! The script knows whether a series is new; how many the tenant has is spread over the shards. So a new series, and
 //! only that, is counted for: far below the bound by what was counted within the last second, near it by counting
-//! anew for each, one at a time. Processes that make series in the same second may pass the bound by what they make
+//! anew for each, one at a time. Far below it a series that is not known to exist need not be refused first: it counts
+//! as new until all are counted again. Processes that make series in the same second may pass the bound by what they make
 //! in it, and a tenant at its bound costs one count a second.
 
 use std::collections::HashMap;
@@ -53,6 +54,13 @@ impl Rooms {
         };
         Turn { known: known.lock_owned().await, series_max: self.series_max }
     }
+
+    /// The turn of a tenant of which something is known, unless it is another's.
+    pub(super) fn turn_at_once(&self, tenant: &str) -> Option<Turn> {
+        let of_tenants = self.of_tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = Arc::clone(of_tenants.get(tenant)?).try_lock_owned().ok()?;
+        Some(Turn { known, series_max: self.series_max })
+    }
 }
 
 impl Turn {
@@ -74,7 +82,7 @@ impl Turn {
         n_series < self.series_max
     }
 
-    /// Notes that one more is being made.
+    /// Notes that one more is being made, or may be.
     pub(super) fn add(&mut self) {
         self.known.n_series += 1;
     }

@@ -21,7 +21,7 @@ pub fn read_stored(text: &str) {
     check(text, series_config::from_text, |it| {
         Some(format!("{} {}", it.revision, series_config::to_text(&it.config)))
     });
-    check(text, Tenant::from_escaped, |it| Some(it.escaped()));
+    check(text, Tenant::from_escaped, |it| Some(it.escaped().to_owned()));
 }
 
 fn check<T: PartialEq + Debug>(
