@@ -38,8 +38,10 @@ mod connection;
 mod lambda;
 mod linger;
 mod make_key;
+mod pulse;
 mod run;
 mod serve;
+mod wire;
 
 #[cfg(feature = "testbed")]
 pub mod testbed;
