@@ -196,7 +196,7 @@ impl Judgement {
         Judged {
             sample: self.sample,
             kind: self.verdict.kind,
-            score: self.verdict.score,
+            score: self.verdict.score as f32,
             late: self.late,
         }
     }
@@ -209,8 +209,8 @@ pub struct Judged {
     pub sample: Sample,
     /// Which of these things was said of it.
     pub kind: Kind,
-    /// The score it was given.
-    pub score: f64,
+    /// The score it was given, which is a single in any verdict.
+    pub score: f32,
     /// Whether a newer sample had been judged before it.
     pub late: bool,
 }
@@ -218,7 +218,8 @@ pub struct Judged {
 impl Judged {
     /// What is known of the judgement: all but head and band.
     pub fn judgement(&self) -> Judgement {
-        let verdict = Verdict { kind: self.kind, score: self.score, expectation: None };
+        let score = f64::from(self.score);
+        let verdict = Verdict { kind: self.kind, score, expectation: None };
         Judgement { sample: self.sample, verdict, late: self.late }
     }
 }

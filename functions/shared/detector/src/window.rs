@@ -11,7 +11,8 @@ pub const WINDOW_KEPT_MIN: usize = 128;
 /// The last judged samples of a series, at most `kept` of them, in time order, one per time.
 #[derive(Debug, Clone)]
 pub struct Window {
-    // The window is `entries[start..]`: the front is dropped in bulk, so that a push is a push.
+    // The window is `entries[start..]`: the front is dropped an eighth at a time, so that a push is a push, and a series
+    // that a process keeps takes little more than its window.
     entries: Vec<Judged>,
     start: usize,
     kept: usize,
@@ -70,7 +71,13 @@ impl Window {
         }
         match self.judged().binary_search_by_key(&at_us, |entry| entry.sample.at_us()) {
             Ok(_) => return false,
-            Err(i) => self.entries.insert(self.start + i, judged),
+            Err(i) => {
+                if self.entries.len() == self.entries.capacity() {
+                    let room = (self.kept + self.slack()).saturating_sub(self.entries.len());
+                    self.entries.reserve_exact(room.min(self.entries.len()).max(8));
+                }
+                self.entries.insert(self.start + i, judged);
+            }
         }
         self.trim();
         true
@@ -82,10 +89,20 @@ impl Window {
             self.start += len - self.kept;
             self.floor_us = self.floor_us.max(Some(self.entries[self.start - 1].sample.at_us()));
         }
-        if self.start >= self.kept.max(1) {
+        if self.start >= self.slack() {
             self.entries.drain(..self.start);
             self.start = 0;
         }
+    }
+
+    /// Samples that are kept beyond the window, until they are dropped together.
+    fn slack(&self) -> usize {
+        (self.kept / 8).max(1)
+    }
+
+    /// Bytes that its samples take.
+    pub fn n_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Judged>()
     }
 }
 

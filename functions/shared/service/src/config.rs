@@ -82,7 +82,7 @@ variables! {
     GENERATION: "TIDEMARK_DETECTOR_GENERATION", "0", "Raise it by one with each change of the detector; \
         series of a lower generation migrate once";
     KNOWN_BYTES: "TIDEMARK_KNOWN_BYTES_MAX", "16777216", "Bytes of series that a process keeps from one request to the \
-        next, about 20 KB each; those are written by one call of the store and not two; 0 for none";
+        next, about 11 KB each; those are written by one call of the store and not two; 0 for none";
     TIME_AHEAD: "TIDEMARK_TIME_AHEAD_MAX_MS", "30000", "How far a sample's time may be ahead of the clock";
     REQUEST_TIMEOUT: "TIDEMARK_REQUEST_TIMEOUT_MS", "10000", "Longest time for one request";
     SAMPLES_MAX: "TIDEMARK_SAMPLES_MAX", "10000", "Most samples of one request";

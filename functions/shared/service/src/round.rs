@@ -173,7 +173,7 @@ impl Inner {
             return None;
         }
         let judge = judge_under(self.deployed, &State::default()).ok()?;
-        Some(Held { judge, bytes: Vec::new(), version: 0, revision: 0, noted_us: 0 })
+        Some(Held { judge, version: 0, revision: 0, noted_us: 0 })
     }
 
     fn judge_ahead(
@@ -183,7 +183,8 @@ impl Inner {
         samples: &[NewSample],
         fresh: Ordered,
     ) -> (Append, Prepared) {
-        let Judged { mut held, said, commit } = judge(held, &fresh.samples);
+        let stored = held.judge.memory().encode();
+        let Judged { mut held, said, commit } = judge(held, &stored, &fresh.samples);
         let now_us = self.store.stamp_us(&key).unwrap_or_default();
         let is_noted = held.version != 0 && (0..NOTED_EVERY_US).contains(&(now_us - held.noted_us));
         let receipt = if is_noted { Receipt::Passed } else { Receipt::Noted };
@@ -237,7 +238,8 @@ impl Inner {
         // It was spared because it is held.
         let held = held.filter(|held| held.version == waiting.version);
         let held = held.ok_or(WriteError::Aborted)?;
-        Ok(Some(judge(held, &waiting.inbox)))
+        let stored = held.judge.memory().encode();
+        Ok(Some(judge(held, &stored, &waiting.inbox)))
     }
 
     /// What waits in a series as it is stored, judged.
@@ -254,9 +256,9 @@ impl Inner {
         }
         let is_relearned = judge_of.origin() == Origin::Relearned;
         let (version, revision) = (waiting.version, waiting.revision());
-        let bytes = waiting.memory.clone().unwrap_or_default();
-        let held = Held { judge: judge_of, bytes, version, revision, noted_us: 0 };
-        let mut judged = judge(held, &waiting.inbox);
+        let held = Held { judge: judge_of, version, revision, noted_us: 0 };
+        let stored = waiting.memory.as_deref().unwrap_or_default();
+        let mut judged = judge(held, stored, &waiting.inbox);
         if is_relearned {
             let orphans = self.orphans(key).await?;
             judged.commit.notes.is_news |= !orphans.is_empty();
@@ -399,8 +401,8 @@ async fn let_others_run(i: usize) {
     }
 }
 
-/// Judges samples in order, on a series as it is held.
-fn judge(mut held: Held, samples: &[Sample]) -> Judged {
+/// Judges samples in order, on a series as it is held, whose memory is `stored` as these bytes.
+fn judge(mut held: Held, stored: &[u8], samples: &[Sample]) -> Judged {
     let newest_us = samples.iter().map(Sample::at_us).max().unwrap_or_default();
     let (said, notes) = say_all(&mut held.judge, samples, newest_us);
     let judgements: Vec<Judgement> = said.iter().map(|it| it.judgement).collect();
@@ -411,13 +413,12 @@ fn judge(mut held: Held, samples: &[Sample]) -> Judged {
     let commit = Commit {
         version: held.version,
         revision: held.revision,
-        memory: if is_new { Patch::whole(&bytes) } else { Patch::between(&held.bytes, &bytes) },
+        memory: if is_new { Patch::whole(&bytes) } else { Patch::between(stored, &bytes) },
         cursor_us: memory.cursor_us.unwrap_or(newest_us),
         floor_us: memory.floor_us,
         judgements,
         notes,
     };
-    held.bytes = bytes;
     Judged { held, said, commit }
 }
 

@@ -22,7 +22,7 @@ pub(crate) fn float(value: f64) -> String {
 pub(crate) fn of_judged(judged: &Judged) -> String {
     let letter = letter(judged.kind, judged.late);
     let sample = judged.sample;
-    format!("{}:{letter}:{:e}", of_sample(sample.at_us(), sample.value()), judged.score as f32)
+    format!("{}:{letter}:{:e}", of_sample(sample.at_us(), sample.value()), judged.score)
 }
 
 /// `<at_us>:<value>:<verdict>:<score>:<head>:<expected>:<low>:<high>`.
@@ -70,7 +70,7 @@ pub(crate) fn judged(member: &str) -> Option<Judged> {
     let mut parts = member.split(':');
     let sample = Sample::new(parts.next()?.parse().ok()?, parts.next()?.parse().ok()?).ok()?;
     let (kind, late) = kind(parts.next()?)?;
-    let score = finite(parts.next()?.parse::<f32>().ok()?.into())?;
+    let score = parts.next()?.parse().ok().filter(|score: &f32| score.is_finite())?;
     Some(Judged { sample, kind, score, late })
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn anomaly(member: &str) -> Option<Judgement> {
     let mut number = || finite(parts.next()?.parse().ok()?);
     let expectation = Expectation { head, value: number()?, low: number()?, high: number()? };
     let verdict =
-        Verdict { kind: judged.kind, score: judged.score, expectation: Some(expectation) };
+        Verdict { kind: judged.kind, score: judged.score.into(), expectation: Some(expectation) };
     Some(Judgement { sample: judged.sample, verdict, late: judged.late })
 }
 
