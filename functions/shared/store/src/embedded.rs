@@ -6,6 +6,7 @@
 mod episodes;
 mod mirror;
 mod overview;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use detector::{Deployed, Judged, Judgement, Sample, SeriesConfig};
 
+use self::window::Window;
 use crate::heat;
 use crate::quota::Bucket;
 use crate::state::{INBOX_LEN_MAX, INBOX_READ_MAX};
@@ -62,7 +64,7 @@ struct Entry {
     // Since when some sample waits; it means something only while one does.
     waits_since_us: i64,
     inbox: BTreeMap<i64, f64>,
-    window: BTreeMap<i64, Judged>,
+    window: Window,
     anomalies: BTreeMap<i64, Judgement>,
     episodes: BTreeMap<i64, StoredEpisode>,
     memory: Option<Stored>,
@@ -100,7 +102,7 @@ impl Entry {
     fn state(&self, known_version: i64, config: Option<&StoredConfig>) -> State {
         let is_known = self.version() == known_version && known_version != 0;
         let memory = self.memory.as_ref().filter(|_| !is_known);
-        let window = if is_known { Vec::new() } else { self.window.values().copied().collect() };
+        let window = if is_known { Vec::new() } else { self.window.judged().to_vec() };
         let inbox = self.inbox.iter().take(INBOX_READ_MAX);
         State {
             version: self.version(),
@@ -126,7 +128,7 @@ impl Entry {
             return Class::Full;
         }
         let at_us = sample.at_us.unwrap_or_else(|| {
-            while self.inbox.contains_key(free_us) || self.window.contains_key(free_us) {
+            while self.inbox.contains_key(free_us) || self.window.at(*free_us).is_some() {
                 *free_us += 1;
             }
             *free_us
@@ -134,7 +136,7 @@ impl Entry {
         if self.floor_us().is_some_and(|floor_us| at_us <= floor_us) {
             return Class::TooOld;
         }
-        let judged = self.window.get(&at_us);
+        let judged = self.window.at(at_us);
         let stored = self.inbox.get(&at_us).copied().or(judged.map(|judged| judged.sample.value()));
         match stored {
             None => {
@@ -169,16 +171,19 @@ impl Entry {
         for judgement in &commit.judgements {
             let at_us = judgement.sample.at_us();
             self.inbox.remove(&at_us);
-            self.window.insert(at_us, judgement.judged());
+            self.window.insert(judgement.judged());
             if judgement.verdict.is_anomaly() {
                 self.anomalies.insert(at_us, *judgement);
             }
+        }
+        if self.inbox.is_empty() {
+            self.inbox = BTreeMap::new(); // One that was emptied keeps a node for the next.
         }
         if let Some(new) = heat::of(&commit.judgements) {
             self.heat = Some(self.heat.map_or(new, |heat| heat::sum(heat, new)));
         }
         if let Some(floor_us) = commit.floor_us {
-            self.window = self.window.split_off(&(floor_us + 1));
+            self.window.trim(floor_us);
         }
         self.anomalies = self.anomalies.split_off(&(commit.cursor_us - ANOMALIES_AGE_MAX_US));
         while self.anomalies.len() > ANOMALIES_KEPT_MAX {
@@ -200,11 +205,20 @@ impl Inner {
 
     fn receive(&mut self, key: &SeriesKey, now_us: i64) {
         let entry = self.series.entry(key.clone()).or_default();
-        let before = std::mem::replace(&mut entry.received_us, now_us);
-        if !self.by_receipt.remove(&(before, key.clone())) {
+        let before = (std::mem::replace(&mut entry.received_us, now_us), key.clone());
+        // The key that is there goes on, and not that of the latest request beside it.
+        let key = if let Some((_, key)) = self.by_receipt.take(&before) {
+            key
+        } else {
             *self.n_series.entry(key.tenant().clone()).or_default() += 1;
-        }
-        self.by_receipt.insert((now_us, key.clone()));
+            self.own(key)
+        };
+        self.by_receipt.insert((now_us, key));
+    }
+
+    /// The key of a series as the store has it: clones share their texts, and equal ones do not.
+    fn own(&self, key: &SeriesKey) -> SeriesKey {
+        self.series.get_key_value(key).map_or(key, |(own, _)| own).clone()
     }
 
     /// Drops series that received nothing for as long as series are kept.

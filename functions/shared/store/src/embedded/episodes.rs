@@ -36,8 +36,9 @@ impl Inner {
     fn look(&mut self, key: &SeriesKey, look: Look) {
         self.forget_look(key);
         if let Look::At(at_us) = look {
+            let key = self.own(key);
             self.looks.insert((at_us, key.clone()));
-            self.look_of.insert(key.clone(), at_us);
+            self.look_of.insert(key, at_us);
         }
     }
 
