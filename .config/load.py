@@ -111,10 +111,12 @@ class Lab:
     def used_memory(self):
         return int(re.search(r"used_memory:(\d+)", self.ask("INFO", "memory"))[1])
 
-    def load(self, url, *arguments, seconds=None):
-        """Runs a load and answers its record."""
+    def load(self, url, *arguments, seconds=None, timed=True):
+        """Runs a load, for as long as it says itself unless it is timed, and answers its record."""
         out = pathlib.Path(self.folder) / "load.json"
-        command = [BUILT / "evaluator", "load", "--url", url, "--json", out, "--seconds", seconds or self.seconds]
+        command = [BUILT / "evaluator", "load", "--url", url, "--json", out]
+        if timed:
+            command += ["--seconds", seconds or self.seconds]
         if url != f"http://127.0.0.1:{BARE_PORT}":
             command += ["--redis", self.redis_url]
         subprocess.run([str(part) for part in [*command, *arguments]], check=True, stdout=subprocess.DEVNULL)
@@ -264,13 +266,30 @@ def fill(lab, process, n_series, n_samples):
             sys.exit(f"load: nothing was accepted: {total(record)['errors']}")
 
 
+# A thousand requests a second, whatever the number of clients: they come one after the other, and then each keeps its
+# own pace. All at once they would be a burst of so many requests, of which a process takes 4,096.
+CROWD = """analysis = "Clients that stay, each with a connection of its own and a request now and then."
+series = 1_000
+[[stage]]
+seconds = {arriving_s}
+clients = [0, {n}]
+every_ms = {n}
+[[stage]]
+seconds = {staying_s}
+clients = {n}
+every_ms = {n}
+"""
+
+
 def memory(lab, results):
     """Of connections, and of series."""
     for n, bar in ((1_000, 50), (10_000, 200)):
         lab.flush()
         ingest = lab.start("ingest", INGEST_PORT)
-        every = n  # A thousand requests a second, whatever the number of clients.
-        record = lab.load(ingest.url, "--clients", n, "--every-ms", every, "--series", 1_000, seconds=max(lab.seconds, 2 * n / 1_000))
+        path = pathlib.Path(lab.folder) / "crowd.toml"
+        arriving_s = n / 1_000
+        path.write_text(CROWD.format(n=n, arriving_s=arriving_s, staying_s=max(lab.seconds, 2 * arriving_s)))
+        record = lab.load(ingest.url, path, timed=False)
         peak = max(tick["cost"]["server_bytes"] or 0 for tick in record["ticks"]) / MB
         errors = sum(total(record)["errors"].values())
         results.row(f"`ingest` with {n:,} connections: memory", f"{peak:.0f} MB, {errors} errors", f"< {bar} MB", peak < bar and errors == 0)
@@ -288,7 +307,8 @@ def memory(lab, results):
     standalone = lab.start("standalone", STANDALONE_PORT, redis=False)
     fill(lab, standalone, 100, 140)
     before = standalone.resident()
-    # The same 100 series, and 1,900 more.
+    # The same 100 series, and 9,900 more: what a process holds at most of series that it knows is shared by all of them.
+    n_series = 10_000
     fill(lab, standalone, n_series, 140)
     each = (standalone.resident() - before) / (n_series - 100)
     results.row("`standalone`, a series with its window full", f"{each / 1024:.1f} KB", "≤ 12 KB", each <= 12 * 1024)
