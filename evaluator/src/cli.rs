@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::command::{compare, gate, generate, list, report, run, score, sweep, tune};
+use crate::command::{compare, gate, generate, list, records, report, run, score, sweep, tune};
 use crate::{capacity, flame, load, replay};
 
 /// A bar was missed, records or verdicts differ, or a deployment gave no answer to what was to be applied.
@@ -58,6 +58,9 @@ pub enum Command {
     /// Show a record again in another form.
     #[command(mut_arg("csv_out", |arg| arg.visible_alias("csv")))]
     Report(report::Args),
+    /// Show the rows that `--record` kept in a table of DynamoDB.
+    #[command(mut_arg("csv_out", |arg| arg.visible_alias("csv")))]
+    Records(records::Args),
     /// Hold a record against bars, for CI.
     Gate(gate::Args),
     /// Show in which numbers two records differ, as CSV.
@@ -94,6 +97,9 @@ pub struct Output {
     /// Replace what stands between `<!-- evaluator:begin NAME -->` and `<!-- evaluator:end NAME -->` in FILE.
     #[arg(long, num_args = 2, value_names = ["FILE", "NAME"])]
     pub splice: Option<Vec<String>>,
+    /// Keep each row in this table of DynamoDB, found as by every AWS SDK; `records` shows it again.
+    #[arg(long, value_name = "TABLE")]
+    pub record: Option<String>,
 }
 
 /// The record, or the file it goes to, could not be written.

@@ -6,6 +6,7 @@ pub mod generate;
 pub mod list;
 mod output;
 mod progress;
+pub mod records;
 pub mod report;
 pub mod run;
 pub mod score;
@@ -29,6 +30,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Score(args) => score::run(&args)?,
         Command::Sweep(args) => sweep::run(&args)?,
         Command::Tune(args) => return tune::run(&args),
+        Command::Records(args) => records::run(&args)?,
         Command::Report(args) => report::run(&args)?,
         Command::Gate(args) => return gate::run(&args),
         Command::Compare(args) => return compare::run(&args),

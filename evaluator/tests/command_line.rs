@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 
 #[path = "command_line/bad_input.rs"]
 mod bad_input;
+#[path = "command_line/records.rs"]
+mod records;
 #[path = "command_line/scores.rs"]
 mod scores;
 #[path = "command_line/sweep.rs"]

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use super::records;
 use crate::cli::{Output, OutputError};
 use crate::record::Record;
 use crate::report::{self, Format};
@@ -26,6 +27,9 @@ impl Output {
         }
         if let Some([file, name]) = self.splice.as_deref() {
             splice_into(Path::new(file), name, &report::render(record, Format::Excerpt)?)?;
+        }
+        if let Some(table) = &self.record {
+            records::keep(table, record)?;
         }
         let has_form = wanted.iter().any(|(path, _)| path.is_some()) || self.splice.is_some();
         if self.table || !has_form {

@@ -46,8 +46,8 @@ const FORGOTTEN_ROUNDS_MAX: usize = 512;
 /// Episodes and configurations in a table of DynamoDB, or of whatever answers at `AWS_ENDPOINT_URL_DYNAMODB`.
 #[derive(Debug)]
 pub struct Dynamo {
-    client: Client,
-    options: HistoryOptions,
+    pub(crate) client: Client,
+    pub(crate) options: HistoryOptions,
     now_us: fn() -> i64,
 }
 

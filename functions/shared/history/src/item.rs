@@ -30,7 +30,8 @@ const REMOVED_KNOWN_S: i64 = 7 * 86_400;
 
 type Item = HashMap<String, AttributeValue>;
 
-fn text(text: impl Into<String>) -> AttributeValue {
+/// A text.
+pub(crate) fn text(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }
 

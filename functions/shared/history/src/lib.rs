@@ -1,4 +1,4 @@
-//! Keeps episodes and configurations in DynamoDB.
+//! Keeps episodes, configurations and rows of the evaluator in DynamoDB.
 //!
 //! One table, on demand: an episode is an item of its series, known by its start, and written only over an earlier
 //! revision of itself, so that a replay, or two sweeps at once, change nothing. It is kept for so many days after the
@@ -18,11 +18,14 @@
 //! | `series`, `state`, `head`, `samples`, `start`, `end` | S, S, S, N, N, N | for people who read the table; times in milliseconds |
 //! | `pk`, `sk` of a configuration | S, S | `configs`, `<tenant>/<series>` as above |
 //! | `key`, `config` | S, S | series and configuration, exactly: see `store::StoredConfig`; none where it was removed |
+//! | `pk`, `sk` of a row of the evaluator | S, S | `quality`, data set, detector, commit and seed |
+//! | `dataset`, `detector`, `commit`, `seed`, `command`, `kept`, `row` | S, S, S, N, S, N, S | the row: see `quality.rs` |
 //! | `expires_at` | N | Unix seconds after which DynamoDB drops it |
 
 mod dynamo;
 mod failure;
 mod item;
+mod quality;
 
 #[cfg(feature = "testbed")]
 pub mod testbed;
@@ -33,6 +36,7 @@ use std::sync::Arc;
 use store::{History, HistoryOptions};
 
 pub use dynamo::Dynamo;
+pub use quality::QualityRow;
 
 /// The history of `options`, as [`Dynamo::new`] makes it.
 pub fn open(
