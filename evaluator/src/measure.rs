@@ -211,7 +211,7 @@ fn ranked(plan: &Plan<'_>, judged: &[Judged]) -> Vec<Ranked> {
     let of_series = |(labeled, judged): (&Labeled, &Judged)| {
         labeled.scored().map(|i| (judged.opinions.rows[i].score, labeled.rows[i].label)).collect()
     };
-    plan.series.iter().zip(judged).map(of_series).collect()
+    plan.series.par_iter().zip(judged).map(of_series).collect()
 }
 
 /// The scores of all scored rows.
@@ -219,7 +219,7 @@ fn scored_scores(plan: &Plan<'_>, judged: &[Judged]) -> Vec<f64> {
     let of_series = |(labeled, judged): (&Labeled, &Judged)| {
         judged.opinions.rows[labeled.scored()].iter().map(|opinion| opinion.score).collect()
     };
-    plan.series.iter().zip(judged).map(of_series).collect::<Vec<Vec<f64>>>().concat()
+    plan.series.par_iter().zip(judged).map(of_series).collect::<Vec<Vec<f64>>>().concat()
 }
 
 fn nab_score(plan: &Plan<'_>, judged: &[Judged]) -> Option<NabScore> {

@@ -10,6 +10,7 @@ mod traffic;
 
 use std::path::Path;
 
+use rayon::prelude::*;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -137,9 +138,9 @@ impl Scenario {
         Ok(Self { name: name.to_owned(), analysis, seed, n_series, shape })
     }
 
-    /// Makes the series; the same seed makes the same bytes, and series k does not depend on how many there are.
+    /// Makes the series, in parallel; the same seed makes the same bytes, and series k does not depend on how many there are.
     pub fn generate(&self, seed: u64) -> Vec<Labeled> {
-        (0..self.n_series).map(|k| self.generate_one(seed, k)).collect()
+        (0..self.n_series).into_par_iter().map(|k| self.generate_one(seed, k)).collect()
     }
 
     fn generate_one(&self, seed: u64, k: usize) -> Labeled {

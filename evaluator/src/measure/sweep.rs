@@ -65,13 +65,16 @@ pub fn sweep(
 
 /// The anomalies and alarm runs of all series when every score above the threshold is an alarm.
 pub(super) fn tally_at(series: &[Labeled], judged: &[Judged], threshold: f64) -> EventTally {
-    let mut sum = EventTally::default();
-    for (labeled, judged) in series.iter().zip(judged) {
+    let of_series = |(labeled, judged): (&Labeled, &Judged)| {
         let rows = labeled.scored();
         let alarms: Vec<usize> =
             rows.clone().filter(|i| judged.opinions.rows[*i].score > threshold).collect();
-        sum += &event::count(labeled, &rows, &alarms);
-    }
+        event::count(labeled, &rows, &alarms)
+    };
+    // Counted in parallel, and added in the order of the series: sums of fractions depend on it.
+    let each: Vec<EventTally> = series.par_iter().zip(judged).map(of_series).collect();
+    let mut sum = EventTally::default();
+    each.iter().for_each(|tally| sum += tally);
     sum
 }
 

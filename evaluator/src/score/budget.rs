@@ -4,6 +4,8 @@
 //! hindsight on the very series that it is judged on, one for all of them: a bound on what could be had, not a
 //! promise.
 
+use rayon::prelude::*;
+
 use super::event::EventTally;
 use super::ratio;
 use crate::record::BudgetScore;
@@ -18,7 +20,7 @@ const PASSED_RATIO: f64 = 1.15;
 pub fn score(mut scores: Vec<f64>, tally_at: impl Fn(f64) -> EventTally) -> Vec<BudgetScore> {
     // A score of 0 says that nothing was judged.
     scores.retain(|score| *score > 0.0);
-    scores.sort_unstable_by(|a, b| b.total_cmp(a));
+    scores.par_sort_unstable_by(|a, b| b.total_cmp(a));
     let mut left: &[f64] = &BUDGETS;
     let mut best = (None, tally_at(f64::MAX));
     let mut done = Vec::with_capacity(BUDGETS.len());

@@ -3,6 +3,8 @@
 //! No threshold is chosen, so a badly chosen one cannot hide good scores; for the same reason no number here
 //! says how the shipped detector behaves.
 
+use rayon::prelude::*;
+
 use super::volume;
 use crate::record::{CurvePoint, Ranking};
 
@@ -21,7 +23,7 @@ pub fn rank(series: &[Ranked]) -> Option<Ranking> {
     let pooled: Ranked = series.concat();
     let (pr_auc, roc_auc) = areas(pooled)?;
     let each: Vec<f64> = series
-        .iter()
+        .par_iter()
         .filter_map(|ranked| areas(ranked.clone()))
         .map(|(pr_auc, _)| pr_auc)
         .collect();
@@ -33,7 +35,7 @@ pub fn rank(series: &[Ranked]) -> Option<Ranking> {
 /// chart can show; empty when the rows have only one class.
 pub fn curve(series: &[Ranked]) -> Vec<CurvePoint> {
     let mut ranked: Ranked = series.concat();
-    ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    ranked.par_sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
     let n_positive = ranked.iter().filter(|(_, label)| *label).count() as f64;
     let n_negative = ranked.len() as f64 - n_positive;
     if n_positive == 0.0 || n_negative == 0.0 {
@@ -69,7 +71,8 @@ fn rounded(share: f64) -> f64 {
 
 /// Average precision and area under the receiver operating characteristic, by sorting once.
 fn areas(mut ranked: Ranked) -> Option<(f64, f64)> {
-    ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    // In parallel, since all rows of all series may be one list; whatever the order of equal scores, they count together.
+    ranked.par_sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
     let n_positive = ranked.iter().filter(|(_, label)| *label).count() as f64;
     let n_negative = ranked.len() as f64 - n_positive;
     if n_positive == 0.0 || n_negative == 0.0 {
