@@ -98,8 +98,8 @@ pub struct Output {
     #[arg(long, num_args = 2, value_names = ["FILE", "NAME"])]
     pub splice: Option<Vec<String>>,
     /// Keep each row in this table of DynamoDB, found as by every AWS SDK; `records` shows it again.
-    #[arg(long, value_name = "TABLE")]
-    pub record: Option<String>,
+    #[arg(long = "record", value_name = "TABLE")]
+    pub record_table: Option<String>,
 }
 
 /// The record, or the file it goes to, could not be written.

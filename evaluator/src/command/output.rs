@@ -28,7 +28,7 @@ impl Output {
         if let Some([file, name]) = self.splice.as_deref() {
             splice_into(Path::new(file), name, &report::render(record, Format::Excerpt)?)?;
         }
-        if let Some(table) = &self.record {
+        if let Some(table) = &self.record_table {
             records::keep(table, record)?;
         }
         let has_form = wanted.iter().any(|(path, _)| path.is_some()) || self.splice.is_some();
