@@ -81,8 +81,9 @@ variables! {
     DETECTOR: "TIDEMARK_DETECTOR", "", "Detector of all series; by default `traffic`";
     GENERATION: "TIDEMARK_DETECTOR_GENERATION", "0", "Raise it by one with each change of the detector; \
         series of a lower generation migrate once";
-    KNOWN_BYTES: "TIDEMARK_KNOWN_BYTES_MAX", "16777216", "Bytes of series that a process keeps from one request to the \
-        next, about 11 KB each; those are written by one call of the store and not two; 0 for none";
+    KNOWN_BYTES: "TIDEMARK_KNOWN_BYTES_MAX", "", "Bytes of series that a process keeps from one request to the next, about \
+        11 KB each; those are written by one call of the store and not two. By default 16777216 beside Redis, and 0 \
+        where series live in the process itself";
     TIME_AHEAD: "TIDEMARK_TIME_AHEAD_MAX_MS", "30000", "How far a sample's time may be ahead of the clock";
     REQUEST_TIMEOUT: "TIDEMARK_REQUEST_TIMEOUT_MS", "10000", "Longest time for one request";
     SAMPLES_MAX: "TIDEMARK_SAMPLES_MAX", "10000", "Most samples of one request";
@@ -230,6 +231,9 @@ impl Config {
             reader.number(EXPORTER_SERIES, 0, 0..=EXPORTER_SERIES_MAX as u64) as usize;
         let listen_host =
             reader.parse(LISTEN_HOST, IpAddr::V4(Ipv4Addr::LOCALHOST), "an IP address");
+        let redis = reader.redis();
+        // A series at hand would be held twice.
+        let known_bytes_max = if redis.is_some() { 16 << 20 } else { 0 };
         let config = Self {
             listen_host,
             port: reader.parse(PORT, 8080, "a port"),
@@ -237,7 +241,7 @@ impl Config {
                 detector: reader.detector(),
                 generation: reader.parse(GENERATION, 0, "a whole number"),
             },
-            known_bytes_max: reader.number(KNOWN_BYTES, 16 << 20, 0..=1 << 40) as usize,
+            known_bytes_max: reader.number(KNOWN_BYTES, known_bytes_max, 0..=1 << 40) as usize,
             time_ahead_max_us: reader.number(TIME_AHEAD, 30_000, 0..=86_400_000) as i64 * 1_000,
             request_timeout: Duration::from_millis(reader.number(
                 REQUEST_TIMEOUT,
@@ -272,7 +276,7 @@ impl Config {
                 _ => reader.access(listen_host),
             },
             history: reader.history(),
-            redis: reader.redis(),
+            redis,
             redis_credentials: reader.redis_credentials(),
         };
         reader.check_room(&config);

@@ -97,7 +97,10 @@ async fn verdicts_equal_the_detectors(service: &Service) {
 
 #[tokio::test]
 async fn verdicts_over_the_embedded_store_equal_the_detectors() {
-    verdicts_equal_the_detectors(&service(&[])).await;
+    for known_bytes_max in ["0", "16777216"] {
+        verdicts_equal_the_detectors(&service(&[("TIDEMARK_KNOWN_BYTES_MAX", known_bytes_max)]))
+            .await;
+    }
 }
 
 #[tokio::test]
