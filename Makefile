@@ -128,8 +128,8 @@ infra-apply: lambda-build ## Apply the complete example of `infra` to a stand-in
 
 .PHONY: cold-start
 cold-start: lambda-build ## Measure how fast the packages start, and write it into the README of `infra`
-	$(CARGO) lambda build --release --output-format zip --skip-target-check --lambda-dir $(LAMBDA) --package host --example empty
-	@python3 infra/checks/cold_start.py $(LAMBDA) --write
+	$(CARGO) build --release --package host --example empty
+	@python3 infra/checks/cold_start.py $(LAMBDA) $${CARGO_TARGET_DIR:-target}/release/examples/empty --write
 
 .PHONY: cost
 cost: ## Reckon what a month on AWS costs, and write it into the README of `infra`

@@ -8,6 +8,7 @@ import json
 import os
 import queue
 import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,14 @@ from pathlib import Path
 TIMEOUT_S = 60.0
 
 
+class Server(ThreadingHTTPServer):
+    """A server whose client is killed in the middle of a question, which is no news."""
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Function:
     """A function that runs; use it with `with`."""
 
@@ -24,7 +33,7 @@ class Function:
         self.events: queue.Queue = queue.Queue()
         self.answers: queue.Queue = queue.Queue()
         self.polled_at: queue.Queue = queue.Queue()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.server = Server(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}

@@ -46,11 +46,13 @@ const END_TIMEOUT: Duration = Duration::from_millis(400);
 /// invocations at once are served where `AWS_LAMBDA_MAX_CONCURRENCY` says so.
 pub async fn serve_lambda(app: &App, router: Router) -> Result<(), lambda_runtime::Error> {
     let app = app.clone();
-    lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
-        let (app, router) = (app.clone(), router.clone());
-        async move { answer_event(&app, router, event).await }
-    }))
-    .await
+    let serving =
+        lambda_runtime::run_concurrent(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+            let (app, router) = (app.clone(), router.clone());
+            async move { answer_event(&app, router, event).await }
+        }));
+    // By a worker of the runtime: the thread that waits for all of it would be woken for every answer of the store.
+    tokio::spawn(serving).await?
 }
 
 /// Answers one invocation.
