@@ -6,9 +6,12 @@ any machine; absolute rates are this machine's. Prints a table with the bars and
 `evaluator capacity` reckons with.
 
 load.py [--seconds 10] [--rounds 3] [--only NAME ...] [--splice FILE] [--constants FILE]
+
+A part of it (--only) is printed and writes nothing, but for `growth`, which has a table of its own.
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -26,7 +29,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILT = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 SCRIPT = ROOT / "functions/shared/host/examples/one_script.lua"
-REDIS_PORT, INGEST_PORT, ANALYZE_PORT, STANDALONE_PORT, SCRIPT_PORT, SCRIPT_ONE_PORT, BARE_PORT = range(28379, 28386)
+REDIS_PORT, INGEST_PORT, INGEST_ONE_PORT, ANALYZE_PORT, STANDALONE_PORT, SCRIPT_PORT, SCRIPT_ONE_PORT, BARE_PORT, GROWTH_PORT = range(28379, 28388)
 MB = 1024 * 1024
 # Bounds of tenants stay on, and out of reach: what they cost is measured, what they refuse is not.
 BOUNDS = {"TIDEMARK_TENANT_SAMPLES_PER_S_MAX": "1000000000", "TIDEMARK_TENANT_SERIES_MAX": "1000000000"}
@@ -86,8 +89,9 @@ class Lab:
         self.processes.append(process)
         return process
 
-    def start(self, name, port, redis=True):
-        env = {"REDIS_URL": self.redis_url} if redis else {}
+    def start(self, name, port, redis=True, **env):
+        if redis:
+            env["REDIS_URL"] = self.redis_url
         return self.add(Process(BUILT / name, port=port, **env)).wait()
 
     def stop(self, process):
@@ -113,7 +117,7 @@ class Lab:
 
     def load(self, url, *arguments, seconds=None, timed=True):
         """Runs a load, for as long as it says itself unless it is timed, and answers its record."""
-        out = pathlib.Path(self.folder) / "load.json"
+        out = pathlib.Path(self.folder) / f"load-{url.rpartition(':')[2]}.json"
         command = [BUILT / "evaluator", "load", "--url", url, "--json", out]
         if timed:
             command += ["--seconds", seconds or self.seconds]
@@ -133,18 +137,34 @@ class Lab:
 
 
 class Results:
-    """Rows of the table, and the constants that capacity is reckoned with."""
+    """Rows of the two tables, and the constants that capacity is reckoned with."""
 
     def __init__(self):
-        self.rows, self.constants = [], {}
+        self.rows, self.growth, self.constants = [], [], {}
 
     def row(self, what, measured, bar="", met=None):
         self.rows.append((what, measured, bar, {True: "yes", False: "**no**", None: ""}[met]))
         say(f"  {what}: {measured}  {bar}  {self.rows[-1][3]}")
 
-    def markdown(self):
-        lines = ["| figure | measured | bar | met |", "|---|---:|---:|---|"]
-        return "\n".join(lines + [f"| {' | '.join(row)} |" for row in self.rows])
+    def grows(self, what, records):
+        """What as many processes as there are records did at once."""
+        sums = [sum(total(it)[name] for it in records) for name in ("samples_per_s", "accepted", "samples")]
+        worst = [max(total(it)["latency_ms"][name] for it in records) for name in ("p50", "p99")]
+        # Each record sees the one Redis.
+        cores = sum(total(it)["cost"]["server_cores"] for it in records), median([total(it)["cost"]["redis_cores"] for it in records])
+        share = "" if sums[1] == sums[2] else f", {100 * sums[1] / sums[2]:.1f} % accepted"
+        each = [f"{1e6 * busy / sums[0]:.1f} us" for busy in cores]
+        self.growth.append((what, rate(sums[0]) + share, *(f"{ms:.1f} ms" for ms in worst), *each))
+        say(f"  {': '.join(self.growth[-1])}")
+
+
+BAR_HEADS = "figure", "measured", "bar", "met"
+GROWTH_HEADS = "what grows", "samples", "p50", "p99", "function, a sample", "Redis, a sample"
+
+
+def table(heads, rows):
+    lines = [heads, ("---", *("---:" for _ in heads[1:])), *rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in lines)
 
 
 def median(values):
@@ -178,13 +198,14 @@ def single(lab, results):
 
     The reference runs with a worker for each processor and with one, and counts where it is faster.
     """
-    ingest = lab.start("ingest", INGEST_PORT)
+    ingest, ingest_one = lab.start("ingest", INGEST_PORT), lab.start("ingest", INGEST_ONE_PORT, TOKIO_WORKER_THREADS="1")
     reference = lambda port, **env: lab.add(Process(BUILT / "examples/one_script", port=port, REDIS_URL=lab.redis_url, **env)).wait("/")
     scripts = [reference(SCRIPT_PORT), reference(SCRIPT_ONE_PORT, TOKIO_WORKER_THREADS="1")]
     bare = lab.add(Process(BUILT / "examples/no_store", port=BARE_PORT)).wait("/")
-    ours, theirs, bares, ceilings = [], [], [], []
+    ours, ours_one, theirs, bares, ceilings = [], [], [], [], []
     for _ in range(lab.rounds):
         ours.append(lab.load(ingest.url, "single"))
+        ours_one.append(lab.load(ingest_one.url, "single"))
         theirs.append(max((lab.load(it.url, "single") for it in scripts), key=lambda it: total(it)["ok_per_s"]))
         bares.append(lab.load(bare.url, "single"))
         ceilings.append(lab.redis_benchmark())
@@ -194,8 +215,10 @@ def single(lab, results):
     results.row("`redis-benchmark`, the script of the reference", rate(ceiling))
     share = reference / ceiling
     results.row("reference: a bare route with one script call", f"{rate(reference)}, {share:.2f} of `redis-benchmark`", "≥ 0.8, or void", share >= 0.8)
-    ratio = median([total(a)["ok_per_s"] / total(b)["ok_per_s"] for a, b in zip(ours, theirs)])
+    beside = lambda records: median([total(a)["ok_per_s"] / total(b)["ok_per_s"] for a, b in zip(records, theirs)])
+    ratio = beside(ours)
     results.row("`ingest`, one sample a request, one series, 16 connections", f"{rate(per_s(ours))}, {ratio:.2f} of the reference", "≥ 1.5", ratio >= 1.5)
+    results.row("the same with one worker thread (`TOKIO_WORKER_THREADS=1`)", f"{rate(per_s(ours_one))}, {beside(ours_one):.2f} of the reference")
     errors = sum(sum(total(it)["errors"].values()) for it in ours)
     results.row("refusals in it", str(errors), "0", errors == 0)
     p50, p99 = (median([total(it)["latency_ms"][name] for it in ours]) for name in ("p50", "p99"))
@@ -204,7 +227,7 @@ def single(lab, results):
     spread = lab.load(ingest.url, "--clients", 16, "--series", 1_000)
     results.constants["single"] = costs(spread)
     results.row("the same over 1,000 series", rate(total(spread)["ok_per_s"]))
-    for process in (*scripts, bare):
+    for process in (ingest_one, *scripts, bare):
         lab.stop(process)
     crowds(lab, results, ingest, per_s(ours))
     lab.stop(ingest)
@@ -360,7 +383,34 @@ def judged(lab, results):
     results.constants["detector_us_per_sample"] = round(ns / 1_000, 3)
 
 
-PARTS = {"single": single, "batches": batches, "summary": summary, "memory": memory, "judged": judged}
+def growth(lab, results):
+    """Series, batches, writers, replicas and windows, from few to many."""
+
+    def measured(what, *arguments, n_series, n_replicas=1, n_samples=1, **env):
+        lab.flush()
+        replicas = [lab.start("ingest", GROWTH_PORT + i, **env) for i in range(n_replicas)]
+        fill(lab, replicas[0], n_series, n_samples)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            loads = [pool.submit(lab.load, it.url, "--series", n_series, "--no-time", *arguments) for it in replicas]
+            results.grows(what, [it.result() for it in loads])
+        for replica in replicas:
+            lab.stop(replica)
+
+    for n in (1, 100, 1_000, 10_000, 100_000):
+        measured(f"{n:,} series, batches of 100, 8 writers", "--clients", 8, "--batch", 100, n_series=n)
+    for n in (1, 10, 100, 1_000, 5_000):
+        measured(f"batches of {n:,}, 5,000 series, 8 writers", "--clients", 8, "--batch", n, n_series=5_000)
+    for n in (1, 8, 64, 512):
+        measured(f"{n:,} writers, batches of 10, 1,000 series", "--clients", n, "--batch", 10, n_series=1_000)
+    for n in (1, 2, 4):
+        measured(f"{n} replicas, 8 writers each, batches of 100, the same 1,000 series", "--clients", 8, "--batch", 100, n_series=1_000, n_replicas=n)
+    for n in (10, 100, 1_000):
+        detector = {"TIDEMARK_DETECTOR": f"zscore:window={n}"}
+        measured(f"window of {n:,}, batches of 100, 100 series, 8 writers", "--clients", 8, "--batch", 100, n_series=100, n_samples=n, **detector)
+
+
+BARS = {"single": single, "batches": batches, "summary": summary, "memory": memory, "judged": judged}
+PARTS = {**BARS, "growth": growth}
 
 
 def machine():
@@ -369,10 +419,10 @@ def machine():
     return f"{os.cpu_count()} processors, {model[1].strip() if model else 'unknown'}"
 
 
-def splice(path, text):
-    """Puts the text between the markers of the document."""
+def splice(path, name, text):
+    """Puts the text between the markers of that name in the document."""
     document = path.read_text()
-    begin, end = "<!-- load:begin bars -->", "<!-- load:end bars -->"
+    begin, end = f"<!-- load:begin {name} -->", f"<!-- load:end {name} -->"
     before, rest = document.split(begin, 1)
     _, after = rest.split(end, 1)
     path.write_text(f"{before}{begin}\n{text}\n{end}{after}")
@@ -402,11 +452,16 @@ def main():
             lab.end()
     commit = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     date = time.strftime("%Y-%m-%d", time.gmtime())
-    table = f"{results.markdown()}\n\n{machine()}; commit {commit or 'unknown'}, {date}."
-    print(table)
-    if args.splice:
-        splice(args.splice, f"```sh\nmake load\n```\n\n{table}")
-    if args.constants:
+    command = f"LOAD='--seconds {args.seconds:g} --rounds {args.rounds}' make load"
+    # A part replaces neither the table nor the constants of the whole.
+    is_whole = BARS.keys() <= set(args.only)
+    for name, rows, heads, is_kept in (("bars", results.rows, BAR_HEADS, is_whole), ("growth", results.growth, GROWTH_HEADS, True)):
+        if rows:
+            text = f"{table(heads, rows)}\n\n{machine()}; commit {commit or 'unknown'}, {date}."
+            print(text)
+            if args.splice and is_kept:
+                splice(args.splice, name, f"```sh\n{command}\n```\n\n{text}")
+    if args.constants and is_whole:
         known = {"date": date, "commit": commit, "machine": machine(), **results.constants}
         args.constants.write_text(json.dumps(known, indent=2) + "\n")
     if any(row[3] == "**no**" for row in results.rows):

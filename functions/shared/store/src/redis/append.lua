@@ -60,8 +60,6 @@ return each(function(i, first)
 
   local inbox_len = has_inbox and redis.call('ZCARD', inbox) or 0
   local window_len = has_window and redis.call('ZCARD', window) or 0
-  local inbox_len = has_inbox and redis.call('ZCARD', inbox) or 0
-  local window_len = has_window and redis.call('ZCARD', window) or 0
 
   if window_len == 0 and version ~= 0 then
     floor = cursor -- The window was lost: what was judged cannot be told from what is new.
