@@ -1,6 +1,9 @@
 //! Judges of the series that this process wrote lately: hints, held against the store's version before they count.
 //!
-//! Bounded in bytes and not in series, since memories differ in size; what was not used for longest goes first.
+//! Bounded in bytes and not in series, since memories differ in size; what was not used for longest goes first. Series
+//! come in turns, each once a minute: where they are more than fit, each would drive out the one that comes next, and
+//! none would be found. So where room must be made, few newcomers are let in, and most of those that are held stay, after
+//! the bimodal insertion of Qureshi et al., "Adaptive insertion policies for high performance caching", ISCA 2007.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,6 +14,9 @@ use store::SeriesKey;
 /// Bytes of a held judge besides its memory and window: its key, its configuration, its place, and what fields take that
 /// are not packed.
 const OVERHEAD: usize = 1_536;
+
+/// One of so many newcomers for which room must be made is let in.
+const NEWCOMERS: u64 = 32;
 
 /// The judge of a series as it was stored last.
 #[derive(Debug)]
@@ -24,6 +30,8 @@ pub(crate) struct Held {
     pub(crate) revision: i64,
     /// When a receipt was last noted in the index, in microseconds.
     pub(crate) noted_us: i64,
+    /// Whether it comes from here, and so keeps its place.
+    pub(crate) was_held: bool,
 }
 
 impl Held {
@@ -48,6 +56,7 @@ struct Places {
     in_order: BTreeMap<u64, SeriesKey>,
     n_bytes: usize,
     n_used: u64,
+    n_newcomers: u64,
 }
 
 impl Known {
@@ -65,7 +74,7 @@ impl Known {
         self.places().take(key)
     }
 
-    /// Keeps the judge of a series as it is stored now.
+    /// Keeps the judge of a series as it is stored now; that of one which was not known, if there is room or it is its turn.
     pub(crate) fn put(&self, key: &SeriesKey, held: Held) {
         let n_bytes = held.n_bytes();
         if n_bytes > self.bytes_max {
@@ -73,6 +82,12 @@ impl Known {
         }
         let mut places = self.places();
         places.take(key);
+        if !held.was_held && places.n_bytes + n_bytes > self.bytes_max {
+            places.n_newcomers += 1;
+            if places.n_newcomers % NEWCOMERS != 0 {
+                return;
+            }
+        }
         while places.n_bytes + n_bytes > self.bytes_max {
             let Some((_, oldest)) = places.in_order.pop_first() else { break };
             places.take(&oldest);
@@ -81,7 +96,7 @@ impl Known {
         let n_used = places.n_used;
         places.n_bytes += n_bytes;
         places.in_order.insert(n_used, key.clone());
-        places.held.insert(key.clone(), (n_used, n_bytes, held));
+        places.held.insert(key.clone(), (n_used, n_bytes, Held { was_held: true, ..held }));
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {
@@ -114,7 +129,7 @@ mod tests {
 
     fn held(version: i64) -> Held {
         let judge = Judge::new(Detector::default());
-        Held { judge, version, revision: 0, noted_us: 0 }
+        Held { judge, version, revision: 0, noted_us: 0, was_held: false }
     }
 
     #[test]
@@ -127,9 +142,37 @@ mod tests {
             assert!(n_bytes == places.n_bytes && n_bytes <= 1 << 20, "{n_bytes}");
             assert_eq!(places.held.len(), places.in_order.len());
         }
-        assert!(known.take(&key(0)).is_none());
-        assert_eq!(known.take(&key(1_999)).unwrap().version, 1_999);
-        assert!(known.take(&key(1_999)).is_none(), "a judge has one place at a time");
+        let held = known.places().held.keys().next().cloned().unwrap();
+        assert!(known.take(&held).is_some());
+        assert!(known.take(&held).is_none(), "a judge has one place at a time");
+    }
+
+    /// Writes a series as a round does; answers whether it was held.
+    fn write(known: &Known, i: usize) -> bool {
+        let found = known.take(&key(i));
+        let was_held = found.is_some();
+        known.put(&key(i), found.unwrap_or_else(|| held(1)));
+        was_held
+    }
+
+    #[test]
+    fn of_series_in_turns_as_many_are_found_as_fit() {
+        let known = Known::new(1 << 20);
+        (0..1_000).for_each(|i| _ = write(&known, i));
+        let n_fit = known.places().held.len();
+        assert!(n_fit < 300, "{n_fit}");
+        for _ in 0..5 {
+            let n_found = (0..1_000).filter(|i| write(&known, *i)).count();
+            assert!(n_found > n_fit * 3 / 4, "{n_found} of {n_fit}");
+        }
+    }
+
+    #[test]
+    fn series_that_come_no_more_make_room_in_the_end() {
+        let known = Known::new(1 << 20);
+        (0..1_000).for_each(|i| _ = write(&known, i));
+        let n_rounds = (0..).find(|_| (2_000..2_050).filter(|i| write(&known, *i)).count() == 50);
+        assert!(n_rounds.is_some_and(|n| n < 300), "{n_rounds:?}");
     }
 
     #[test]
