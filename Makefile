@@ -77,8 +77,9 @@ test: setup ## Install what the tests need, run all of them
 ifeq ($(NEXTEST),yes)
 	$(CARGO) nextest run --workspace
 else
-	$(CARGO) test --workspace --all-targets
+	$(CARGO) test --workspace --lib --bins --tests --examples
 endif
+	$(CARGO) test --quiet --workspace --bench '*'
 	$(CARGO) test --workspace --doc
 	@.config/schema.sh
 	@infra/checks/test.sh

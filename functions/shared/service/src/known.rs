@@ -30,8 +30,8 @@ pub(crate) struct Held {
     pub(crate) revision: i64,
     /// When a receipt was last noted in the index, in microseconds.
     pub(crate) noted_us: i64,
-    /// Whether it comes from here, and so keeps its place.
-    pub(crate) was_held: bool,
+    /// Whether it was held before, and so keeps its place.
+    pub(crate) has_place: bool,
 }
 
 impl Held {
@@ -82,9 +82,9 @@ impl Known {
         }
         let mut places = self.places();
         places.take(key);
-        if !held.was_held && places.n_bytes + n_bytes > self.bytes_max {
+        if !held.has_place && places.n_bytes + n_bytes > self.bytes_max {
             places.n_newcomers += 1;
-            if places.n_newcomers % NEWCOMERS != 0 {
+            if !places.n_newcomers.is_multiple_of(NEWCOMERS) {
                 return;
             }
         }
@@ -96,7 +96,7 @@ impl Known {
         let n_used = places.n_used;
         places.n_bytes += n_bytes;
         places.in_order.insert(n_used, key.clone());
-        places.held.insert(key.clone(), (n_used, n_bytes, Held { was_held: true, ..held }));
+        places.held.insert(key.clone(), (n_used, n_bytes, Held { has_place: true, ..held }));
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {
@@ -129,7 +129,7 @@ mod tests {
 
     fn held(version: i64) -> Held {
         let judge = Judge::new(Detector::default());
-        Held { judge, version, revision: 0, noted_us: 0, was_held: false }
+        Held { judge, version, revision: 0, noted_us: 0, has_place: false }
     }
 
     #[test]

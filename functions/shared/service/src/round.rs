@@ -173,7 +173,7 @@ impl Inner {
             return None;
         }
         let judge = judge_under(self.deployed, &State::default()).ok()?;
-        Some(Held { judge, version: 0, revision: 0, noted_us: 0, was_held: false })
+        Some(Held { judge, version: 0, revision: 0, noted_us: 0, has_place: false })
     }
 
     fn judge_ahead(
@@ -256,7 +256,7 @@ impl Inner {
         }
         let is_relearned = judge_of.origin() == Origin::Relearned;
         let (version, revision) = (waiting.version, waiting.revision());
-        let held = Held { judge: judge_of, version, revision, noted_us: 0, was_held: false };
+        let held = Held { judge: judge_of, version, revision, noted_us: 0, has_place: false };
         let stored = waiting.memory.as_deref().unwrap_or_default();
         let mut judged = judge(held, stored, &waiting.inbox);
         if is_relearned {
