@@ -74,7 +74,9 @@ pub(super) fn tally_at(series: &[Labeled], judged: &[Judged], threshold: f64) ->
     // Counted in parallel, and added in the order of the series: sums of fractions depend on it.
     let each: Vec<EventTally> = series.par_iter().zip(judged).map(of_series).collect();
     let mut sum = EventTally::default();
-    each.iter().for_each(|tally| sum += tally);
+    for tally in &each {
+        sum += tally;
+    }
     sum
 }
 

@@ -158,7 +158,9 @@ mod tests {
     #[test]
     fn of_series_in_turns_as_many_are_found_as_fit() {
         let known = Known::new(1 << 20);
-        (0..1_000).for_each(|i| _ = write(&known, i));
+        for i in 0..1_000 {
+            write(&known, i);
+        }
         let n_fit = known.places().held.len();
         assert!(n_fit < 300, "{n_fit}");
         for _ in 0..5 {
@@ -170,7 +172,9 @@ mod tests {
     #[test]
     fn series_that_come_no_more_make_room_in_the_end() {
         let known = Known::new(1 << 20);
-        (0..1_000).for_each(|i| _ = write(&known, i));
+        for i in 0..1_000 {
+            write(&known, i);
+        }
         let n_rounds = (0..).find(|_| (2_000..2_050).filter(|i| write(&known, *i)).count() == 50);
         assert!(n_rounds.is_some_and(|n| n < 300), "{n_rounds:?}");
     }
