@@ -21,8 +21,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use detector::{Deployed, Judgement, SeriesConfig};
-use futures_util::future::try_join_all;
-use redis::{Script, Value, cmd};
+use redis::{FromRedisValue, Pipeline, Script, Value, cmd};
 
 pub use self::circuit::CircuitOptions;
 pub use self::connection::{RedisOptions, Topology};
@@ -32,13 +31,14 @@ pub use self::iam::{AwsKeys, Clock, IamUser};
 use self::clock::Clocks;
 use self::connection::{Call, Connection};
 use self::mirror::unmirrored_index;
+use self::overview::oldest_active_us;
 use self::rooms::{Rooms, Turn};
 use self::scripts::{Appending, Ask, Committing, Novelty, Read};
 use crate::embedded::check_detector;
 use crate::{
     Append, Circuits, Class, Commit, Committed, Lease, Leased, Listed, Page, Quotas,
-    SERIES_MAX_DEFAULT, SERIES_TTL_S, SeriesKey, SeriesStore, State, StoreError, Tenant, Written,
-    heat, member, series_config,
+    SERIES_MAX_DEFAULT, SeriesKey, SeriesStore, State, StoreError, Tenant, Written, heat, member,
+    series_config,
 };
 
 /// Shards asked at a time for a list: most lists end within the first.
@@ -116,6 +116,21 @@ impl Redis {
     async fn ask<A: Ask>(&self, script: &Script, asked: &[A]) -> Vec<Result<Value, StoreError>> {
         let heard = |shard, now_us| self.clocks.heard(shard, now_us);
         scripts::ask(&self.connection, script, asked, self.n_shards, heard).await
+    }
+
+    /// Asks each of some shards for the same, and answers what was answered of each.
+    async fn ask_shards<T: FromRedisValue>(
+        &self,
+        shards: impl IntoIterator<Item = u16>,
+        write: impl Fn(u16, &mut Pipeline),
+    ) -> Result<Vec<T>, StoreError> {
+        let commands_of = |shard| {
+            let mut commands = redis::pipe();
+            write(shard, &mut commands);
+            (shard, commands)
+        };
+        let asked: Vec<(u16, Pipeline)> = shards.into_iter().map(commands_of).collect();
+        self.connection.query_each(&asked).await
     }
 
     fn shards(&self) -> std::ops::Range<u16> {
@@ -274,8 +289,7 @@ impl SeriesStore for Redis {
         let mut items: Vec<(u16, Listed)> = Vec::new();
         let shards: Vec<u16> = (start.shard..self.n_shards).collect();
         for some in shards.chunks(SHARDS_AT_ONCE) {
-            let pages = some.iter().map(|shard| self.list_shard(*shard, tenant, &start, limit + 1));
-            items.extend(try_join_all(pages).await?.into_iter().flatten());
+            items.extend(self.list_shards(some, tenant, &start, limit + 1).await?);
             if items.len() > limit {
                 break;
             }
@@ -296,11 +310,7 @@ impl SeriesStore for Redis {
         limit: usize,
     ) -> Result<Page<SeriesKey>, StoreError> {
         let after = cursor.map(heat::parse_cursor).transpose()?;
-        let shards = self
-            .shards()
-            .map(|shard| self.worst_of_shard(shard, tenant, after.as_ref(), limit + 1));
-        let mut hot: Vec<(f64, String)> =
-            try_join_all(shards).await?.into_iter().flatten().collect();
+        let mut hot = self.hottest(tenant, after.as_ref(), limit + 1).await?;
         hot.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| b.1.cmp(&a.1)));
         let has_more = hot.len() > limit;
         hot.truncate(limit);
@@ -311,13 +321,11 @@ impl SeriesStore for Redis {
     }
 
     async fn pending(&self, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
-        let shards = self.shards().map(|shard| async move {
-            let mut command = cmd("ZRANGE");
-            command.arg(pending_index(shard)).arg(0).arg(limit.saturating_sub(1)).arg("WITHSCORES");
-            self.connection.query::<Vec<(String, f64)>>(Call::repeatable(shard), &command).await
+        let of_shards = self.ask_shards(self.shards(), |shard, commands| {
+            commands.cmd("ZRANGE").arg(pending_index(shard)).arg(0).arg(limit.saturating_sub(1));
+            commands.arg("WITHSCORES");
         });
-        let mut waiting: Vec<(String, f64)> =
-            try_join_all(shards).await?.into_iter().flatten().collect();
+        let mut waiting: Vec<(String, f64)> = in_one(of_shards.await?);
         waiting.sort_by(|a, b| a.1.total_cmp(&b.1));
         waiting.into_iter().take(limit).map(|(name, _)| from_pending_name(&name)).collect()
     }
@@ -370,16 +378,12 @@ impl SeriesStore for Redis {
     }
 
     async fn totals(&self) -> Result<BTreeMap<String, u64>, StoreError> {
-        let shards = self.shards().map(|shard| async move {
-            self.connection
-                .query::<BTreeMap<String, u64>>(
-                    Call::repeatable(shard),
-                    cmd("HGETALL").arg(totals_key(shard)),
-                )
-                .await
-        });
+        let of_shards =
+            self.ask_shards::<(BTreeMap<String, u64>,)>(self.shards(), |shard, commands| {
+                commands.cmd("HGETALL").arg(totals_key(shard));
+            });
         let mut sum = BTreeMap::new();
-        for (field, n) in try_join_all(shards).await?.into_iter().flatten() {
+        for (field, n) in of_shards.await?.into_iter().flat_map(|(totals,)| totals) {
             *sum.entry(field).or_default() += n;
         }
         Ok(sum)
@@ -427,33 +431,32 @@ impl Redis {
         Err(StoreError::ShardsDiffer { stored, wanted: self.n_shards })
     }
 
-    /// The series of one shard that a page which starts at `start` may still hold.
-    async fn list_shard(
+    /// The series of some shards that a page which starts at `start` may still hold, each with its shard.
+    async fn list_shards(
         &self,
-        shard: u16,
+        shards: &[u16],
         tenant: &Tenant,
         start: &Cursor,
         limit: usize,
     ) -> Result<Vec<(u16, Listed)>, StoreError> {
-        let is_first = shard == start.shard;
-        let from = if is_first { start.received_us } else { i64::MIN };
-        let mut command = cmd("ZRANGEBYSCORE");
-        // One more, as the series at which the last page ended comes first again.
-        command.arg(series_index(shard, tenant.part())).arg(from).arg("+inf");
-        command.arg("WITHSCORES").arg("LIMIT").arg(0).arg(limit + 1);
-        let members: Vec<(String, f64)> =
-            self.connection.query(Call::repeatable(shard), &command).await?;
-        let is_new = |name: &str, received_us: i64| {
-            !is_first || (received_us, name) > (start.received_us, start.name.as_str())
-        };
-        members
-            .into_iter()
-            .map(|(name, received)| (name, received as i64))
-            .filter(|(name, received_us)| is_new(name, *received_us))
-            .map(|(name, received_us)| {
-                Ok((shard, Listed { key: SeriesKey::from_name(tenant, &name)?, received_us }))
-            })
-            .collect()
+        let of_shards = self.ask_shards(shards.iter().copied(), |shard, commands| {
+            let from = if shard == start.shard { start.received_us } else { i64::MIN };
+            commands.cmd("ZRANGEBYSCORE").arg(series_index(shard, tenant.part()));
+            // One more, as the series at which the last page ended comes first again.
+            commands.arg(from).arg("+inf").arg("WITHSCORES").arg("LIMIT").arg(0).arg(limit + 1);
+        });
+        let of_shards: Vec<(Vec<(String, f64)>,)> = of_shards.await?;
+        let mut listed = Vec::new();
+        for (shard, (members,)) in shards.iter().zip(of_shards) {
+            let members = members.into_iter().map(|(name, received)| (received as i64, name));
+            let last = (start.received_us, start.name.as_str());
+            let is_new = |it: &(i64, String)| *shard != start.shard || (it.0, it.1.as_str()) > last;
+            for (received_us, name) in members.filter(is_new) {
+                let key = SeriesKey::from_name(tenant, &name)?;
+                listed.push((*shard, Listed { key, received_us }));
+            }
+        }
+        Ok(listed)
     }
 }
 
@@ -533,15 +536,12 @@ impl Redis {
     /// How many series of a tenant received a sample within the time that series are kept, in shards that nobody
     /// tidied lately, too.
     async fn count_active(&self, tenant: &Tenant) -> Result<u64, StoreError> {
-        let (now_s, _): (i64, i64) =
-            self.connection.query(Call::repeatable(0), &cmd("TIME")).await?;
-        let oldest_us = (now_s - SERIES_TTL_S as i64) * 1_000_000;
-        let shards = self.shards().map(|shard| async move {
-            let mut command = cmd("ZCOUNT");
-            command.arg(series_index(shard, tenant.part())).arg(oldest_us).arg("+inf");
-            self.connection.query::<u64>(Call::repeatable(shard), &command).await
+        let oldest_us = oldest_active_us(self.now_us().await?);
+        let of_shards = self.ask_shards::<(u64,)>(self.shards(), |shard, commands| {
+            let index = series_index(shard, tenant.part());
+            commands.cmd("ZCOUNT").arg(index).arg(oldest_us).arg("+inf");
         });
-        Ok(try_join_all(shards).await?.into_iter().sum())
+        Ok(of_shards.await?.into_iter().map(|(n,)| n).sum())
     }
 }
 
@@ -557,6 +557,11 @@ impl Quotas for Redis {
         let (granted, wait_us) = self.connection.invoke(Call::repeatable(shard), &call).await?;
         Ok(Leased { granted, wait_us })
     }
+}
+
+/// What shards answered to one command each, one after the other.
+fn in_one<T>(of_shards: Vec<(Vec<T>,)>) -> Vec<T> {
+    of_shards.into_iter().flat_map(|(some,)| some).collect()
 }
 
 fn from_pending_name(name: &str) -> Result<SeriesKey, StoreError> {

@@ -8,10 +8,11 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{
     Cmd, ConnectionInfo, ErrorKind, FromRedisValue, Pipeline, RedisError, Script, ScriptInvocation,
-    ServerErrorKind,
+    ServerErrorKind, Value,
 };
 use tokio::time::{sleep, timeout};
 
@@ -83,6 +84,7 @@ impl Call {
 
 /// The way to Redis.
 pub(super) struct Connection {
+    topology: Topology,
     timeout: Duration,
     config: ConnectionManagerConfig,
     nodes: Nodes,
@@ -127,6 +129,7 @@ impl Connection {
             Topology::Cluster => options.n_shards,
         };
         Ok(Self {
+            topology: options.topology,
             timeout: options.response_timeout,
             config,
             nodes: Nodes::new(seeds, credentials.clone()),
@@ -174,6 +177,32 @@ impl Connection {
         commands: &Pipeline,
     ) -> Result<T, StoreError> {
         self.call(call, What::Commands(commands)).await
+    }
+
+    /// Runs commands on keys of several slots, all of them repeatable, and answers what was answered of each: one
+    /// pipeline for a server that has all of them, one for each slot of a cluster.
+    pub(super) async fn query_each<T: FromRedisValue>(
+        &self,
+        asked: &[(u16, Pipeline)],
+    ) -> Result<Vec<T>, StoreError> {
+        if self.topology == Topology::Cluster {
+            let calls = asked
+                .iter()
+                .map(|(shard, commands)| self.query_all(Call::repeatable(*shard), commands));
+            return try_join_all(calls).await;
+        }
+        let Some((first, _)) = asked.first() else { return Ok(Vec::new()) };
+        let mut all = redis::pipe();
+        for command in asked.iter().flat_map(|(_, commands)| commands.cmd_iter()) {
+            all.add_command(command.clone());
+        }
+        let replies: Vec<Value> = self.query_all(Call::repeatable(*first), &all).await?;
+        let mut replies = replies.into_iter();
+        let each = asked.iter().map(|(_, commands)| {
+            let of_one = replies.by_ref().take(commands.cmd_iter().count()).collect();
+            T::from_redis_value(Value::Array(of_one)).map_err(|error| failure(&error.into()))
+        });
+        each.collect()
     }
 
     /// Makes a call within its time, unless the circuit is open, and tells the circuit what came of it.

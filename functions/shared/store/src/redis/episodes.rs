@@ -2,11 +2,10 @@
 
 use async_trait::async_trait;
 use detector::Look;
-use futures_util::future::try_join_all;
 use redis::cmd;
 
 use super::connection::Call;
-use super::{Redis, from_pending_name, pending_name, unreadable};
+use super::{Redis, from_pending_name, in_one, pending_name, unreadable};
 use crate::episodes::HISTORY_TTL_S;
 use crate::{Episodes, PastRange, SeriesKey, StoreError, StoredEpisode, Unsaved, member};
 
@@ -57,23 +56,14 @@ impl Episodes for Redis {
     }
 
     async fn unsaved(&self, limit: usize) -> Result<Vec<Unsaved>, StoreError> {
-        let shards = self.shards().map(|shard| async move {
-            let mut commands = redis::pipe();
-            commands
-                .cmd("SET")
-                .arg(history_flag(shard))
-                .arg(1)
-                .arg("EX")
-                .arg(HISTORY_TTL_S)
-                .ignore();
-            let last = limit.saturating_sub(1);
-            commands.cmd("ZRANGE").arg(unsaved_index(shard)).arg(0).arg(last).arg("WITHSCORES");
-            let how = Call::repeatable(shard);
-            let (unsaved,): (Vec<(String, f64)>,) =
-                self.connection.query_all(how, commands.atomic()).await?;
-            Ok::<_, StoreError>(unsaved)
-        });
-        let unsaved = try_join_all(shards).await?.into_iter().flatten().take(limit);
+        // The flag first: what is marked from then on is found by the next one who asks.
+        let of_shards =
+            self.ask_shards::<((), Vec<(String, f64)>)>(self.shards(), |shard, commands| {
+                commands.cmd("SET").arg(history_flag(shard)).arg(1).arg("EX").arg(HISTORY_TTL_S);
+                let last = limit.saturating_sub(1);
+                commands.cmd("ZRANGE").arg(unsaved_index(shard)).arg(0).arg(last).arg("WITHSCORES");
+            });
+        let unsaved = of_shards.await?.into_iter().flat_map(|((), some)| some).take(limit);
         let unsaved = unsaved.map(|(name, saved)| {
             Ok(Unsaved { key: from_pending_name(&name)?, saved: saved as i64 })
         });
@@ -81,12 +71,10 @@ impl Episodes for Redis {
     }
 
     async fn count_unsaved(&self) -> Result<u64, StoreError> {
-        let shards = self.shards().map(|shard| async move {
-            let mut command = cmd("ZCARD");
-            command.arg(unsaved_index(shard));
-            self.connection.query::<u64>(Call::repeatable(shard), &command).await
+        let of_shards = self.ask_shards::<(u64,)>(self.shards(), |shard, commands| {
+            commands.cmd("ZCARD").arg(unsaved_index(shard));
         });
-        Ok(try_join_all(shards).await?.into_iter().sum())
+        Ok(of_shards.await?.into_iter().map(|(n,)| n).sum())
     }
 
     async fn saved(&self, key: &SeriesKey, version: i64) -> Result<(), StoreError> {
@@ -98,14 +86,11 @@ impl Episodes for Redis {
     }
 
     async fn looks(&self, now_us: i64, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
-        let shards = self.shards().map(|shard| async move {
-            let mut command = cmd("ZRANGEBYSCORE");
-            command.arg(looks_index(shard)).arg("-inf").arg(now_us).arg("WITHSCORES");
-            command.arg("LIMIT").arg(0).arg(limit);
-            self.connection.query::<Vec<(String, f64)>>(Call::repeatable(shard), &command).await
+        let of_shards = self.ask_shards(self.shards(), |shard, commands| {
+            commands.cmd("ZRANGEBYSCORE").arg(looks_index(shard)).arg("-inf").arg(now_us);
+            commands.arg("WITHSCORES").arg("LIMIT").arg(0).arg(limit);
         });
-        let mut due: Vec<(String, f64)> =
-            try_join_all(shards).await?.into_iter().flatten().collect();
+        let mut due: Vec<(String, f64)> = in_one(of_shards.await?);
         due.sort_by(|a, b| a.1.total_cmp(&b.1));
         due.into_iter().take(limit).map(|(name, _)| from_pending_name(&name)).collect()
     }

@@ -1,8 +1,6 @@
 //! The mirror of configurations in Redis: an index of each shard, and a key that is there while all of them are.
 
 use async_trait::async_trait;
-use futures_util::future::try_join_all;
-use redis::cmd;
 
 use super::connection::Call;
 use super::{Redis, from_pending_name, pending_name};
@@ -21,16 +19,19 @@ fn complete_flag(shard: u16) -> String {
 #[async_trait]
 impl Mirrored for Redis {
     async fn mirroring(&self, limit: usize) -> Result<Mirroring, StoreError> {
-        let shards = self.shards().map(|shard| async move {
-            let mut commands = redis::pipe();
-            commands.cmd("EXISTS").arg(complete_flag(shard));
-            let last = limit.saturating_sub(1);
-            commands.cmd("ZRANGE").arg(unmirrored_index(shard)).arg(0).arg(last).arg("WITHSCORES");
-            let how = Call::repeatable(shard);
-            self.connection.query_all::<(bool, Vec<(String, f64)>)>(how, &commands).await
-        });
+        let of_shards =
+            self.ask_shards::<(bool, Vec<(String, f64)>)>(self.shards(), |shard, commands| {
+                commands.cmd("EXISTS").arg(complete_flag(shard));
+                let last = limit.saturating_sub(1);
+                commands
+                    .cmd("ZRANGE")
+                    .arg(unmirrored_index(shard))
+                    .arg(0)
+                    .arg(last)
+                    .arg("WITHSCORES");
+            });
         let mut mirroring = Mirroring { unmirrored: Vec::new(), is_complete: true };
-        for (is_complete, marked) in try_join_all(shards).await? {
+        for (is_complete, marked) in of_shards.await? {
             mirroring.is_complete &= is_complete;
             for (name, revision) in marked {
                 let (key, revision) = (from_pending_name(&name)?, revision as i64);
@@ -57,11 +58,9 @@ impl Mirrored for Redis {
     }
 
     async fn complete(&self) -> Result<(), StoreError> {
-        let shards = self.shards().map(|shard| async move {
-            let mut command = cmd("SET");
-            command.arg(complete_flag(shard)).arg(1).arg("EX").arg(CONFIGS_HERE_TTL_S);
-            self.connection.query::<()>(Call::repeatable(shard), &command).await
+        let of_shards = self.ask_shards::<((),)>(self.shards(), |shard, commands| {
+            commands.cmd("SET").arg(complete_flag(shard)).arg(1).arg("EX").arg(CONFIGS_HERE_TTL_S);
         });
-        try_join_all(shards).await.map(|_| ())
+        of_shards.await.map(|_| ())
     }
 }
