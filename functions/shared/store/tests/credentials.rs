@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use detector::{Deployed, Detector, Series, SeriesConfig};
 use store::testbed::{TlsRedisServer, patient_options};
@@ -133,6 +134,32 @@ async fn a_wrong_password_is_refused() {
     for credentials in [wrong, stranger, nobody] {
         let error = store(&server, &credentials).ready(&DEPLOYED).await.unwrap_err();
         assert_eq!(code(&error), "store_credentials_refused", "{error}");
+    }
+}
+
+#[tokio::test]
+async fn who_was_refused_is_let_in_once_the_password_is_right() {
+    let server = TlsRedisServer::start();
+    server.cli(&["ACL", "SETUSER", "tidemark", "on", ">other", "~tm:*", "+@all"]);
+    let store = store(&server, &credentials(&server.ca_file(), "changed"));
+    let n_connections = || -> u64 {
+        let stats = server.cli(&["INFO", "stats"]);
+        let n = stats.lines().find_map(|it| it.strip_prefix("total_connections_received:"));
+        n.unwrap().trim().parse().unwrap()
+    };
+    let before = n_connections();
+    for _ in 0..20 {
+        let error = store.ready(&DEPLOYED).await.unwrap_err();
+        assert_eq!(code(&error), "store_credentials_refused", "{error}");
+    }
+    // They asked together, and not each for itself.
+    assert!(n_connections() < before + 20);
+    assert_eq!(server.cli(&["ACL", "SETUSER", "tidemark", ">changed"]), "OK");
+    let mut tried = 0;
+    while store.ready(&DEPLOYED).await.is_err() {
+        tried += 1;
+        assert!(tried < 600, "it is refused for ever");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -250,7 +250,8 @@ impl Connection {
                 answer => return answer,
             };
             match remedy(&error) {
-                Remedy::None => return Err(error),
+                Remedy::OpenAgain if self.nodes.refused(&node) => continue,
+                Remedy::None | Remedy::OpenAgain => return Err(error),
                 // It may have been carried out before the connection broke.
                 Remedy::Repeat if !call.is_repeatable => return Err(error),
                 Remedy::Moved => {
@@ -302,6 +303,8 @@ enum Remedy {
     None,
     /// The connection broke; whether the call was carried out is not known.
     Repeat,
+    /// Nothing was done, as the connection could not be opened: that was refused.
+    OpenAgain,
     /// Nothing was done; it may be soon.
     Later,
     /// Nothing was done; another node may know who does.
@@ -318,6 +321,7 @@ fn remedy(error: &RedisError) -> Remedy {
     };
     match error.kind() {
         ErrorKind::Server(Moved) => Remedy::Moved,
+        ErrorKind::AuthenticationFailed => Remedy::OpenAgain,
         ErrorKind::Server(ReadOnly) => Remedy::NewConnection,
         // Nearly every script has a key that is not there yet, so that a slot that is being moved serves none in
         // either place; those that are sent to the other one with ASK would fare no better there.

@@ -6,11 +6,16 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{ConnectionAddr, ConnectionInfo, RedisError};
+use tokio::time::Instant;
 
 use super::credentials::RedisCredentials;
+
+/// How long a connection that was refused is not opened again: all calls would ask for it.
+const REFUSED_FOR: Duration = Duration::from_secs(1);
 
 /// The servers that are known, and who has which shard.
 pub(super) struct Nodes {
@@ -22,8 +27,8 @@ pub(super) struct Nodes {
 
 #[derive(Default)]
 struct Known {
-    /// By address, `host:port`.
-    connections: HashMap<String, Arc<ConnectionManager>>,
+    /// By address, `host:port`; with when they were made.
+    connections: HashMap<String, (Arc<ConnectionManager>, Instant)>,
     routes: HashMap<u16, String>,
     /// Counts the shards of which no route was known, so that each server is asked in turn.
     n_asked: usize,
@@ -59,13 +64,13 @@ impl Nodes {
             known.routes.insert(shard, asked.clone());
             asked
         });
-        if let Some(connection) = known.connections.get(&address) {
+        if let Some((connection, _)) = known.connections.get(&address) {
             return Ok(Node { address, connection: Arc::clone(connection) });
         }
         let client = self.credentials.client(self.info_of(&address))?;
         let manager = ConnectionManager::new_lazy_with_config(client, config.clone())?;
         let connection = Arc::new(manager);
-        known.connections.insert(address.clone(), Arc::clone(&connection));
+        known.connections.insert(address.clone(), (Arc::clone(&connection), Instant::now()));
         Ok(Node { address, connection })
     }
 
@@ -99,6 +104,24 @@ impl Nodes {
         let mut known = self.known();
         if let Some(address) = known.routes.remove(&shard) {
             known.connections.remove(&address);
+        }
+    }
+
+    /// Gives up a connection that was refused when it was opened: a manager opens it again by itself where the network
+    /// failed, but never after a refusal, which may have been of an old password, or of one client too many.
+    ///
+    /// Answers whether there is, or may be, another one to be tried now.
+    pub(super) fn refused(&self, node: &Node) -> bool {
+        let mut known = self.known();
+        match known.connections.get(&node.address) {
+            Some((connection, made)) if Arc::ptr_eq(connection, &node.connection) => {
+                let is_old = made.elapsed() >= REFUSED_FOR;
+                if is_old {
+                    known.connections.remove(&node.address);
+                }
+                is_old
+            }
+            _ => true,
         }
     }
 
