@@ -10,7 +10,10 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
 
+use history::testbed::{DynamoServer, StandIn};
+use serde_json::{Value, json};
 use store::testbed::{TlsRedisServer, free_port};
 
 /// Passwords and keys of these tests; each is part of whatever form it is sent in.
@@ -167,6 +170,97 @@ fn a_wrong_password_is_not_told() {
     );
 }
 
+/// Asks a stand-in for AWS to do something, and returns what it answered.
+fn ask_aws(aws: &DynamoServer, target: &str, question: &Value) -> Value {
+    let service = if target.starts_with("AmazonSSM") { "ssm" } else { "secretsmanager" };
+    let body = question.to_string();
+    let len = body.len();
+    let mut stream = TcpStream::connect(aws.url().strip_prefix("http://").unwrap()).unwrap();
+    write!(
+        stream,
+        "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/x-amz-json-1.1\r\n\
+         X-Amz-Target: {target}\r\nContent-Length: {len}\r\nAuthorization: AWS4-HMAC-SHA256 \
+         Credential=a/20261121/eu-west-1/{service}/aws4_request, SignedHeaders=host, Signature=0\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+/// Starts a function whose password a stand-in for AWS keeps.
+fn with_kept_password(server: &TlsRedisServer, aws: &DynamoServer, arn: &str) -> Watched {
+    Watched::start(&[
+        ("REDIS_URL", &server.url()),
+        ("REDIS_PASSWORD_ARN", arn),
+        ("REDIS_CA_FILE", &text(&server.ca_file())),
+        ("REDIS_CONNECT_TIMEOUT_MS", "20000"),
+        ("REDIS_RESPONSE_TIMEOUT_MS", "20000"),
+        ("AWS_ENDPOINT_URL", &aws.url()),
+        ("AWS_ACCESS_KEY_ID", "stand-in"),
+        ("AWS_SECRET_ACCESS_KEY", PASSWORD),
+    ])
+}
+
+#[test]
+fn a_password_that_aws_keeps_opens_the_store_and_is_not_told() {
+    let (server, aws) = (server(), DynamoServer::start(StandIn::Moto));
+    let kept = |password: &str| json!({ "username": "tidemark", "password": password }).to_string();
+    let secret = json!({ "Name": "redis", "SecretString": kept(PASSWORD) });
+    let secret = ask_aws(&aws, "secretsmanager.CreateSecret", &secret);
+    let arn = secret["ARN"].as_str().unwrap();
+    let mut function = with_kept_password(&server, &aws, arn);
+    let sent = function.request("POST /ingest", "", r#"{"metric":"rps","value":1}"#);
+    assert!(sent.starts_with("HTTP/1.1 200"), "{sent}");
+
+    // Another password, which is kept first; connections that are open stay so.
+    let put = json!({ "SecretId": arn, "SecretString": kept(WRONG_PASSWORD) });
+    ask_aws(&aws, "secretsmanager.PutSecretValue", &put);
+    let password = format!(">{WRONG_PASSWORD}");
+    server.cli(&["ACL", "SETUSER", "tidemark", "resetpass", &password]);
+    assert!(function.request("GET /series", "", "").starts_with("HTTP/1.1 200"));
+    server.cli(&["CLIENT", "KILL", "USER", "tidemark"]);
+    // Few questions: what is said of them is read at the end only.
+    let opens = |_| {
+        std::thread::sleep(Duration::from_secs(1));
+        function.request("GET /series", "", "").starts_with("HTTP/1.1 200")
+    };
+    assert!((0..20).any(opens), "{}", function.said);
+    holds_none(&function.end(), &[PASSWORD, WRONG_PASSWORD]);
+}
+
+#[test]
+fn a_parameter_of_aws_is_a_password_too() {
+    let (server, aws) = (TlsRedisServer::start(), DynamoServer::start(StandIn::Moto));
+    server.cli(&["CONFIG", "SET", "requirepass", PASSWORD]);
+    let put = json!({ "Name": "/tidemark/redis", "Type": "SecureString", "Value": PASSWORD });
+    ask_aws(&aws, "AmazonSSM.PutParameter", &put);
+    let arn = "arn:aws:ssm:eu-west-1:123456789012:parameter/tidemark/redis";
+    let mut function = with_kept_password(&server, &aws, arn);
+    assert!(
+        function.request("GET /readyz", "", "").starts_with("HTTP/1.1 200"),
+        "{}",
+        function.said
+    );
+    holds_none(&function.end(), &[PASSWORD]);
+}
+
+#[test]
+fn a_password_that_aws_does_not_keep_is_asked_for_by_its_name() {
+    let (server, aws) = (server(), DynamoServer::start(StandIn::Moto));
+    let arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:other-AbCdEf";
+    let mut function = with_kept_password(&server, &aws, arn);
+    let told = function.request("GET /readyz", "", "");
+    assert!(
+        told.starts_with("HTTP/1.1 503") && told.contains("store_credentials_refused"),
+        "{told}"
+    );
+    let said = function.end();
+    assert!(said.contains("ResourceNotFoundException") && said.contains(arn), "{said}");
+    holds_none(&said, &[PASSWORD]);
+}
+
 #[test]
 fn a_password_in_the_address_of_a_store_that_is_away_is_not_told() {
     let url = format!("redis://tidemark:{PASSWORD}@127.0.0.1:{}", free_port());
@@ -200,6 +294,7 @@ fn a_configuration_that_is_refused_tells_no_secret() {
         vec![("TIDEMARK_API_KEYS", format!("t:{key}:read"))],
         vec![("TIDEMARK_API_KEYS", format!("{key}:read:{}", "0".repeat(64)))],
         vec![("REDIS_PASSWORD", PASSWORD.to_owned()), ("REDIS_PASSWORD_FILE", "/none".to_owned())],
+        vec![("REDIS_PASSWORD_ARN", PASSWORD.to_owned()), ("REDIS_URL", url("127.0.0.1"))],
     ];
     for case in cases {
         let vars: Vec<(&str, &str)> = case.iter().map(|(name, text)| (*name, &**text)).collect();

@@ -13,15 +13,15 @@ use std::time::Duration;
 use detector::{Deployed, Detector};
 use intake::Limits;
 use store::{
-    CircuitOptions, HistoryOptions, RedisCredentials, RedisOptions, SERIES_MAX_DEFAULT,
-    SHARDS_DEFAULT, Secret, Tenant, Topology,
+    CircuitOptions, HistoryOptions, IamUser, KeptPassword, PasswordArn, RedisCredentials,
+    RedisOptions, SERIES_MAX_DEFAULT, SHARDS_DEFAULT, Secret, Tenant, Topology,
 };
 use thiserror::Error;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 
 use crate::access::{Access, ApiKeys, tenant_of};
-use crate::iam::iam_user;
+use crate::aws::{iam_user, kept_password};
 use crate::platform::{LAMBDA_RUNTIME, Platform};
 
 /// One environment variable.
@@ -58,6 +58,9 @@ variables! {
     REDIS_USERNAME: "REDIS_USERNAME", "", "User of the access control list of Redis, in the place of the address's";
     REDIS_PASSWORD: "REDIS_PASSWORD", "", "Its password, in the place of the address's";
     REDIS_PASSWORD_FILE: "REDIS_PASSWORD_FILE", "", "File with that password, in the place of the variable";
+    REDIS_PASSWORD_ARN: "REDIS_PASSWORD_ARN", "", "Secret of AWS Secrets Manager, or parameter of AWS Systems Manager, \
+        that holds that password, or JSON with `password` and perhaps `username`; asked for when a connection is opened, \
+        signed with the `AWS_*` variables of the process's role";
     REDIS_IAM: "REDIS_IAM", "", "Cache on AWS that knows the user by IAM, in the place of a password: `serverless:` or \
         `cluster:` and its name; tokens are signed with the `AWS_*` variables of the process's role";
     REDIS_CA_FILE: "REDIS_CA_FILE", "", "File with the certificates, in PEM, that vouch for a `rediss://` server; \
@@ -529,18 +532,42 @@ impl Reader {
             let url = REDIS_URL.name;
             self.mistakes.push(format!("{name} is set: a {url} with `rediss://` is wanted"));
         }
-        let iam = self.text(REDIS_IAM).and_then(|text| {
-            if password.is_some() || !is_tls {
-                let (name, url) = (REDIS_IAM.name, REDIS_URL.name);
-                let wanted = format!("a {url} with `rediss://` and no password is wanted");
-                self.mistakes.push(format!("{name} is set: {wanted}"));
-            }
-            let var = |name: &str| self.vars.get(name).filter(|it| !it.is_empty()).cloned();
-            iam_user(&text, self.text(REDIS_USERNAME), var)
-                .map_err(|mistakes| self.mistakes.extend(mistakes))
-                .ok()
-        });
-        RedisCredentials { username: self.text(REDIS_USERNAME), password, ca_pem, iam }
+        let kept = self.kept_password(password.is_some());
+        let iam = self.iam_user(password.is_some() || kept.is_some() || !is_tls);
+        RedisCredentials { username: self.text(REDIS_USERNAME), password, ca_pem, iam, kept }
+    }
+
+    fn kept_password(&mut self, has_password: bool) -> Option<KeptPassword> {
+        let text = self.text(REDIS_PASSWORD_ARN)?;
+        let name = REDIS_PASSWORD_ARN.name;
+        if has_password || self.text(REDIS_URL).is_none() {
+            let url = REDIS_URL.name;
+            self.mistakes.push(format!("{name} is set: a {url} and no other password is wanted"));
+        }
+        // What was given may be the password itself, so it is not told.
+        let arn = text.parse::<PasswordArn>();
+        let arn = arn.map_err(|wanted| vec![format!("{name} is not possible: {wanted} is wanted")]);
+        let username = self.text(REDIS_USERNAME);
+        arn.and_then(|arn| kept_password(arn, username, |name| self.aws(name)))
+            .map_err(|mistakes| self.mistakes.extend(mistakes))
+            .ok()
+    }
+
+    fn iam_user(&mut self, is_impossible: bool) -> Option<IamUser> {
+        let text = self.text(REDIS_IAM)?;
+        if is_impossible {
+            let (name, url) = (REDIS_IAM.name, REDIS_URL.name);
+            let wanted = format!("a {url} with `rediss://` and no password is wanted");
+            self.mistakes.push(format!("{name} is set: {wanted}"));
+        }
+        iam_user(&text, self.text(REDIS_USERNAME), |name| self.aws(name))
+            .map_err(|mistakes| self.mistakes.extend(mistakes))
+            .ok()
+    }
+
+    /// A variable of AWS, which is none of this project.
+    fn aws(&self, name: &str) -> Option<String> {
+        self.vars.get(name).filter(|it| !it.is_empty()).cloned()
     }
 
     fn redis(&mut self) -> Option<RedisOptions> {
@@ -636,6 +663,50 @@ mod tests {
         for text in ["tidemark", "serverless:", "node:tidemark"] {
             let vars: Vec<_> = vars.iter().copied().chain([("REDIS_IAM", text)]).collect();
             assert!(config(&vars).unwrap_err().to_string().contains(text));
+        }
+    }
+
+    #[test]
+    fn a_kept_password_wants_an_arn_and_the_keys_of_a_role() {
+        let arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:redis-AbCdEf";
+        let vars = [
+            ("REDIS_PASSWORD_ARN", arn),
+            ("REDIS_URL", "rediss://cache:6379"),
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "key"),
+        ];
+        let kept = |further: &[(&'static str, &'static str)]| {
+            let vars: Vec<_> = vars.iter().chain(further).copied().collect();
+            config(&vars).map(|it| it.redis_credentials.kept.unwrap())
+        };
+        let alone = kept(&[]).unwrap();
+        assert_eq!((alone.arn, alone.endpoint), (arn.parse().unwrap(), None));
+        let all = [
+            ("REDIS_USERNAME", "tidemark"),
+            ("AWS_ENDPOINT_URL", "http://all"),
+            ("AWS_ENDPOINT_URL_SSM", "http://other"),
+        ];
+        let other = kept(&all).unwrap();
+        assert_eq!(other.username.as_deref(), Some("tidemark"));
+        assert_eq!(other.endpoint.as_deref(), Some("http://all"));
+        let endpoint = ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://this");
+        let this = kept(&[all.as_slice(), &[endpoint]].concat()).unwrap();
+        assert_eq!(this.endpoint.as_deref(), Some("http://this"));
+        for missing in vars.iter().skip(1) {
+            let rest: Vec<_> = vars.into_iter().filter(|var| var != missing).collect();
+            let error = config(&rest).unwrap_err();
+            assert_eq!(error.mistakes.len(), 1, "{error}");
+            assert!(error.to_string().contains(missing.0), "{error}");
+        }
+        for (name, value) in [
+            ("REDIS_PASSWORD_ARN", "hunter2"),
+            ("REDIS_PASSWORD", "hunter2"),
+            ("REDIS_IAM", "serverless:tidemark"),
+        ] {
+            let error = kept(&[(name, value), ("REDIS_USERNAME", "t"), ("AWS_REGION", "r")]);
+            let error = error.unwrap_err();
+            assert_eq!(error.mistakes.len(), 1, "{error}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
         }
     }
 

@@ -26,11 +26,11 @@ pub mod answers;
 pub mod config;
 pub mod emf;
 
+mod aws;
 mod clock;
 mod error;
 mod exposition;
 mod failpoint;
-mod iam;
 mod journal;
 mod metrics;
 mod mirror;

@@ -46,7 +46,8 @@ pub use overview::{Counts, Glance, Levels, Overview, PENDING_COUNTED_MAX};
 pub use patch::Patch;
 pub use quota::{Lease, Leased, Quotas};
 pub use redis::{
-    AwsKeys, CircuitOptions, Clock, IamUser, Redis, RedisCredentials, RedisOptions, Topology,
+    AwsKeys, CircuitOptions, Clock, IamUser, KeptPassword, PasswordArn, Redis, RedisCredentials,
+    RedisOptions, Topology,
 };
 pub use secret::Secret;
 pub use series_config::StoredConfig;

@@ -4,12 +4,14 @@
 //! tag and so a slot of a cluster, and of as many series of it as a batch has, within a bound. There are no locks: a
 //! commit compares the version that was judged on and sets the next one. `SCAN` and `KEYS` are never used.
 
+mod aws;
 mod circuit;
 mod clock;
 mod connection;
 mod credentials;
 mod episodes;
 mod iam;
+mod kept;
 mod mirror;
 mod nodes;
 mod overview;
@@ -23,10 +25,12 @@ use async_trait::async_trait;
 use detector::{Deployed, Judgement, SeriesConfig};
 use redis::{FromRedisValue, Pipeline, Script, Value, cmd};
 
+pub use self::aws::{AwsKeys, Clock};
 pub use self::circuit::CircuitOptions;
 pub use self::connection::{RedisOptions, Topology};
 pub use self::credentials::RedisCredentials;
-pub use self::iam::{AwsKeys, Clock, IamUser};
+pub use self::iam::IamUser;
+pub use self::kept::{KeptPassword, PasswordArn};
 
 use self::clock::Clocks;
 use self::connection::{Call, Connection};

@@ -184,9 +184,9 @@ fn iam_user(now_us: &Arc<AtomicI64>) -> IamUser {
     IamUser {
         cache: "tidemark".to_owned(),
         is_serverless: true,
+        region: "eu-west-1".to_owned(),
         user: "tidemark".to_owned(),
         keys: AwsKeys {
-            region: "eu-west-1".to_owned(),
             access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
             secret_access_key: Secret::from("a-key-of-the-role".to_owned()),
             session_token: Some(Secret::from("a-token-of-the-role".to_owned())),

@@ -124,6 +124,10 @@ impl Connection {
         if let Some(user) = &credentials.iam {
             config = config.set_credentials_provider(user.credentials());
         }
+        if let Some(password) = &credentials.kept {
+            let credentials = password.credentials(options.connect_timeout);
+            config = config.set_credentials_provider(credentials);
+        }
         let n_circuits = match options.topology {
             Topology::Single => 1,
             Topology::Cluster => options.n_shards,

@@ -3,6 +3,7 @@
 use redis::{Client, ConnectionInfo, ErrorKind, RedisError, RedisResult, TlsCertificates};
 
 use super::iam::IamUser;
+use super::kept::KeptPassword;
 use crate::{Secret, StoreError};
 
 /// What is not part of an address, or should not be: where it is given it counts, and not what the address says.
@@ -16,6 +17,8 @@ pub struct RedisCredentials {
     pub ca_pem: Option<String>,
     /// A user of an ElastiCache, whose tokens are in the place of user and password.
     pub iam: Option<IamUser>,
+    /// A password that is asked for, in the place of user and password.
+    pub kept: Option<KeptPassword>,
 }
 
 impl RedisCredentials {

@@ -1,25 +1,22 @@
 //! Tokens by which AWS IAM stands in for the password of an ElastiCache.
 //!
-//! A token is a request to connect, signed (Signature Version 4, in the query), that is not sent but given as password. It
-//! is made of the keys of the process's role, without asking anybody, so it costs a start nothing. ElastiCache takes it
-//! for a quarter of an hour, and ends a connection twelve hours after its last token. So each connection gets a token of
-//! its own when it is opened, and another one twice in that time.
+//! A token is a request to connect, signed in the query, that is not sent but given as password. It is made of the keys of
+//! the process's role, without asking anybody, so it costs a start nothing. ElastiCache takes it for a quarter of an hour,
+//! and ends a connection twelve hours after its last token. So each connection gets a token of its own when it is opened,
+//! and another one twice in that time.
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
 use futures_util::stream::unfold;
-use hmac::{Hmac, KeyInit, Mac};
-use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use redis::RedisResult;
 use redis::auth::{BasicAuth, StreamingCredentialsProvider};
-use sha2::{Digest, Sha256};
 use tokio::time::sleep;
 
+use super::aws::{AwsKeys, Clock, Signer, sha256};
 use crate::Secret;
 
 /// For how long a token may be used to connect: the longest that ElastiCache takes.
@@ -34,22 +31,6 @@ const LOOK_EVERY: Duration = Duration::from_mins(1);
 /// What a signature leaves as it is.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// Tells the time, in microseconds since the Unix epoch.
-pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
-
-/// The keys of a role, as AWS gives them to its processes.
-#[derive(Debug, Clone)]
-pub struct AwsKeys {
-    /// `AWS_REGION`.
-    pub region: String,
-    /// `AWS_ACCESS_KEY_ID`.
-    pub access_key_id: String,
-    /// `AWS_SECRET_ACCESS_KEY`.
-    pub secret_access_key: Secret,
-    /// `AWS_SESSION_TOKEN`; keys of a user have none.
-    pub session_token: Option<Secret>,
-}
-
 /// A user of an ElastiCache whom IAM authenticates.
 #[derive(Clone)]
 pub struct IamUser {
@@ -57,6 +38,8 @@ pub struct IamUser {
     pub cache: String,
     /// Whether it is a serverless one.
     pub is_serverless: bool,
+    /// Where it is, as `AWS_REGION` says.
+    pub region: String,
     /// Name of the user, which is also its id.
     pub user: String,
     /// What signs.
@@ -89,12 +72,12 @@ impl IamUser {
             host: &self.cache,
             path: "/",
             query,
-            service: "elasticache",
             // Of an empty body.
-            body_sha256: &hex(&Sha256::digest(b"")),
+            body_sha256: &sha256(b""),
             life_s: TOKEN_LIFE_S,
         };
-        Secret::from(request.signed(&self.keys, at_us))
+        let signer = Signer::new(&self.keys, &self.region, "elasticache", at_us);
+        Secret::from(request.signed(&signer))
     }
 
     /// The provider of a connection's credentials, which looks at the clock so often.
@@ -108,30 +91,24 @@ struct Request<'a> {
     host: &'a str,
     path: &'a str,
     query: Vec<(&'a str, &'a str)>,
-    service: &'a str,
     body_sha256: &'a str,
     life_s: u32,
 }
 
 impl Request<'_> {
     /// Its address without the scheme, with the signature in its query.
-    fn signed(&self, keys: &AwsKeys, at_us: i64) -> String {
-        let time = Timestamp::from_microsecond(at_us).unwrap_or_default();
-        let (time, day) =
-            (time.strftime("%Y%m%dT%H%M%SZ").to_string(), time.strftime("%Y%m%d").to_string());
-        let scope = format!("{day}/{}/{}/aws4_request", keys.region, self.service);
-        let credential = format!("{}/{scope}", keys.access_key_id);
-        let life_s = self.life_s.to_string();
+    fn signed(&self, signer: &Signer<'_>) -> String {
+        let (credential, life_s) = (signer.credential(), self.life_s.to_string());
         let mut query = self.query.clone();
         query.extend([
-            ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"),
+            ("X-Amz-Algorithm", Signer::ALGORITHM),
             ("X-Amz-Credential", &credential),
-            ("X-Amz-Date", &time),
+            ("X-Amz-Date", signer.time()),
             ("X-Amz-Expires", &life_s),
             ("X-Amz-SignedHeaders", "host"),
         ]);
-        if let Some(token) = &keys.session_token {
-            query.push(("X-Amz-Security-Token", token.expose()));
+        if let Some(token) = signer.session_token() {
+            query.push(("X-Amz-Security-Token", token));
         }
         // The signature is of the parameters in the order of their encoded names.
         query.sort_unstable();
@@ -140,27 +117,8 @@ impl Request<'_> {
         let query = pairs.collect::<Vec<_>>().join("&");
         let Self { host, path, body_sha256, .. } = self;
         let canonical = format!("GET\n{path}\n{query}\nhost:{host}\n\nhost\n{body_sha256}");
-        let canonical = hex(&Sha256::digest(canonical));
-        let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{canonical}");
-        let key = [day.as_str(), &keys.region, self.service, "aws4_request"]
-            .iter()
-            .fold(format!("AWS4{}", keys.secret_access_key.expose()).into_bytes(), |key, part| {
-                keyed(&key, part)
-            });
-        format!("{host}{path}?{query}&X-Amz-Signature={}", hex(&keyed(&key, &to_sign)))
+        format!("{host}{path}?{query}&X-Amz-Signature={}", signer.signature(&canonical))
     }
-}
-
-/// HMAC-SHA256 of `text`.
-fn keyed(key: &[u8], text: &str) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
-    mac.update(text.as_bytes());
-    mac.finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
 }
 
 /// Gives each connection a token when it is opened, and then again and again.
@@ -188,6 +146,7 @@ impl StreamingCredentialsProvider for IamCredentials {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicI64, Ordering};
 
     use futures_util::StreamExt;
@@ -199,7 +158,6 @@ mod tests {
 
     fn keys() -> AwsKeys {
         AwsKeys {
-            region: "us-east-1".to_owned(),
             access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
             secret_access_key: Secret::from("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned()),
             session_token: None,
@@ -210,6 +168,7 @@ mod tests {
         IamUser {
             cache: "tidemark".to_owned(),
             is_serverless: true,
+            region: "us-east-1".to_owned(),
             user: "functions".to_owned(),
             keys: keys(),
             clock,
@@ -223,7 +182,6 @@ mod tests {
             host: "examplebucket.s3.amazonaws.com",
             path: "/test.txt",
             query: Vec::new(),
-            service: "s3",
             body_sha256: "UNSIGNED-PAYLOAD",
             life_s: 86_400,
         };
@@ -231,7 +189,8 @@ mod tests {
             &X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request\
             &X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host\
             &X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404";
-        assert_eq!(request.signed(&keys(), DAY_US), wanted);
+        let keys = keys();
+        assert_eq!(request.signed(&Signer::new(&keys, "us-east-1", "s3", DAY_US)), wanted);
     }
 
     #[test]
