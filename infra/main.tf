@@ -19,15 +19,17 @@ locals {
   package  = { for it in ["ingest", "analyze", "ingest-stream"] : it => "${local.packages}/${var.architecture}/${it}/bootstrap.zip" }
 
   cache = local.is_external ? {
-    REDIS_URL      = var.cache.url
-    REDIS_TOPOLOGY = var.cache.topology
-    REDIS_USERNAME = try(var.cache.iam.username, null)
-    REDIS_IAM      = try(var.cache.iam.cache, null)
+    REDIS_URL          = var.cache.url
+    REDIS_TOPOLOGY     = var.cache.topology
+    REDIS_USERNAME     = try(var.cache.iam.username, var.cache.password.username, null)
+    REDIS_IAM          = try(var.cache.iam.cache, null)
+    REDIS_PASSWORD_ARN = try(var.cache.password.arn, null)
     } : {
-    REDIS_URL      = module.cache[0].url
-    REDIS_TOPOLOGY = module.cache[0].topology
-    REDIS_USERNAME = module.cache[0].username
-    REDIS_IAM      = module.cache[0].iam
+    REDIS_URL          = module.cache[0].url
+    REDIS_TOPOLOGY     = module.cache[0].topology
+    REDIS_USERNAME     = module.cache[0].username
+    REDIS_IAM          = module.cache[0].iam
+    REDIS_PASSWORD_ARN = null
   }
 
   environment = { for key, value in merge(var.environment, local.cache, {
@@ -57,6 +59,18 @@ locals {
       Sid      = "Cache"
       Action   = ["elasticache:Connect"]
       Resource = local.is_external ? try(var.cache.iam.arns, []) : flatten(module.cache[*].connect_arns)
+    },
+    {
+      when     = var.cache.password != null
+      Sid      = "CachePassword"
+      Action   = [strcontains(try(var.cache.password.arn, ""), ":ssm:") ? "ssm:GetParameter" : "secretsmanager:GetSecretValue"]
+      Resource = [try(var.cache.password.arn, null)]
+    },
+    {
+      when     = try(var.cache.password.kms_key_arn, null) != null
+      Sid      = "CachePasswordKey"
+      Action   = ["kms:Decrypt"]
+      Resource = [try(var.cache.password.kms_key_arn, null)]
     },
   ] : { Sid = it.Sid, Action = it.Action, Resource = it.Resource } if it.when]
 
@@ -157,6 +171,8 @@ module "network" {
   existing  = var.network.vpc_id == null ? null : { vpc_id = var.network.vpc_id, subnet_ids = var.network.subnet_ids }
   has_table = var.history.enabled
   table_arn = one(module.table[*].arn)
+
+  external_cache_port = local.is_external ? try(tonumber(regex(":([0-9]+)$", var.cache.url)[0]), 6379) : null
 }
 
 module "cache" {

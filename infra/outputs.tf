@@ -28,6 +28,11 @@ output "redis_url" {
   value       = local.cache.REDIS_URL
 }
 
+output "functions_security_group_id" {
+  description = "Group of the functions in their network, which an `external` cache there lets in; null for none."
+  value       = one(module.network[*].functions_security_group_id)
+}
+
 output "table_name" {
   description = "Table of the history; null for none."
   value       = one(module.table[*].name)

@@ -115,7 +115,7 @@ variable "environment" {
   validation {
     condition = length(setintersection(keys(var.environment), [
       "TIDEMARK_API_KEYS", "TIDEMARK_ACCESS", "TIDEMARK_DETECTOR", "TIDEMARK_DETECTOR_GENERATION", "TIDEMARK_HISTORY_TABLE",
-      "TIDEMARK_HISTORY_DAYS", "REDIS_URL", "REDIS_USERNAME", "REDIS_PASSWORD", "REDIS_TOPOLOGY", "REDIS_IAM",
+      "TIDEMARK_HISTORY_DAYS", "REDIS_URL", "REDIS_USERNAME", "REDIS_PASSWORD", "REDIS_PASSWORD_ARN", "REDIS_TOPOLOGY", "REDIS_IAM",
     ])) == 0
     error_message = "What has a variable of this module is set there; `REDIS_PASSWORD` would be in the state."
   }
@@ -201,7 +201,9 @@ variable "cache" {
     `ecpu_per_s_max`), `replication_group` (`n_shards` times `node_type` and `n_replicas`), or `external` (the `rediss://`
     address `url` and its `topology`). The first two know the functions by IAM, without a password; so does an `external`
     ElastiCache of the account where `iam` names it (`cache`: `serverless:` or `cluster:` and its name), its user, and the
-    `arns` of both. `snapshot_days`: how long daily snapshots are kept.
+    `arns` of both. The password of any other is kept under the `arn` of a secret (Secrets Manager) or a parameter (Systems
+    Manager), as it is or as JSON with `password` and `username`; `kms_key_arn` is the key it is encrypted with, where that
+    is not the one of the service. `snapshot_days`: how long daily snapshots are kept.
   EOT
   type = object({
     mode           = optional(string, "serverless")
@@ -214,6 +216,7 @@ variable "cache" {
     url            = optional(string)
     topology       = optional(string, "single")
     iam            = optional(object({ cache = string, username = string, arns = list(string) }))
+    password       = optional(object({ arn = string, username = optional(string), kms_key_arn = optional(string) }))
   })
   default  = {}
   nullable = false
@@ -241,6 +244,16 @@ variable "cache" {
   validation {
     condition     = var.cache.iam == null ? true : length(var.cache.iam.arns) == 2 && alltrue([for it in var.cache.iam.arns : can(regex("^arn:[^:*]+:elasticache:[^*]+$", it))])
     error_message = "The ARNs are that of the cache and that of the user, without wildcards."
+  }
+
+  validation {
+    condition     = var.cache.password == null ? true : var.cache.mode == "external" && var.cache.iam == null && can(regex("^arn:aws[a-z-]*:(secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:|ssm:[a-z0-9-]+:[0-9]{12}:parameter/)[^*?:]+$", var.cache.password.arn))
+    error_message = "`password` is of an `external` cache without `iam`, and names a secret or a parameter by its whole ARN: what it holds would be in the state."
+  }
+
+  validation {
+    condition     = try(var.cache.password.kms_key_arn, null) == null ? true : can(regex("^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[^*?]+$", var.cache.password.kms_key_arn))
+    error_message = "The key of the password is an ARN without wildcards."
   }
 
   validation {
@@ -288,7 +301,8 @@ variable "history" {
 variable "network" {
   description = <<-EOT
     The network of cache and functions: by default one of its own, with addresses `cidr` in `n_zones` zones and no way out;
-    or `vpc_id` and `subnet_ids` of one that is there, which must lead to DynamoDB. An `external` cache gets none, unless one is named.
+    or `vpc_id` and `subnet_ids` of one that is there, which must lead to DynamoDB, to an `external` cache, and to where its
+    password is kept. An `external` cache gets none, unless one is named.
   EOT
   type = object({
     cidr       = optional(string, "10.77.0.0/20")

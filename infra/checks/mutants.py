@@ -63,6 +63,16 @@ MUTANTS = [
         "rights", "a function has a right that is not in the list",
     ),
     Mutant(
+        "a function may read its own password only",
+        "main.tf", "Resource = [try(var.cache.password.arn, null)]", 'Resource = [replace(try(var.cache.password.arn, ""), "/[^:]+$/", "*")]',
+        "rights", "a function may not read its password, or more than that",
+    ),
+    Mutant(
+        "functions reach the cache, and nothing else",
+        "modules/network/main.tf", "  to_port           = var.external_cache_port", "  to_port           = 65535",
+        "deployment", "the functions cannot reach the cache, or more than that",
+    ),
+    Mutant(
         "only the sweep may touch the history",
         "main.tf", "statements         = local.statements\n", "statements         = concat(local.statements, local.history_statements)\n",
         "rights", "a function that never touches the table may",

@@ -110,6 +110,25 @@ run "an_external_cache_needs_no_network" {
   }
 }
 
+run "an_external_cache_in_a_network_is_reached_at_its_port" {
+  variables {
+    cache   = { mode = "external", url = "rediss://redis.example.com:6390" }
+    network = { vpc_id = "vpc-1", subnet_ids = ["subnet-1"] }
+  }
+
+  assert {
+    condition     = module.network[0].ports_out == toset([443, 6390]) && output.functions_security_group_id != null
+    error_message = "the functions cannot reach the cache, or more than that: ${jsonencode(module.network[0].ports_out)}"
+  }
+}
+
+run "a_network_of_its_own_leads_to_cache_and_table" {
+  assert {
+    condition     = module.network[0].ports_out == toset([443, 6379])
+    error_message = "the functions cannot reach the cache, or more than that: ${jsonencode(module.network[0].ports_out)}"
+  }
+}
+
 run "keys_are_asked_for_by_the_functions" {
   variables {
     front    = { kind = "api", authorization = "keys" }
@@ -152,6 +171,35 @@ run "a_user_of_every_cache_is_refused" {
   command = plan
   variables {
     cache = { mode = "external", url = "rediss://cache.example.com", iam = { cache = "cluster:shared", username = "tidemark", arns = ["arn:aws:elasticache:eu-west-1:123456789012:*", "*"] } }
+  }
+  expect_failures = [var.cache]
+}
+
+run "a_password_beside_a_user_of_iam_is_refused" {
+  command = plan
+  variables {
+    cache = {
+      mode     = "external"
+      url      = "rediss://cache.example.com"
+      iam      = { cache = "cluster:shared", username = "tidemark", arns = ["arn:aws:elasticache:eu-west-1:123456789012:replicationgroup:shared", "arn:aws:elasticache:eu-west-1:123456789012:user:tidemark"] }
+      password = { arn = "arn:aws:ssm:eu-west-1:123456789012:parameter/tidemark/redis" }
+    }
+  }
+  expect_failures = [var.cache]
+}
+
+run "a_password_itself_is_refused" {
+  command = plan
+  variables {
+    cache = { mode = "external", url = "rediss://cache.example.com", password = { arn = "hunter2" } }
+  }
+  expect_failures = [var.cache]
+}
+
+run "any_password_is_refused" {
+  command = plan
+  variables {
+    cache = { mode = "external", url = "rediss://cache.example.com", password = { arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:*" } }
   }
   expect_failures = [var.cache]
 }

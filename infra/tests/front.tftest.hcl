@@ -87,7 +87,7 @@ run "network" {
   }
 
   assert {
-    condition     = aws_vpc_security_group_ingress_rule.cache.referenced_security_group_id == aws_security_group.functions.id && aws_vpc_security_group_ingress_rule.cache.from_port == 6379
+    condition     = aws_vpc_security_group_ingress_rule.cache[0].referenced_security_group_id == aws_security_group.functions.id && aws_vpc_security_group_ingress_rule.cache[0].from_port == 6379
     error_message = "others than the functions reach the cache"
   }
 

@@ -109,6 +109,46 @@ run "variables_hold_no_secret" {
   }
 }
 
+run "a_password_is_read_by_its_name_and_with_its_key" {
+  variables {
+    cache = {
+      mode = "external"
+      url  = "rediss://redis.example.com:6380"
+      password = {
+        arn         = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:redis-AbCdEf"
+        username    = "tidemark"
+        kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd"
+      }
+    }
+  }
+
+  assert {
+    condition = alltrue([for policy in values(output.policies) : { for it in jsondecode(policy).Statement : it.Sid => "${one(it.Action)} ${one(it.Resource)}" if startswith(it.Sid, "CachePassword") } == {
+      CachePassword    = "secretsmanager:GetSecretValue ${var.cache.password.arn}"
+      CachePasswordKey = "kms:Decrypt ${var.cache.password.kms_key_arn}"
+    }])
+    error_message = "a function may not read its password, or more than that"
+  }
+
+  assert {
+    condition = alltrue([for it in [module.ingest, module.analyze, module.ingest_stream[0]] :
+      it.environment["REDIS_PASSWORD_ARN"] == var.cache.password.arn && it.environment["REDIS_USERNAME"] == "tidemark" && !contains(keys(it.environment), "REDIS_IAM")
+    ])
+    error_message = "a function does not know where its password is"
+  }
+}
+
+run "a_parameter_is_read_as_one" {
+  variables {
+    cache = { mode = "external", url = "rediss://redis.example.com", password = { arn = "arn:aws:ssm:eu-west-1:123456789012:parameter/tidemark/redis" } }
+  }
+
+  assert {
+    condition     = one([for it in jsondecode(output.policies["ingest"]).Statement : "${one(it.Action)} ${one(it.Resource)}" if startswith(it.Sid, "CachePassword")]) == "ssm:GetParameter ${var.cache.password.arn}"
+    error_message = "a function may not read its password, or more than that"
+  }
+}
+
 run "the_key_is_rotated" {
   assert {
     condition     = aws_kms_key.this[0].enable_key_rotation

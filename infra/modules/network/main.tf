@@ -71,6 +71,7 @@ resource "aws_security_group" "functions" {
 
 resource "aws_security_group" "cache" {
   # checkov:skip=CKV2_AWS_5:The root module gives it to the cache
+  count       = var.external_cache_port == null ? 1 : 0
   name        = "${var.name}-cache"
   description = "The cache: from the functions, and nothing from it"
   vpc_id      = local.vpc_id
@@ -78,7 +79,8 @@ resource "aws_security_group" "cache" {
 }
 
 resource "aws_vpc_security_group_ingress_rule" "cache" {
-  security_group_id            = aws_security_group.cache.id
+  count                        = var.external_cache_port == null ? 1 : 0
+  security_group_id            = aws_security_group.cache[0].id
   description                  = "Valkey, from the functions"
   referenced_security_group_id = aws_security_group.functions.id
   ip_protocol                  = "tcp"
@@ -88,13 +90,26 @@ resource "aws_vpc_security_group_ingress_rule" "cache" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "functions_to_cache" {
+  count                        = var.external_cache_port == null ? 1 : 0
   security_group_id            = aws_security_group.functions.id
   description                  = "Valkey"
-  referenced_security_group_id = aws_security_group.cache.id
+  referenced_security_group_id = aws_security_group.cache[0].id
   ip_protocol                  = "tcp"
   from_port                    = 6379
   to_port                      = 6379
   tags                         = var.tags
+}
+
+# Its own group says who is let in: the functions' one is an output.
+resource "aws_vpc_security_group_egress_rule" "functions_to_external_cache" {
+  count             = var.external_cache_port == null ? 0 : 1
+  security_group_id = aws_security_group.functions.id
+  description       = "The cache, where the network leads"
+  cidr_ipv4         = "0.0.0.0/0"
+  ip_protocol       = "tcp"
+  from_port         = var.external_cache_port
+  to_port           = var.external_cache_port
+  tags              = var.tags
 }
 
 resource "aws_vpc_endpoint" "dynamodb" {

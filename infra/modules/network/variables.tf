@@ -26,6 +26,12 @@ variable "existing" {
   })
 }
 
+variable "external_cache_port" {
+  description = "The port of a cache that is somewhere else in the network; null for one that is made for the functions."
+  type        = number
+  default     = null
+}
+
 variable "table_arn" {
   description = "The only table that can be reached through the endpoint; null for no endpoint."
   type        = string
