@@ -21,10 +21,6 @@ use store::{
 use crate::failure::{failure, is_older};
 use crate::item;
 
-/// The roots that certificates of AWS go back to, for a container that has none of its own
-/// (<https://www.amazontrust.com/repository>).
-const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
-
 /// Longest wait for a connection: a table is near, or it is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -119,7 +115,7 @@ impl Dynamo {
 ///
 /// When the roots of AWS are no certificates.
 fn https_client() -> SharedHttpClient {
-    let roots = TrustStore::default().with_pem_certificate(AMAZON_ROOTS);
+    let roots = TrustStore::default().with_pem_certificate(https::AMAZON_ROOTS);
     let tls = TlsContext::builder().with_trust_store(roots).build().expect("of this crate");
     Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls).build_https()
 }

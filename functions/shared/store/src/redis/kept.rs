@@ -4,8 +4,8 @@
 //! no connection any more. An answer is good for some seconds: a Redis that is away is no reason to ask without end. Who
 //! keeps it may be away, too, while what it told before still opens connections.
 //!
-//! Both services are asked by one `POST` (the JSON protocols of AWS), which takes no more than an HTTP client: the SDKs of
-//! both would weigh more than `ingest`.
+//! Both services are asked by one `POST` (the JSON protocols of AWS), which takes no more than a signature: their SDKs would
+//! weigh more than all that `ingest` has left.
 
 use std::fmt;
 use std::io;
@@ -16,21 +16,13 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use futures_util::stream::{StreamExt, once, pending};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use hyper::{Request, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
+use https::{StatusCode, Uri};
 use redis::auth::{BasicAuth, StreamingCredentialsProvider};
 use redis::{ErrorKind, RedisError, RedisResult};
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
-use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use rustls::RootCertStore;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
-use tokio_rustls::TlsConnector;
 
 use super::aws::{AwsKeys, Clock, Signer};
 use crate::Secret;
@@ -120,21 +112,53 @@ impl PasswordArn {
         format!("https://{}.{}.{end}", self.keeper.name(), self.region)
     }
 
-    fn question(&self) -> Value {
-        match self.keeper {
-            Keeper::SecretsManager => json!({ "SecretId": self.text }),
-            Keeper::ParameterStore => json!({ "Name": self.text, "WithDecryption": true }),
-        }
-    }
-
-    /// What is kept, as its service told it.
-    fn told(&self, answer: &Value) -> Option<String> {
-        let text = match self.keeper {
-            Keeper::SecretsManager => &answer["SecretString"],
-            Keeper::ParameterStore => &answer["Parameter"]["Value"],
+    fn question(&self) -> String {
+        let name = &self.text;
+        let question = match self.keeper {
+            Keeper::SecretsManager => Question::Secret { name },
+            Keeper::ParameterStore => Question::Parameter { name, with_decryption: true },
         };
-        text.as_str().map(str::to_owned)
+        serde_json::to_string(&question).unwrap_or_default()
     }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Question<'a> {
+    Secret {
+        #[serde(rename = "SecretId")]
+        name: &'a str,
+    },
+    Parameter {
+        #[serde(rename = "Name")]
+        name: &'a str,
+        #[serde(rename = "WithDecryption")]
+        with_decryption: bool,
+    },
+}
+
+/// What either service answers, or why it does not.
+#[derive(Deserialize, Default)]
+struct Answer {
+    #[serde(rename = "SecretString")]
+    secret: Option<String>,
+    #[serde(rename = "Parameter")]
+    parameter: Option<Parameter>,
+    #[serde(rename = "__type")]
+    fault: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Parameter {
+    #[serde(rename = "Value")]
+    value: String,
+}
+
+/// What is kept, where it is more than a password.
+#[derive(Deserialize)]
+struct Login {
+    username: Option<String>,
+    password: String,
 }
 
 /// A password that AWS keeps, and who logs in with it.
@@ -164,105 +188,62 @@ impl KeptPassword {
     /// The provider of the credentials of connections, which waits so long for an answer.
     pub(super) fn credentials(&self, timeout: Duration) -> KeptCredentials {
         let (kept, known) = (self.clone(), Mutex::default());
-        KeptCredentials(Arc::new(Asked { kept, roots: public_roots(), timeout, known }))
+        KeptCredentials(Arc::new(Asked { kept, roots: https::amazon_roots(), timeout, known }))
     }
 
     /// User and password of what is kept.
     fn read(&self, text: &str) -> BasicAuth {
-        let object =
-            serde_json::from_str::<Value>(text).ok().filter(|it| it["password"].is_string());
-        let field = |name: &str| object.as_ref()?[name].as_str().map(str::to_owned);
-        let username = self.username.clone().or_else(|| field("username"));
-        let password = field("password").unwrap_or_else(|| text.trim_end_matches('\n').to_owned());
-        BasicAuth::new(username.unwrap_or_else(|| DEFAULT_USER.to_owned()), password)
+        let login = serde_json::from_str(text)
+            .unwrap_or_else(|_| Login { username: None, password: text.trim_end().to_owned() });
+        let username = self.username.clone().or(login.username);
+        BasicAuth::new(username.unwrap_or_else(|| DEFAULT_USER.to_owned()), login.password)
     }
 
     /// Asks for it.
-    async fn ask(&self, roots: &RootCertStore) -> Result<BasicAuth, RedisError> {
-        let (status, body) = self.answer(roots).await.map_err(|error| {
-            let keeper = self.arn.keeper.name();
+    async fn ask(&self, roots: RootCertStore) -> Result<BasicAuth, RedisError> {
+        let (keeper, name) = (self.arn.keeper.name(), &self.arn.text);
+        let (status, answer) = self.answer(roots).await.map_err(|error| {
             io::Error::other(format!("{keeper} cannot be asked for the password: {error}"))
         })?;
-        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let answer: Answer = serde_json::from_slice(&answer).unwrap_or_default();
         if status.is_success() {
-            let text = self.arn.told(&answer).map(Secret::from);
-            let text = text.ok_or_else(|| refused(format!("{} is no text", self.arn.text)))?;
+            let text = answer.secret.or(answer.parameter.map(|it| it.value)).map(Secret::from);
+            let text = text.ok_or_else(|| refused(format!("{name} is no text")))?;
             return Ok(self.read(text.expose()));
         }
-        let kind = answer["__type"].as_str().unwrap_or_default();
-        let told =
-            format!("{} answered {status} {kind} for {}", self.arn.keeper.name(), self.arn.text);
+        let fault = answer.fault.unwrap_or_default();
+        let told = format!("{keeper} answered {status} {fault} for {name}");
         // What may go by itself is like a store that is away.
         let is_passing = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-        if is_passing || kind.contains("Throttl") {
+        if is_passing || fault.contains("Throttl") {
             return Err(io::Error::other(told).into());
         }
         Err(refused(told))
     }
 
-    /// What its service answers.
-    async fn answer(&self, roots: &RootCertStore) -> io::Result<(StatusCode, Bytes)> {
-        let endpoint = self.endpoint.clone().unwrap_or_else(|| self.arn.endpoint());
-        let uri: Uri = endpoint.parse().map_err(io::Error::other)?;
-        let host = uri.host().ok_or_else(|| io::Error::other("the endpoint has no host"))?;
-        let is_tls = uri.scheme_str() == Some("https");
-        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        let request = self.request(uri.authority().map_or(host, |it| it.as_str()))?;
-        let stream = TcpStream::connect((host, port)).await?;
-        if !is_tls {
-            return exchange(stream, request).await;
-        }
-        let config = ClientConfig::builder().with_root_certificates(roots.clone());
-        let connector = TlsConnector::from(Arc::new(config.with_no_client_auth()));
-        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        exchange(connector.connect(name, stream).await?, request).await
-    }
-
-    /// The question, signed.
-    fn request(&self, host: &str) -> io::Result<Request<Full<Bytes>>> {
-        const CONTENT: &str = "application/x-amz-json-1.1";
+    /// What its service answers to the question, signed.
+    async fn answer(&self, roots: RootCertStore) -> io::Result<(StatusCode, Vec<u8>)> {
         let Self { arn, keys, .. } = self;
-        let body = arn.question().to_string();
+        let endpoint = self.endpoint.clone().unwrap_or_else(|| arn.endpoint());
+        let uri: Uri = endpoint.parse().map_err(io::Error::other)?;
+        let question = arn.question();
         let signer = Signer::new(keys, &arn.region, arn.keeper.name(), (self.clock)());
         let mut headers = vec![
-            (CONTENT_TYPE.as_str(), CONTENT),
-            (HOST.as_str(), host),
+            ("content-type", "application/x-amz-json-1.1"),
+            ("host", https::host(&uri)),
             ("x-amz-date", signer.time()),
         ];
         headers.extend(signer.session_token().map(|token| ("x-amz-security-token", token)));
         headers.push(("x-amz-target", arn.keeper.target()));
-        let authorization = signer.authorization(&headers, body.as_bytes());
-        let mut request = Request::post("/").header(AUTHORIZATION, authorization);
-        for (name, value) in headers {
-            request = request.header(name, value);
-        }
-        request.body(Full::from(body)).map_err(io::Error::other)
+        let authorization = signer.authorization(&headers, question.as_bytes());
+        headers.retain(|(name, _)| *name != "host");
+        headers.push(("authorization", &authorization));
+        https::post(&uri, roots, &headers, question, ANSWER_BYTES_MAX).await
     }
-}
-
-/// Those that browsers trust.
-fn public_roots() -> RootCertStore {
-    RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
 }
 
 fn refused(told: String) -> RedisError {
     (ErrorKind::AuthenticationFailed, "the password is not told", told).into()
-}
-
-/// Sends a request, and reads the answer.
-async fn exchange(
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
-    request: Request<Full<Bytes>>,
-) -> io::Result<(StatusCode, Bytes)> {
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(io::Error::other)?;
-    // Ends with the answer, or with the sender.
-    tokio::spawn(connection);
-    let answer = sender.send_request(request).await.map_err(io::Error::other)?;
-    let status = answer.status();
-    let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
-    Ok((status, body.map_err(io::Error::other)?.to_bytes()))
 }
 
 /// Gives each connection what was told last, or what is told now where that was too long ago.
@@ -284,7 +265,7 @@ impl Asked {
         {
             return Ok(credentials.clone());
         }
-        let asked = timeout(self.timeout, self.kept.ask(&self.roots)).await;
+        let asked = timeout(self.timeout, self.kept.ask(self.roots.clone())).await;
         let asked = asked.unwrap_or_else(|_| {
             let keeper = self.kept.arn.keeper.name();
             Err(io::Error::other(format!("{keeper} did not answer in time")).into())
@@ -461,7 +442,7 @@ mod tests {
         let error = asked(port, roots).credentials().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Io);
         let (port, _, n_asked) = server(r#"200 OK{"SecretString":"correct horse"}"#).await;
-        let error = asked(port, public_roots()).credentials().await.unwrap_err();
+        let error = asked(port, https::amazon_roots()).credentials().await.unwrap_err();
         assert!(error.to_string().contains("secretsmanager cannot be asked"), "{error}");
         assert!(error.to_string().contains("certificate"), "{error}");
         assert_eq!(n_asked.load(Ordering::Relaxed), 0);
