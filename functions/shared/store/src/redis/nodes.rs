@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{ConnectionAddr, ConnectionInfo, RedisError};
+use redis::{ConnectionAddr, ConnectionInfo, RedisError, ServerErrorKind};
 use tokio::time::Instant;
 
 use super::credentials::RedisCredentials;
@@ -77,8 +77,8 @@ impl Nodes {
     /// Notes who has a shard, as `node` said.
     pub(super) fn moved(&self, shard: u16, node: &Node, error: &RedisError) {
         let mut known = self.known();
-        let told = error.redirect_node().and_then(|(address, _)| address.rsplit_once(':'));
-        match told {
+        let told = moved_to(error);
+        match told.as_deref().and_then(|address| address.rsplit_once(':')) {
             // A node that does not know its own name means the one by which it was reached.
             Some(("", port)) => {
                 let host = node.address.rsplit_once(':').map_or("", |(host, _)| host);
@@ -154,4 +154,12 @@ impl Nodes {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The address that an error names: of a command, or of the first of several that was sent elsewhere.
+fn moved_to(error: &RedisError) -> Option<String> {
+    let errors = error.clone().into_server_errors()?;
+    let moved = errors.iter().find(|it| it.1.kind() == Some(ServerErrorKind::Moved))?;
+    // The slot, and the address.
+    moved.1.details()?.split_ascii_whitespace().nth(1).map(str::to_owned)
 }
