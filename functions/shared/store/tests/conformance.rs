@@ -1126,8 +1126,22 @@ macro_rules! conformance {
                 eprintln!("{}", stringify!($promise));
                 $promise(&store).await;
             })*
+            whoever_knows_no_node_of_a_shard_is_told(&cluster.url()).await;
         }
     };
+}
+
+/// Transactions and several commands at once, too, which fail in other ways.
+async fn whoever_knows_no_node_of_a_shard_is_told(url: &str) {
+    for i in 0..12 {
+        let cold = || Redis::new(&options(url.to_owned(), Topology::Cluster)).unwrap();
+        let key = key(&format!("cold{i}"));
+        cold().append(&key, &[at(1, 1.0)], 0).await.unwrap();
+        assert!(cold().forget(&key).await.unwrap());
+        cold().add_totals(&[("late".to_owned(), 1)].into()).await.unwrap();
+        cold().totals().await.unwrap();
+        cold().count(&Tenant::default()).await.unwrap();
+    }
 }
 
 conformance!(

@@ -323,7 +323,7 @@ fn remedy(error: &RedisError) -> Remedy {
     use ServerErrorKind::{
         Ask, BusyLoading, ClusterDown, MasterDown, Moved, NoScript, ReadOnly, TryAgain,
     };
-    match error.kind() {
+    match cause(error) {
         ErrorKind::Server(Moved) => Remedy::Moved,
         ErrorKind::AuthenticationFailed => Remedy::OpenAgain,
         ErrorKind::Server(ReadOnly) => Remedy::NewConnection,
@@ -337,6 +337,17 @@ fn remedy(error: &RedisError) -> Remedy {
         ErrorKind::Io if error.is_connection_dropped() => Remedy::Repeat,
         _ => Remedy::None,
     }
+}
+
+/// The kind of an error; of a transaction, of which nothing was done, that of its first command that was refused.
+fn cause(error: &RedisError) -> ErrorKind {
+    let aborted = ServerErrorKind::ExecAbort;
+    if error.kind() != ErrorKind::Server(aborted) {
+        return error.kind();
+    }
+    let refused = error.clone().into_server_errors();
+    let mut kinds = refused.iter().flat_map(|it| it.iter()).filter_map(|(_, it)| it.kind());
+    ErrorKind::Server(kinds.find(|kind| *kind != aborted).unwrap_or(aborted))
 }
 
 /// Whether a server said so itself: then it is there, and others may fare better.
