@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::header::HOST;
 use hyper::{Request, client};
 pub use hyper::{StatusCode, Uri};
 use hyper_util::rt::TokioIo;
@@ -37,13 +36,13 @@ pub fn amazon_roots() -> RootCertStore {
     roots
 }
 
-/// The host that a request to this address names, with its port where that is not the usual one.
+/// The header `Host` of a request to this address, with its port where one is named.
 pub fn host(uri: &Uri) -> &str {
     uri.authority().map_or("", |it| it.as_str())
 }
 
-/// Posts `body` with these headers, and `Host`, to an address `http://` or `https://`; reads an answer of at most so many
-/// bytes.
+/// Posts `body` with these headers, [`Host`](host) among them, to an address `http://` or `https://`; reads an answer of at
+/// most so many bytes.
 ///
 /// The process has a default provider of cryptography (`rustls::crypto::CryptoProvider`).
 pub async fn post(
@@ -57,7 +56,7 @@ pub async fn post(
     let is_tls = uri.scheme_str() == Some("https");
     let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
     let path = uri.path_and_query().map_or("/", |it| it.as_str());
-    let mut request = Request::post(path).header(HOST, host(uri));
+    let mut request = Request::post(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

@@ -236,7 +236,6 @@ impl KeptPassword {
         headers.extend(signer.session_token().map(|token| ("x-amz-security-token", token)));
         headers.push(("x-amz-target", arn.keeper.target()));
         let authorization = signer.authorization(&headers, question.as_bytes());
-        headers.retain(|(name, _)| *name != "host");
         headers.push(("authorization", &authorization));
         https::post(&uri, roots, &headers, question, ANSWER_BYTES_MAX).await
     }
