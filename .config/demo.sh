@@ -8,6 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 port=${PORT:-8080} url=http://127.0.0.1:${PORT:-8080} folder=reports
+built=${CARGO_TARGET_DIR:-target}/debug
 pid_file=$folder/standalone.pid
 
 stop() {
@@ -33,7 +34,7 @@ if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
   echo "demo: port $port is in use: another one is wanted, PORT=8090 make demo" >&2
   exit 69
 fi
-PORT=$port RUST_LOG=warn nohup target/debug/standalone >$folder/standalone.log 2>&1 </dev/null &
+PORT=$port RUST_LOG=warn nohup "$built/standalone" >$folder/standalone.log 2>&1 </dev/null &
 echo $! >"$pid_file"
 for _ in $(seq 100); do
   if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then break; fi
@@ -41,12 +42,12 @@ for _ in $(seq 100); do
 done
 
 say "3. Streaming four days of checkout traffic, one sample a minute: two to learn from, two with anomalies"
-target/debug/evaluator replay --url "$url" --scenario .config/demo.toml --rebase \
+"$built/evaluator" replay --url "$url" --scenario .config/demo.toml --rebase \
   --source checkout --metric rps --batch 30 --speed-up 20000 --print-anomalies
 
 say "4. Measuring detection quality on scenarios, beside the rule this project descends from"
 # The first tables; the page has all of them.
-target/debug/evaluator run --quick spike burst dip outage storm mixed quiet poison --html $folder/report.html --table |
+"$built/evaluator" run --quick spike burst dip outage storm mixed quiet poison --html $folder/report.html --table |
   sed '/^Samples/,$d'
 
 say "5. The server goes on; ask it"

@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --quiet --release --package evaluator
-export PATH=$PWD/target/release:$PATH
+export PATH=${CARGO_TARGET_DIR:-$PWD/target}/release:$PATH
 records=evaluator/records
 
 evaluator run --untimed --no-charts --json "$records/synthetic.json" --csv "$records/synthetic.csv" \
