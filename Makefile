@@ -92,7 +92,7 @@ chaos: setup ## Break everything on purpose for a few minutes; nothing acknowled
 .PHONY: load
 load: ## Measure every figure promised of speed and size beside its reference; about ten minutes
 	$(CARGO) build --release --package ingest --package analyze --package standalone --package evaluator
-	$(CARGO) build --release --package host --example one_script --example no_store
+	$(CARGO) build --release --package server --example one_script --example no_store
 	@.config/load.py --splice functions/PERFORMANCE.md --constants evaluator/capacity/measured.json $(LOAD)
 
 .PHONY: profile
@@ -129,7 +129,7 @@ infra-apply: lambda-build ## Apply the complete example of `infra` to a stand-in
 
 .PHONY: cold-start
 cold-start: lambda-build ## Measure how fast the packages start, and write it into the README of `infra`
-	$(CARGO) build --release --package host --example empty
+	$(CARGO) build --release --package server --example empty
 	@python3 infra/checks/cold_start.py $(LAMBDA) $${CARGO_TARGET_DIR:-target}/release/examples/empty --write
 
 .PHONY: cost

@@ -28,7 +28,7 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILT = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
-SCRIPT = ROOT / "functions/shared/host/examples/one_script.lua"
+SCRIPT = ROOT / "functions/shared/server/examples/one_script.lua"
 REDIS_PORT, INGEST_PORT, INGEST_ONE_PORT, ANALYZE_PORT, STANDALONE_PORT, SCRIPT_PORT, SCRIPT_ONE_PORT, BARE_PORT, GROWTH_PORT = range(28379, 28388)
 MB = 1024 * 1024
 # Bounds of tenants stay on, and out of reach: what they cost is measured, what they refuse is not.

@@ -9,7 +9,8 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use detector::{Detector, Judge, Kind, SpecError, Verdict};
+use detector::{Detector, Judge, SpecError};
+use domain::{Verdict, VerdictKind};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -50,7 +51,7 @@ pub struct Stored {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Opinion {
     /// What is said.
-    pub kind: Kind,
+    pub kind: VerdictKind,
     /// The score; 0 when nothing was judged.
     pub score: f64,
 }
@@ -101,7 +102,7 @@ impl Contender {
         match self {
             Self::Detector(detector) => judge_rows(*detector, series),
             Self::Silent => {
-                let nothing = Opinion { kind: Kind::Normal, score: 0.0 };
+                let nothing = Opinion { kind: VerdictKind::Normal, score: 0.0 };
                 Opinions { rows: vec![nothing; series.rows.len()], memory_len: 0 }
             }
             Self::Random => random_opinions(series, self.threshold(), seed, stream),
@@ -124,7 +125,7 @@ impl Contender {
                     .collect();
             }
             Self::Silent | Self::Random => {
-                return vec![Verdict::unjudged(Kind::Normal); rows.len()];
+                return vec![Verdict::unjudged(VerdictKind::Normal); rows.len()];
             }
         };
         let mut judge = Judge::new(*detector);
@@ -132,7 +133,7 @@ impl Contender {
         for (i, row) in series.rows.iter().enumerate().take(rows.end) {
             let verdict = row.sample().map(|sample| judge.judge(sample).verdict);
             if rows.contains(&i) {
-                verdicts.push(verdict.unwrap_or(Verdict::unjudged(Kind::Learning)));
+                verdicts.push(verdict.unwrap_or(Verdict::unjudged(VerdictKind::Learning)));
             }
         }
         verdicts
@@ -145,7 +146,10 @@ impl Stored {
     }
 
     fn opinion(&self, score: f64) -> Opinion {
-        Opinion { kind: if score > self.threshold { Kind::Anomaly } else { Kind::Normal }, score }
+        Opinion {
+            kind: if score > self.threshold { VerdictKind::Anomaly } else { VerdictKind::Normal },
+            score,
+        }
     }
 
     fn verdict(&self, score: f64) -> Verdict {
@@ -162,7 +166,7 @@ fn judge_rows(detector: Detector, series: &Labeled) -> Opinions {
                 let verdict = judge.judge(sample).verdict;
                 Opinion { kind: verdict.kind, score: verdict.score }
             }
-            None => Opinion { kind: Kind::Learning, score: 0.0 },
+            None => Opinion { kind: VerdictKind::Learning, score: 0.0 },
         });
     }
     Opinions { rows, memory_len: judge.memory_len() }
@@ -173,7 +177,10 @@ fn random_opinions(series: &Labeled, threshold: f64, seed: u64, stream: u64) -> 
     random.set_stream(stream);
     let mut opinion = || {
         let score = random.random::<f64>();
-        Opinion { kind: if score > threshold { Kind::Anomaly } else { Kind::Normal }, score }
+        Opinion {
+            kind: if score > threshold { VerdictKind::Anomaly } else { VerdictKind::Normal },
+            score,
+        }
     };
     Opinions { rows: series.rows.iter().map(|_| opinion()).collect(), memory_len: 0 }
 }
@@ -235,7 +242,7 @@ mod tests {
             Contender::defaults().unwrap().into_iter().filter(|contender| !contender.is_baseline())
         {
             let mut opinions = contender.judge(&dirty, 0, 0).rows;
-            assert_eq!(opinions.remove(100), Opinion { kind: Kind::Learning, score: 0.0 });
+            assert_eq!(opinions.remove(100), Opinion { kind: VerdictKind::Learning, score: 0.0 });
             assert_eq!(opinions, contender.judge(&series(&clean), 0, 0).rows, "{contender}");
         }
     }
@@ -259,7 +266,8 @@ mod tests {
     fn the_random_baseline_alarms_on_about_one_percent_and_is_seeded() {
         let series = series(&vec![1.0; 20_000]);
         let opinions = Contender::Random.judge(&series, 1, 2);
-        let n_alarms = opinions.rows.iter().filter(|opinion| opinion.kind == Kind::Anomaly).count();
+        let n_alarms =
+            opinions.rows.iter().filter(|opinion| opinion.kind == VerdictKind::Anomaly).count();
         assert!((140..=260).contains(&n_alarms), "{n_alarms}");
         assert_eq!(opinions, Contender::Random.judge(&series, 1, 2));
         assert_ne!(opinions, Contender::Random.judge(&series, 1, 3));

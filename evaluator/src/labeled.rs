@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use detector::Sample;
+use domain::Sample;
 
 /// The kind of an anomaly whose labels do not say what it is.
 pub const KIND_UNKNOWN: &str = "anomaly";

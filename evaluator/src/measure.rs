@@ -8,7 +8,7 @@ mod trace;
 use std::ops::Range;
 use std::time::Duration;
 
-use detector::Kind;
+use domain::VerdictKind;
 use rayon::prelude::*;
 
 use crate::contender::{ANCESTOR_SPEC, Contender, Opinions};
@@ -141,7 +141,7 @@ fn judge_all(plan: &Plan<'_>, contender: &Contender, progress: &(impl Fn() + Syn
 }
 
 fn counted(series: &Labeled, rows: Range<usize>, opinions: &Opinions) -> Counted {
-    let is_alarm = |i: usize| opinions.rows[i].kind == Kind::Anomaly;
+    let is_alarm = |i: usize| opinions.rows[i].kind == VerdictKind::Anomaly;
     let alarms: Vec<usize> = rows.clone().filter(|i| is_alarm(*i)).collect();
     Counted {
         events: event::count(series, &rows, &alarms),
@@ -239,7 +239,7 @@ fn board(plan: &Plan<'_>, judged: &[Judged], is_in: impl Fn(usize) -> bool) -> n
                 .opinions
                 .rows
                 .iter()
-                .map(|opinion| (opinion.score, opinion.kind == Kind::Anomaly)),
+                .map(|opinion| (opinion.score, opinion.kind == VerdictKind::Anomaly)),
         );
     }
     board

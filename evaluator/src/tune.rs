@@ -9,7 +9,8 @@ mod decision;
 
 use std::ops::Range;
 
-use detector::{Detector, Kind, SpecError};
+use detector::{Detector, SpecError};
+use domain::VerdictKind;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -141,7 +142,7 @@ impl Halves {
     fn of(labeled: &Labeled, opinions: &Opinions) -> Self {
         let middle = labeled.rows.len() / 2;
         let tally = |rows: Range<usize>| {
-            let is_alarm = |i: &usize| opinions.rows[*i].kind == Kind::Anomaly;
+            let is_alarm = |i: &usize| opinions.rows[*i].kind == VerdictKind::Anomaly;
             let alarms: Vec<usize> = rows.clone().filter(is_alarm).collect();
             event::count(labeled, &rows, &alarms)
         };

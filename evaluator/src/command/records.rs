@@ -1,7 +1,7 @@
 //! `evaluator records`: rows of all records that were kept in a table of DynamoDB, in any form of a report.
 
 use anyhow::Context;
-use history::{Dynamo, QualityRow};
+use aws::{Dynamo, QualityRow};
 use store::HistoryOptions;
 
 use crate::cli::Output;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
-use detector::Kind;
+use domain::VerdictKind;
 use rayon::prelude::*;
 
 use crate::cli::OutputError;
@@ -65,9 +65,9 @@ fn over_threshold(opinion: Opinion, threshold: f64) -> f64 {
     // A threshold of 0 cannot be divided by; there any score at all is an alarm.
     let score = if threshold > 0.0 { opinion.score / threshold } else { 1.0 + opinion.score };
     match opinion.kind {
-        Kind::Anomaly => score.clamp(1.0_f64.next_up(), f64::MAX),
-        Kind::Normal | Kind::Muted => score.clamp(f64::MIN, 1.0),
-        Kind::Learning | Kind::Constant => 0.0,
+        VerdictKind::Anomaly => score.clamp(1.0_f64.next_up(), f64::MAX),
+        VerdictKind::Normal | VerdictKind::Maintenance => score.clamp(f64::MIN, 1.0),
+        VerdictKind::Learning | VerdictKind::Constant => 0.0,
     }
 }
 
@@ -78,16 +78,18 @@ mod tests {
     #[test]
     fn a_written_score_is_above_one_exactly_where_there_was_an_alarm() {
         let at = |kind, score, threshold| over_threshold(Opinion { kind, score }, threshold);
-        assert_eq!(at(Kind::Normal, 3.0, 6.0), 0.5);
-        assert_eq!(at(Kind::Anomaly, 9.0, 6.0), 1.5);
+        assert_eq!(at(VerdictKind::Normal, 3.0, 6.0), 0.5);
+        assert_eq!(at(VerdictKind::Anomaly, 9.0, 6.0), 1.5);
         // A verdict goes before its score: heads may be muted, and a quotient may round to 1.
-        assert_eq!(at(Kind::Normal, 9.0, 6.0), 1.0);
-        assert_eq!(at(Kind::Muted, 9.0, 6.0), 1.0);
-        assert!(at(Kind::Anomaly, 3.0, 6.0) > 1.0);
-        assert!(at(Kind::Anomaly, 0.3_f64.next_up(), 0.3) > 1.0);
-        assert_eq!(at(Kind::Learning, 7.0, 6.0), 0.0);
-        assert_eq!(at(Kind::Constant, 0.0, 6.0), 0.0);
-        assert_eq!(at(Kind::Anomaly, f64::INFINITY, 6.0), f64::MAX);
-        assert!(at(Kind::Anomaly, 0.1, 0.0) > 1.0 && at(Kind::Normal, 0.0, 0.0) <= 1.0);
+        assert_eq!(at(VerdictKind::Normal, 9.0, 6.0), 1.0);
+        assert_eq!(at(VerdictKind::Maintenance, 9.0, 6.0), 1.0);
+        assert!(at(VerdictKind::Anomaly, 3.0, 6.0) > 1.0);
+        assert!(at(VerdictKind::Anomaly, 0.3_f64.next_up(), 0.3) > 1.0);
+        assert_eq!(at(VerdictKind::Learning, 7.0, 6.0), 0.0);
+        assert_eq!(at(VerdictKind::Constant, 0.0, 6.0), 0.0);
+        assert_eq!(at(VerdictKind::Anomaly, f64::INFINITY, 6.0), f64::MAX);
+        assert!(
+            at(VerdictKind::Anomaly, 0.1, 0.0) > 1.0 && at(VerdictKind::Normal, 0.0, 0.0) <= 1.0
+        );
     }
 }

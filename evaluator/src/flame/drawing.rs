@@ -87,7 +87,7 @@ fn short(name: &str) -> String {
 
 /// Ours are warm, the rest is pale: what can be changed here stands out.
 fn color(name: &str) -> String {
-    let ours = ["detector::", "store::", "intake::", "service::", "host::", "evaluator::"];
+    let ours = ["detector::", "store::", "intake::", "service::", "server::", "evaluator::"];
     let is_ours = ours.iter().any(|ours| name.trim_start_matches('<').starts_with(ours));
     let shade =
         name.bytes().fold(7_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into())) % 18;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use detector::Verdict;
+use domain::Verdict;
 
 use super::Plan;
 use crate::contender::Contender;

@@ -1,6 +1,6 @@
 //! What `ingest` answers, read strictly: a word that is not known is an error, not a normal sample.
 
-use detector::Kind;
+use domain::VerdictKind;
 use serde::{Deserialize, Deserializer, de};
 
 /// The answer to one request.
@@ -41,7 +41,7 @@ pub(super) struct Said {
     pub(super) value: f64,
     /// None when another writer judged the sample and the window has moved on.
     #[serde(default, deserialize_with = "kind")]
-    pub(super) verdict: Option<Kind>,
+    pub(super) verdict: Option<VerdictKind>,
     /// The score; none when nothing was judged.
     #[serde(default)]
     pub(super) score: Option<f64>,
@@ -61,20 +61,20 @@ impl Said {
 
     /// The line that tells a person of it, where it is an anomaly.
     pub(super) fn anomaly(&self) -> Option<String> {
-        let reason = self.reason.as_ref().filter(|_| self.verdict == Some(Kind::Anomaly))?;
+        let reason = self.reason.as_ref().filter(|_| self.verdict == Some(VerdictKind::Anomaly))?;
         let at = jiff::Timestamp::from_microsecond(self.at_us()).ok()?;
         Some(format!("anomaly  {}  {reason}", at.strftime("%F %H:%M")))
     }
 }
 
-fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Kind>, D::Error> {
+fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<VerdictKind>, D::Error> {
     let Some(word) = Option::<String>::deserialize(deserializer)? else {
         return Ok(None);
     };
-    let known = Kind::ALL.into_iter().find(|kind| kind.as_str() == word);
+    let known = VerdictKind::ALL.into_iter().find(|kind| kind.as_str() == word);
     known.map(Some).ok_or_else(|| {
         de::Error::custom(format!(
-            "verdict `{word}` is unknown: one of learning, constant, normal, anomaly, muted is wanted"
+            "verdict `{word}` is unknown: one of learning, constant, normal, anomaly, maintenance is wanted"
         ))
     })
 }
@@ -115,7 +115,7 @@ mod tests {
         "rejected":[{"index":3,"metric":"rps","code":"value_not_finite","detail":"..."}],
         "verdicts":[
             {"source":"checkout","metric":"rps","labels":{},"timestamp":1732060800000.001,"value":812.5,
-             "verdict":"anomaly","head":"deviation","score":6.1,"expected":420.3,"band":[371.2,469.4],"late":false,"reason":"..."},
+             "verdict":"anomaly","signal":"deviation","score":6.1,"expected":420.3,"band":[371.2,469.4],"late":false,"reason":"..."},
             {"source":"checkout","metric":"rps","labels":{},"timestamp":1732060860000,"value":1,"verdict":null}]}"#;
 
     #[test]
@@ -126,7 +126,7 @@ mod tests {
         let [anomaly, unknown] = &answer.verdicts[..] else { panic!("two verdicts") };
         assert_eq!(
             (anomaly.at_us(), anomaly.verdict),
-            (1_732_060_800_000_001, Some(Kind::Anomaly))
+            (1_732_060_800_000_001, Some(VerdictKind::Anomaly))
         );
         assert_eq!((anomaly.score, anomaly.late), (Some(6.1), Some(false)));
         assert_eq!((unknown.verdict, unknown.score), (None, None));
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn every_microsecond_survives_the_way_through_milliseconds() {
         for at_us in
-            [0, 1, 999, 1_732_060_800_000_001, 1_732_060_800_999_999, detector::sample::AT_US_MAX]
+            [0, 1, 999, 1_732_060_800_000_001, 1_732_060_800_999_999, domain::sample::AT_US_MAX]
         {
             let text =
                 format!(r#"{{"timestamp":{}.{:03},"value":0}}"#, at_us / 1_000, at_us % 1_000);

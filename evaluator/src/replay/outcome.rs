@@ -5,7 +5,7 @@ use std::io;
 use std::ops::AddAssign;
 use std::path::Path;
 
-use detector::Kind;
+use domain::VerdictKind;
 
 use super::answer::Said;
 use super::tally::Counts;
@@ -37,7 +37,7 @@ impl AddAssign for Log {
 /// What was said of one row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Verdict {
-    pub(super) kind: Kind,
+    pub(super) kind: VerdictKind,
     /// 0 when nothing was judged.
     pub(super) score: f64,
     pub(super) late: bool,
@@ -117,7 +117,7 @@ fn verdicts(series: &Labeled, said: &[Said]) -> Vec<Option<Verdict>> {
         }
     }
     let of_row =
-        |sample: detector::Sample| heard.get(&(sample.at_us(), sample.value().to_bits())).copied();
+        |sample: domain::Sample| heard.get(&(sample.at_us(), sample.value().to_bits())).copied();
     series.rows.iter().map(|row| row.sample().and_then(of_row)).collect()
 }
 
@@ -160,8 +160,8 @@ mod tests {
 
     #[test]
     fn verdicts_find_their_rows_by_time_and_value() {
-        let learning = Verdict { kind: Kind::Learning, score: 0.0, late: false };
-        let anomaly = Verdict { kind: Kind::Anomaly, score: 6.5, late: true };
+        let learning = Verdict { kind: VerdictKind::Learning, score: 0.0, late: false };
+        let anomaly = Verdict { kind: VerdictKind::Anomaly, score: 6.5, late: true };
         let outcome = outcome();
         assert_eq!(
             outcome.verdicts,

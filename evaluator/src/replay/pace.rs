@@ -34,7 +34,7 @@ pub(super) fn dues(batches: &[Batch], speed_up: Option<SpeedUp>) -> Vec<Duration
     let (Some(SpeedUp(factor)), Some(first)) = (speed_up, batches.first()) else {
         return vec![Duration::ZERO; batches.len()];
     };
-    let start_us = first.samples.iter().map(detector::Sample::at_us).min().unwrap_or_default();
+    let start_us = first.samples.iter().map(domain::Sample::at_us).min().unwrap_or_default();
     // Times may step back in real data; the wait never does.
     let mut newest_us = start_us;
     let due = |batch: &Batch| {
@@ -46,7 +46,7 @@ pub(super) fn dues(batches: &[Batch], speed_up: Option<SpeedUp>) -> Vec<Duration
 
 #[cfg(test)]
 mod tests {
-    use detector::Sample;
+    use domain::Sample;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use detector::Kind;
+use domain::VerdictKind;
 use serde::Serialize;
 
 use super::outcome::Outcome;
@@ -64,8 +64,9 @@ struct Quality {
 impl Summary {
     /// Scores an outcome against the labels of its series, and counts where it differs from what was expected.
     pub(super) fn of(series: &Labeled, outcome: &Outcome, expected: Option<&Opinions>) -> Self {
-        let is_alarm =
-            |i: usize| outcome.verdicts[i].is_some_and(|verdict| verdict.kind == Kind::Anomaly);
+        let is_alarm = |i: usize| {
+            outcome.verdicts[i].is_some_and(|verdict| verdict.kind == VerdictKind::Anomaly)
+        };
         let counted = |rows: std::ops::Range<usize>| {
             let alarms: Vec<usize> = rows.clone().filter(|i| is_alarm(*i)).collect();
             (confusion::count(series, rows.clone(), is_alarm), event::count(series, &rows, &alarms))
@@ -252,13 +253,14 @@ mod tests {
         let series = Labeled::from_rows("test".to_owned(), (0..200).map(row).collect());
         let mut outcome = Outcome::new(&series, Log::default(), 2.0);
         let verdict = |i: usize| {
-            let kind = if i == 102 || i == 150 { Kind::Anomaly } else { Kind::Normal };
+            let kind =
+                if i == 102 || i == 150 { VerdictKind::Anomaly } else { VerdictKind::Normal };
             (i != 199).then_some(Verdict { kind, score: 0.0, late: false })
         };
         outcome.verdicts = (0..200).map(verdict).collect();
         outcome.latencies_ms = (1..=100).map(f64::from).collect();
         outcome.counts = Counts { sent: 200, accepted: 200, late: 20, ..Counts::default() };
-        let normal = Opinion { kind: Kind::Normal, score: 0.0 };
+        let normal = Opinion { kind: VerdictKind::Normal, score: 0.0 };
         let expected = Opinions { rows: vec![normal; 200], memory_len: 0 };
         Summary::of(&series, &outcome, Some(&expected))
     }

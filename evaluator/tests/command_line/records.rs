@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use history::testbed::{DynamoServer, StandIn};
+use aws::testbed::{DynamoServer, StandIn};
 
 const TABLE: &str = "tidemark";
 const DETECTORS: [&str; 2] = ["zscore:window=50,threshold=3", "silent"];

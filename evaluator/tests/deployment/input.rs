@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use detector::Sample;
+use domain::Sample;
 use evaluator::labeled::LabeledRow;
 use evaluator::read::read_csv;
 

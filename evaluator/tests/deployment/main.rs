@@ -103,7 +103,7 @@ fn rows(path: &Path, unit_us: f64) -> Vec<Row> {
 }
 
 /// Every head at once: the largest memory there is.
-const EVERY_HEAD: &str = "tidemark:heads=deviation+shift+variance+flat+gap+novelty";
+const EVERY_HEAD: &str = "tidemark:signals=deviation+shift+variance+flat+gap+novelty";
 
 /// What the detector says of a series in the evaluator's own process.
 fn offline(input: &Input, detector: &str, folder: &Path) -> Vec<Row> {

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use detector::{Sample, Series};
+use domain::{SHARDS_DEFAULT, SeriesKey, Tenant};
+use domain::{Sample, Series};
 use serde_json::Value;
 use store::testbed::{RedisServer, patient_options};
-use store::{Redis, SHARDS_DEFAULT, SeriesKey, SeriesStore, State, Tenant, Topology, totals};
+use store::{RedisStore, SeriesStore, State, Topology, totals};
 use tempfile::TempDir;
 
 /// Source under which `replay` sends unless told otherwise.
@@ -105,10 +106,10 @@ impl System {
         self.redis.url()
     }
 
-    fn store<T>(&self, ask: impl AsyncFnOnce(Redis) -> T) -> T {
+    fn store<T>(&self, ask: impl AsyncFnOnce(RedisStore) -> T) -> T {
         let options = patient_options(self.redis.url(), Topology::Single, SHARDS_DEFAULT);
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(async { ask(Redis::new(&options).unwrap()).await })
+        runtime.block_on(async { ask(RedisStore::new(&options).unwrap()).await })
     }
 }
 
@@ -125,7 +126,7 @@ impl Process {
             .env_clear()
             .envs([("PORT", "0"), ("REDIS_URL", redis_url), ("TIDEMARK_DETECTOR", detector)])
             // The line that says where it listens, and whatever is wrong.
-            .env("RUST_LOG", "warn,host::run=info")
+            .env("RUST_LOG", "warn,server::run=info")
             .stderr(File::create(log).unwrap())
             .spawn()
             .unwrap();

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use host::Function;
+use server::Function;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    host::run_with_history(Function::Analyze, history::open).await
+    server::run_with_history(Function::Analyze, aws::open).await
 }

@@ -69,10 +69,10 @@ fn redis_with_samples() -> RedisServer {
     let redis = RedisServer::start();
     let writer = Process::analyze(&[], &[("REDIS_URL", &redis.url())]);
     body(&writer.get("/readyz"));
-    let store = store::Redis::new(&store::testbed::patient_options(
+    let store = store::RedisStore::new(&store::testbed::patient_options(
         redis.url(),
         store::Topology::Single,
-        store::SHARDS_DEFAULT,
+        domain::SHARDS_DEFAULT,
     ))
     .unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -80,8 +80,8 @@ fn redis_with_samples() -> RedisServer {
         use store::SeriesStore;
         for metric in ["rps", "cpu"] {
             let labels = [("path".to_owned(), "/a\"b\\c\nd,e=f".to_owned())];
-            let series = detector::Series::new("checkout", metric, labels.into()).unwrap();
-            let key = store::SeriesKey::new(store::Tenant::default(), series);
+            let series = domain::Series::new("checkout", metric, labels.into()).unwrap();
+            let key = domain::SeriesKey::new(domain::Tenant::default(), series);
             let sample = |i: i64| store::NewSample {
                 at_us: Some(1_732_060_800_000_000 + i * 1_000_000),
                 value: if i == 59 { 900.0 } else { 100.0 + (i % 7) as f64 },
@@ -118,7 +118,7 @@ fn what_it_tells_is_as_prometheus_wants_it_also_without_the_store() {
     let metrics = exporter.get("/metrics");
     let has = |line: &str| body(&metrics).lines().any(|it| it == line);
     for line in
-        ["store_up 1", "series 2", "backlog_series 1", r#"anomalies_total{head="deviation"} 1"#]
+        ["store_up 1", "series 2", "backlog_series 1", r#"anomalies_total{signal="deviation"} 1"#]
     {
         assert!(has(line), "{line} in {metrics}");
     }

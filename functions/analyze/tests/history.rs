@@ -8,13 +8,14 @@ mod process;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use detector::Series;
-use history::testbed::{DynamoServer, StandIn};
+use aws::testbed::{DynamoServer, StandIn};
+use domain::Series;
+use domain::{SeriesKey, Tenant};
 use intake::{Batch, Incoming};
 use process::{Analyze, DETECTOR};
 use service::{Config, Role, Service, VerdictsWanted, store_for};
 use store::testbed::RedisServer;
-use store::{PastRange, SeriesKey, SeriesStore, Tenant};
+use store::{PastRange, SeriesStore};
 
 const TABLE: &str = "tidemark-episodes";
 const ALL: PastRange = PastRange { since_us: 0, before_us: None, limit: 1_000 };

@@ -5,14 +5,15 @@
 
 mod process;
 
-use history::testbed::{DynamoServer, StandIn};
+use aws::testbed::{DynamoServer, StandIn};
 use process::Analyze;
 use serde_json::Value;
 use store::testbed::RedisServer;
 
 const TABLE: &str = "tidemark";
 const CONFIG: &str = "/series/config?source=checkout&metric=rps";
-const BODY: &str = r#"{"detector":"zscore:window=50,threshold=7","muted":[{"from":1,"until":2}]}"#;
+const BODY: &str =
+    r#"{"detector":"zscore:window=50,threshold=7","maintenance":[{"from":1,"until":2}]}"#;
 
 /// A Redis, a table, and the variables of a function that knows both.
 async fn deployment() -> (RedisServer, DynamoServer, Vec<(&'static str, String)>) {

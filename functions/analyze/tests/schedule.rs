@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use detector::Series;
-use host::testbed::{FunctionProcess, LambdaService};
+use domain::Series;
+use domain::{SHARDS_DEFAULT, SeriesKey, Tenant};
 use serde_json::{Value, json};
+use server::testbed::{FunctionProcess, LambdaService};
 use store::testbed::{RedisServer, patient_options};
-use store::{NewSample, Redis, SHARDS_DEFAULT, SeriesKey, SeriesStore, Tenant, Topology};
+use store::{NewSample, RedisStore, SeriesStore, Topology};
 
 fn event(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events").join(name);
@@ -18,7 +19,7 @@ fn event(name: &str) -> Value {
 }
 
 /// Accepts a sample that nobody judges, as a writer that died then leaves it.
-async fn leave_waiting(store: &Redis, metric: &str) {
+async fn leave_waiting(store: &RedisStore, metric: &str) {
     let series = Series::new("checkout", metric, BTreeMap::new()).unwrap();
     let key = SeriesKey::new(Tenant::default(), series);
     let sample = NewSample { at_us: Some(1_732_060_800_000_000), value: 1.0 };
@@ -33,7 +34,7 @@ async fn a_schedule_judges_what_waits_and_a_request_is_answered_as_ever() {
     let vars = [("REDIS_URL", url.as_str()), ("TIDEMARK_ACCESS", "open")];
     let _function = FunctionProcess::start(env!("CARGO_BIN_EXE_analyze"), &lambda, &vars);
     let store =
-        Redis::new(&patient_options(redis.url(), Topology::Single, SHARDS_DEFAULT)).unwrap();
+        RedisStore::new(&patient_options(redis.url(), Topology::Single, SHARDS_DEFAULT)).unwrap();
     for name in ["schedule-analyze.json", "scheduler-analyze-empty.json"] {
         leave_waiting(&store, name.split('-').next().unwrap()).await;
         let swept = lambda.invoke(&event(name)).await.unwrap();

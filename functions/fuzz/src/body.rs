@@ -24,7 +24,7 @@ fn check_account(batch: &Batch, limits: &Limits) {
     assert!(batch.samples.is_sorted_by_key(|sample| sample.index));
     assert!(batch.rejected.is_sorted_by_key(|rejection| rejection.index));
     for sample in &batch.samples {
-        assert!(detector::Sample::new(sample.at_us.unwrap_or(0), sample.value).is_ok());
+        assert!(domain::Sample::new(sample.at_us.unwrap_or(0), sample.value).is_ok());
     }
 }
 

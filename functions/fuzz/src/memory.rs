@@ -1,6 +1,7 @@
 //! A detector's memory as read from a store: what decodes can be judged on, stored, and judged on again.
 
-use detector::{Deployed, Judge, Memory, Sample};
+use detector::{DeployedDetector, Judge, Memory};
+use domain::Sample;
 
 /// Latest time of a sample that is judged here, far enough below the last for two more.
 const AT_US_MAX: i64 = 1 << 50;
@@ -13,7 +14,7 @@ pub fn memory(bytes: &[u8]) {
 
 fn judge_on(bytes: &[u8]) {
     let Some(memory) = Memory::decode(bytes) else { return };
-    let deployed = Deployed { detector: memory.detector, generation: memory.generation };
+    let deployed = DeployedDetector { detector: memory.detector, generation: memory.generation };
     let Ok(mut judge) = Judge::restore(deployed, Some(bytes), Vec::new()) else { return };
     let at_us = memory.cursor_us.unwrap_or_default().saturating_add(1).clamp(0, AT_US_MAX);
     judge.judge(sample(at_us));

@@ -48,7 +48,7 @@ fn memories() -> Vec<Vec<u8>> {
         let mut judge = detector::Judge::new(*detector);
         for i in 0..200 {
             let value = if i % 41 == 40 { 900.0 } else { 100.0 + (i % 7) as f64 };
-            judge.judge(detector::Sample::new(i * 60_000_000, value).unwrap());
+            judge.judge(domain::Sample::new(i * 60_000_000, value).unwrap());
         }
         judge.memory().encode()
     };

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use host::Function;
+use server::Function;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    host::run(Function::IngestStream).await
+    server::run(Function::IngestStream).await
 }

@@ -4,9 +4,9 @@
 
 use std::process::ExitCode;
 
-use host::Function;
+use server::Function;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    host::run_with_history(Function::Standalone, history::open).await
+    server::run_with_history(Function::Standalone, aws::open).await
 }

@@ -19,7 +19,7 @@ impl Standalone {
     fn start() -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_standalone"))
             .env_clear()
-            .envs([("PORT", "0"), ("RUST_LOG", "host::run=info"), ("TIDEMARK_DEBUG", "on")])
+            .envs([("PORT", "0"), ("RUST_LOG", "server::run=info"), ("TIDEMARK_DEBUG", "on")])
             .env("_RJEM_MALLOC_CONF", "prof:true,prof_active:false,lg_prof_sample:12")
             .stderr(Stdio::piped())
             .spawn()

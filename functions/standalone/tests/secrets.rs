@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
-use history::testbed::{DynamoServer, StandIn};
+use aws::testbed::{DynamoServer, StandIn};
 use serde_json::{Value, json};
 use store::testbed::{TlsRedisServer, free_port};
 

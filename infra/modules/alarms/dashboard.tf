@@ -43,8 +43,8 @@ locals {
       lines = [for it in local.namespaces : [{ expression = "SEARCH('{${it},function,outcome} MetricName=\"samples_total\"', 'Sum', 60)" }]]
     },
     {
-      title = "Anomalies by head"
-      lines = [for it in local.namespaces : [{ expression = "SEARCH('{${it},function,head} MetricName=\"anomalies_total\"', 'Sum', 60)" }]]
+      title = "Anomalies by signal"
+      lines = [for it in local.namespaces : [{ expression = "SEARCH('{${it},function,signal} MetricName=\"anomalies_total\"', 'Sum', 60)" }]]
     },
     {
       title = "Records of queues, streams and events by what became of them"

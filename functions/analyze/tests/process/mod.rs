@@ -19,7 +19,7 @@ impl Analyze {
     pub(crate) fn start(redis: &RedisServer, vars: &[(&'static str, String)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_analyze"));
         command.env_clear().env("PORT", "0").env("REDIS_URL", redis.url());
-        command.env("TIDEMARK_DETECTOR", DETECTOR).env("RUST_LOG", "error,host::run=info");
+        command.env("TIDEMARK_DETECTOR", DETECTOR).env("RUST_LOG", "error,server::run=info");
         command.envs(vars.iter().map(|(name, value)| (name, value))).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stderr = child.stderr.as_mut().unwrap();

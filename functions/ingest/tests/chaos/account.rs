@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use detector::{Memory, Series};
+use detector::Memory;
+use domain::Series;
+use domain::{SHARDS_DEFAULT, SeriesKey, Tenant};
 use store::testbed::patient_options;
-use store::{
-    ANOMALIES_KEPT_MAX, Redis, SHARDS_DEFAULT, SeriesKey, SeriesStore, Tenant, Topology, totals,
-};
+use store::{ANOMALIES_KEPT_MAX, RedisStore, SeriesStore, Topology, totals};
 use tokio::task::JoinHandle;
 
 use crate::report::Row;
@@ -20,8 +20,8 @@ pub(crate) struct Balance {
 }
 
 /// The store past all processes.
-pub(crate) fn store(url: &str, topology: Topology) -> Redis {
-    Redis::new(&patient_options(url.to_owned(), topology, SHARDS_DEFAULT)).unwrap()
+pub(crate) fn store(url: &str, topology: Topology) -> RedisStore {
+    RedisStore::new(&patient_options(url.to_owned(), topology, SHARDS_DEFAULT)).unwrap()
 }
 
 /// The row of a workload that was sent to its end.

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::SHARDS_DEFAULT;
 use serde_json::json;
 use store::testbed::{RedisCluster, RedisServer};
-use store::{SHARDS_DEFAULT, SeriesStore, Topology};
+use store::{SeriesStore, Topology};
 use tokio::time::{Instant, sleep};
 
 use crate::account::{balance, finished, key, store};

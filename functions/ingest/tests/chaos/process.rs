@@ -24,7 +24,7 @@ impl Process {
         let mut child = Command::new(env!("CARGO_BIN_EXE_ingest"))
             .env_clear()
             .envs([("PORT", "0"), ("REDIS_URL", redis_url), ("TIDEMARK_DETECTOR", DETECTOR)])
-            .env("RUST_LOG", "error,host::run=info")
+            .env("RUST_LOG", "error,server::run=info")
             .envs(vars.iter().copied())
             .stderr(Stdio::piped())
             .spawn()

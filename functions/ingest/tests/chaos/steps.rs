@@ -66,7 +66,7 @@ async fn die_at_each_step(left: Left) {
         }
         wait_for("the process has died", async || process.ended()).await;
     }
-    let pending = |store: store::Redis| async move {
+    let pending = |store: store::RedisStore| async move {
         store::SeriesStore::pending(&store, 10).await.unwrap().len()
     };
     assert_eq!(pending(store(&url, Topology::Single)).await, left.n_pending);

@@ -3,8 +3,8 @@
 use std::process::Command;
 
 use futures_util::future::join_all;
-use host::testbed::{FunctionProcess, LambdaService};
 use serde_json::{Value, json};
+use server::testbed::{FunctionProcess, LambdaService};
 use store::testbed::RedisServer;
 
 use crate::kit::{Deployment, INGEST, STREAM, event, queued};

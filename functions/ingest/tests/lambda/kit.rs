@@ -5,10 +5,11 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use host::testbed::{FunctionProcess, LambdaService};
+use domain::SHARDS_DEFAULT;
 use serde_json::{Value, json};
+use server::testbed::{FunctionProcess, LambdaService};
 use store::testbed::{Proxy, RedisServer, patient_options};
-use store::{Redis, SHARDS_DEFAULT, SeriesStore, Topology};
+use store::{RedisStore, SeriesStore, Topology};
 
 pub(crate) const INGEST: &str = env!("CARGO_BIN_EXE_ingest");
 pub(crate) const STREAM: &str = env!("CARGO_BIN_EXE_ingest-stream");
@@ -24,7 +25,7 @@ pub(crate) struct Deployment {
     pub(crate) function: FunctionProcess,
     pub(crate) lambda: LambdaService,
     pub(crate) proxy: Proxy,
-    store: Redis,
+    store: RedisStore,
     _redis: RedisServer,
 }
 
@@ -39,7 +40,8 @@ impl Deployment {
         let function = FunctionProcess::start(binary, &lambda, &all);
         // Past the broken network.
         let store =
-            Redis::new(&patient_options(redis.url(), Topology::Single, SHARDS_DEFAULT)).unwrap();
+            RedisStore::new(&patient_options(redis.url(), Topology::Single, SHARDS_DEFAULT))
+                .unwrap();
         Self { function, lambda, proxy, store, _redis: redis }
     }
 

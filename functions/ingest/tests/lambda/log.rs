@@ -60,7 +60,7 @@ async fn each_invocation_leaves_its_metrics_before_it_ends() {
         ("samples_total", json!(31)),
         ("outcome", json!("accepted")),
         ("anomalies_total", json!(1)),
-        ("head", json!("deviation")),
+        ("signal", json!("deviation")),
     ] {
         assert_eq!(line[name], wanted, "{name} in {line}");
     }
@@ -179,7 +179,7 @@ async fn what_the_log_adds_up_to_is_what_the_store_counts() {
         }
         for (metric, label, stored) in [
             ("samples_total", "outcome", "samples"),
-            ("anomalies_total", "head", "anomalies"),
+            ("anomalies_total", "signal", "anomalies"),
             ("samples_rejected_total", "code", "rejected"),
         ] {
             if let Some(n) = line[metric].as_u64() {

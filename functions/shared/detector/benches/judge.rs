@@ -2,9 +2,10 @@
 //!
 //! `cargo bench --package detector`; compare rows within one run.
 
-use detector::{Detector, Judge, Memory, Sample};
+use detector::{Detector, Judge, Memory};
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
+use domain::Sample;
 
 fn main() {
     divan::main();
@@ -31,7 +32,7 @@ fn learned(spec: &str) -> Judge {
 const DETECTORS: [&str; 7] = [
     "traffic",
     "novelty",
-    "tidemark:heads=deviation+shift+variance+flat+gap+novelty",
+    "tidemark:signals=deviation+shift+variance+flat+gap+novelty",
     "deviation",
     "zscore",
     "robust",

@@ -25,7 +25,7 @@ use crate::mute::Mute;
 use crate::pace::Pace;
 use crate::season::{Bound, Calendar, N_BUCKETS, Place, Spot, Table, Usual};
 use crate::window::values;
-use crate::{Expectation, Head, Judged, Kind, Sample, Verdict};
+use domain::{Expectation, JudgedSample, Sample, Signal, Verdict, VerdictKind};
 
 /// Share of the variance of all residuals in that of a bucket: a bucket alone is a handful of visits.
 const SHARED_SHARE: f64 = 0.5;
@@ -118,7 +118,7 @@ pub struct Deviation {
     pub calendar: Calendar,
 }
 
-/// What the head remembers of a series.
+/// What the signal remembers of a series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeviationState {
     pace: Pace,
@@ -293,14 +293,19 @@ impl DeviationState {
 
 impl Deviation {
     /// Judges `sample` against `before`, the samples before it in time order, and what is remembered.
-    pub fn judge(&self, before: &[Judged], state: &DeviationState, sample: Sample) -> Verdict {
+    pub fn judge(
+        &self,
+        before: &[JudgedSample],
+        state: &DeviationState,
+        sample: Sample,
+    ) -> Verdict {
         let before = &before[before.len().saturating_sub(self.window)..];
         let Some(local) = Moments::of(values(before)).filter(|_| before.len() >= self.min) else {
-            return Verdict::unjudged(Kind::Learning);
+            return Verdict::unjudged(VerdictKind::Learning);
         };
         let value = sample.value();
         if local.stddev == 0.0 && value == local.mean {
-            return Verdict::unjudged(Kind::Constant);
+            return Verdict::unjudged(VerdictKind::Constant);
         }
         let place = self.calendar.place(sample, state.pace.interval_us());
         let local_scale = local.stddev.max(state.floor(sample));
@@ -375,21 +380,21 @@ impl Center {
 /// It is where `|x - a| |x - b|` is at most the product of the reaches, or where `x` is near one of the two. Where the
 /// centers lie far apart it falls in two, and a value between them can be far from both.
 fn expectation(a: Center, b: Center, value: f64) -> Expectation {
-    let head = Head::Deviation;
+    let signal = Signal::Deviation;
     let reach = a.reach * b.reach;
     let middle = a.value.midpoint(b.value);
     let half = (a.value - b.value).abs() / 2.0;
     let outer = half.hypot(reach.sqrt());
     let mut band = if half * half <= reach {
-        Expectation { head, value: middle, low: middle - outer, high: middle + outer }
+        Expectation { signal, value: middle, low: middle - outer, high: middle + outer }
     } else {
         let inner = (half * half - reach).sqrt();
         if value >= middle {
             let value = a.value.max(b.value);
-            Expectation { head, value, low: middle + inner, high: middle + outer }
+            Expectation { signal, value, low: middle + inner, high: middle + outer }
         } else {
             let value = a.value.min(b.value);
-            Expectation { head, value, low: middle - outer, high: middle - inner }
+            Expectation { signal, value, low: middle - outer, high: middle - inner }
         }
     };
     for center in [a, b] {
@@ -466,7 +471,10 @@ mod tests {
         let mut judge = Judge::new(Detector::default());
         for i in 0..100 {
             let verdict = judge.judge(Sample::new(i * 1_000_000, 0.0).unwrap()).verdict;
-            assert_eq!(verdict.kind, if i < 10 { Kind::Learning } else { Kind::Constant });
+            assert_eq!(
+                verdict.kind,
+                if i < 10 { VerdictKind::Learning } else { VerdictKind::Constant }
+            );
         }
         assert!(judge.judge(Sample::new(100_000_000, 1.0).unwrap()).verdict.is_anomaly());
     }

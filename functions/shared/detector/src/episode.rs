@@ -3,7 +3,8 @@
 //! An episode is consecutive anomalous samples, or silence, or one after the other; it is known by its series and its
 //! start, and told anew with each change.
 
-use crate::{Head, Judgement, Memory};
+use crate::Memory;
+use domain::{Judgement, Signal};
 
 /// What an episode is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,10 +52,10 @@ pub struct EpisodeRecord {
 }
 
 impl EpisodeRecord {
-    /// The head that told most of it: that of its peak, or the one that listens for gaps.
-    pub fn head(&self) -> Head {
+    /// The signal that told most of it: that of its peak, or the one that listens for gaps.
+    pub fn signal(&self) -> Signal {
         let expectation = self.peak.and_then(|peak| peak.verdict.expectation);
-        expectation.map_or(Head::Gap, |it| it.head)
+        expectation.map_or(Signal::Gap, |it| it.signal)
     }
 
     /// The same, ended where it was last heard of.
@@ -134,12 +135,13 @@ fn has_doubled(before: u64, now: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Judge, Look, Sample};
+    use crate::{Judge, SilenceCheck};
+    use domain::Sample;
 
     const MINUTE_US: i64 = 60_000_000;
 
     fn learned() -> Judge {
-        let mut judge = Judge::new("tidemark:heads=deviation+gap".parse().unwrap());
+        let mut judge = Judge::new("tidemark:signals=deviation+gap".parse().unwrap());
         (0..200).for_each(|i| _ = judge.judge(sample(i, 0.0)));
         judge
     }
@@ -169,7 +171,7 @@ mod tests {
         let ended = changes(&mut judge, &[sample(203, 0.0), sample(204, 0.0)]);
         let [over] = ended.changed() else { panic!("{ended:?}") };
         assert_eq!((over.end_us, over.phase), (202 * MINUTE_US, Phase::Over));
-        assert!(ended.is_news() && over.n_samples == 3 && over.head() == Head::Deviation);
+        assert!(ended.is_news() && over.n_samples == 3 && over.signal() == Signal::Deviation);
     }
 
     #[test]
@@ -192,8 +194,8 @@ mod tests {
             let [told] = silent.changed() else { panic!("{silent:?}") };
             assert_eq!((told.start_us, told.n_samples), (199 * MINUTE_US, 0));
             assert_eq!(
-                (told.phase, told.head(), silent.is_news()),
-                (Phase::Silent, Head::Gap, true)
+                (told.phase, told.signal(), silent.is_news()),
+                (Phase::Silent, Signal::Gap, true)
             );
             let stored = Memory::decode(&judge.memory().encode()).unwrap();
             assert_eq!(stored.told_episode(), Some(*told));
@@ -203,13 +205,13 @@ mod tests {
             let [over] = ended.changed() else { panic!("{ended:?}") };
             assert_eq!((over.start_us, over.end_us), (199 * MINUTE_US, after * MINUTE_US));
             assert_eq!((over.n_samples, over.phase), (n_samples, Phase::Over));
-            assert_eq!(over.head(), Head::Gap);
+            assert_eq!(over.signal(), Signal::Gap);
         }
     }
 
     #[test]
     fn who_does_not_listen_for_gaps_is_never_told_of_silence() {
-        for spec in ["zscore", "tidemark:heads=deviation"] {
+        for spec in ["zscore", "tidemark:signals=deviation"] {
             let mut judge = Judge::new(spec.parse().unwrap());
             (0..200).for_each(|i| _ = judge.judge(sample(i, 0.0)));
             assert!(!judge.fall_silent(9_000 * MINUTE_US));
@@ -219,12 +221,14 @@ mod tests {
 
     #[test]
     fn who_does_not_listen_for_gaps_ends_an_episode_of_which_nothing_more_is_heard() {
-        for spec in ["zscore", "tidemark:heads=deviation"] {
+        for spec in ["zscore", "tidemark:signals=deviation"] {
             let mut judge = Judge::new(spec.parse().unwrap());
             (0..200).for_each(|i| _ = judge.judge(sample(i, 0.0)));
             judge.judge(sample(200, 900.0));
             judge.judge(sample(201, 950.0));
-            let Some(Look::At(look_us)) = judge.look() else { panic!("{spec} is not looked at") };
+            let Some(SilenceCheck::At(look_us)) = judge.look() else {
+                panic!("{spec} is not looked at")
+            };
             assert!(!judge.fall_silent(look_us - 1), "a sample may still come in time");
 
             let mut over = EpisodeChanges::since(judge.memory());
@@ -235,15 +239,15 @@ mod tests {
             assert_eq!((told.start_us, told.end_us), (200 * MINUTE_US, 201 * MINUTE_US));
             assert_eq!((told.n_samples, told.phase, over.is_news()), (2, Phase::Over, true));
             assert!(!judge.memory().presence.is_silent, "that is not told");
-            assert_eq!(judge.look(), Some(Look::Never));
+            assert_eq!(judge.look(), Some(SilenceCheck::Never));
 
             // What comes after is another one.
             let next = changes(&mut judge, &[sample(900, 9_000.0)]);
             assert_eq!(next.changed()[0].start_us, 900 * MINUTE_US);
             // One that ends by itself is not looked at any more.
-            assert!(matches!(judge.look(), Some(Look::At(_))));
+            assert!(matches!(judge.look(), Some(SilenceCheck::At(_))));
             changes(&mut judge, &[sample(901, 0.0)]);
-            assert_eq!(judge.look(), Some(Look::Never));
+            assert_eq!(judge.look(), Some(SilenceCheck::Never));
         }
     }
 }

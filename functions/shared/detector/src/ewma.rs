@@ -7,7 +7,7 @@
 
 use crate::layout::{Reader, Writer};
 use crate::zscore::deviation_from;
-use crate::{Kind, Sample, Verdict};
+use domain::{Sample, Verdict, VerdictKind};
 
 /// Parameters of `ewma:alpha=,threshold=,min=`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,7 +52,7 @@ impl Ewma {
     /// Judges `sample` against what is remembered.
     pub fn judge(&self, state: &EwmaState, sample: Sample) -> Verdict {
         if state.n < self.min as u64 {
-            return Verdict::unjudged(Kind::Learning);
+            return Verdict::unjudged(VerdictKind::Learning);
         }
         deviation_from(state.mean, state.var.sqrt(), self.threshold, sample)
     }
@@ -90,12 +90,12 @@ mod tests {
     #[test]
     fn too_few_samples_are_not_judged() {
         let (ewma, state) = learned(&[1.0, 2.0]);
-        assert_eq!(ewma.judge(&state, Sample::new(9, 50.0).unwrap()).kind, Kind::Learning);
+        assert_eq!(ewma.judge(&state, Sample::new(9, 50.0).unwrap()).kind, VerdictKind::Learning);
     }
 
     #[test]
     fn constant_history_is_not_judged() {
         let (ewma, state) = learned(&[4.0; 9]);
-        assert_eq!(ewma.judge(&state, Sample::new(9, 50.0).unwrap()).kind, Kind::Constant);
+        assert_eq!(ewma.judge(&state, Sample::new(9, 50.0).unwrap()).kind, VerdictKind::Constant);
     }
 }

@@ -7,8 +7,8 @@
 //! traffic and Microsoft's cloud-monitoring series. Cost: one logarithm, while a value repeats. Memory: 32 bytes.
 //! Fails: on series whose idle times grow.
 
-use crate::Sample;
 use crate::layout::{Reader, Writer};
+use domain::Sample;
 
 /// How much longer than the longest run, as a factor.
 const LONGER: f64 = 2.0;
@@ -38,7 +38,7 @@ const IDLE_SHARE: f64 = 0.5;
 /// Samples before it speaks.
 const JUDGED_AFTER: u64 = 100;
 
-/// What the head remembers.
+/// What the signal remembers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct FlatState {
     last: f64,

@@ -5,8 +5,8 @@
 //! own. Fails: on series whose samples come at random, since a wait of 2.5 means is common there; a series that
 //! never comes back is noticed only where somebody looks (see [`crate::presence`]).
 
-use crate::Sample;
 use crate::pace::Pace;
+use domain::Sample;
 
 /// Intervals missing that are an anomaly, in usual intervals.
 pub(crate) const MISSING: f64 = 2.5;

@@ -1,14 +1,14 @@
 //! What has begun goes on until it is over.
 //!
-//! Heads notice that something begins; an outage of an hour is an anomaly for an hour, and one episode. After an alarm
+//! Signals notice that something begins; an outage of an hour is an anomaly for an hour, and one episode. After an alarm
 //! the anomaly goes on while the residual from the long season stays on its side, at least 2 deviations and 0.3 of
 //! where it was at its farthest away; ten samples nearer in a row end it, and so do 240 in all: by then it is what is
 //! usual now, or somebody knows. What goes on scores just above 1, less than anything that begins. Constants were
 //! chosen on synthetic traffic; on the AIOps 2018 KPI series, whose residuals wander for hours, they lengthen false
 //! alarms, and make them no more. Cost: a comparison. Memory: 11 bytes. Fails: where the season is not known yet.
 
-use crate::Head;
 use crate::layout::{Reader, Writer};
+use domain::Signal;
 
 /// Score of what goes on, in thresholds.
 pub(crate) const GOING_ON: f64 = 1.02;
@@ -28,7 +28,7 @@ const LEN_MAX: u8 = 240;
 /// The anomaly that is under way, if any.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Hold {
-    head: Option<Head>,
+    signal: Option<Signal>,
     farthest: f64,
     n_left: u8,
     // No further than it matters.
@@ -39,48 +39,48 @@ impl Hold {
     /// Length of its layout, in bytes.
     pub(crate) const LEN: usize = 11;
 
-    /// The head whose anomaly goes on with a residual of `z` deviations.
-    pub(crate) fn judge(&self, z: f64) -> Option<Head> {
+    /// The signal whose anomaly goes on with a residual of `z` deviations.
+    pub(crate) fn judge(&self, z: f64) -> Option<Signal> {
         let least = (DISTANCE_SHARE * self.farthest.abs()).max(DISTANCE_MIN);
-        self.head.filter(|_| z * self.farthest.signum() >= least)
+        self.signal.filter(|_| z * self.farthest.signum() >= least)
     }
 
-    /// Remembers the newest residual, and the head that began an anomaly with it.
-    pub(crate) fn learn(&mut self, z: f64, begun: Option<Head>) {
+    /// Remembers the newest residual, and the signal that began an anomaly with it.
+    pub(crate) fn learn(&mut self, z: f64, begun: Option<Signal>) {
         let goes_on = self.judge(z).is_some();
         self.n_left = self.n_left.saturating_sub(1);
         self.n_nearer =
             if goes_on { 0 } else { (NEARER_MAX + 1).min(self.n_nearer.saturating_add(1)) };
         if self.n_left == 0 || self.n_nearer > NEARER_MAX {
-            self.head = None;
+            self.signal = None;
         }
-        if let Some(head) = begun.filter(|_| z.abs() >= DISTANCE_MIN) {
-            let is_new = self.head.is_none();
+        if let Some(signal) = begun.filter(|_| z.abs() >= DISTANCE_MIN) {
+            let is_new = self.signal.is_none();
             if is_new || z.abs() > self.farthest.abs() {
                 self.farthest = z;
                 self.n_nearer = 0;
             }
             if is_new {
-                self.head = Some(head);
+                self.signal = Some(signal);
                 self.n_left = LEN_MAX;
             }
         }
     }
 
     pub(crate) fn write(&self, out: &mut Writer) {
-        out.u8(self.head.map_or(0, |head| head as u8 + 1));
+        out.u8(self.signal.map_or(0, |signal| signal as u8 + 1));
         out.f64(self.farthest);
         out.u8(self.n_left);
         out.u8(self.n_nearer);
     }
 
     pub(crate) fn read(from: &mut Reader<'_>) -> Option<Self> {
-        let head = match from.u8()? {
+        let signal = match from.u8()? {
             0 => None,
-            code => Some(*Head::ALL.get(usize::from(code) - 1)?),
+            code => Some(*Signal::ALL.get(usize::from(code) - 1)?),
         };
         let (farthest, n_left, n_nearer) = (from.finite()?, from.u8()?, from.u8()?);
-        Some(Self { head, farthest, n_left, n_nearer })
+        Some(Self { signal, farthest, n_left, n_nearer })
     }
 }
 
@@ -96,7 +96,7 @@ mod tests {
             if hold.judge(z).is_some() {
                 going_on.push(i);
             }
-            hold.learn(z, (i == 0).then_some(Head::Shift));
+            hold.learn(z, (i == 0).then_some(Signal::Shift));
         }
         going_on
     }

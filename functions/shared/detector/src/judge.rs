@@ -6,16 +6,17 @@ use thiserror::Error;
 
 use crate::gap;
 use crate::memory::{Episode, State};
-use crate::presence::Look;
-use crate::sample::AT_US_MAX;
+use crate::presence::SilenceCheck;
 use crate::succession::{Succession, succession};
 use crate::tidemark::Heard;
 use crate::window::WINDOW_KEPT_MIN;
-use crate::{Detector, Judged, Judgement, Memory, Sample, SeriesConfig, Verdict, Window};
+use crate::{Detector, Memory, SeriesConfig, Window};
+use domain::sample::AT_US_MAX;
+use domain::{JudgedSample, Judgement, Sample, Verdict};
 
 /// What a deployment judges with: a detector, and the generation by which a change of it is ordered.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Deployed {
+pub struct DeployedDetector {
     /// The detector of series that have none of their own.
     pub detector: Detector,
     /// Raised by one with each change of the detector; the higher generation migrates a series once.
@@ -24,7 +25,7 @@ pub struct Deployed {
 
 /// How a judge came by its memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum MemoryOrigin {
     /// The series is new.
     New,
     /// The store held it.
@@ -63,18 +64,18 @@ impl Learning {
 pub struct Judge {
     memory: Memory,
     window: Window,
-    origin: Origin,
+    origin: MemoryOrigin,
     config: SeriesConfig,
 }
 
 impl Judge {
     /// A judge that has seen nothing.
     pub fn new(detector: Detector) -> Self {
-        let deployed = Deployed { detector, generation: 0 };
-        Self::fresh(deployed, &SeriesConfig::default(), Origin::New)
+        let deployed = DeployedDetector { detector, generation: 0 };
+        Self::fresh(deployed, &SeriesConfig::default(), MemoryOrigin::New)
     }
 
-    fn fresh(deployed: Deployed, config: &SeriesConfig, origin: Origin) -> Self {
+    fn fresh(deployed: DeployedDetector, config: &SeriesConfig, origin: MemoryOrigin) -> Self {
         let detector = config.detector.unwrap_or(deployed.detector);
         let memory = Memory::new(detector, deployed.generation);
         Self {
@@ -90,9 +91,9 @@ impl Judge {
     /// A memory of a higher generation keeps its own detector; one of a lower generation migrates; one of the same
     /// generation and another detector is an error, since two deployments would undo each other's learning.
     pub fn restore(
-        deployed: Deployed,
+        deployed: DeployedDetector,
         memory: Option<&[u8]>,
-        window: Vec<Judged>,
+        window: Vec<JudgedSample>,
     ) -> Result<Self, RestoreError> {
         Self::restore_configured(deployed, &SeriesConfig::default(), memory, window)
     }
@@ -103,10 +104,10 @@ impl Judge {
     /// that is configured no more migrates to the deployment's, so each change costs one migration, and none is an
     /// error.
     pub fn restore_configured(
-        deployed: Deployed,
+        deployed: DeployedDetector,
         config: &SeriesConfig,
         memory: Option<&[u8]>,
-        window: Vec<Judged>,
+        window: Vec<JudgedSample>,
     ) -> Result<Self, RestoreError> {
         let decoded = memory.and_then(Memory::decode);
         let Some(stored) = decoded else {
@@ -119,7 +120,7 @@ impl Judge {
                 });
             }
             let is_new = memory.is_none() && window.is_empty();
-            let origin = if is_new { Origin::New } else { Origin::Relearned };
+            let origin = if is_new { MemoryOrigin::New } else { MemoryOrigin::Relearned };
             return Ok(Self::relearn(Self::fresh(deployed, config, origin), window, None));
         };
         let stored = match succession(&deployed, config, &stored)? {
@@ -128,8 +129,11 @@ impl Judge {
                 Memory { is_own: config.detector.is_some(), generation, ..stored }
             }
             Succession::Migrates { generation } => {
-                let fresh =
-                    Self::fresh(Deployed { generation, ..deployed }, config, Origin::Migrated);
+                let fresh = Self::fresh(
+                    DeployedDetector { generation, ..deployed },
+                    config,
+                    MemoryOrigin::Migrated,
+                );
                 return Ok(Self::relearn(fresh, window, Some(stored)));
             }
         };
@@ -137,11 +141,11 @@ impl Judge {
         let floor_us = if window.is_empty() { stored.cursor_us } else { stored.floor_us };
         let window = Window::restore(kept(&stored.detector), window, floor_us);
         let memory = Memory { floor_us: window.floor_us(), ..stored };
-        Ok(Self { memory, window, origin: Origin::Stored, config: config.clone() })
+        Ok(Self { memory, window, origin: MemoryOrigin::Stored, config: config.clone() })
     }
 
     /// A judge that learns from the samples of a window, without judging them again.
-    fn relearn(fresh: Self, mut samples: Vec<Judged>, stored: Option<Memory>) -> Self {
+    fn relearn(fresh: Self, mut samples: Vec<JudgedSample>, stored: Option<Memory>) -> Self {
         let mut judge = fresh;
         samples.sort_by_key(|judged| judged.sample.at_us());
         if let Some(stored) = stored {
@@ -209,7 +213,7 @@ impl Judge {
 
     /// What is told of a verdict, which is learned from as it was found.
     fn told(&self, at_us: i64, found: Verdict) -> Verdict {
-        if self.config.is_muted(at_us) { found.muted() } else { found }
+        if self.config.is_in_maintenance(at_us) { found.in_maintenance() } else { found }
     }
 
     /// What the detector finds of `sample`.
@@ -301,7 +305,7 @@ impl Judge {
     }
 
     /// When a store is to look next whether the series has fallen silent; none where nothing changed about it.
-    pub fn look(&mut self) -> Option<Look> {
+    pub fn look(&mut self) -> Option<SilenceCheck> {
         let (cursor_us, after_us) = (self.memory.cursor_us?, self.silence_after_us());
         self.memory.presence.look(cursor_us, after_us)
     }
@@ -315,7 +319,7 @@ impl Judge {
     /// Notices that the series is silent at `now_us`, by the receiver's clock, where it is and nobody noticed before;
     /// answers whether that changed anything.
     ///
-    /// A silence is an episode of no samples, or goes on with one that is open. While anomalies are muted none is told.
+    /// A silence is an episode of no samples, or goes on with one that is open. While anomalies are maintenance none is told.
     /// Where nobody listens for gaps silence is none, but an episode that is open is over with its last sample.
     pub fn fall_silent(&mut self, now_us: i64) -> bool {
         let is_due = self.silent_from_us().is_some_and(|from_us| from_us <= now_us);
@@ -323,7 +327,7 @@ impl Judge {
         if self.gap_us().is_none() {
             return self.memory.episode.take().is_some();
         }
-        if self.config.is_muted(now_us) {
+        if self.config.is_in_maintenance(now_us) {
             return false;
         }
         self.memory.presence.is_silent = true;
@@ -342,7 +346,7 @@ impl Judge {
     }
 
     /// How it came by its memory.
-    pub fn origin(&self) -> Origin {
+    pub fn origin(&self) -> MemoryOrigin {
         self.origin
     }
 
@@ -421,28 +425,29 @@ pub enum RestoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Kind;
+    use domain::VerdictKind;
 
-    const DEPLOYED: Deployed = Deployed { detector: Detector::ALL[0], generation: 3 };
+    const DEPLOYED: DeployedDetector =
+        DeployedDetector { detector: Detector::ALL[0], generation: 3 };
 
     fn sample(i: i64) -> Sample {
         Sample::new(i * 60_000_000, 100.0 + (i % 7) as f64).unwrap()
     }
 
-    fn learned(deployed: Deployed, n: i64) -> Judge {
+    fn learned(deployed: DeployedDetector, n: i64) -> Judge {
         let mut judge = Judge::restore(deployed, None, Vec::new()).unwrap();
         (0..n).for_each(|i| _ = judge.judge(sample(i)));
         judge
     }
 
-    fn restored(deployed: Deployed, judge: &Judge) -> Result<Judge, RestoreError> {
+    fn restored(deployed: DeployedDetector, judge: &Judge) -> Result<Judge, RestoreError> {
         Judge::restore(deployed, Some(&judge.memory().encode()), judge.window().judged().to_vec())
     }
 
     #[test]
     fn a_judge_restored_after_each_sample_says_the_same() {
         for detector in Detector::ALL {
-            let deployed = Deployed { detector, generation: 0 };
+            let deployed = DeployedDetector { detector, generation: 0 };
             let mut kept = learned(deployed, 0);
             let mut stored = kept.clone();
             for i in 0..600 {
@@ -505,10 +510,10 @@ mod tests {
         let judge = learned(DEPLOYED, 300);
         for memory in [None, Some(&b"rubbish"[..])] {
             let again = Judge::restore(DEPLOYED, memory, judge.window().judged().to_vec()).unwrap();
-            assert_eq!(again.origin(), Origin::Relearned);
+            assert_eq!(again.origin(), MemoryOrigin::Relearned);
             assert_eq!(again.memory().cursor_us, judge.memory().cursor_us);
             assert!(again.memory().floor_us >= judge.memory().floor_us);
-            assert_eq!(again.verdict(sample(300)).kind, Kind::Normal);
+            assert_eq!(again.verdict(sample(300)).kind, VerdictKind::Normal);
         }
     }
 
@@ -517,38 +522,43 @@ mod tests {
         let judge = learned(DEPLOYED, 300);
         let again = Judge::restore(DEPLOYED, Some(&judge.memory().encode()), Vec::new()).unwrap();
         assert_eq!(again.memory().floor_us, judge.memory().cursor_us);
-        assert_eq!(again.verdict(sample(300)).kind, Kind::Learning);
+        assert_eq!(again.verdict(sample(300)).kind, VerdictKind::Learning);
     }
 
     #[test]
     fn generations_decide_who_judges() {
         let zscore = Detector::ALL[1];
         let judge = learned(DEPLOYED, 300);
-        let higher = restored(Deployed { detector: zscore, generation: 4 }, &judge).unwrap();
-        assert_eq!((higher.origin(), higher.memory().detector), (Origin::Migrated, zscore));
+        let higher =
+            restored(DeployedDetector { detector: zscore, generation: 4 }, &judge).unwrap();
+        assert_eq!((higher.origin(), higher.memory().detector), (MemoryOrigin::Migrated, zscore));
         assert_eq!(higher.memory().counters, judge.memory().counters);
-        let lower = restored(Deployed { detector: zscore, generation: 2 }, &judge).unwrap();
-        assert_eq!((lower.origin(), lower.memory().detector), (Origin::Stored, DEPLOYED.detector));
+        let lower = restored(DeployedDetector { detector: zscore, generation: 2 }, &judge).unwrap();
+        assert_eq!(
+            (lower.origin(), lower.memory().detector),
+            (MemoryOrigin::Stored, DEPLOYED.detector)
+        );
         assert_eq!(lower.memory().generation, 3);
-        assert!(restored(Deployed { detector: zscore, generation: 3 }, &judge).is_err());
+        assert!(restored(DeployedDetector { detector: zscore, generation: 3 }, &judge).is_err());
     }
 
     #[test]
     fn what_a_newer_deployment_wrote_and_nobody_here_can_read_is_left_alone() {
-        let mut memory = learned(Deployed { generation: 9, ..DEPLOYED }, 50).memory().encode();
+        let mut memory =
+            learned(DeployedDetector { generation: 9, ..DEPLOYED }, 50).memory().encode();
         // A detector of a later version.
         let spec_at = memory.len() - 4;
         memory[spec_at..].copy_from_slice(b"next");
         let error = Judge::restore(DEPLOYED, Some(&memory), Vec::new()).unwrap_err();
         assert_eq!(error, RestoreError::Newer { stored: 9, deployed: 3 });
-        let own = Deployed { generation: 9, ..DEPLOYED };
+        let own = DeployedDetector { generation: 9, ..DEPLOYED };
         assert_eq!(
             Judge::restore(own, Some(&memory), Vec::new()).unwrap().origin(),
-            Origin::Relearned
+            MemoryOrigin::Relearned
         );
     }
 
-    fn configured(deployed: Deployed, config: &SeriesConfig, judge: &Judge) -> Judge {
+    fn configured(deployed: DeployedDetector, config: &SeriesConfig, judge: &Judge) -> Judge {
         let memory = judge.memory().encode();
         let window = judge.window().judged().to_vec();
         Judge::restore_configured(deployed, config, Some(&memory), window).unwrap()
@@ -562,13 +572,13 @@ mod tests {
     fn an_own_detector_counts_in_every_generation_and_migrates_once() {
         let config = own("zscore:window=40,threshold=3");
         let judge = configured(DEPLOYED, &config, &learned(DEPLOYED, 300));
-        assert_eq!((judge.origin(), judge.memory().is_own), (Origin::Migrated, true));
+        assert_eq!((judge.origin(), judge.memory().is_own), (MemoryOrigin::Migrated, true));
         assert_eq!(Some(judge.memory().detector), config.detector);
         assert_eq!(judge.memory().counters.judged, 300);
         for generation in [0, 3, 9] {
             for detector in Detector::ALL {
-                let again = configured(Deployed { detector, generation }, &config, &judge);
-                assert_eq!(again.origin(), Origin::Stored);
+                let again = configured(DeployedDetector { detector, generation }, &config, &judge);
+                assert_eq!(again.origin(), MemoryOrigin::Stored);
                 assert_eq!(again.memory(), judge.memory());
             }
         }
@@ -578,12 +588,12 @@ mod tests {
     fn without_its_configuration_a_series_returns_to_its_deployment_once() {
         let config = own("zscore:window=40,threshold=3");
         let judge = configured(DEPLOYED, &config, &learned(DEPLOYED, 300));
-        let lower = Deployed { generation: 2, ..DEPLOYED };
+        let lower = DeployedDetector { generation: 2, ..DEPLOYED };
         for deployed in [lower, DEPLOYED] {
             let back = restored(deployed, &judge).unwrap();
-            assert_eq!((back.origin(), back.memory().is_own), (Origin::Migrated, false));
+            assert_eq!((back.origin(), back.memory().is_own), (MemoryOrigin::Migrated, false));
             assert_eq!(back.memory().counters, judge.memory().counters);
-            assert_eq!(restored(deployed, &back).unwrap().origin(), Origin::Stored);
+            assert_eq!(restored(deployed, &back).unwrap().origin(), MemoryOrigin::Stored);
         }
     }
 
@@ -591,13 +601,13 @@ mod tests {
     fn configuring_the_deployments_own_detector_learns_nothing_again() {
         let config = SeriesConfig::new(Some(DEPLOYED.detector), Vec::new()).unwrap();
         let judge = configured(DEPLOYED, &config, &learned(DEPLOYED, 300));
-        assert_eq!((judge.origin(), judge.memory().is_own), (Origin::Stored, true));
+        assert_eq!((judge.origin(), judge.memory().is_own), (MemoryOrigin::Stored, true));
         let back = restored(DEPLOYED, &judge).unwrap();
-        assert_eq!((back.origin(), back.memory().is_own), (Origin::Stored, false));
+        assert_eq!((back.origin(), back.memory().is_own), (MemoryOrigin::Stored, false));
     }
 
     #[test]
-    fn a_muted_anomaly_is_learned_from_and_not_counted() {
+    fn a_maintenance_anomaly_is_learned_from_and_not_counted() {
         let spike = |judge: &mut Judge| {
             let said = judge.judge(Sample::new(sample(300).at_us(), 9_000.0).unwrap());
             let next = judge.judge(sample(301));
@@ -605,18 +615,21 @@ mod tests {
         };
         let mut loud = learned(DEPLOYED, 300);
         let at_us = sample(300).at_us();
-        let muted = crate::Muted::new(at_us, at_us + 1, String::new()).unwrap();
-        let config = SeriesConfig::new(None, vec![muted]).unwrap();
+        let maintenance = crate::MaintenanceWindow::new(at_us, at_us + 1, String::new()).unwrap();
+        let config = SeriesConfig::new(None, vec![maintenance]).unwrap();
         let mut quiet = configured(DEPLOYED, &config, &loud);
-        assert_eq!(quiet.origin(), Origin::Stored);
+        assert_eq!(quiet.origin(), MemoryOrigin::Stored);
         let (told, silent) = (spike(&mut loud), spike(&mut quiet));
-        assert_eq!((told.0.verdict.kind, silent.0.verdict.kind), (Kind::Anomaly, Kind::Muted));
-        assert_eq!(told.0.verdict.muted(), silent.0.verdict);
+        assert_eq!(
+            (told.0.verdict.kind, silent.0.verdict.kind),
+            (VerdictKind::Anomaly, VerdictKind::Maintenance)
+        );
+        assert_eq!(told.0.verdict.in_maintenance(), silent.0.verdict);
         assert_eq!(told.1, silent.1);
         let (told, silent) = (loud.memory(), quiet.memory());
         assert_eq!((told.counters.anomalies, silent.counters.anomalies), (1, 0));
         assert_eq!((&told.state, silent.episode), (&silent.state, None));
-        assert_eq!(quiet.window().at(at_us).unwrap().kind, Kind::Muted);
+        assert_eq!(quiet.window().at(at_us).unwrap().kind, VerdictKind::Maintenance);
     }
 
     #[test]

@@ -68,9 +68,9 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn bytes(&mut self, len: usize) -> Option<&'a [u8]> {
-        let (head, rest) = self.rest.split_at_checked(len)?;
+        let (signal, rest) = self.rest.split_at_checked(len)?;
         self.rest = rest;
-        Some(head)
+        Some(signal)
     }
 
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {

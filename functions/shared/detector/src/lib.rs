@@ -4,7 +4,8 @@
 //! clock or draws a random number; time is a field of a sample.
 //!
 //! ```
-//! use detector::{Detector, Judge, Sample};
+//! use detector::{Detector, Judge};
+//! use domain::Sample;
 //!
 //! let detector: Detector = "zscore:window=50,threshold=3".parse()?;
 //! let mut judge = Judge::new(detector);
@@ -16,10 +17,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub mod sample;
-pub mod series;
-
-pub mod verdict;
 pub mod window;
 
 pub mod moments;
@@ -38,7 +35,7 @@ pub mod seasonal;
 pub mod shift;
 pub mod variance;
 
-pub mod heads;
+pub mod signals;
 pub mod tidemark;
 
 pub mod ewma;
@@ -61,15 +58,12 @@ mod succession;
 pub mod judge;
 
 pub use episode::{EpisodeChanges, EpisodeRecord, Phase};
-pub use heads::Heads;
-pub use judge::{Deployed, Judge, Learning, Origin, RestoreError};
+pub use judge::{DeployedDetector, Judge, Learning, MemoryOrigin, RestoreError};
 pub use memory::{Counters, Episode, Memory};
-pub use presence::{Look, Presence};
-pub use sample::{Sample, SampleError};
+pub use presence::{SilenceCheck, SilenceState};
 pub use season::{Calendar, Season};
-pub use series::{Series, SeriesError};
-pub use series_config::{Muted, SeriesConfig, SeriesConfigError};
+pub use series_config::{MaintenanceWindow, SeriesConfig, SeriesConfigError};
+pub use signals::Signals;
 pub use spec::{Detector, SpecError};
-pub use verdict::{Expectation, Head, Judged, Judgement, Kind, Verdict};
 pub use window::Window;
 pub use zone::{Zone, ZoneUnknown};

@@ -22,15 +22,16 @@
 //! What changes with each sample stands side by side, from the cursor to the last of the scalars, since each slice that
 //! is written is a command of a store: a sample changes these, a few bytes of a table or two, and hardly ever the rest.
 
+use crate::Detector;
 use crate::bucket::Bucket;
 use crate::deviation::DeviationState;
 use crate::ewma::EwmaState;
 use crate::layout::{Reader, Writer};
-use crate::presence::Presence;
+use crate::presence::SilenceState;
 use crate::season::N_BUCKETS;
 use crate::spec::SPEC_LEN_MAX;
 use crate::tidemark::TidemarkState;
-use crate::{Detector, Expectation, Head, Judgement, Kind, Sample, Verdict};
+use domain::{Expectation, Judgement, Sample, Signal, Verdict, VerdictKind};
 
 /// Marks the layout; another layout has another mark.
 const MARK: &[u8; 4] = b"TMm1";
@@ -48,7 +49,7 @@ const JUDGEMENT_LEN: usize = 47;
 const EPISODE_LEN: usize = 16 + JUDGEMENT_LEN;
 
 /// Length of all that precedes the detector's own scalars and tables.
-const HEADER_LEN: usize = 56 + JUDGEMENT_LEN + Presence::LEN + 2;
+const HEADER_LEN: usize = 56 + JUDGEMENT_LEN + SilenceState::LEN + 2;
 
 /// What a series remembers.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,7 +73,7 @@ pub struct Memory {
     /// The anomalies in a row that end with the last sample, and the silence after it.
     pub episode: Option<Episode>,
     /// Whether the series is there.
-    pub presence: Presence,
+    pub presence: SilenceState,
     /// The detector's own scalars and tables.
     pub(crate) state: State,
 }
@@ -116,7 +117,7 @@ impl State {
             Detector::Ewma(_) => Self::Ewma(EwmaState::default()),
             Detector::Deviation(_) => Self::Deviation(DeviationState::default()),
             Detector::Tidemark(tidemark) => {
-                Self::Tidemark(Box::new(TidemarkState::new(tidemark.heads)))
+                Self::Tidemark(Box::new(TidemarkState::new(tidemark.signals)))
             }
         }
     }
@@ -154,7 +155,7 @@ impl State {
                 Self::Deviation(state)
             }
             Detector::Tidemark(tidemark) => {
-                Self::Tidemark(Box::new(TidemarkState::read(tidemark.heads, from)?))
+                Self::Tidemark(Box::new(TidemarkState::read(tidemark.signals, from)?))
             }
         })
     }
@@ -173,7 +174,7 @@ impl Memory {
             counters: Counters::default(),
             last: None,
             episode: None,
-            presence: Presence::default(),
+            presence: SilenceState::default(),
             state: State::new(&detector),
         }
     }
@@ -225,7 +226,7 @@ impl Memory {
         let counters =
             Counters { judged: from.count()?, anomalies: from.count()?, late: from.count()? };
         let last = read_judgement(from.bytes(JUDGEMENT_LEN)?).ok()?;
-        let presence = Presence::read(&mut from)?;
+        let presence = SilenceState::read(&mut from)?;
         let is_own = match from.u8()? {
             0 => false,
             1 => true,
@@ -266,12 +267,15 @@ fn time(at_us: i64) -> Result<Option<i64>, Unsound> {
 /// The first byte is 0 where there is no judgement.
 fn write_judgement(out: &mut Writer, judgement: Option<&Judgement>) {
     let Some(judgement) = judgement else { return out.bytes(&[0; JUDGEMENT_LEN]) };
-    let kind =
-        Kind::ALL.iter().position(|kind| *kind == judgement.verdict.kind).unwrap_or_default();
+    let kind = VerdictKind::ALL
+        .iter()
+        .position(|kind| *kind == judgement.verdict.kind)
+        .unwrap_or_default();
     let expectation = judgement.verdict.expectation;
-    let head = expectation.and_then(|it| Head::ALL.iter().position(|head| *head == it.head));
+    let signal =
+        expectation.and_then(|it| Signal::ALL.iter().position(|signal| *signal == it.signal));
     out.u8(kind as u8 + 1);
-    out.u8(head.map_or(0, |head| head as u8 + 1));
+    out.u8(signal.map_or(0, |signal| signal as u8 + 1));
     out.u8(u8::from(judgement.late));
     out.i64(judgement.sample.at_us());
     out.f64(judgement.sample.value());
@@ -290,16 +294,16 @@ fn read_judgement(bytes: &[u8]) -> Result<Option<Judgement>, Unsound> {
 }
 
 fn judgement(from: &mut Reader<'_>) -> Option<Judgement> {
-    let kind = *Kind::ALL.get(usize::from(from.u8()?).checked_sub(1)?)?;
-    let head = match from.u8()? {
+    let kind = *VerdictKind::ALL.get(usize::from(from.u8()?).checked_sub(1)?)?;
+    let signal = match from.u8()? {
         0 => None,
-        head => Some(*Head::ALL.get(usize::from(head) - 1)?),
+        signal => Some(*Signal::ALL.get(usize::from(signal) - 1)?),
     };
     let late = from.u8()? != 0;
     let sample = Sample::new(from.i64()?, from.finite()?).ok()?;
     let score = f64::from(from.single()?);
     let (value, low, high) = (from.finite()?, from.finite()?, from.finite()?);
-    let expectation = head.map(|head| Expectation { head, value, low, high });
+    let expectation = signal.map(|signal| Expectation { signal, value, low, high });
     Some(Judgement { sample, verdict: Verdict { kind, score, expectation }, late })
 }
 
@@ -386,13 +390,13 @@ mod tests {
         fn a_corrupted_memory_is_judged_with_or_relearned_but_never_panics(
             at in HEADER_LEN..9_000, bytes in prop::collection::vec(any::<u8>(), 8), which in 0usize..6,
         ) {
-            let every_head = "tidemark:heads=deviation+shift+variance+flat+gap+novelty";
-            let every_head: Detector = every_head.parse().unwrap();
-            let detector = Detector::ALL.get(which).copied().unwrap_or(every_head);
+            let every_signal = "tidemark:signals=deviation+shift+variance+flat+gap+novelty";
+            let every_signal: Detector = every_signal.parse().unwrap();
+            let detector = Detector::ALL.get(which).copied().unwrap_or(every_signal);
             let mut memory = learned(detector, 400).encode();
             let at = at.min(memory.len() - 8);
             memory[at..at + 8].copy_from_slice(&bytes);
-            let deployed = crate::Deployed { detector, generation: 0 };
+            let deployed = crate::DeployedDetector { detector, generation: 0 };
             if let Ok(mut judge) = Judge::restore(deployed, Some(&memory), Vec::new()) {
                 for i in 400..500 {
                     let judgement = judge.judge(Sample::new(i * 60_000_000, 100.0).unwrap());

@@ -1,6 +1,6 @@
-//! Lowers the voice of a head that speaks too often on one series.
+//! Lowers the voice of a signal that speaks too often on one series.
 //!
-//! A head's threshold is right for most series, and wrong for the few on which it would cry wolf many times a day.
+//! A signal's threshold is right for most series, and wrong for the few on which it would cry wolf many times a day.
 //! Each alarm run multiplies what a score must reach by 1.1, each half day takes that back: a series with two runs
 //! a day is heard as it is, one with ten is soon asked four times as much. Incidents are rarer than that, so they
 //! stay as loud as they were. Cost: one exponential per sample. Memory: 9 bytes. Fails: where several real incidents
@@ -48,7 +48,7 @@ impl Mute {
         self.divisor
     }
 
-    /// Remembers whether the head alarmed on the newest sample, `pause_us` after the one before it.
+    /// Remembers whether the signal alarmed on the newest sample, `pause_us` after the one before it.
     pub(crate) fn learn(&mut self, pause_us: f64, is_alarm: bool) {
         let is_new_run = is_alarm && self.since_alarm >= RUN_APART;
         let days = (pause_us / DAY_US).clamp(0.0, PAUSE_DAYS_MAX);
@@ -85,13 +85,13 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_speaks_twice_a_day_is_heard_as_it_is() {
+    fn a_signal_that_speaks_twice_a_day_is_heard_as_it_is() {
         assert!(after(14, 1) < 1.11);
         assert!(after(14, 2) < 1.15);
     }
 
     #[test]
-    fn a_head_that_speaks_ten_times_a_day_is_muted_within_days() {
+    fn a_signal_that_speaks_ten_times_a_day_is_muted_within_days() {
         assert!(after(2, 10) > 2.0);
         assert!(after(7, 12) > 0.95 * DIVISOR_MAX);
     }

@@ -19,10 +19,10 @@
 //! bytes of buckets and nets, and 156 of scalars. Fails: on events that look like earlier ones, on noise without bounds, on traffic, where almost every value
 //! is known at some time of the day. A second event within 75 samples is silent unless larger.
 
-use crate::Sample;
 use crate::bucket::Bucket;
 use crate::layout::{Reader, Writer};
-use crate::sample::{AT_US_MAX, VALUE_ABS_MAX};
+use domain::Sample;
+use domain::sample::{AT_US_MAX, VALUE_ABS_MAX};
 
 /// A score above it is an anomaly: best for the benchmark's standard profile when averaged over nearby thresholds.
 pub(crate) const THRESHOLD: f64 = 1.6;
@@ -160,7 +160,7 @@ struct Place {
     nearest: f64,
 }
 
-/// What the head remembers of a series.
+/// What the signal remembers of a series.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct NoveltyState {
     n: u64,
@@ -175,7 +175,7 @@ pub(crate) struct NoveltyState {
 }
 
 /// The signals of a sample, and where each falls.
-struct Look {
+struct SilenceCheck {
     signals: [f64; N_SIGNALS],
     places: [Place; N_SIGNALS],
     usual: f64,
@@ -237,7 +237,7 @@ impl NoveltyState {
         reading
     }
 
-    fn look(&self, sample: Sample) -> Look {
+    fn look(&self, sample: Sample) -> SilenceCheck {
         let value = sample.value();
         let usual = self.usual(sample);
         let usual_scale = self.usual_scale(sample);
@@ -251,7 +251,7 @@ impl NoveltyState {
         let places = std::array::from_fn(|k| self.nets[k].place(signals[k]));
         let said = std::array::from_fn(|k| WEIGHTS[k] * self.nets[k].score(places[k]));
         let (score, speaker) = if self.n < LEARNING_SAMPLES { (0.0, VALUE) } else { norm(&said) };
-        Look { signals, places, usual, usual_scale, score, speaker }
+        SilenceCheck { signals, places, usual, usual_scale, score, speaker }
     }
 
     /// Whether a sample of this score is told: nothing larger was of late.
@@ -259,7 +259,7 @@ impl NoveltyState {
         self.peak_age >= QUIET_SAMPLES || score > self.peak
     }
 
-    fn reading(&self, sample: Sample, look: &Look) -> Reading {
+    fn reading(&self, sample: Sample, look: &SilenceCheck) -> Reading {
         let score = if self.is_news(look.score) { look.score } else { 0.0 };
         let net = &self.nets[look.speaker];
         let nearest = look.places[look.speaker].nearest;
@@ -277,7 +277,7 @@ impl NoveltyState {
         banded(score, sample.value(), center, reach)
     }
 
-    fn remember(&mut self, sample: Sample, look: &Look) {
+    fn remember(&mut self, sample: Sample, look: &SilenceCheck) {
         let rate = 1.0 / (self.n + 1) as f64;
         let day = (sample.at_us() / DAY_US) as u8;
         if self.n == 0 {

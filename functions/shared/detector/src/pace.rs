@@ -4,8 +4,8 @@
 //! three intervals at most, so that an outage does not pass for a slower series. Cost: nothing to speak of. Memory:
 //! 24 bytes. Fails: a series that changes its interval tenfold is known by it only after a hundred samples.
 
-use crate::Sample;
 use crate::layout::{Reader, Writer};
+use domain::Sample;
 
 /// Weight of the newest pause, once fifty have been averaged evenly.
 const RATE: f64 = 0.02;

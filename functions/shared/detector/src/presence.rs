@@ -3,7 +3,7 @@
 //! By the receiver's clock, unlike all else of a memory: senders batch, delay and drift, so the clock of the samples
 //! says nothing of the moment at which their absence is news. What counts is how old the newest sample usually is when
 //! the next one is received: `wait += 0.1 (min(observed, 3 wait + 60 s) - wait)`. Cost: nothing to speak of. Memory: 13
-//! bytes of the header. Fails: a series that is quiet every night is told silent every night, as the gap head tells it
+//! bytes of the header. Fails: a series that is quiet every night is told silent every night, as the gap signal tells it
 //! every morning.
 
 use crate::layout::{Reader, Writer};
@@ -14,7 +14,7 @@ const RATE: f64 = 0.1;
 /// Largest wait that counts, in usual ones, besides [`SLACK_US`].
 const WAIT_MAX: f64 = 3.0;
 
-/// Usual waits after which silence is news, as the gap head has it of intervals.
+/// Usual waits after which silence is news, as the gap signal has it of intervals.
 const MISSING: f64 = 2.5;
 
 /// What senders and networks may dawdle beyond the usual before it is news: a minute, in microseconds.
@@ -25,7 +25,7 @@ const LOOK_TOLERANCE: i64 = 4;
 
 /// When a store is to look whether a series has fallen silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
+pub enum SilenceCheck {
     /// At this time of the receiver's clock, in microseconds, unless it is told another one before.
     At(i64),
     /// No more: it is silent already, or nobody listens for gaps and no episode is open.
@@ -34,14 +34,14 @@ pub enum Look {
 
 /// Whether a series is there.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Presence {
+pub struct SilenceState {
     /// Whether it is silent since its cursor, and that was told.
     pub is_silent: bool,
     wait_s: f32,
     look_us: Option<i64>,
 }
 
-impl Presence {
+impl SilenceState {
     /// Remembers a receipt at `now_us`, by the receiver's clock, when the newest sample was that of `newest_us`.
     pub(crate) fn receive(&mut self, now_us: i64, newest_us: i64) {
         if self.is_silent {
@@ -58,7 +58,7 @@ impl Presence {
         self.wait_s = (wait_us / 1e6) as f32;
     }
 
-    /// How long after its newest sample the silence of a series is news, in microseconds, where the gap head makes it
+    /// How long after its newest sample the silence of a series is news, in microseconds, where the gap signal makes it
     /// news after `gap_us`.
     pub(crate) fn silence_after_us(&self, gap_us: f64) -> i64 {
         let wait_us = f64::from(self.wait_s) * 1e6;
@@ -66,9 +66,9 @@ impl Presence {
     }
 
     /// When to look next, `after_us` after the cursor or never; none where the time that was told before is as good.
-    pub(crate) fn look(&mut self, cursor_us: i64, after_us: Option<i64>) -> Option<Look> {
+    pub(crate) fn look(&mut self, cursor_us: i64, after_us: Option<i64>) -> Option<SilenceCheck> {
         let Some(after_us) = after_us.filter(|_| !self.is_silent) else {
-            return self.look_us.take().map(|_| Look::Never);
+            return self.look_us.take().map(|_| SilenceCheck::Never);
         };
         let look_us = cursor_us.saturating_add(after_us);
         let is_near =
@@ -77,7 +77,7 @@ impl Presence {
             return None;
         }
         self.look_us = Some(look_us);
-        Some(Look::At(look_us))
+        Some(SilenceCheck::At(look_us))
     }
 
     /// Length of its layout, in bytes.
@@ -111,8 +111,8 @@ mod tests {
     const SECOND_US: i64 = 1_000_000;
 
     /// After `n` receipts, each when the newest sample was `age_s` old.
-    fn received(n: i64, age_s: i64) -> Presence {
-        let mut presence = Presence::default();
+    fn received(n: i64, age_s: i64) -> SilenceState {
+        let mut presence = SilenceState::default();
         (0..n).for_each(|i| presence.receive((i + age_s) * SECOND_US, i * SECOND_US));
         presence
     }
@@ -143,11 +143,11 @@ mod tests {
 
     #[test]
     fn the_store_is_told_of_few_looks() {
-        let mut presence = Presence::default();
+        let mut presence = SilenceState::default();
         let looks = (0..3_600).filter_map(|s| presence.look(s * SECOND_US, Some(61 * SECOND_US)));
         assert!((200..250).contains(&looks.count()));
         presence.is_silent = true;
-        assert_eq!(presence.look(0, Some(61 * SECOND_US)), Some(Look::Never));
+        assert_eq!(presence.look(0, Some(61 * SECOND_US)), Some(SilenceCheck::Never));
         assert_eq!(presence.look(0, Some(61 * SECOND_US)), None);
     }
 }

@@ -1,9 +1,9 @@
-//! A head that speaks once, and less where it speaks often.
+//! A signal that speaks once, and less where it speaks often.
 //!
-//! Two rules for scores that are shares of a threshold (1 is an alarm). *Once*: after an alarm the head is quiet until
+//! Two rules for scores that are shares of a threshold (1 is an alarm). *Once*: after an alarm the signal is quiet until
 //! it has been below its threshold for 30 samples, unless the score is three times the threshold; who follows the
-//! series wants to know that something began. *Less*: the head counts the runs a day, over a week, in which it would
-//! have spoken; beyond one a day its threshold rises in proportion. A restless series mutes the head, a real event
+//! series wants to know that something began. *Less*: the signal counts the runs a day, over a week, in which it would
+//! have spoken; beyond one a day its threshold rises in proportion. A restless series mutes the signal, a real event
 //! does not. The once was chosen on the AIOps 2018 KPI series, where long alarms are most of the false ones, the one
 //! a day on synthetic traffic with two events a day. Cost: a comparison or two. Memory: 10 bytes a score.
 
@@ -30,7 +30,7 @@ pub(crate) struct Restrained {
     pub(crate) is_again: bool,
 }
 
-/// A head's own alarms so far.
+/// A signal's own alarms so far.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Restraint {
     runs_per_day: f64,
@@ -129,14 +129,14 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_speaks_hourly_mutes_itself() {
+    fn a_signal_that_speaks_hourly_mutes_itself() {
         let scores = (0..1440 * 10).map(|n| if n % 60 == 0 { 1.5 } else { 0.2 });
         let told = alarms(scores);
         assert!(told.len() < 20, "{told:?}");
     }
 
     #[test]
-    fn a_head_that_speaks_daily_keeps_its_threshold() {
+    fn a_signal_that_speaks_daily_keeps_its_threshold() {
         let scores = (0..1440 * 40).map(|n| if n % 1500 == 0 { 1.1 } else { 0.2 });
         assert_eq!(alarms(scores).len(), 39);
     }

@@ -6,7 +6,7 @@
 
 use crate::window::values;
 use crate::zscore::deviation_from;
-use crate::{Judged, Kind, Sample, Verdict};
+use domain::{JudgedSample, Sample, Verdict, VerdictKind};
 
 /// Makes the median absolute deviation of normal values their standard deviation.
 const MAD_TO_STDDEV: f64 = 1.482_602_218_505_602;
@@ -27,10 +27,10 @@ pub struct Robust {
 
 impl Robust {
     /// Judges `sample` against `before`, the samples before it in time order.
-    pub fn judge(&self, before: &[Judged], sample: Sample) -> Verdict {
+    pub fn judge(&self, before: &[JudgedSample], sample: Sample) -> Verdict {
         let before = &before[before.len().saturating_sub(self.window)..];
         if before.len() < self.min {
-            return Verdict::unjudged(Kind::Learning);
+            return Verdict::unjudged(VerdictKind::Learning);
         }
         let mut sorted: Vec<f64> = values(before).collect();
         let center = median(&mut sorted);
@@ -62,13 +62,13 @@ mod tests {
     use super::*;
 
     fn judge(before: &[f64], value: f64) -> Verdict {
-        let judged = |(i, value): (usize, &f64)| Judged {
+        let judged = |(i, value): (usize, &f64)| JudgedSample {
             sample: Sample::new(i as i64, *value).unwrap(),
-            kind: Kind::Normal,
+            kind: VerdictKind::Normal,
             score: 0.0,
             late: false,
         };
-        let window: Vec<Judged> = before.iter().enumerate().map(judged).collect();
+        let window: Vec<JudgedSample> = before.iter().enumerate().map(judged).collect();
         let robust = Robust { window: 50, threshold: 3.5, min: 3 };
         robust.judge(&window, Sample::new(1_000, value).unwrap())
     }
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn constant_window_is_not_judged() {
-        assert_eq!(judge(&[2.0; 9], 9.0).kind, Kind::Constant);
+        assert_eq!(judge(&[2.0; 9], 9.0).kind, VerdictKind::Constant);
     }
 
     #[test]

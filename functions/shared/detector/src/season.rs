@@ -11,10 +11,10 @@
 
 use std::fmt;
 
-use crate::Sample;
 use crate::bucket::Bucket;
 use crate::layout::{Reader, Writer};
 use crate::zone::Zone;
+use domain::Sample;
 
 /// Buckets: five minutes of a day each, the finest common sampling interval that still has a daily visit.
 pub(crate) const N_BUCKETS: usize = 288;

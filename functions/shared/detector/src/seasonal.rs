@@ -6,15 +6,15 @@
 //! an outage of today is no expectation of tomorrow. Where one sample in a hundred lies beyond ten deviations, the
 //! deviation is no measure of the series, and `z` is shrunk until they lie at ten.
 //!
-//! This differs from the buckets of the deviation head, which follow real traffic within two days: those find spikes
+//! This differs from the buckets of the deviation signal, which follow real traffic within two days: those find spikes
 //! better, these find what lasts. Bounds, rates and the shared half were chosen on synthetic traffic and on the
 //! AIOps 2018 KPI series. Cost: one bucket. Memory: 2,592 bytes of buckets and 48 of scalars. Fails: where a new level far from the
 //! old one takes weeks to become usual.
 
-use crate::Sample;
 use crate::bucket::Bucket;
 use crate::layout::{Reader, Writer};
 use crate::season::{N_BUCKETS, Spot};
+use domain::Sample;
 
 /// Weight of the newest visit to a bucket, once a hundred have been averaged evenly: three weeks of one a minute.
 const BUCKET_RATE: f64 = 0.01;

@@ -1,16 +1,16 @@
 //! What one series wants otherwise than the deployment that judges it.
 //!
-//! A muted window changes what is told of an anomaly and never what is learned from it, so it can be set, moved and
+//! A maintenance window changes what is told of an anomaly and never what is learned from it, so it can be set, moved and
 //! removed without a series learning anything again.
 
 use thiserror::Error;
 
 use crate::Detector;
 
-/// Most muted windows of a series: all of them are read with each batch of its samples.
-pub const MUTED_MAX: usize = 16;
+/// Most maintenance windows of a series: all of them are read with each batch of its samples.
+pub const MAINTENANCE_WINDOWS_MAX: usize = 16;
 
-/// Longest reason of a muted window, in bytes.
+/// Longest reason of a maintenance window, in bytes.
 pub const REASON_LEN_MAX: usize = 128;
 
 /// The configuration of one series.
@@ -18,42 +18,47 @@ pub const REASON_LEN_MAX: usize = 128;
 pub struct SeriesConfig {
     /// Its own detector; none where it follows the deployment.
     pub detector: Option<Detector>,
-    muted: Vec<Muted>,
+    maintenance: Vec<MaintenanceWindow>,
 }
 
 /// A time in which anomalies are told of nobody.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Muted {
+pub struct MaintenanceWindow {
     from_us: i64,
     until_us: i64,
     reason: String,
 }
 
 impl SeriesConfig {
-    /// A configuration with at most [`MUTED_MAX`] muted windows.
-    pub fn new(detector: Option<Detector>, muted: Vec<Muted>) -> Result<Self, SeriesConfigError> {
-        if muted.len() > MUTED_MAX {
-            return Err(SeriesConfigError::MutedTooMany { n_muted: muted.len() });
+    /// A configuration with at most [`MAINTENANCE_WINDOWS_MAX`] maintenance windows.
+    pub fn new(
+        detector: Option<Detector>,
+        maintenance: Vec<MaintenanceWindow>,
+    ) -> Result<Self, SeriesConfigError> {
+        if maintenance.len() > MAINTENANCE_WINDOWS_MAX {
+            return Err(SeriesConfigError::MaintenanceTooMany { n_windows: maintenance.len() });
         }
-        Ok(Self { detector, muted })
+        Ok(Self { detector, maintenance })
     }
 
-    /// Its muted windows.
-    pub fn muted(&self) -> &[Muted] {
-        &self.muted
+    /// Its maintenance windows.
+    pub fn maintenance(&self) -> &[MaintenanceWindow] {
+        &self.maintenance
     }
 
-    /// Whether a sample of that time is muted.
-    pub fn is_muted(&self, at_us: i64) -> bool {
-        self.muted.iter().any(|muted| (muted.from_us..muted.until_us).contains(&at_us))
+    /// Whether a sample of that time is maintenance.
+    pub fn is_in_maintenance(&self, at_us: i64) -> bool {
+        self.maintenance
+            .iter()
+            .any(|maintenance| (maintenance.from_us..maintenance.until_us).contains(&at_us))
     }
 }
 
-impl Muted {
+impl MaintenanceWindow {
     /// The time from `from_us` on and before `until_us`, in microseconds, with a reason of one line for people.
     pub fn new(from_us: i64, until_us: i64, reason: String) -> Result<Self, SeriesConfigError> {
         if from_us >= until_us {
-            return Err(SeriesConfigError::MutedEmpty);
+            return Err(SeriesConfigError::MaintenanceEmpty);
         }
         if reason.len() > REASON_LEN_MAX {
             return Err(SeriesConfigError::ReasonTooLong { len: reason.len() });
@@ -84,15 +89,17 @@ impl Muted {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SeriesConfigError {
-    /// More than [`MUTED_MAX`] muted windows.
-    #[error("there are {n_muted} muted windows: at most {MUTED_MAX} are wanted")]
-    MutedTooMany {
+    /// More than [`MAINTENANCE_WINDOWS_MAX`] maintenance windows.
+    #[error(
+        "there are {n_windows} maintenance windows: at most {MAINTENANCE_WINDOWS_MAX} are wanted"
+    )]
+    MaintenanceTooMany {
         /// How many were given.
-        n_muted: usize,
+        n_windows: usize,
     },
-    /// A muted window that no time is in.
+    /// A maintenance window that no time is in.
     #[error("it ends before it begins: a `from` before `until` is wanted")]
-    MutedEmpty,
+    MaintenanceEmpty,
     /// A reason longer than [`REASON_LEN_MAX`].
     #[error("its reason has {len} bytes: at most {REASON_LEN_MAX} are wanted")]
     ReasonTooLong {
@@ -116,25 +123,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_muted_window_holds_its_begin_and_not_its_end() {
-        let muted = Muted::new(10, 20, "deploy".to_owned()).unwrap();
-        let config = SeriesConfig::new(None, vec![muted]).unwrap();
-        let is_muted = [9, 10, 19, 20].map(|at_us| config.is_muted(at_us));
-        assert_eq!(is_muted, [false, true, true, false]);
+    fn a_maintenance_window_holds_its_begin_and_not_its_end() {
+        let maintenance = MaintenanceWindow::new(10, 20, "deploy".to_owned()).unwrap();
+        let config = SeriesConfig::new(None, vec![maintenance]).unwrap();
+        let is_in_maintenance = [9, 10, 19, 20].map(|at_us| config.is_in_maintenance(at_us));
+        assert_eq!(is_in_maintenance, [false, true, true, false]);
     }
 
     #[test]
     fn each_bound_is_an_error() {
-        let muted = |from_us, until_us, reason: &str| Muted::new(from_us, until_us, reason.into());
-        assert_eq!(muted(5, 5, ""), Err(SeriesConfigError::MutedEmpty));
+        let maintenance = |from_us, until_us, reason: &str| {
+            MaintenanceWindow::new(from_us, until_us, reason.into())
+        };
+        assert_eq!(maintenance(5, 5, ""), Err(SeriesConfigError::MaintenanceEmpty));
         let long = "ä".repeat(REASON_LEN_MAX / 2);
-        assert!(muted(5, 6, &long).is_ok());
+        assert!(maintenance(5, 6, &long).is_ok());
         assert_eq!(
-            muted(5, 6, &(long + "x")),
+            maintenance(5, 6, &(long + "x")),
             Err(SeriesConfigError::ReasonTooLong { len: REASON_LEN_MAX + 1 })
         );
-        assert_eq!(muted(5, 6, "two\nlines"), Err(SeriesConfigError::ReasonNotOneLine));
-        let many = vec![muted(5, 6, "").unwrap(); MUTED_MAX + 1];
+        assert_eq!(maintenance(5, 6, "two\nlines"), Err(SeriesConfigError::ReasonNotOneLine));
+        let many = vec![maintenance(5, 6, "").unwrap(); MAINTENANCE_WINDOWS_MAX + 1];
         assert!(SeriesConfig::new(None, many[1..].to_vec()).is_ok());
         assert!(SeriesConfig::new(None, many).is_err());
     }

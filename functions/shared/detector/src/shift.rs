@@ -2,7 +2,7 @@
 //!
 //! For `L` in 3, 10, 30 samples: `a` the mean of the last `L` residuals (bounded at 6), `d` its distance from the mean
 //! of the 50 before them in their deviation; `score = sqrt(|a| / max(1, rms(a)) * |d| / rms(d))` where both have the
-//! same sign. It is the deviation head's rule, distance from the window times distance from the season, for
+//! same sign. It is the deviation signal's rule, distance from the window times distance from the season, for
 //! averages: noise that hides one sample hides no ten. A ramp leaves its own hour behind: for it `a` is an
 //! exponentially weighted mean (rate 0.03) and `d` its distance from a slower one (0.005). Alarm from 4, 3, 3.5 and
 //! 1.6. A return to the usual is no alarm, since `a` is then small; nor is a level that lasts, since `d` is.
@@ -61,7 +61,7 @@ const RAMP_JUDGED_AFTER: u64 = 100;
 /// Largest number that is read back: a residual is at most 50, a mean square of changes far below this.
 const READ_MAX: f32 = 1e9;
 
-/// What the head remembers.
+/// What the signal remembers.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ShiftState {
     ramp: f64,

@@ -10,9 +10,9 @@ use thiserror::Error;
 
 use crate::deviation::Deviation;
 use crate::ewma::Ewma;
-use crate::heads::Heads;
 use crate::robust::Robust;
 use crate::season::{Calendar, Season};
+use crate::signals::Signals;
 use crate::tidemark::Tidemark;
 use crate::zone::Zone;
 use crate::zscore::{Own, Zscore};
@@ -37,7 +37,7 @@ pub enum Detector {
     Ewma(Ewma),
     /// Window and time of day together.
     Deviation(Deviation),
-    /// Several heads, each heard at its own threshold.
+    /// Several signals, each heard at its own threshold.
     Tidemark(Tidemark),
 }
 
@@ -132,13 +132,13 @@ impl Detector {
 
     /// The profile that it varies, or the detector with its defaults.
     fn base(&self) -> (&'static str, Self) {
-        let heads = |detector: &Self| match detector {
-            Self::Tidemark(tidemark) => Some(tidemark.heads),
+        let signals = |detector: &Self| match detector {
+            Self::Tidemark(tidemark) => Some(tidemark.signals),
             _ => None,
         };
         let profile = Self::PROFILES
             .into_iter()
-            .find(|(_, profile)| heads(self).is_some() && heads(profile) == heads(self));
+            .find(|(_, profile)| signals(self).is_some() && signals(profile) == signals(self));
         let mut named = Self::ALL.into_iter().map(|detector| (detector.name(), detector));
         let detector = named.find(|(name, _)| *name == self.name());
         profile.or(detector).unwrap_or((self.name(), *self))
@@ -165,8 +165,8 @@ impl Detector {
                 ("season", calendar.season.to_string()),
                 ("time_zone", calendar.zone.to_string()),
             ],
-            Self::Tidemark(Tidemark { heads, false_alarms_per_day, calendar }) => vec![
-                ("heads", heads.to_string()),
+            Self::Tidemark(Tidemark { signals, false_alarms_per_day, calendar }) => vec![
+                ("signals", signals.to_string()),
                 ("false_alarms_per_day", false_alarms_per_day.to_string()),
                 ("season", calendar.season.to_string()),
                 ("time_zone", calendar.zone.to_string()),
@@ -209,7 +209,7 @@ impl Detector {
                 *min = whole("min", text, 1, WINDOW_LEN_MAX)?;
             }
             (Self::Ewma(Ewma { alpha, .. }), "alpha") => *alpha = number("alpha", text, 1e-6, 1.0)?,
-            (Self::Tidemark(Tidemark { heads, .. }), "heads") => *heads = heads_from(text)?,
+            (Self::Tidemark(Tidemark { signals, .. }), "signals") => *signals = signals_from(text)?,
             (Self::Tidemark(tidemark), "false_alarms_per_day") => {
                 tidemark.false_alarms_per_day = number("false_alarms_per_day", text, 1e-3, 100.0)?;
             }
@@ -268,11 +268,11 @@ fn own_from(text: &str) -> Result<Own, SpecError> {
     }
 }
 
-fn heads_from(text: &str) -> Result<Heads, SpecError> {
+fn signals_from(text: &str) -> Result<Signals, SpecError> {
     text.parse().map_err(|_unknown| SpecError::ValueInvalid {
-        parameter: "heads",
+        parameter: "signals",
         value: text.to_owned(),
-        wanted: format!("some of {}, with `+` between them,", Heads::ALL),
+        wanted: format!("some of {}, with `+` between them,", Signals::ALL),
     })
 }
 
@@ -466,7 +466,7 @@ mod tests {
 
     #[test]
     fn a_profile_is_known_by_its_name_whatever_it_was_called() {
-        let full = "tidemark:heads=deviation+shift+variance+flat+gap,false_alarms_per_day=0.2";
+        let full = "tidemark:signals=deviation+shift+variance+flat+gap,false_alarms_per_day=0.2";
         assert_eq!(full.parse::<Detector>(), Ok(Detector::default()));
         let cases = [
             (full, "traffic"),
@@ -474,7 +474,7 @@ mod tests {
                 "novelty:season=week,false_alarms_per_day=1",
                 "novelty:false_alarms_per_day=1,season=week",
             ),
-            ("tidemark:heads=gap+deviation", "tidemark:heads=deviation+gap"),
+            ("tidemark:signals=gap+deviation", "tidemark:signals=deviation+gap"),
         ];
         for (text, wanted) in cases {
             assert_eq!(text.parse::<Detector>().unwrap().to_string(), wanted);
@@ -496,7 +496,7 @@ mod tests {
             ("zscore:self=me", "`included` or `excluded`"),
             ("zscore:window=10,min=11", "min `11` is more than the 10 samples"),
             ("ewma:alpha=0", "alpha `0` is not possible"),
-            ("tidemark:heads=shfit", "heads `shfit` is not possible: some of deviation+shift+"),
+            ("tidemark:signals=shfit", "signals `shfit` is not possible: some of deviation+shift+"),
             ("tidemark:false_alarms_per_day=0", "a number in 0.001..=100"),
             ("deviation:season=year", "season `year` is not possible: one of auto, day"),
             ("deviation:time_zone=Mars/Olympus", "`Europe/Berlin`, is wanted"),
@@ -530,7 +530,7 @@ mod tests {
             alpha in 1e-6..1.0_f64,
             min in 1usize..=WINDOW_LEN_MAX,
             included in any::<bool>(),
-            heads in prop::sample::select(vec![Heads::TRAFFIC, Heads::NOVELTY, Heads::ALL]),
+            signals in prop::sample::select(vec![Signals::TRAFFIC, Signals::NOVELTY, Signals::ALL]),
             budget in 1e-3..100.0_f64,
             season in prop::sample::select(Season::ALL.to_vec()),
             zone in prop::sample::select(vec!["UTC", "Europe/Berlin", "Pacific/Chatham"]),
@@ -543,7 +543,7 @@ mod tests {
                 Detector::Robust(Robust { window, threshold, min }),
                 Detector::Ewma(Ewma { alpha, threshold, min }),
                 Detector::Deviation(Deviation { window, threshold, min, calendar }),
-                Detector::Tidemark(Tidemark { heads, false_alarms_per_day: budget, calendar }),
+                Detector::Tidemark(Tidemark { signals, false_alarms_per_day: budget, calendar }),
             ][which];
             let text = detector.to_string();
             prop_assert!(text.len() <= SPEC_LEN_MAX);

@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use crate::{Deployed, Memory, RestoreError, SeriesConfig};
+use crate::{DeployedDetector, Memory, RestoreError, SeriesConfig};
 
 /// What becomes of a stored memory.
 pub(crate) enum Succession {
@@ -19,7 +19,7 @@ pub(crate) enum Succession {
 
 /// Who judges a series next, by its configuration before its deployment.
 pub(crate) fn succession(
-    deployed: &Deployed,
+    deployed: &DeployedDetector,
     config: &SeriesConfig,
     stored: &Memory,
 ) -> Result<Succession, RestoreError> {
@@ -40,7 +40,7 @@ pub(crate) fn succession(
 
 /// Who judges a series next that follows its deployments.
 fn by_generation(
-    deployed: &Deployed,
+    deployed: &DeployedDetector,
     stored: &Memory,
     is_same: bool,
 ) -> Result<Succession, RestoreError> {

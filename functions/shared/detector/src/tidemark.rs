@@ -1,23 +1,22 @@
-//! Several heads on one series, each heard at its own threshold; the default.
+//! Several signals on one series, each heard at its own threshold; the default.
 //!
 //! One merged score does not work: on traffic, the distance from hour and season is what helps, and values never seen
-//! before are everyday; on other metrics the opposite holds. So each head has a score and a threshold of its own, set
-//! from one budget of false alarms per series and day. What is reported is the head that is loudest, and the reported
-//! score is the share of its threshold: an anomaly is above 1. What makes one head restless does not make another deaf.
+//! before are everyday; on other metrics the opposite holds. So each signal has a score and a threshold of its own, set
+//! from one budget of false alarms per series and day. What is reported is the signal that is loudest, and the reported
+//! score is the share of its threshold: an anomaly is above 1. What makes one signal restless does not make another deaf.
 //!
-//! The deviation head counts in full only where the long season of the others agrees that the value is two deviations
-//! away: `d sqrt(min(1, |z| / 2))`. The other heads restrain themselves (see [`crate::restraint`]), but for the gap,
+//! The deviation signal counts in full only where the long season of the others agrees that the value is two deviations
+//! away: `d sqrt(min(1, |z| / 2))`. The other signals restrain themselves (see [`crate::restraint`]), but for the gap,
 //! which cannot repeat itself; what has begun goes on until it is over (see [`crate::hold`]).
 //!
-//! Thresholds are those of at most 0.2 false alarm runs a series and day, all heads together; another budget moves all
+//! Thresholds are those of at most 0.2 false alarm runs a series and day, all signals together; another budget moves all
 //! of them by `(0.2 / budget)^0.2`, which is how they moved on synthetic traffic. Chosen on that, on the AIOps 2018 KPI
-//! and on Microsoft's series. Cost: that of the heads. Memory: 5,923 bytes for all but novelty.
+//! and on Microsoft's series. Cost: that of the signals. Memory: 5,923 bytes for all but novelty.
 
 use crate::bucket::Bucket;
 use crate::deviation::{Deviation, DeviationState};
 use crate::flat::FlatState;
 use crate::gap;
-use crate::heads::Heads;
 use crate::hold::{self, Hold};
 use crate::layout::{Reader, Writer};
 use crate::mute::Mute;
@@ -27,11 +26,12 @@ use crate::restraint::{Restrained, Restraint};
 use crate::season::{Calendar, N_BUCKETS, Season, Spot};
 use crate::seasonal::{Residual, SeasonalState};
 use crate::shift::{Distances, ShiftState};
+use crate::signals::Signals;
 use crate::variance::VarianceState;
 use crate::zone::Zone;
-use crate::{Expectation, Head, Judged, Kind, Sample, Verdict};
+use domain::{Expectation, JudgedSample, Sample, Signal, Verdict, VerdictKind};
 
-/// Threshold of the deviation head: higher than alone, since the others find what it leaves.
+/// Threshold of the deviation signal: higher than alone, since the others find what it leaves.
 const DEVIATION_THRESHOLD: f64 = 2.9;
 
 /// False alarm runs a series and day at which the thresholds were set.
@@ -43,21 +43,21 @@ const INTERVAL_US: f64 = 60e6;
 /// How thresholds follow the budget: a fifth of its logarithm.
 const BUDGET_EXPONENT: f64 = 0.2;
 
-/// Distance from the long season from which the deviation head counts in full.
+/// Distance from the long season from which the deviation signal counts in full.
 const AGREED_FROM: f64 = 2.0;
 
 /// Scores that restrain themselves: four of shift, two of variance, one of flat.
 const N_RESTRAINED: usize = 7;
 
 /// Whose score each of them is.
-const RESTRAINED: [Head; N_RESTRAINED] = [
-    Head::Shift,
-    Head::Shift,
-    Head::Shift,
-    Head::Shift,
-    Head::Variance,
-    Head::Variance,
-    Head::Flat,
+const RESTRAINED: [Signal; N_RESTRAINED] = [
+    Signal::Shift,
+    Signal::Shift,
+    Signal::Shift,
+    Signal::Shift,
+    Signal::Variance,
+    Signal::Variance,
+    Signal::Flat,
 ];
 
 /// Deviations around the usual value in which it is normal, for people.
@@ -66,25 +66,25 @@ const BAND: f64 = 3.0;
 const SECOND_US: f64 = 1e6;
 const DAY_US: f64 = 86_400e6;
 
-/// Parameters of `tidemark:heads=,false_alarms_per_day=,season=,time_zone=`.
+/// Parameters of `tidemark:signals=,false_alarms_per_day=,season=,time_zone=`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tidemark {
     /// Who is heard.
-    pub heads: Heads,
+    pub signals: Signals,
     /// False alarm runs that are tolerated per series and day.
     pub false_alarms_per_day: f64,
     /// The cycle of the series, and the clock it follows.
     pub calendar: Calendar,
 }
 
-/// What the heads remember of a series: those of traffic learn together.
+/// What the signals remember of a series: those of traffic learn together.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TidemarkState {
     traffic: Option<TrafficState>,
     novelty: Option<NoveltyVoice>,
 }
 
-/// The novelty head, and how much lower its voice is.
+/// The novelty signal, and how much lower its voice is.
 #[derive(Debug, Clone, PartialEq, Default)]
 struct NoveltyVoice {
     state: NoveltyState,
@@ -104,9 +104,9 @@ struct TrafficState {
 }
 
 impl TidemarkState {
-    pub(crate) fn new(heads: Heads) -> Self {
-        let has_traffic = heads.contains_any(Heads::TRAFFIC);
-        let has_novelty = heads.contains(Head::Novelty);
+    pub(crate) fn new(signals: Signals) -> Self {
+        let has_traffic = signals.contains_any(Signals::TRAFFIC);
+        let has_novelty = signals.contains(Signal::Novelty);
         Self {
             traffic: has_traffic.then(TrafficState::default),
             novelty: has_novelty.then(NoveltyVoice::default),
@@ -134,8 +134,8 @@ impl TidemarkState {
         }
     }
 
-    pub(crate) fn read(heads: Heads, from: &mut Reader<'_>) -> Option<Self> {
-        let mut state = Self::new(heads);
+    pub(crate) fn read(signals: Signals, from: &mut Reader<'_>) -> Option<Self> {
+        let mut state = Self::new(signals);
         if let Some(traffic) = &mut state.traffic {
             *traffic = TrafficState::read_scalars(from)?;
         }
@@ -234,19 +234,19 @@ impl TrafficState {
     }
 }
 
-/// What was heard of one sample: in all, and from each head.
+/// What was heard of one sample: in all, and from each signal.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Heard {
-    /// That of the loudest head.
+    /// That of the loudest signal.
     pub(crate) verdict: Verdict,
     traffic: Option<TrafficHeard>,
     novelty: Verdict,
 }
 
-/// What the heads of traffic say of one sample.
+/// What the signals of traffic say of one sample.
 #[derive(Debug, Clone, Copy)]
 struct TrafficHeard {
-    /// The deviation head's own verdict, by its own threshold.
+    /// The deviation signal's own verdict, by its own threshold.
     deviation: Verdict,
     /// The same as a share of the threshold, as far as the long season agrees.
     agreed: f64,
@@ -261,94 +261,94 @@ struct TrafficHeard {
     gap: f64,
     /// The usual step from sample to sample, in the unit of the samples.
     usual_step: f64,
-    /// The head whose anomaly goes on.
-    held: Option<Head>,
+    /// The signal whose anomaly goes on.
+    held: Option<Signal>,
 }
 
 impl Heard {
-    /// Nothing but `verdict`, of a detector that has no heads.
+    /// Nothing but `verdict`, of a detector that has no signals.
     pub(crate) fn only(verdict: Verdict) -> Self {
-        Self { verdict, traffic: None, novelty: Verdict::unjudged(Kind::Learning) }
+        Self { verdict, traffic: None, novelty: Verdict::unjudged(VerdictKind::Learning) }
     }
 }
 
 impl TrafficHeard {
-    /// The score of `head`, in thresholds.
-    fn score(&self, head: Head) -> f64 {
-        match head {
-            Head::Deviation => self.agreed,
-            Head::Gap => muffled(self.gap),
-            Head::Shift | Head::Variance | Head::Flat | Head::Novelty => {
+    /// The score of `signal`, in thresholds.
+    fn score(&self, signal: Signal) -> f64 {
+        match signal {
+            Signal::Deviation => self.agreed,
+            Signal::Gap => muffled(self.gap),
+            Signal::Shift | Signal::Variance | Signal::Flat | Signal::Novelty => {
                 let scores = RESTRAINED.iter().zip(self.restrained);
-                let own = scores.filter(|(whose, _)| **whose == head);
+                let own = scores.filter(|(whose, _)| **whose == signal);
                 muffled(own.fold(0.0, |max, (_, restrained)| restrained.score.max(max)))
             }
         }
     }
 
-    /// What `head` expected: for all but the deviation head the value usual at this time.
-    fn expectation(&self, head: Head) -> Expectation {
-        let own = self.deviation.expectation.filter(|_| head == Head::Deviation);
-        let reach = if head == Head::Variance { self.usual_step } else { self.residual.scale };
+    /// What `signal` expected: for all but the deviation signal the value usual at this time.
+    fn expectation(&self, signal: Signal) -> Expectation {
+        let own = self.deviation.expectation.filter(|_| signal == Signal::Deviation);
+        let reach = if signal == Signal::Variance { self.usual_step } else { self.residual.scale };
         let value = self.residual.center;
         let (low, high) = (value - BAND * reach, value + BAND * reach);
-        own.unwrap_or(Expectation { head, value, low, high })
+        own.unwrap_or(Expectation { signal, value, low, high })
     }
 
-    /// What is usual while an anomaly of `head` goes on: what would end it, by the long season alone.
-    fn expectation_of_end(&self, head: Head) -> Expectation {
+    /// What is usual while an anomaly of `signal` goes on: what would end it, by the long season alone.
+    fn expectation_of_end(&self, signal: Signal) -> Expectation {
         let Residual { center: value, scale, .. } = self.residual;
         let reach = hold::DISTANCE_MIN * scale;
-        Expectation { head, value, low: value - reach, high: value + reach }
+        Expectation { signal, value, low: value - reach, high: value + reach }
     }
 
-    /// The loudest of `heads`, with its score.
-    fn loudest(&self, heads: Heads) -> (Head, f64) {
-        let scores = heads.iter().map(|head| (head, self.score(head)));
+    /// The loudest of `signals`, with its score.
+    fn loudest(&self, signals: Signals) -> (Signal, f64) {
+        let scores = signals.iter().map(|signal| (signal, self.score(signal)));
         scores.fold(
-            (Head::Deviation, 0.0),
+            (Signal::Deviation, 0.0),
             |loudest, next| {
                 if next.1 > loudest.1 { next } else { loudest }
             },
         )
     }
 
-    /// The one of `heads` that an anomaly begins with.
-    fn begun(&self, heads: Heads) -> Option<Head> {
-        let (head, score) = self.loudest(heads);
-        (score > 1.0).then_some(head)
+    /// The one of `signals` that an anomaly begins with.
+    fn begun(&self, signals: Signals) -> Option<Signal> {
+        let (signal, score) = self.loudest(signals);
+        (score > 1.0).then_some(signal)
     }
 
-    /// What is said while an anomaly of `heads` goes on: a shift while it is held, restlessness and rest by themselves.
-    fn going_on(&self, heads: Heads) -> Option<Verdict> {
-        if let Some(head) = self.held {
-            return Some(Verdict::scored(hold::GOING_ON, 1.0, self.expectation_of_end(head)));
+    /// What is said while an anomaly of `signals` goes on: a shift while it is held, restlessness and rest by themselves.
+    fn going_on(&self, signals: Signals) -> Option<Verdict> {
+        if let Some(signal) = self.held {
+            return Some(Verdict::scored(hold::GOING_ON, 1.0, self.expectation_of_end(signal)));
         }
-        let is_again = |(head, restrained): &(Head, Restrained)| {
-            *head != Head::Shift && restrained.is_again && heads.contains(*head)
+        let is_again = |(signal, restrained): &(Signal, Restrained)| {
+            *signal != Signal::Shift && restrained.is_again && signals.contains(*signal)
         };
         let again = RESTRAINED.into_iter().zip(self.restrained).find(is_again);
-        again.map(|(head, _)| Verdict::scored(hold::GOING_ON, 1.0, self.expectation(head)))
+        again.map(|(signal, _)| Verdict::scored(hold::GOING_ON, 1.0, self.expectation(signal)))
     }
 
-    /// The verdict of the loudest of `heads`.
-    fn verdict(&self, heads: Heads) -> Verdict {
-        let (head, score) = self.loudest(heads);
+    /// The verdict of the loudest of `signals`.
+    fn verdict(&self, signals: Signals) -> Verdict {
+        let (signal, score) = self.loudest(signals);
         if score <= 1.0 {
-            if let Some(verdict) = self.going_on(heads) {
+            if let Some(verdict) = self.going_on(signals) {
                 return verdict;
             }
-            if matches!(self.deviation.kind, Kind::Learning | Kind::Constant) {
+            if matches!(self.deviation.kind, VerdictKind::Learning | VerdictKind::Constant) {
                 return Verdict::unjudged(self.deviation.kind);
             }
         }
-        Verdict::scored(score, 1.0, self.expectation(head))
+        Verdict::scored(score, 1.0, self.expectation(signal))
     }
 }
 
 /// A score as it is, or its fourth power below the threshold.
 ///
-/// These scores come near their threshold far more often than the deviation head's; muffled, a score of 0.8 is about as
+/// These scores come near their threshold far more often than the deviation signal's; muffled, a score of 0.8 is about as
 /// rare whoever gave it, and scores can be ranked and swept.
 fn muffled(score: f64) -> f64 {
     if score > 1.0 { score } else { score.powi(4) }
@@ -357,13 +357,13 @@ fn muffled(score: f64) -> f64 {
 impl Tidemark {
     /// The default: for traffic, CPU, latency and whatever else follows the hours.
     pub const TRAFFIC: Self = Self {
-        heads: Heads::TRAFFIC,
+        signals: Signals::TRAFFIC,
         false_alarms_per_day: BUDGET,
         calendar: Calendar { season: Season::Auto, zone: Zone::UTC },
     };
 
     /// For metrics whose values never seen before are the news.
-    pub const NOVELTY: Self = Self { heads: Heads::NOVELTY, ..Self::TRAFFIC };
+    pub const NOVELTY: Self = Self { signals: Signals::NOVELTY, ..Self::TRAFFIC };
 
     /// Samples of the window that it reads.
     pub const WINDOW: usize = 50;
@@ -389,13 +389,18 @@ impl Tidemark {
         }
     }
 
-    /// What each head says of `sample`, after `before` in time order and what is remembered.
-    pub(crate) fn hear(&self, before: &[Judged], state: &TidemarkState, sample: Sample) -> Heard {
+    /// What each signal says of `sample`, after `before` in time order and what is remembered.
+    pub(crate) fn hear(
+        &self,
+        before: &[JudgedSample],
+        state: &TidemarkState,
+        sample: Sample,
+    ) -> Heard {
         let traffic = state.traffic.as_ref().map(|state| self.hear_traffic(before, state, sample));
-        let unjudged = Verdict::unjudged(Kind::Learning);
+        let unjudged = Verdict::unjudged(VerdictKind::Learning);
         let novelty =
             state.novelty.as_ref().map_or(unjudged, |voice| self.hear_novelty(voice, sample));
-        let of_traffic = traffic.map_or(unjudged, |traffic| traffic.verdict(self.heads));
+        let of_traffic = traffic.map_or(unjudged, |traffic| traffic.verdict(self.signals));
         let is_novelty = traffic.is_none() || novelty.score > of_traffic.score;
         let verdict = if is_novelty { novelty } else { of_traffic };
         Heard { verdict, traffic, novelty }
@@ -403,18 +408,18 @@ impl Tidemark {
 
     fn hear_novelty(&self, voice: &NoveltyVoice, sample: Sample) -> Verdict {
         let Some(reading) = voice.state.judge(sample) else {
-            return Verdict::unjudged(Kind::Learning);
+            return Verdict::unjudged(VerdictKind::Learning);
         };
         let strictness = self.strictness(voice.pace.interval_us());
         let threshold = novelty::THRESHOLD * strictness * voice.mute.divisor();
         let novelty::Reading { score, value, low, high } = reading;
-        let expectation = Expectation { head: Head::Novelty, value, low, high };
+        let expectation = Expectation { signal: Signal::Novelty, value, low, high };
         Verdict::scored(score / threshold, 1.0, expectation)
     }
 
     fn hear_traffic(
         &self,
-        before: &[Judged],
+        before: &[JudgedSample],
         state: &TrafficState,
         sample: Sample,
     ) -> TrafficHeard {
@@ -466,7 +471,7 @@ impl Tidemark {
             restraint.learn(raw, heard.kept);
         }
         let z = heard.residual.z;
-        state.hold.learn(z, heard.begun(self.heads));
+        state.hold.learn(z, heard.begun(self.signals));
         state.shift.learn(z, &heard.distances, n);
         state.variance.learn(z, n);
         state.flat.learn(sample, n);
@@ -474,14 +479,14 @@ impl Tidemark {
         self.deviation().learn(&mut state.deviation, sample, &heard.deviation);
     }
 
-    /// The pause from which the gap head speaks, in microseconds; none where it is not heard or the pace not known.
+    /// The pause from which the gap signal speaks, in microseconds; none where it is not heard or the pace not known.
     pub(crate) fn gap_us(&self, state: &TidemarkState) -> Option<f64> {
-        let traffic = state.traffic.as_ref().filter(|_| self.heads.contains(Head::Gap))?;
+        let traffic = state.traffic.as_ref().filter(|_| self.signals.contains(Signal::Gap))?;
         let pace = traffic.deviation.pace();
         Some(gap::missing_us(pace)? * self.strictness(pace.interval_us()))
     }
 
-    /// Remembers `sample` in the deviation head's season only: what a late sample may do.
+    /// Remembers `sample` in the deviation signal's season only: what a late sample may do.
     pub(crate) fn learn_season(&self, state: &mut TidemarkState, sample: Sample) {
         if let Some(state) = &mut state.traffic {
             self.deviation().learn_season(&mut state.deviation, sample);
@@ -505,15 +510,15 @@ mod tests {
         Sample::new(minute * 60_000_000, value).unwrap()
     }
 
-    /// The alarms of five days, of which `change` alters the last: minute and head.
-    fn alarms(change: impl Fn(i64, Sample) -> Option<Sample>) -> Vec<(i64, Head)> {
+    /// The alarms of five days, of which `change` alters the last: minute and signal.
+    fn alarms(change: impl Fn(i64, Sample) -> Option<Sample>) -> Vec<(i64, Signal)> {
         let mut series = Judge::new(Detector::default());
         let mut alarms = Vec::new();
         for minute in 0..1440 * 5 {
             let Some(sample) = change(minute - 1440 * 4, wave(minute)) else { continue };
             let verdict = series.judge(sample).verdict;
             if minute >= 1440 && verdict.is_anomaly() {
-                alarms.push((minute - 1440 * 4, verdict.expectation.unwrap().head));
+                alarms.push((minute - 1440 * 4, verdict.expectation.unwrap().signal));
             }
         }
         alarms
@@ -529,32 +534,32 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_is_named_by_its_head() {
+    fn each_kind_is_named_by_its_signal() {
         type Change = fn(i64, Sample) -> Option<Sample>;
-        let table: [(Head, Change); 5] = [
-            (Head::Deviation, |t, s| Some(if t == 600 { scaled(s, 3.0) } else { s })),
-            (Head::Shift, |t, s| Some(if t >= 600 { scaled(s, 1.25) } else { s })),
-            (Head::Variance, |t, s| {
+        let table: [(Signal, Change); 5] = [
+            (Signal::Deviation, |t, s| Some(if t == 600 { scaled(s, 3.0) } else { s })),
+            (Signal::Shift, |t, s| Some(if t >= 600 { scaled(s, 1.25) } else { s })),
+            (Signal::Variance, |t, s| {
                 let sign = if t % 2 == 0 { 1.0 } else { -1.0 };
                 Some(if (600..660).contains(&t) { scaled(s, 1.0 + 0.15 * sign) } else { s })
             }),
-            (Head::Flat, |t, s| {
+            (Signal::Flat, |t, s| {
                 Some(if (600..700).contains(&t) { at(t + 5760, 100.0) } else { s })
             }),
-            (Head::Gap, |t, s| Some(s).filter(|_| !(600..620).contains(&t))),
+            (Signal::Gap, |t, s| Some(s).filter(|_| !(600..620).contains(&t))),
         ];
-        for (head, change) in table {
+        for (signal, change) in table {
             let alarms = alarms(change);
             assert!(
-                alarms.iter().any(|(t, whose)| *whose == head && *t >= 600),
-                "{head:?} {alarms:?}"
+                alarms.iter().any(|(t, whose)| *whose == signal && *t >= 600),
+                "{signal:?} {alarms:?}"
             );
-            assert!(alarms.iter().all(|(t, _)| *t >= 600), "{head:?} {alarms:?}");
+            assert!(alarms.iter().all(|(t, _)| *t >= 600), "{signal:?} {alarms:?}");
         }
     }
 
     #[test]
-    fn an_absurd_value_blinds_no_head() {
+    fn an_absurd_value_blinds_no_signal() {
         let found = |absurd: bool| {
             alarms(|t, s| {
                 let s = if (900..1000).contains(&t) { scaled(s, 1.5) } else { s };
@@ -575,15 +580,15 @@ mod tests {
     #[test]
     fn a_larger_budget_lets_the_same_sample_speak_louder() {
         let score = |budget: &str| {
-            score_of_excess(&format!("tidemark:heads=shift,false_alarms_per_day={budget}")).score
+            score_of_excess(&format!("tidemark:signals=shift,false_alarms_per_day={budget}")).score
         };
         assert!(score("1") > score("0.2") && score("0.2") > score("0.05"));
     }
 
     #[test]
-    fn a_head_left_out_is_silent() {
+    fn a_signal_left_out_is_silent() {
         assert!(score_of_excess("traffic").is_anomaly());
-        assert!(!score_of_excess("tidemark:heads=gap").is_anomaly());
+        assert!(!score_of_excess("tidemark:signals=gap").is_anomaly());
     }
 
     #[test]

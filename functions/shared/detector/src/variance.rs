@@ -37,7 +37,7 @@ const RMS_MIN: f64 = 0.05;
 const JUDGED_AFTER: u64 = 100;
 const BOUNDED_AFTER: u64 = 50;
 
-/// What the head remembers.
+/// What the signal remembers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct VarianceState {
     last_z: f64,

@@ -3,7 +3,7 @@
 //! A window keeps more samples than a detector reads, so that late samples find their place and a
 //! replayed request is recognized. What it dropped for good is marked by its floor.
 
-use crate::Judged;
+use domain::JudgedSample;
 
 /// Samples a window keeps at least; a sorted set of up to 128 short members has Redis' compact encoding.
 pub const WINDOW_KEPT_MIN: usize = 128;
@@ -13,7 +13,7 @@ pub const WINDOW_KEPT_MIN: usize = 128;
 pub struct Window {
     // The window is `entries[start..]`: the front is dropped an eighth at a time, so that a push is a push, and a series
     // that a process keeps takes little more than its window.
-    entries: Vec<Judged>,
+    entries: Vec<JudgedSample>,
     start: usize,
     kept: usize,
     floor_us: Option<i64>,
@@ -26,7 +26,7 @@ impl Window {
     }
 
     /// A window with what a store kept of it: `entries` in any order, and the newest time ever trimmed.
-    pub fn restore(kept: usize, mut entries: Vec<Judged>, floor_us: Option<i64>) -> Self {
+    pub fn restore(kept: usize, mut entries: Vec<JudgedSample>, floor_us: Option<i64>) -> Self {
         entries.sort_by_key(|judged| judged.sample.at_us());
         entries.dedup_by_key(|judged| judged.sample.at_us());
         let mut window = Self { entries, start: 0, kept, floor_us };
@@ -35,12 +35,12 @@ impl Window {
     }
 
     /// The judged samples, in time order.
-    pub fn judged(&self) -> &[Judged] {
+    pub fn judged(&self) -> &[JudgedSample] {
         self.entries.get(self.start..).unwrap_or_default()
     }
 
     /// The samples before `at_us`, the newest `len` of them at most, in time order.
-    pub fn before(&self, at_us: i64, len: usize) -> &[Judged] {
+    pub fn before(&self, at_us: i64, len: usize) -> &[JudgedSample] {
         let judged = self.judged();
         let end = match judged.last() {
             // The usual case, without a search: the sample is newer than all.
@@ -51,7 +51,7 @@ impl Window {
     }
 
     /// The judged sample at exactly that time.
-    pub fn at(&self, at_us: i64) -> Option<&Judged> {
+    pub fn at(&self, at_us: i64) -> Option<&JudgedSample> {
         let judged = self.judged();
         judged.binary_search_by_key(&at_us, |entry| entry.sample.at_us()).ok().map(|i| &judged[i])
     }
@@ -64,7 +64,7 @@ impl Window {
     /// Puts a judged sample in its place and trims the oldest past the length kept.
     ///
     /// Answers whether it was put: at the time of another sample, or at or below the floor, it is not.
-    pub fn insert(&mut self, judged: Judged) -> bool {
+    pub fn insert(&mut self, judged: JudgedSample) -> bool {
         let at_us = judged.sample.at_us();
         if self.floor_us.is_some_and(|floor_us| at_us <= floor_us) {
             return false;
@@ -102,12 +102,12 @@ impl Window {
 
     /// Bytes that its samples take.
     pub fn n_bytes(&self) -> usize {
-        self.entries.capacity() * size_of::<Judged>()
+        self.entries.capacity() * size_of::<JudgedSample>()
     }
 }
 
 /// The values of judged samples, in time order.
-pub fn values(judged: &[Judged]) -> impl Iterator<Item = f64> + Clone + '_ {
+pub fn values(judged: &[JudgedSample]) -> impl Iterator<Item = f64> + Clone + '_ {
     judged.iter().map(|entry| entry.sample.value())
 }
 
@@ -116,11 +116,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Kind, Sample};
+    use domain::{Sample, VerdictKind};
 
-    fn judged(at_us: i64) -> Judged {
+    fn judged(at_us: i64) -> JudgedSample {
         let sample = Sample::new(at_us, at_us as f64).unwrap();
-        Judged { sample, kind: Kind::Normal, score: 0.0, late: false }
+        JudgedSample { sample, kind: VerdictKind::Normal, score: 0.0, late: false }
     }
 
     fn times(window: &Window) -> Vec<i64> {

@@ -7,7 +7,7 @@
 
 use crate::moments::Moments;
 use crate::window::values;
-use crate::{Expectation, Head, Judged, Kind, Sample, Verdict};
+use domain::{Expectation, JudgedSample, Sample, Signal, Verdict, VerdictKind};
 
 /// Parameters of `zscore:window=,threshold=,min=,self=`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,15 +33,15 @@ pub enum Own {
 
 impl Zscore {
     /// Judges `sample` against `before`, the samples before it in time order.
-    pub fn judge(&self, before: &[Judged], sample: Sample) -> Verdict {
+    pub fn judge(&self, before: &[JudgedSample], sample: Sample) -> Verdict {
         let n_own = usize::from(self.own == Own::Included);
         let before = &before[before.len().saturating_sub(self.window - n_own)..];
         if before.len() < self.min {
-            return Verdict::unjudged(Kind::Learning);
+            return Verdict::unjudged(VerdictKind::Learning);
         }
         let own = std::iter::once(sample.value()).take(n_own);
         let Some(moments) = Moments::of(values(before).chain(own)) else {
-            return Verdict::unjudged(Kind::Learning);
+            return Verdict::unjudged(VerdictKind::Learning);
         };
         deviation_from(moments.mean, moments.stddev, self.threshold, sample)
     }
@@ -50,12 +50,12 @@ impl Zscore {
 /// The verdict on a sample by its distance from a center in units of a scale; a scale of 0 judges nothing.
 pub(crate) fn deviation_from(center: f64, scale: f64, threshold: f64, sample: Sample) -> Verdict {
     if scale == 0.0 {
-        return Verdict::unjudged(Kind::Constant);
+        return Verdict::unjudged(VerdictKind::Constant);
     }
     let score = (sample.value() - center).abs() / scale;
     let reach = threshold * scale;
     let band = Expectation {
-        head: Head::Deviation,
+        signal: Signal::Deviation,
         value: center,
         low: center - reach,
         high: center + reach,
@@ -67,10 +67,10 @@ pub(crate) fn deviation_from(center: f64, scale: f64, threshold: f64, sample: Sa
 mod tests {
     use super::*;
 
-    fn window(values: &[f64]) -> Vec<Judged> {
-        let judged = |(i, value): (usize, &f64)| Judged {
+    fn window(values: &[f64]) -> Vec<JudgedSample> {
+        let judged = |(i, value): (usize, &f64)| JudgedSample {
             sample: Sample::new(i as i64, *value).unwrap(),
-            kind: Kind::Normal,
+            kind: VerdictKind::Normal,
             score: 0.0,
             late: false,
         };
@@ -87,12 +87,12 @@ mod tests {
 
     #[test]
     fn too_few_samples_are_not_judged() {
-        assert_eq!(judge(Own::Excluded, &[1.0, 2.0], 9.0).kind, Kind::Learning);
+        assert_eq!(judge(Own::Excluded, &[1.0, 2.0], 9.0).kind, VerdictKind::Learning);
     }
 
     #[test]
     fn constant_window_is_not_judged() {
-        assert_eq!(judge(Own::Excluded, &[2.0; 5], 9.0).kind, Kind::Constant);
+        assert_eq!(judge(Own::Excluded, &[2.0; 5], 9.0).kind, VerdictKind::Constant);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use detector::{Detector, Judge, Sample};
+use detector::{Detector, Judge};
+use domain::Sample;
 
 const DAY_S: i64 = 86_400;
 

@@ -3,8 +3,8 @@
 //! Both halves are bounded while they are built, not afterwards, so that a body which holds too
 //! much costs no more than one which holds just enough.
 
-use detector::Series;
-use detector::series::NAME_LEN_MAX;
+use domain::Series;
+use domain::series::NAME_LEN_MAX;
 use serde::Serialize;
 
 use crate::code::Code;
@@ -14,7 +14,7 @@ use crate::limits::Limits;
 
 /// One sample as sent.
 ///
-/// It is no [`detector::Sample`] yet, since its time may be missing: the store then gives it the
+/// It is no [`domain::Sample`] yet, since its time may be missing: the store then gives it the
 /// first free microsecond at receipt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Incoming {

@@ -6,8 +6,8 @@
 
 use std::fmt;
 
-use detector::sample::SampleError;
-use detector::series::SeriesError;
+use domain::sample::SampleError;
+use domain::series::SeriesError;
 use serde::Serialize;
 
 /// Why a sample was not accepted.

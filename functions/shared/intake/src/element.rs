@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use detector::Series;
-use detector::series::SOURCE_DEFAULT;
+use domain::Series;
+use domain::series::SOURCE_DEFAULT;
 
 use crate::batch::{Builder, Incoming};
 use crate::code::Code;

@@ -3,8 +3,8 @@
 //! A fault becomes a [`crate::Rejection`] once an index joins it. Its detail quotes what the sender
 //! wrote, so it is cut: a rejection must not echo a megabyte.
 
-use detector::sample::SampleError;
-use detector::series::{NAME_LEN_MAX, SeriesError};
+use domain::sample::SampleError;
+use domain::series::{NAME_LEN_MAX, SeriesError};
 
 use crate::code::Code;
 

@@ -33,7 +33,7 @@
 //!
 //! | key | holds | when missing or null |
 //! |---|---|---|
-//! | `source` | a name | [`detector::series::SOURCE_DEFAULT`] |
+//! | `source` | a name | [`domain::series::SOURCE_DEFAULT`] |
 //! | `metric` | a name | every key that is not in this table is a metric, its number the value |
 //! | `value` | a number | `value_not_number` beside `metric` |
 //! | `timestamp`, `time`, `ts` | RFC 3339 with an offset, or a number since 1970 | `at_us` is `None` |

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use detector::Series;
+use domain::Series;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use detector::sample::check_value;
-use detector::series::{LABELS_MAX, SeriesError};
+use domain::sample::check_value;
+use domain::series::{LABELS_MAX, SeriesError};
 
 use crate::code::Code;
 use crate::entries::{self, Text};

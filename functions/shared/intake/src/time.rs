@@ -5,7 +5,7 @@
 
 use std::iter;
 
-use detector::sample::AT_US_MAX;
+use domain::sample::AT_US_MAX;
 use jiff::Timestamp;
 
 use crate::code::Code;

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use detector::Series;
-use detector::sample::{AT_US_MAX, VALUE_ABS_MAX};
+use domain::Series;
+use domain::sample::{AT_US_MAX, VALUE_ABS_MAX};
 use intake::{Format, Incoming, Limits, parse, unpack};
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 use std::str::FromStr;
 
+use domain::Tenant;
 use sha2::{Digest, Sha256};
-use store::Tenant;
 use subtle::ConstantTimeEq;
 use thiserror::Error;
 

@@ -3,8 +3,10 @@
 //! What is judged ahead counts only if the store finds the series as it was known, with nothing waiting. So only
 //! samples are judged ahead that will be fresh then; all others take the way over the inbox.
 
-use detector::{Judge, Sample};
-use store::{NewSample, SeriesKey, SeriesStore};
+use detector::Judge;
+use domain::Sample;
+use domain::SeriesKey;
+use store::{NewSample, SeriesStore};
 
 /// Samples in time order, and where each stood.
 #[derive(Debug)]
@@ -66,13 +68,15 @@ fn stamp(
 mod tests {
     use std::collections::BTreeMap;
 
-    use detector::{Detector, Series};
-    use store::{Embedded, Tenant};
+    use detector::Detector;
+    use domain::Series;
+    use domain::Tenant;
+    use store::EmbeddedStore;
 
     use super::*;
 
     fn of(times: &[Option<i64>]) -> Option<(Vec<i64>, Vec<usize>)> {
-        let store = Embedded::new(|| 100);
+        let store = EmbeddedStore::new(|| 100);
         let series = Series::new("s", "m", BTreeMap::new()).unwrap();
         let key = SeriesKey::new(Tenant::default(), series);
         let mut judge = Judge::new(Detector::ALL[0]);

@@ -1,9 +1,11 @@
 //! What is normal, what is not, and why: reading, and judging without storing.
 
-use detector::{Deployed, Detector, Judge, Judged, Memory, Sample, Series};
+use detector::{DeployedDetector, Detector, Judge, Memory};
+use domain::{JudgedSample, Sample, Series};
+use domain::{SeriesKey, Tenant};
 use futures_util::future::try_join;
 use intake::{Batch, Code, Incoming, Rejection};
-use store::{SeriesKey, State, Tenant};
+use store::State;
 use tracing::warn;
 
 use crate::answers::{
@@ -67,9 +69,8 @@ impl Service {
     /// The judge of a stored series, for reading: its own, or the one that it was judged by, whichever that is.
     fn restored(&self, state: &State) -> Judge {
         let stored = state.memory.as_deref().and_then(Memory::decode);
-        let deployed = stored.filter(|it| !it.is_own).map_or(self.deployed(), |it| Deployed {
-            detector: it.detector,
-            generation: it.generation,
+        let deployed = stored.filter(|it| !it.is_own).map_or(self.deployed(), |it| {
+            DeployedDetector { detector: it.detector, generation: it.generation }
         });
         judge_under(deployed, state).unwrap_or_else(|_| Judge::new(deployed.detector))
     }
@@ -177,7 +178,7 @@ impl Service {
 }
 
 /// The samples of a window that the detector reads; all of them where it reads none.
-fn read_by<'a>(detector: &Detector, window: &'a [Judged]) -> &'a [Judged] {
+fn read_by<'a>(detector: &Detector, window: &'a [JudgedSample]) -> &'a [JudgedSample] {
     let len = if detector.window_len() == 0 { window.len() } else { detector.window_len() };
     &window[window.len().saturating_sub(len)..]
 }

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use detector::{EpisodeRecord, Judged, Judgement, Learning, Series, SeriesConfig};
+use detector::{EpisodeRecord, Learning, SeriesConfig};
+use domain::{JudgedSample, Judgement, Series};
 use intake::Rejection;
 use serde::{Serialize, Serializer};
 
@@ -100,10 +101,10 @@ pub struct PointAnswer {
     pub timestamp: i64,
     /// Its value.
     pub value: f64,
-    /// `learning`, `constant`, `normal`, `anomaly` or `muted`; null when the verdict is not known any more.
+    /// `learning`, `constant`, `normal`, `anomaly` or `maintenance`; null when the verdict is not known any more.
     pub verdict: Option<&'static str>,
-    /// The head that spoke.
-    pub head: Option<&'static str>,
+    /// The signal that spoke.
+    pub signal: Option<&'static str>,
     /// Its score.
     pub score: Option<f32>,
     /// The expected value.
@@ -126,7 +127,7 @@ impl PointAnswer {
             timestamp: judgement.sample.at_us(),
             value,
             verdict: Some(judgement.verdict.kind.as_str()),
-            head: expectation.map(|it| it.head.as_str()),
+            signal: expectation.map(|it| it.signal.as_str()),
             score: is_judged.then_some(judgement.verdict.score as f32),
             expected: expectation.map(|it| it.value),
             band: expectation.map(|it| [it.low, it.high]),
@@ -141,7 +142,7 @@ impl PointAnswer {
             timestamp: at_us,
             value,
             verdict: None,
-            head: None,
+            signal: None,
             score: None,
             expected: None,
             band: None,
@@ -209,7 +210,7 @@ pub struct WindowAnswer {
 
 impl WindowAnswer {
     /// The statistics of judged samples, none when there are none.
-    pub fn of(window: &[Judged]) -> Option<Self> {
+    pub fn of(window: &[JudgedSample]) -> Option<Self> {
         let moments = detector::moments::Moments::of(detector::window::values(window))?;
         let mut sorted: Vec<f64> = detector::window::values(window).collect();
         sorted.sort_by(f64::total_cmp);
@@ -271,8 +272,8 @@ pub struct EpisodeAnswer {
     pub end: i64,
     /// `open` while the newest sample is anomalous, `silent` while none comes, or `over`.
     pub state: &'static str,
-    /// The head that told most of it.
-    pub head: &'static str,
+    /// The signal that told most of it.
+    pub signal: &'static str,
     /// How many anomalous samples so far; 0 while there is nothing but silence.
     pub samples: u64,
     /// The one with the highest score; null where there is none.
@@ -285,7 +286,7 @@ impl From<&EpisodeRecord> for EpisodeAnswer {
             start: record.start_us,
             end: record.end_us,
             state: record.phase.as_str(),
-            head: record.head().as_str(),
+            signal: record.signal().as_str(),
             samples: record.n_samples,
             peak: record.peak.as_ref().map(PointAnswer::of),
         }
@@ -459,13 +460,13 @@ pub struct ConfigAnswer {
     pub detector: String,
     /// Whether the detector is the series' own.
     pub own_detector: bool,
-    /// The times in which its anomalies are muted.
-    pub muted: Vec<MutedAnswer>,
+    /// The times in which its anomalies are maintenance.
+    pub maintenance: Vec<MutedAnswer>,
     /// Grows with each configuration of the series; 0 where it has none.
     pub revision: i64,
 }
 
-/// A time in which anomalies are muted.
+/// A time in which anomalies are maintenance.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MutedAnswer {
     /// Its begin, in Unix milliseconds.
@@ -479,14 +480,14 @@ pub struct MutedAnswer {
 }
 
 impl MutedAnswer {
-    /// The muted windows of a configuration.
+    /// The maintenance windows of a configuration.
     pub fn of(config: &SeriesConfig) -> Vec<Self> {
-        let muted = config.muted().iter().map(|it| Self {
+        let maintenance = config.maintenance().iter().map(|it| Self {
             from: it.from_us(),
             until: it.until_us(),
             reason: it.reason().to_owned(),
         });
-        muted.collect()
+        maintenance.collect()
     }
 }
 

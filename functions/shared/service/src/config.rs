@@ -10,11 +10,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use detector::{Deployed, Detector};
+use detector::{DeployedDetector, Detector};
+use domain::{SHARDS_DEFAULT, Tenant};
 use intake::Limits;
 use store::{
     CircuitOptions, HistoryOptions, IamUser, KeptPassword, PasswordArn, RedisCredentials,
-    RedisOptions, SERIES_MAX_DEFAULT, SHARDS_DEFAULT, Secret, Tenant, Topology,
+    RedisOptions, SERIES_MAX_DEFAULT, Secret, Topology,
 };
 use thiserror::Error;
 use tracing::Level;
@@ -146,7 +147,7 @@ pub struct Config {
     /// Where history is; none where it ends with what the store keeps.
     pub history: Option<HistoryOptions>,
     /// What judges.
-    pub deployed: Deployed,
+    pub deployed: DeployedDetector,
     /// Bytes of series that a process keeps from one request to the next.
     pub known_bytes_max: usize,
     /// How far a sample's time may be ahead of the clock, in microseconds.
@@ -240,7 +241,7 @@ impl Config {
         let config = Self {
             listen_host,
             port: reader.parse(PORT, 8080, "a port"),
-            deployed: Deployed {
+            deployed: DeployedDetector {
                 detector: reader.detector(),
                 generation: reader.parse(GENERATION, 0, "a whole number"),
             },

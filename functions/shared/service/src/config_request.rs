@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use detector::{Detector, Muted, SeriesConfig, SeriesConfigError, SpecError};
+use detector::{Detector, MaintenanceWindow, SeriesConfig, SeriesConfigError, SpecError};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -15,7 +15,7 @@ use thiserror::Error;
 /// Fields that set the parameter of the detector of the same name.
 const PARAMETERS: [&str; 3] = ["false_alarms_per_day", "season", "time_zone"];
 
-const FIELDS: [&str; 5] = ["detector", PARAMETERS[0], PARAMETERS[1], PARAMETERS[2], "muted"];
+const FIELDS: [&str; 5] = ["detector", PARAMETERS[0], PARAMETERS[1], PARAMETERS[2], "maintenance"];
 
 const MUTED_FIELDS: [&str; 3] = ["from", "until", "reason"];
 
@@ -29,7 +29,7 @@ const QUOTED_LEN_MAX: usize = 64;
 pub struct ConfigRequest {
     detector: Option<Detector>,
     parameters: Vec<(&'static str, String)>,
-    muted: Vec<Muted>,
+    maintenance: Vec<MaintenanceWindow>,
 }
 
 impl ConfigRequest {
@@ -39,11 +39,11 @@ impl ConfigRequest {
         let text = std::str::from_utf8(body).map_err(|error| malformed(error.to_string()))?;
         let body: &RawValue =
             serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
-        let mut request = Self { detector: None, parameters: Vec::new(), muted: Vec::new() };
+        let mut request = Self { detector: None, parameters: Vec::new(), maintenance: Vec::new() };
         for (field, raw) in fields("", body.get(), &FIELDS)? {
             match field {
                 "detector" => request.detector = Some(detector(raw)?),
-                "muted" => request.muted = muted(raw)?,
+                "maintenance" => request.maintenance = maintenance(raw)?,
                 _ => request.parameters.push((field, parameter(field, raw)?)),
             }
         }
@@ -60,8 +60,9 @@ impl ConfigRequest {
             let detector = own.as_ref().unwrap_or(deployed).with(field, &text);
             own = Some(detector.map_err(|source| ConfigRequestError::Detector { field, source })?);
         }
-        SeriesConfig::new(own, self.muted)
-            .map_err(|source| ConfigRequestError::Muted { field: "muted".to_owned(), source })
+        SeriesConfig::new(own, self.maintenance).map_err(|source| {
+            ConfigRequestError::MaintenanceWindow { field: "maintenance".to_owned(), source }
+        })
     }
 }
 
@@ -87,14 +88,16 @@ fn parameter(field: &'static str, raw: &str) -> Result<String, ConfigRequestErro
     }
 }
 
-fn muted(raw: &str) -> Result<Vec<Muted>, ConfigRequestError> {
+fn maintenance(raw: &str) -> Result<Vec<MaintenanceWindow>, ConfigRequestError> {
     let windows: Vec<&RawValue> =
-        serde_json::from_str(raw).map_err(|_| invalid("muted", "an array of objects"))?;
+        serde_json::from_str(raw).map_err(|_| invalid("maintenance", "an array of objects"))?;
     let windows = windows.into_iter().enumerate();
-    windows.map(|(i, window)| muted_window(&format!("muted[{i}]"), window.get())).collect()
+    windows
+        .map(|(i, window)| maintenance_window(&format!("maintenance[{i}]"), window.get()))
+        .collect()
 }
 
-fn muted_window(at: &str, raw: &str) -> Result<Muted, ConfigRequestError> {
+fn maintenance_window(at: &str, raw: &str) -> Result<MaintenanceWindow, ConfigRequestError> {
     let fields = fields(&format!("{at}."), raw, &MUTED_FIELDS)?;
     let of = |name: &str| fields.iter().find(|field| field.0 == name).map(|field| field.1);
     let time = |name: &str| {
@@ -105,8 +108,8 @@ fn muted_window(at: &str, raw: &str) -> Result<Muted, ConfigRequestError> {
         Some(raw) => string(&format!("{at}.reason"), raw, "a string")?,
         None => String::new(),
     };
-    Muted::new(time("from")?, time("until")?, reason)
-        .map_err(|source| ConfigRequestError::Muted { field: at.to_owned(), source })
+    MaintenanceWindow::new(time("from")?, time("until")?, reason)
+        .map_err(|source| ConfigRequestError::MaintenanceWindow { field: at.to_owned(), source })
 }
 
 fn string(field: &str, raw: &str, wanted: &str) -> Result<String, ConfigRequestError> {
@@ -199,9 +202,9 @@ pub enum ConfigRequestError {
         /// What was wanted.
         wanted: String,
     },
-    /// A muted window that cannot be.
+    /// A maintenance window that cannot be.
     #[error("field `{field}` is not possible: {source}")]
-    Muted {
+    MaintenanceWindow {
         /// Its path.
         field: String,
         /// What is wrong with it.
@@ -223,7 +226,7 @@ impl ConfigRequestError {
         match self {
             Self::Malformed { .. } => "body_malformed",
             Self::FieldUnknown { .. } | Self::FieldInvalid { .. } => "config_invalid",
-            Self::Muted { source, .. } => source.code(),
+            Self::MaintenanceWindow { source, .. } => source.code(),
             Self::Detector { source, .. } => source.code(),
         }
     }
@@ -246,7 +249,9 @@ mod tests {
 
     #[test]
     fn all_fields_are_optional_and_null_is_as_good_as_none() {
-        for body in ["{}", r#"{"detector":null,"season":null,"muted":null}"#, r#"{"muted":[]}"#] {
+        for body in
+            ["{}", r#"{"detector":null,"season":null,"maintenance":null}"#, r#"{"maintenance":[]}"#]
+        {
             assert_eq!(config(body), Ok(SeriesConfig::default()), "{body}");
         }
         let own = config(r#"{"detector":"ewma:alpha=0.2,threshold=5"}"#).unwrap();
@@ -255,12 +260,15 @@ mod tests {
 
     #[test]
     fn times_are_those_of_samples() {
-        let body = r#"{"muted":[
+        let body = r#"{"maintenance":[
             {"from":1732060800,"until":"2024-11-20T01:00:00.5+01:00","reason":"deploy"},
             {"until":1732060800000001,"from":"1732060800000"}]}"#;
         let config = config(body).unwrap();
-        let told: Vec<_> =
-            config.muted().iter().map(|it| (it.from_us(), it.until_us(), it.reason())).collect();
+        let told: Vec<_> = config
+            .maintenance()
+            .iter()
+            .map(|it| (it.from_us(), it.until_us(), it.reason()))
+            .collect();
         let at_us = 1_732_060_800_000_000;
         assert_eq!(told, [(at_us, at_us + 500_000, "deploy"), (at_us, at_us + 1, "")]);
     }
@@ -285,17 +293,29 @@ mod tests {
             ),
             (r#"{"season":"month"}"#, "`season` is not possible: one of auto, day, week, none"),
             (r#"{"time_zone":1}"#, "`time_zone` is not possible: the name of a time zone"),
-            (r#"{"muted":{}}"#, "`muted` is not possible: an array"),
-            (r#"{"muted":[1]}"#, "`muted[0]` is not possible: an object"),
-            (r#"{"muted":[{"from":1,"til":2}]}"#, "`muted[0].til` is unknown: one of from, until"),
-            (r#"{"muted":[{"from":1}]}"#, "`muted[0].until` is not possible: RFC 3339"),
-            (r#"{"muted":[{"from":true,"until":2}]}"#, "`muted[0].from` is not possible"),
+            (r#"{"maintenance":{}}"#, "`maintenance` is not possible: an array"),
+            (r#"{"maintenance":[1]}"#, "`maintenance[0]` is not possible: an object"),
             (
-                r#"{"muted":[{"from":1,"from":1,"until":2}]}"#,
-                "`muted[0].from` is not possible: it only",
+                r#"{"maintenance":[{"from":1,"til":2}]}"#,
+                "`maintenance[0].til` is unknown: one of from, until",
             ),
-            (r#"{"muted":[{"from":2,"until":2}]}"#, "`muted[0]` is not possible: it ends before"),
-            (r#"{"muted":[{"from":1,"until":2,"reason":3}]}"#, "`muted[0].reason` is not possible"),
+            (r#"{"maintenance":[{"from":1}]}"#, "`maintenance[0].until` is not possible: RFC 3339"),
+            (
+                r#"{"maintenance":[{"from":true,"until":2}]}"#,
+                "`maintenance[0].from` is not possible",
+            ),
+            (
+                r#"{"maintenance":[{"from":1,"from":1,"until":2}]}"#,
+                "`maintenance[0].from` is not possible: it only",
+            ),
+            (
+                r#"{"maintenance":[{"from":2,"until":2}]}"#,
+                "`maintenance[0]` is not possible: it ends before",
+            ),
+            (
+                r#"{"maintenance":[{"from":1,"until":2,"reason":3}]}"#,
+                "`maintenance[0].reason` is not possible",
+            ),
         ];
         for (body, wanted) in cases {
             let error = config(body).unwrap_err();
@@ -303,8 +323,10 @@ mod tests {
             assert!(["config_invalid", "detector_invalid"].contains(&error.code()));
         }
         let window = r#"{"from":1,"until":2}"#;
-        let many = format!(r#"{{"muted":[{}]}}"#, [window; 17].join(","));
-        assert!(config(&many).unwrap_err().to_string().contains("17 muted windows: at most 16"));
+        let many = format!(r#"{{"maintenance":[{}]}}"#, [window; 17].join(","));
+        assert!(
+            config(&many).unwrap_err().to_string().contains("17 maintenance windows: at most 16")
+        );
         for body in ["", "{", "\"", "{} {}"] {
             assert!(config(body).unwrap_err().is_malformed(), "{body}");
         }

@@ -1,7 +1,8 @@
 //! What one series wants otherwise than its deployment: putting, reading and removing it.
 
-use detector::{Series, SeriesConfig};
-use store::{SeriesKey, Tenant};
+use detector::SeriesConfig;
+use domain::Series;
+use domain::{SeriesKey, Tenant};
 use tracing::info;
 
 use crate::answers::{ConfigAnswer, MutedAnswer, SeriesName};
@@ -57,7 +58,7 @@ impl Service {
             configured: revision != 0,
             detector: config.detector.unwrap_or(self.deployed().detector).to_string(),
             own_detector: config.detector.is_some(),
-            muted: MutedAnswer::of(config),
+            maintenance: MutedAnswer::of(config),
             revision,
         }
     }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use detector::Head;
+use domain::Signal;
 use intake::Trigger;
 use prometheus::proto::{
     Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
@@ -117,7 +117,7 @@ pub(crate) fn render_instances(mut instances: Vec<Instance>) -> Result<String, p
 
 /// The totals as Prometheus text, version 0.0.4.
 pub(crate) fn render(totals: &BTreeMap<String, u64>) -> Result<String, prometheus::Error> {
-    let heads = Head::ALL.map(Head::as_str);
+    let signals = Signal::ALL.map(Signal::as_str);
     let codes = intake::Code::ALL.map(intake::Code::as_str);
     let requests = &REQUEST_LABELS;
     let families = [
@@ -147,10 +147,10 @@ pub(crate) fn render(totals: &BTreeMap<String, u64>) -> Result<String, prometheu
         unlabeled(totals, ("late_samples_total", "Samples judged after a newer one."), "late"),
         counter(
             totals,
-            ("anomalies_total", "Anomalies, by the head that spoke."),
+            ("anomalies_total", "Anomalies, by signal."),
             "anomalies",
-            &["head"],
-            &heads,
+            &["signal"],
+            &signals,
         ),
         unlabeled(
             totals,
@@ -365,7 +365,7 @@ mod tests {
         let text = render(&BTreeMap::new()).unwrap();
         for line in [
             r#"samples_total{outcome="accepted"} 0"#,
-            r#"anomalies_total{head="deviation"} 0"#,
+            r#"anomalies_total{signal="deviation"} 0"#,
             r#"samples_rejected_total{code="conflict"} 0"#,
             r#"store_errors_total{operation="append"} 0"#,
             r#"stream_records_total{trigger="kinesis",result="poisoned"} 0"#,

@@ -4,7 +4,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use detector::{Judgement, Learning, RestoreError};
+use detector::{Learning, RestoreError};
+use domain::Judgement;
 use store::{Class, NewSample, State, StoreError};
 use thiserror::Error;
 
@@ -145,7 +146,7 @@ impl Round {
     /// Notes what others did meanwhile: what is not in the inbox any more was judged, and its verdict is in the
     /// window, or gone with it; what is nowhere was lost.
     pub(crate) fn resolve_by_others(&mut self, now: &State) {
-        let waiting: HashSet<i64> = now.inbox.iter().map(detector::Sample::at_us).collect();
+        let waiting: HashSet<i64> = now.inbox.iter().map(domain::Sample::at_us).collect();
         let window: HashMap<i64, Judgement> =
             now.window.iter().map(|judged| (judged.sample.at_us(), judged.judgement())).collect();
         let memory = now.memory.as_deref().and_then(detector::Memory::decode);

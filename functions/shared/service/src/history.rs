@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use domain::SeriesKey;
 use futures_util::stream::{self, StreamExt};
-use store::{EPISODES_KEPT_MAX, History, HistoryError, PastRange, SeriesKey, Unsaved};
+use store::{EPISODES_KEPT_MAX, History, HistoryError, PastRange, Unsaved};
 use tokio::time::timeout;
 use tracing::warn;
 

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use detector::{Kind, Series};
+use domain::{Series, VerdictKind};
+use domain::{SeriesKey, Tenant};
 use futures_util::stream::{self, StreamExt};
 use intake::{Batch, Code, Incoming, Rejection};
-use store::{NewSample, SeriesKey, Tenant};
+use store::NewSample;
 use tracing::{info, warn};
 
 use crate::answers::{
@@ -136,7 +137,7 @@ impl Service {
         let n_anomalies = answer
             .verdicts
             .iter()
-            .filter(|it| it.point.verdict == Some(Kind::Anomaly.as_str()))
+            .filter(|it| it.point.verdict == Some(VerdictKind::Anomaly.as_str()))
             .count();
         if n_anomalies > 0 {
             info!(n_samples = answer.n_read(), n_anomalies, "anomalies found");

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use detector::Judgement;
+use domain::Judgement;
 use store::Class;
 
 /// The name of a metric, with its labels.
@@ -54,7 +54,7 @@ impl Journal {
             self.count("late_samples_total", &[], u64::from(judgement.late));
             let expectation = judgement.verdict.expectation;
             if let Some(expectation) = expectation.filter(|_| judgement.verdict.is_anomaly()) {
-                self.count("anomalies_total", &[("head", expectation.head.as_str())], 1);
+                self.count("anomalies_total", &[("signal", expectation.signal.as_str())], 1);
             }
         }
     }

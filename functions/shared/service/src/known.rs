@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use detector::Judge;
-use store::SeriesKey;
+use domain::SeriesKey;
 
 /// Bytes of a held judge besides its memory and window: its key, its configuration, its place, and what fields take that
 /// are not packed.
@@ -117,8 +117,9 @@ impl Places {
 mod tests {
     use std::collections::BTreeMap;
 
-    use detector::{Detector, Series};
-    use store::Tenant;
+    use detector::Detector;
+    use domain::Series;
+    use domain::Tenant;
 
     use super::*;
 

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use domain::SeriesKey;
 use futures_util::stream::{self, StreamExt};
-use store::{History, SeriesKey, StoredConfig, Unmirrored};
+use store::{History, StoredConfig, Unmirrored};
 use tracing::{info, warn};
 
 use crate::answers::SweepAnswer;

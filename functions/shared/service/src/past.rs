@@ -1,7 +1,9 @@
 //! The past of a series: its anomalies and episodes, from the store and, beyond what that keeps, from history.
 
-use detector::{EpisodeRecord, Series};
-use store::{HistoryError, PastRange, SeriesKey, Tenant};
+use detector::EpisodeRecord;
+use domain::Series;
+use domain::{SeriesKey, Tenant};
+use store::{HistoryError, PastRange};
 
 use crate::answers::{
     AnomaliesPage, AnomalyAnswer, EpisodeAnswer, EpisodesPage, PointAnswer, SeriesName, SpanAnswer,

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use store::{Lease, Leased, Tenant};
+use domain::Tenant;
+use store::{Lease, Leased};
 
 use crate::error::ServiceError;
 use crate::service::Service;

@@ -6,13 +6,15 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
 use detector::{
-    Deployed, EpisodeChanges, EpisodeRecord, Judge, Judgement, Kind, Origin, Phase, RestoreError,
-    Sample, SeriesConfig,
+    DeployedDetector, EpisodeChanges, EpisodeRecord, Judge, MemoryOrigin, Phase, RestoreError,
+    SeriesConfig,
 };
+use domain::SeriesKey;
+use domain::{Judgement, Sample, VerdictKind};
 use futures_util::future::join_all;
 use store::{
     Ahead, Append, Commit, Committed, EPISODES_KEPT_MAX, INBOX_READ_MAX, NewSample, Notes,
-    PastRange, Patch, Receipt, SeriesKey, State, StoreError, Written,
+    PastRange, Patch, Receipt, State, StoreError, Written,
 };
 use tracing::{info, warn};
 
@@ -246,15 +248,15 @@ impl Inner {
     async fn judge_state(&self, key: &SeriesKey, waiting: &State) -> Result<Judged, WriteError> {
         let judge_of = judge_under(self.deployed, waiting)?;
         match judge_of.origin() {
-            Origin::Relearned => {
+            MemoryOrigin::Relearned => {
                 warn!(series = ?key.series(), "memory lost, relearned from the window");
             }
-            Origin::Migrated => {
+            MemoryOrigin::Migrated => {
                 info!(series = ?key.series(), detector = %judge_of.memory().detector, "memory migrated to another detector");
             }
-            Origin::New | Origin::Stored => {}
+            MemoryOrigin::New | MemoryOrigin::Stored => {}
         }
-        let is_relearned = judge_of.origin() == Origin::Relearned;
+        let is_relearned = judge_of.origin() == MemoryOrigin::Relearned;
         let (version, revision) = (waiting.version, waiting.revision());
         let held = Held { judge: judge_of, version, revision, noted_us: 0, has_place: false };
         let stored = waiting.memory.as_deref().unwrap_or_default();
@@ -423,7 +425,10 @@ fn judge(mut held: Held, stored: &[u8], samples: &[Sample]) -> Judged {
 }
 
 /// The judge of a series as it is stored, under its own configuration where it has one.
-pub(crate) fn judge_under(deployed: Deployed, state: &State) -> Result<Judge, RestoreError> {
+pub(crate) fn judge_under(
+    deployed: DeployedDetector,
+    state: &State,
+) -> Result<Judge, RestoreError> {
     let none = SeriesConfig::default();
     let config = state.config.as_ref().map_or(&none, |it| &it.config);
     Judge::restore_configured(deployed, config, state.memory.as_deref(), state.window.clone())
@@ -446,6 +451,6 @@ fn say_all(judge: &mut Judge, samples: &[Sample], newest_us: i64) -> (Vec<Said>,
 /// Judges a sample, and says how far learning is while the series learns.
 pub(crate) fn say(judge: &mut Judge, sample: Sample) -> Said {
     let judgement = judge.judge(sample);
-    let is_learning = judgement.verdict.kind == Kind::Learning;
+    let is_learning = judgement.verdict.kind == VerdictKind::Learning;
     Said { judgement, learning: is_learning.then(|| judge.learning()) }
 }

@@ -5,9 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use detector::{Memory, Series};
+use detector::Memory;
+use domain::Series;
+use domain::{SeriesKey, Tenant};
 use prometheus::proto::{Metric, MetricType};
-use store::{Glance, SeriesKey, Tenant};
+use store::Glance;
 
 use crate::error::ServiceError;
 use crate::exposition::{encode, family, labeled_gauge};

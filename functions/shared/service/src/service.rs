@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use detector::Deployed;
+use detector::DeployedDetector;
 use futures_util::future::try_join4;
 use intake::Trigger;
-use store::{Circuits, Embedded, History, Instance, Redis, SeriesStore, StoreError};
+use store::{Circuits, EmbeddedStore, History, Instance, RedisStore, SeriesStore, StoreError};
 use tracing::warn;
 
 use crate::clock::now_us;
@@ -29,7 +29,7 @@ struct Inner {
     store: Arc<dyn SeriesStore>,
     history: Option<Arc<dyn History>>,
     writer: Writer,
-    deployed: Deployed,
+    deployed: DeployedDetector,
     time_ahead_max_us: i64,
     rate: Rate,
     totals: Arc<Totals>,
@@ -48,12 +48,12 @@ pub enum Role {
 pub fn store_for(config: &Config, role: Role) -> Result<Arc<dyn SeriesStore>, ConfigError> {
     match (&config.redis, role) {
         (Some(options), _) => {
-            let redis = Redis::with_credentials(options, &config.redis_credentials)
+            let redis = RedisStore::with_credentials(options, &config.redis_credentials)
                 .map_err(|error| ConfigError::one(format!("REDIS_URL: {error}")))?;
             Ok(Arc::new(redis.with_series_max(config.series_max)))
         }
         (None, Role::Alone) => {
-            Ok(Arc::new(Embedded::new(now_us).with_series_max(config.series_max)))
+            Ok(Arc::new(EmbeddedStore::new(now_us).with_series_max(config.series_max)))
         }
         (None, Role::Shared) => Err(ConfigError::one(
             "REDIS_URL is missing: `ingest` and `analyze` in separate processes would not see each other's series; \
@@ -196,7 +196,7 @@ impl Service {
         &self.inner.totals
     }
 
-    pub(crate) fn deployed(&self) -> Deployed {
+    pub(crate) fn deployed(&self) -> DeployedDetector {
         self.inner.deployed
     }
 

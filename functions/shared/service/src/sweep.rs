@@ -5,9 +5,10 @@
 
 use std::time::Duration;
 
-use detector::{EpisodeChanges, Look, Origin};
+use detector::{EpisodeChanges, MemoryOrigin, SilenceCheck};
+use domain::SeriesKey;
 use futures_util::stream::{self, StreamExt};
-use store::{Commit, Committed, Notes, Patch, SeriesKey, State};
+use store::{Commit, Committed, Notes, Patch, State};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
@@ -26,7 +27,7 @@ const SWEPT_MAX: usize = 1_000;
 /// When a series is looked at again that could not be looked at now, in microseconds: ten minutes.
 const LATER_US: i64 = 600_000_000;
 
-/// When a series is looked at again that is silent and muted, in microseconds: a minute.
+/// When a series is looked at again that is silent and maintenance, in microseconds: a minute.
 const MUTED_US: i64 = 60_000_000;
 
 /// Longest time that one sweep spends on history.
@@ -85,7 +86,7 @@ impl Service {
     async fn look_at(&self, key: &SeriesKey, now_us: i64) -> Result<bool, ServiceError> {
         let state = self.store().read(key).await?.filter(|state| !state.has_no_sample());
         let Some(state) = state else {
-            self.store().look_again(key, Look::Never).await?; // It was forgotten, or has expired.
+            self.store().look_again(key, SilenceCheck::Never).await?; // It was forgotten, or has expired.
             return Ok(false);
         };
         match self.silence_of(&state, now_us) {
@@ -106,16 +107,16 @@ impl Service {
     }
 
     fn silence_of(&self, state: &State, now_us: i64) -> Seen {
-        let later = Seen::There(Look::At(now_us + LATER_US));
+        let later = Seen::There(SilenceCheck::At(now_us + LATER_US));
         // What waits is judged first; what this deployment may not judge, or has lost its memory, is not its to tell.
         let Ok(mut judge) = judge_under(self.deployed(), state) else { return later };
-        if !state.inbox.is_empty() || judge.origin() != Origin::Stored {
+        if !state.inbox.is_empty() || judge.origin() != MemoryOrigin::Stored {
             return later;
         }
         let mut changes = EpisodeChanges::since(judge.memory());
         if !judge.fall_silent(now_us) {
-            let look = judge.silent_from_us().map_or(Look::Never, |from_us| {
-                Look::At(if from_us <= now_us { now_us + MUTED_US } else { from_us })
+            let look = judge.silent_from_us().map_or(SilenceCheck::Never, |from_us| {
+                SilenceCheck::At(if from_us <= now_us { now_us + MUTED_US } else { from_us })
             });
             return Seen::There(look);
         }
@@ -133,7 +134,7 @@ impl Service {
                 episodes: changes.changed().to_vec(),
                 is_news: true,
                 n_silences: u64::from(memory.presence.is_silent),
-                look: Some(Look::Never),
+                look: Some(SilenceCheck::Never),
             },
         })
     }
@@ -144,5 +145,5 @@ enum Seen {
     /// It is silent, or its episode is over without another sample, and this says so.
     Gone(Commit),
     /// It is not, or not to be told of: look again then.
-    There(Look),
+    There(SilenceCheck),
 }

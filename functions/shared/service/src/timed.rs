@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use detector::{Deployed, Judgement, Look, SeriesConfig};
+use detector::{DeployedDetector, SeriesConfig, SilenceCheck};
+use domain::Judgement;
+use domain::{SeriesKey, Tenant};
 use store::{
     Append, Circuits, Class, Commit, Committed, Counts, Episodes, Glance, Instance, Instances,
     Lease, Leased, Levels, Listed, Mirrored, Mirroring, Overview, Page, PastRange, Quotas,
-    SeriesKey, SeriesStore, State, StoreError, StoredConfig, StoredEpisode, Tenant, Unsaved,
-    Written,
+    SeriesStore, State, StoreError, StoredConfig, StoredEpisode, Unsaved, Written,
 };
 use tokio::time::Instant;
 
@@ -160,7 +161,7 @@ impl SeriesStore for Timed {
         self.inner.answers().await
     }
 
-    async fn ready(&self, deployed: &Deployed) -> Result<(), StoreError> {
+    async fn ready(&self, deployed: &DeployedDetector) -> Result<(), StoreError> {
         self.inner.ready(deployed).await
     }
 
@@ -238,7 +239,7 @@ impl Episodes for Timed {
         self.timed("list", self.inner.looks(now_us, limit)).await
     }
 
-    async fn look_again(&self, key: &SeriesKey, look: Look) -> Result<(), StoreError> {
+    async fn look_again(&self, key: &SeriesKey, look: SilenceCheck) -> Result<(), StoreError> {
         self.timed("commit", self.inner.look_again(key, look)).await
     }
 }

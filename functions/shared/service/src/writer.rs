@@ -12,9 +12,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use detector::Deployed;
+use detector::DeployedDetector;
+use domain::SeriesKey;
 use futures_util::future::join_all;
-use store::{APPEND_MAX, NewSample, SeriesKey, SeriesStore};
+use store::{APPEND_MAX, NewSample, SeriesStore};
 use tokio::sync::oneshot;
 
 use crate::fate::{Fate, WriteError};
@@ -34,7 +35,7 @@ pub(crate) struct Writer {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) store: Arc<dyn SeriesStore>,
-    pub(crate) deployed: Deployed,
+    pub(crate) deployed: DeployedDetector,
     pub(crate) known: Known,
     /// Whether the last series that was not known turned out to be new: the next one is taken for new, too.
     pub(crate) expects_new: AtomicBool,
@@ -73,7 +74,7 @@ impl Writer {
     /// A writer that keeps judges of the series that it wrote last, at most so many bytes of them.
     pub(crate) fn new(
         store: Arc<dyn SeriesStore>,
-        deployed: Deployed,
+        deployed: DeployedDetector,
         known_bytes_max: usize,
     ) -> Self {
         let known = Known::new(known_bytes_max);

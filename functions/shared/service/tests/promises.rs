@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use detector::{Deployed, Detector, Judge, Sample, Series};
+use detector::{DeployedDetector, Detector, Judge};
+use domain::Tenant;
+use domain::{Sample, Series};
 use intake::{Batch, Code, Incoming};
 use service::{
     Config, ConfigRequest, IngestAnswer, Role, Service, ServiceError, VerdictsWanted, now_us,
     store_for,
 };
-use store::Tenant;
 use store::testbed::RedisServer;
 
 fn config(vars: &[(&str, &str)]) -> Config {
@@ -212,7 +213,7 @@ async fn many_writers_on_three_replicas_store_each_sample_once() {
         offline.window().judged().iter().map(|judged| judged.sample).collect();
     let state = store_for(&config(&[("REDIS_URL", &server.url())]), Role::Shared).unwrap();
     let stored = state
-        .read(&store::SeriesKey::new(Tenant::default(), series("rps")))
+        .read(&domain::SeriesKey::new(Tenant::default(), series("rps")))
         .await
         .unwrap()
         .unwrap();
@@ -245,7 +246,7 @@ async fn what_a_dead_writer_left_is_judged_by_the_next_reader_or_sweep() {
     let service = replica(&server);
     let store = store_for(&config(&[("REDIS_URL", &server.url())]), Role::Shared).unwrap();
     for metric in ["rps", "cpu", "latency"] {
-        let key = store::SeriesKey::new(Tenant::default(), series(metric));
+        let key = domain::SeriesKey::new(Tenant::default(), series(metric));
         store
             .append(&key, &[store::NewSample { at_us: Some(minute(1)), value: 1.0 }], 0)
             .await
@@ -429,7 +430,8 @@ async fn told(service: &Service) -> service::answers::AnalyzeAnswer {
 }
 
 /// All time there is.
-const MUTED: &str = r#"{"muted":[{"from":0,"until":"2200-01-01T00:00:00Z","reason":"drill"}]}"#;
+const MUTED: &str =
+    r#"{"maintenance":[{"from":0,"until":"2200-01-01T00:00:00Z","reason":"drill"}]}"#;
 
 #[tokio::test]
 async fn a_configuration_counts_at_once_on_every_replica_in_the_midst_of_writing() {
@@ -453,10 +455,10 @@ async fn a_configuration_counts_at_once_on_every_replica_in_the_midst_of_writing
         }
     });
     let changes = async {
-        let (mut n_muted, mut n_told) = (0, 0);
+        let (mut n_windows, mut n_told) = (0, 0);
         for round in 0..20_usize {
-            let is_muted = round % 2 == 0;
-            if is_muted {
+            let is_in_maintenance = round % 2 == 0;
+            if is_in_maintenance {
                 configure(&replicas[1 + round % 2], MUTED).await;
             } else {
                 unconfigure(&replicas[1 + round % 2]).await;
@@ -469,15 +471,15 @@ async fn a_configuration_counts_at_once_on_every_replica_in_the_midst_of_writing
             for answer in futures_util::future::join_all(spikes).await {
                 for verdict in answer.verdicts {
                     let kind = verdict.point.verdict;
-                    n_muted += usize::from(kind == Some("muted"));
+                    n_windows += usize::from(kind == Some("maintenance"));
                     n_told += usize::from(kind == Some("anomaly"));
-                    let wrong = if is_muted { "anomaly" } else { "muted" };
+                    let wrong = if is_in_maintenance { "anomaly" } else { "maintenance" };
                     assert_ne!(kind, Some(wrong), "round {round}: {verdict:?}");
                 }
             }
         }
         is_over.store(true, Ordering::Relaxed);
-        assert!(n_muted > 10 && n_told > 10, "{n_muted} muted, {n_told} told");
+        assert!(n_windows > 10 && n_told > 10, "{n_windows} maintenance, {n_told} told");
     };
     tokio::join!(futures_util::future::join_all(busy), changes);
 }
@@ -485,12 +487,12 @@ async fn a_configuration_counts_at_once_on_every_replica_in_the_midst_of_writing
 /// The memory and window of the series, as they are stored.
 async fn stored(server: &RedisServer) -> store::State {
     let store = store_for(&config(&[("REDIS_URL", &server.url())]), Role::Shared).unwrap();
-    let key = store::SeriesKey::new(Tenant::default(), series("rps"));
+    let key = domain::SeriesKey::new(Tenant::default(), series("rps"));
     store.read(&key).await.unwrap().unwrap()
 }
 
 /// The judge of a stored series, as `deployed` would restore it.
-fn restored(deployed: Deployed, state: &store::State) -> Judge {
+fn restored(deployed: DeployedDetector, state: &store::State) -> Judge {
     let config = state.config.as_ref().map(|it| it.config.clone()).unwrap_or_default();
     let memory = state.memory.as_deref();
     Judge::restore_configured(deployed, &config, memory, state.window.clone()).unwrap()
@@ -503,7 +505,7 @@ async fn deployments_side_by_side_migrate_a_configured_series_once_and_back_once
     let lower = replica(&server);
     let zscore = ("TIDEMARK_DETECTOR", "zscore");
     let higher = service(&[("REDIS_URL", &url), zscore, ("TIDEMARK_DETECTOR_GENERATION", "1")]);
-    let deployed = Deployed { detector: "zscore".parse().unwrap(), generation: 1 };
+    let deployed = DeployedDetector { detector: "zscore".parse().unwrap(), generation: 1 };
     send(&higher, wave(0..200)).await;
 
     let (put, back) = (200, 300);
@@ -517,7 +519,7 @@ async fn deployments_side_by_side_migrate_a_configured_series_once_and_back_once
         }
         // One migration, and no other for as long as the two take turns.
         let mut offline = restored(deployed, &stored(&server).await);
-        assert_eq!(offline.origin(), detector::Origin::Migrated);
+        assert_eq!(offline.origin(), detector::MemoryOrigin::Migrated);
         for i in from..until {
             let service = if i % 2 == 0 { &higher } else { &lower };
             assert_eq!(send(service, wave(i..i + 1)).await.accepted, 1);
@@ -553,31 +555,31 @@ async fn no_mismatch_arises_from_a_configuration() {
 }
 
 #[tokio::test]
-async fn a_muted_anomaly_is_told_as_muted_and_counted_nowhere() {
+async fn a_maintenance_anomaly_is_told_as_maintenance_and_counted_nowhere() {
     let server = RedisServer::start();
     for service in [service(&[]), replica(&server)] {
         send(&service, wave(0..200)).await;
         let before = told(&service).await;
         let answer = configure(&service, MUTED).await;
         assert!(answer.configured && !answer.own_detector);
-        assert_eq!((answer.muted.len(), answer.muted[0].reason.as_str()), (1, "drill"));
+        assert_eq!((answer.maintenance.len(), answer.maintenance[0].reason.as_str()), (1, "drill"));
         let spike = || batch_of("rps", [(Some(minute(200)), 90_000.0)]);
         let said = send(&service, spike()).await;
         let point = &said.verdicts[0].point;
-        assert_eq!((point.verdict, point.head), (Some("muted"), Some("deviation")));
-        assert!(point.reason.as_ref().unwrap().contains("muted"));
+        assert_eq!((point.verdict, point.signal), (Some("maintenance"), Some("deviation")));
+        assert!(point.reason.as_ref().unwrap().contains("maintenance"));
         let again = send(&service, spike()).await;
-        assert_eq!((again.duplicates, again.verdicts[0].point.verdict), (1, Some("muted")));
+        assert_eq!((again.duplicates, again.verdicts[0].point.verdict), (1, Some("maintenance")));
         let anomalies = VerdictsWanted::Anomalies;
         let quiet = service.ingest(&Tenant::default(), spike(), anomalies).await;
         assert!(quiet.verdicts.is_empty());
 
         let after = told(&service).await;
-        assert_eq!(after.last.unwrap().verdict, Some("muted"));
+        assert_eq!(after.last.unwrap().verdict, Some("maintenance"));
         assert_eq!((after.anomaly_count, after.episode), (before.anomaly_count, None));
         assert_eq!((after.anomalies, after.configured), (before.anomalies, true));
         let metrics = service.metrics().await.unwrap();
-        let total = format!("anomalies_total{{head=\"deviation\"}} {}", before.anomaly_count);
+        let total = format!("anomalies_total{{signal=\"deviation\"}} {}", before.anomaly_count);
         assert!(metrics.contains(&total), "{metrics}");
 
         unconfigure(&service).await;

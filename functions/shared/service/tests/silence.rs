@@ -5,11 +5,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use detector::{Look, Series};
+use detector::SilenceCheck;
+use domain::Series;
+use domain::{SeriesKey, Tenant};
 use intake::{Batch, Incoming};
 use service::{Config, Role, Service, VerdictsWanted, now_us, store_for};
 use store::testbed::RedisServer;
-use store::{PastRange, SeriesKey, SeriesStore, Tenant};
+use store::{PastRange, SeriesStore};
 
 const ALL: PastRange = PastRange { since_us: 0, before_us: None, limit: 100 };
 
@@ -65,19 +67,19 @@ async fn a_silence_is_told_once_and_ended_by_the_next_sample(vars: &[(&str, &str
     let cursor_us = told.last.as_ref().unwrap().timestamp;
     assert_eq!(told.silent_since, Some(cursor_us));
     let episode = told.episode.unwrap();
-    assert_eq!((episode.state, episode.head, episode.samples), ("silent", "gap", 0));
+    assert_eq!((episode.state, episode.signal, episode.samples), ("silent", "gap", 0));
     assert_eq!((episode.start, told.anomaly_count), (cursor_us, 0));
     metric(&service, "silences_total 1").await;
-    metric(&service, r#"anomalies_total{head="gap"} 0"#).await;
+    metric(&service, r#"anomalies_total{signal="gap"} 0"#).await;
 
     assert_eq!(send(&service, [0].into_iter()).await, 1);
-    metric(&service, r#"anomalies_total{head="gap"} 1"#).await;
+    metric(&service, r#"anomalies_total{signal="gap"} 1"#).await;
     let told = service.analyze(&tenant, series()).await.unwrap();
     assert_eq!((told.silent_since, told.anomaly_count), (None, 1));
     let page = service.list_episodes(&tenant, series(), ALL).await.unwrap();
     assert_eq!(page.episodes.len(), 1, "the silence and the gap are one episode");
     assert_eq!((page.episodes[0].start, page.episodes[0].samples), (cursor_us, 1));
-    assert_eq!((page.episodes[0].state, page.episodes[0].head), ("open", "gap"));
+    assert_eq!((page.episodes[0].state, page.episodes[0].signal), ("open", "gap"));
     metric(&service, "silences_total 1").await;
 }
 
@@ -85,14 +87,14 @@ async fn a_silence_is_told_once_and_ended_by_the_next_sample(vars: &[(&str, &str
 async fn stopped(service: &Service, store: &dyn SeriesStore) {
     send(service, (120..420).rev()).await;
     forget_waits(store).await;
-    store.look_again(&key(), Look::At(0)).await.unwrap();
+    store.look_again(&key(), SilenceCheck::At(0)).await.unwrap();
 }
 
 /// Makes the memory that of a series whose samples were received at once: those of a test all come late.
 async fn forget_waits(store: &dyn SeriesStore) {
     let state = store.read(&key()).await.unwrap().unwrap();
     let mut memory = detector::Memory::decode(&state.memory.unwrap()).unwrap();
-    memory.presence = detector::Presence::default();
+    memory.presence = detector::SilenceState::default();
     let commit = store::Commit {
         version: state.version,
         revision: 0,
@@ -135,7 +137,7 @@ async fn where_nobody_listens_for_gaps_an_episode_ends_without_a_silence() {
     assert_eq!(page.episodes.iter().map(|it| it.state).collect::<Vec<_>>(), ["open"]);
 
     forget_waits(store.as_ref()).await;
-    store.look_again(&key(), Look::At(0)).await.unwrap();
+    store.look_again(&key(), SilenceCheck::At(0)).await.unwrap();
     let swept = service.sweep().await.unwrap();
     assert_eq!((swept.looked, swept.silent), (1, 0));
     let page = service.list_episodes(&tenant, series(), ALL).await.unwrap();
@@ -151,7 +153,7 @@ async fn where_nobody_listens_for_gaps_an_episode_ends_without_a_silence() {
 async fn a_pause_that_is_usual_is_no_silence() {
     let (service, store) = deployment(&[]);
     send(&service, (120..420).rev()).await;
-    store.look_again(&key(), Look::At(0)).await.unwrap();
+    store.look_again(&key(), SilenceCheck::At(0)).await.unwrap();
     let swept = service.sweep().await.unwrap();
     assert_eq!(
         (swept.looked, swept.silent),
@@ -162,16 +164,16 @@ async fn a_pause_that_is_usual_is_no_silence() {
 }
 
 #[tokio::test]
-async fn a_series_that_is_forgotten_or_muted_is_not_told() {
+async fn a_series_that_is_forgotten_or_maintenance_is_not_told() {
     let (service, store) = deployment(&[]);
     stopped(&service, store.as_ref()).await;
-    let muted = r#"{"muted":[{"from":0,"until":4102444800000,"reason":"for good"}]}"#;
-    let muted = service::ConfigRequest::parse(muted.as_bytes()).unwrap();
-    service.configure(&Tenant::default(), series(), muted).await.unwrap();
+    let maintenance = r#"{"maintenance":[{"from":0,"until":4102444800000,"reason":"for good"}]}"#;
+    let maintenance = service::ConfigRequest::parse(maintenance.as_bytes()).unwrap();
+    service.configure(&Tenant::default(), series(), maintenance).await.unwrap();
     let swept = service.sweep().await.unwrap();
     assert_eq!((swept.looked, swept.silent), (1, 0));
     service.unconfigure(&Tenant::default(), series()).await.unwrap();
-    store.look_again(&key(), Look::At(0)).await.unwrap();
+    store.look_again(&key(), SilenceCheck::At(0)).await.unwrap();
     service.forget(&Tenant::default(), series()).await.unwrap();
     let swept = service.sweep().await.unwrap();
     assert_eq!((swept.looked, swept.silent), (0, 0));

@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use detector::{Detector, Judge, Judgement, Sample, Series};
+use detector::{Detector, Judge};
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
+use domain::{Judgement, Sample, Series};
+use domain::{SHARDS_DEFAULT, SeriesKey, Tenant};
 use store::testbed::{RedisServer, patient_options};
 use store::{
-    Commit, Committed, Embedded, NewSample, Patch, Redis, SHARDS_DEFAULT, SeriesKey, SeriesStore,
-    Tenant, Topology,
+    Commit, Committed, EmbeddedStore, NewSample, Patch, RedisStore, SeriesStore, Topology,
 };
 use tokio::runtime::Runtime;
 
@@ -74,12 +75,12 @@ fn rounds(bencher: Bencher<'_, '_>, store: &dyn SeriesStore, n: usize) {
 
 #[divan::bench(args = [1, 10, 100])]
 fn embedded(bencher: Bencher<'_, '_>, n: usize) {
-    rounds(bencher, &Embedded::new(now_us), n);
+    rounds(bencher, &EmbeddedStore::new(now_us), n);
 }
 
 #[divan::bench(args = [1, 10, 100])]
 fn redis(bencher: Bencher<'_, '_>, n: usize) {
     let server = RedisServer::start();
     let options = patient_options(server.url(), Topology::Single, SHARDS_DEFAULT);
-    rounds(bencher, &Redis::new(&options).expect("the address is one"), n);
+    rounds(bencher, &RedisStore::new(&options).expect("the address is one"), n);
 }

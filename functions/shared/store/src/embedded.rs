@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use detector::{Deployed, Judged, Judgement, Sample, SeriesConfig};
+use detector::{DeployedDetector, SeriesConfig};
+use domain::{JudgedSample, Judgement, Sample};
 
 use self::window::Window;
 use crate::heat;
@@ -21,13 +22,13 @@ use crate::state::{INBOX_LEN_MAX, INBOX_READ_MAX};
 use crate::{
     ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Append, Appended, Class, Commit, Committed, Instance,
     Lease, Leased, Listed, NewSample, Page, Quotas, Receipt, SERIES_MAX_DEFAULT, SERIES_TTL_S,
-    SeriesKey, SeriesStore, State, StoreError, StoredConfig, StoredEpisode, Tenant, Written,
-    totals,
+    SeriesStore, State, StoreError, StoredConfig, StoredEpisode, Written, totals,
 };
+use domain::{SeriesKey, Tenant};
 
 /// Series in the memory of this process.
 #[derive(Debug)]
-pub struct Embedded {
+pub struct EmbeddedStore {
     clock: fn() -> i64,
     series_max: u64,
     // A `std::sync::Mutex` and not a Tokio one: no step waits for anything while it holds the lock.
@@ -80,7 +81,7 @@ struct Stored {
     bytes: Vec<u8>,
 }
 
-impl Embedded {
+impl EmbeddedStore {
     /// An empty store that reads the time, in microseconds since the Unix epoch, from `clock`.
     pub fn new(clock: fn() -> i64) -> Self {
         Self { clock, series_max: SERIES_MAX_DEFAULT, inner: Mutex::default() }
@@ -151,7 +152,7 @@ impl Entry {
         }
     }
 
-    fn judgement(&self, judged: &Judged) -> Judgement {
+    fn judgement(&self, judged: &JudgedSample) -> Judgement {
         let anomaly = self.anomalies.get(&judged.sample.at_us());
         anomaly.copied().unwrap_or_else(|| judged.judgement())
     }
@@ -338,7 +339,7 @@ impl Inner {
 }
 
 #[async_trait]
-impl SeriesStore for Embedded {
+impl SeriesStore for EmbeddedStore {
     async fn append_all(&self, appends: &[Append]) -> Vec<Result<Written, StoreError>> {
         let append = |append: &Append| {
             let now_us = (self.clock)();
@@ -494,7 +495,7 @@ impl SeriesStore for Embedded {
         Ok(())
     }
 
-    async fn ready(&self, deployed: &Deployed) -> Result<(), StoreError> {
+    async fn ready(&self, deployed: &DeployedDetector) -> Result<(), StoreError> {
         let detector = deployed.detector.to_string();
         let mut inner = self.lock();
         let first =
@@ -504,7 +505,7 @@ impl SeriesStore for Embedded {
 }
 
 #[async_trait]
-impl Quotas for Embedded {
+impl Quotas for EmbeddedStore {
     async fn lease(&self, tenant: &Tenant, wanted: &Lease) -> Result<Leased, StoreError> {
         let now_us = (self.clock)();
         let mut inner = self.lock();
@@ -515,7 +516,7 @@ impl Quotas for Embedded {
 }
 
 /// Compares the first detector of a generation with that of a deployment.
-pub(crate) fn check_detector(deployed: &Deployed, first: &str) -> Result<(), StoreError> {
+pub(crate) fn check_detector(deployed: &DeployedDetector, first: &str) -> Result<(), StoreError> {
     let (detector, generation) = (deployed.detector.to_string(), deployed.generation);
     if first == detector {
         return Ok(());
@@ -546,13 +547,13 @@ pub(crate) fn judgement_counts(judgements: &[Judgement]) -> Vec<(&'static str, &
     let anomalies = judgements.iter().filter(|judgement| judgement.verdict.is_anomaly());
     let heads: Vec<&str> = anomalies
         .filter_map(|it| it.verdict.expectation)
-        .map(|expectation| expectation.head.as_str())
+        .map(|expectation| expectation.signal.as_str())
         .collect();
     let of_head =
-        |head: detector::Head| heads.iter().filter(|name| **name == head.as_str()).count() as u64;
+        |head: domain::Signal| heads.iter().filter(|name| **name == head.as_str()).count() as u64;
     let mut counts = vec![(totals::LATE, "", n_late)];
     counts
-        .extend(detector::Head::ALL.map(|head| (totals::ANOMALIES, head.as_str(), of_head(head))));
+        .extend(domain::Signal::ALL.map(|head| (totals::ANOMALIES, head.as_str(), of_head(head))));
     counts.retain(|count| count.2 > 0);
     counts
 }

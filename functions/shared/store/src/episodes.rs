@@ -4,9 +4,10 @@
 //! store marks it only while somebody keeps history: who does says so with each look at what is unsaved.
 
 use async_trait::async_trait;
-use detector::{EpisodeRecord, Look};
+use detector::{EpisodeRecord, SilenceCheck};
 
-use crate::{SeriesKey, StoreError, member};
+use crate::{StoreError, member};
+use domain::SeriesKey;
 
 /// Most episodes kept of one series: as many as one commit can bring.
 pub const EPISODES_KEPT_MAX: usize = 512;
@@ -67,7 +68,7 @@ pub struct Notes {
     /// Silences that were noticed.
     pub n_silences: u64,
     /// When to look next whether the series is silent; none where that stays as it is.
-    pub look: Option<Look>,
+    pub look: Option<SilenceCheck>,
 }
 
 impl Notes {
@@ -78,8 +79,8 @@ impl Notes {
         }
         let look = match self.look {
             None => String::new(),
-            Some(Look::Never) => "-".to_owned(),
-            Some(Look::At(at_us)) => at_us.to_string(),
+            Some(SilenceCheck::Never) => "-".to_owned(),
+            Some(SilenceCheck::At(at_us)) => at_us.to_string(),
         };
         let head = format!("{look}\n{}\n", u8::from(self.is_news));
         self.episodes.iter().fold(head, |text, it| text + &member::of_episode(it) + "\n")
@@ -109,5 +110,5 @@ pub trait Episodes {
     async fn looks(&self, now_us: i64, limit: usize) -> Result<Vec<SeriesKey>, StoreError>;
 
     /// Moves the next look at a series that is still to be looked at.
-    async fn look_again(&self, key: &SeriesKey, look: Look) -> Result<(), StoreError>;
+    async fn look_again(&self, key: &SeriesKey, look: SilenceCheck) -> Result<(), StoreError>;
 }

@@ -3,7 +3,7 @@
 //! An anomaly at time t weighs `exp(t / decay)`, so that older ones weigh less without ever being touched again. The
 //! weights themselves would overflow, so only logarithms are kept. `redis/series.lua` adds in the same way.
 
-use detector::Judgement;
+use domain::Judgement;
 
 use crate::{HEAT_DECAY_US, StoreError};
 

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use detector::SeriesConfig;
 use thiserror::Error;
 
-use crate::{Page, PastRange, SeriesKey, StoredConfig, StoredEpisode};
+use crate::{Page, PastRange, StoredConfig, StoredEpisode};
+use domain::SeriesKey;
 
 /// Where episodes are kept, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]

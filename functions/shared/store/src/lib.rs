@@ -11,7 +11,6 @@ mod episodes;
 mod heat;
 mod history;
 mod instances;
-mod key;
 mod member;
 mod mirror;
 mod overview;
@@ -31,23 +30,24 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use detector::{Judgement, SeriesConfig};
+use detector::SeriesConfig;
+use domain::Judgement;
+use domain::{SeriesKey, SeriesKeyError, Tenant};
 use thiserror::Error;
 
-pub use embedded::Embedded;
+pub use embedded::EmbeddedStore;
 pub use episodes::{
     EPISODES_KEPT_MAX, Episodes, HISTORY_TTL_S, Notes, PastRange, StoredEpisode, Unsaved,
 };
 pub use history::{History, HistoryError, HistoryOptions};
 pub use instances::{INSTANCE_LEASE_S, INSTANCES_MAX, Instance, Instances};
-pub use key::{SHARDS_DEFAULT, SeriesKey, Tenant};
 pub use mirror::{CONFIGS_HERE_TTL_S, Mirrored, Mirroring, Unmirrored};
 pub use overview::{Counts, Glance, Levels, Overview, PENDING_COUNTED_MAX};
 pub use patch::Patch;
 pub use quota::{Lease, Leased, Quotas};
 pub use redis::{
-    AwsKeys, CircuitOptions, Clock, IamUser, KeptPassword, PasswordArn, Redis, RedisCredentials,
-    RedisOptions, Topology,
+    AwsKeys, CircuitOptions, Clock, IamUser, KeptPassword, PasswordArn, RedisCredentials,
+    RedisOptions, RedisStore, Topology,
 };
 pub use secret::Secret;
 pub use series_config::StoredConfig;
@@ -170,7 +170,7 @@ pub trait SeriesStore:
     async fn answers(&self) -> Result<(), StoreError>;
 
     /// Answers when the store does, and holds the deployment's detector against those of the same generation.
-    async fn ready(&self, deployed: &detector::Deployed) -> Result<(), StoreError>;
+    async fn ready(&self, deployed: &detector::DeployedDetector) -> Result<(), StoreError>;
 
     /// Which parts of the store are left alone for a while because they did not answer; a store in the process has none.
     fn circuits(&self) -> Circuits {
@@ -256,6 +256,16 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+impl From<SeriesKeyError> for StoreError {
+    fn from(error: SeriesKeyError) -> Self {
+        let what = match error {
+            SeriesKeyError::Series => "series name",
+            _ => "tenant",
+        };
+        Self::Unreadable { what }
+    }
 }
 
 impl StoreError {

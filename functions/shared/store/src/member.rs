@@ -1,10 +1,11 @@
 //! The texts by which samples and verdicts are members of sorted sets.
 //!
-//! `<at_us>:<value>` in an inbox, `<at_us>:<value>:<verdict>:<score>` in a window, and with head and band among
+//! `<at_us>:<value>` in an inbox, `<at_us>:<value>:<verdict>:<score>` in a window, and with signal and band among
 //! the anomalies. Floats are in their shortest exact form with exponent, so equal values have equal texts and
 //! a window's members stay within the 64 bytes of the compact encoding.
 
-use detector::{EpisodeRecord, Expectation, Head, Judged, Judgement, Kind, Phase, Sample, Verdict};
+use detector::{EpisodeRecord, Phase};
+use domain::{Expectation, JudgedSample, Judgement, Sample, Signal, Verdict, VerdictKind};
 
 use crate::StoredEpisode;
 
@@ -19,17 +20,17 @@ pub(crate) fn float(value: f64) -> String {
 }
 
 /// `<at_us>:<value>:<verdict>:<score>`; the verdict is one letter, upper case when late.
-pub(crate) fn of_judged(judged: &Judged) -> String {
+pub(crate) fn of_judged(judged: &JudgedSample) -> String {
     let letter = letter(judged.kind, judged.late);
     let sample = judged.sample;
     format!("{}:{letter}:{:e}", of_sample(sample.at_us(), sample.value()), judged.score)
 }
 
-/// `<at_us>:<value>:<verdict>:<score>:<head>:<expected>:<low>:<high>`.
+/// `<at_us>:<value>:<verdict>:<score>:<signal>:<expected>:<low>:<high>`.
 pub(crate) fn of_anomaly(judgement: &Judgement) -> Option<String> {
-    let Expectation { head, value, low, high } = judgement.verdict.expectation?;
+    let Expectation { signal, value, low, high } = judgement.verdict.expectation?;
     let judged = of_judged(&judgement.judged());
-    Some(format!("{judged}:{}:{value:e}:{low:e}:{high:e}", head.as_str()))
+    Some(format!("{judged}:{}:{value:e}:{low:e}:{high:e}", signal.as_str()))
 }
 
 /// `<start_us>:<end_us>:<samples>:<phase>:<peak>`; the peak as among the anomalies, where there is one.
@@ -66,21 +67,21 @@ pub(crate) fn sample(member: &str) -> Option<Sample> {
 }
 
 /// Reads a member of a window.
-pub(crate) fn judged(member: &str) -> Option<Judged> {
+pub(crate) fn judged(member: &str) -> Option<JudgedSample> {
     let mut parts = member.split(':');
     let sample = Sample::new(parts.next()?.parse().ok()?, parts.next()?.parse().ok()?).ok()?;
     let (kind, late) = kind(parts.next()?)?;
     let score = parts.next()?.parse().ok().filter(|score: &f32| score.is_finite())?;
-    Some(Judged { sample, kind, score, late })
+    Some(JudgedSample { sample, kind, score, late })
 }
 
 /// Reads a member of the anomalies.
 pub(crate) fn anomaly(member: &str) -> Option<Judgement> {
     let judged = judged(member)?;
     let mut parts = member.split(':').skip(4);
-    let head = Head::from_name(parts.next()?)?;
+    let signal = Signal::from_name(parts.next()?)?;
     let mut number = || finite(parts.next()?.parse().ok()?);
-    let expectation = Expectation { head, value: number()?, low: number()?, high: number()? };
+    let expectation = Expectation { signal, value: number()?, low: number()?, high: number()? };
     let verdict =
         Verdict { kind: judged.kind, score: judged.score.into(), expectation: Some(expectation) };
     Some(Judgement { sample: judged.sample, verdict, late: judged.late })
@@ -91,24 +92,24 @@ fn finite(number: f64) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
-fn letter(kind: Kind, late: bool) -> char {
+fn letter(kind: VerdictKind, late: bool) -> char {
     let letter = match kind {
-        Kind::Learning => 'l',
-        Kind::Constant => 'c',
-        Kind::Normal => 'n',
-        Kind::Anomaly => 'a',
-        Kind::Muted => 'm',
+        VerdictKind::Learning => 'l',
+        VerdictKind::Constant => 'c',
+        VerdictKind::Normal => 'n',
+        VerdictKind::Anomaly => 'a',
+        VerdictKind::Maintenance => 'm',
     };
     if late { letter.to_ascii_uppercase() } else { letter }
 }
 
-fn kind(letter: &str) -> Option<(Kind, bool)> {
+fn kind(letter: &str) -> Option<(VerdictKind, bool)> {
     let kind = match letter.to_ascii_lowercase().as_str() {
-        "l" => Kind::Learning,
-        "c" => Kind::Constant,
-        "n" => Kind::Normal,
-        "a" => Kind::Anomaly,
-        "m" => Kind::Muted,
+        "l" => VerdictKind::Learning,
+        "c" => VerdictKind::Constant,
+        "n" => VerdictKind::Normal,
+        "a" => VerdictKind::Anomaly,
+        "m" => VerdictKind::Maintenance,
         _ => return None,
     };
     Some((kind, letter.starts_with(|c: char| c.is_ascii_uppercase())))
@@ -128,14 +129,14 @@ mod tests {
         );
         let band = (any::<f64>(), any::<f64>(), any::<f64>());
         let band = band.prop_filter("finite", |band| (band.0 + band.1 + band.2).is_finite());
-        (numbers, 0..Kind::ALL.len(), any::<bool>(), band).prop_map(
+        (numbers, 0..VerdictKind::ALL.len(), any::<bool>(), band).prop_map(
             |((at_us, value, score), kind, late, band)| Judgement {
                 sample: Sample::new(at_us, value).unwrap(),
                 verdict: Verdict {
-                    kind: Kind::ALL[kind],
+                    kind: VerdictKind::ALL[kind],
                     score: f64::from(score),
                     expectation: Some(Expectation {
-                        head: Head::Deviation,
+                        signal: Signal::Deviation,
                         value: band.0,
                         low: band.1,
                         high: band.2,

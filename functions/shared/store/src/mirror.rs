@@ -6,7 +6,8 @@
 
 use async_trait::async_trait;
 
-use crate::{SeriesKey, StoreError, StoredConfig};
+use crate::{StoreError, StoredConfig};
+use domain::SeriesKey;
 
 /// How long a store says that all configurations are here: an hour, in seconds, after which one that it lost alone is
 /// found.

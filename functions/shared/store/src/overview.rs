@@ -4,7 +4,8 @@
 
 use async_trait::async_trait;
 
-use crate::{SeriesKey, StoreError, Tenant};
+use crate::StoreError;
+use domain::{SeriesKey, Tenant};
 
 /// Most series of one shard that are looked at to count those of a tenant that wait.
 pub const PENDING_COUNTED_MAX: usize = 256;

@@ -133,7 +133,8 @@ impl Patch {
 
 #[cfg(test)]
 mod tests {
-    use detector::{Detector, Judge, Sample};
+    use detector::{Detector, Judge};
+    use domain::Sample;
     use proptest::prelude::*;
 
     use super::*;

@@ -5,7 +5,8 @@
 
 use async_trait::async_trait;
 
-use crate::{StoreError, Tenant};
+use crate::StoreError;
+use domain::Tenant;
 
 /// What is wanted of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

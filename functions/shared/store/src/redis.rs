@@ -22,7 +22,8 @@ mod scripts;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use detector::{Deployed, Judgement, SeriesConfig};
+use detector::{DeployedDetector, SeriesConfig};
+use domain::Judgement;
 use redis::{FromRedisValue, Pipeline, Script, Value, cmd};
 
 pub use self::aws::{AwsKeys, Clock};
@@ -41,16 +42,16 @@ use self::scripts::{Appending, Ask, Committing, Novelty, Read};
 use crate::embedded::check_detector;
 use crate::{
     Append, Circuits, Class, Commit, Committed, Lease, Leased, Listed, Page, Quotas,
-    SERIES_MAX_DEFAULT, SeriesKey, SeriesStore, State, StoreError, Tenant, Written, heat, member,
-    series_config,
+    SERIES_MAX_DEFAULT, SeriesStore, State, StoreError, Written, heat, member, series_config,
 };
+use domain::{SeriesKey, Tenant};
 
 /// Shards asked at a time for a list: most lists end within the first.
 const SHARDS_AT_ONCE: usize = 16;
 
 /// Series in a Redis, a Valkey or a cluster of them.
 #[derive(Debug)]
-pub struct Redis {
+pub struct RedisStore {
     connection: Connection,
     n_shards: u16,
     scripts: Scripts,
@@ -71,7 +72,7 @@ struct Scripts {
     restore: Script,
 }
 
-impl Redis {
+impl RedisStore {
     /// A store at the address of `options`; connects when first asked.
     pub fn new(options: &RedisOptions) -> Result<Self, StoreError> {
         Self::with_credentials(options, &RedisCredentials::default())
@@ -234,7 +235,7 @@ fn unreadable(what: &'static str) -> StoreError {
 }
 
 #[async_trait]
-impl SeriesStore for Redis {
+impl SeriesStore for RedisStore {
     async fn append_all(&self, appends: &[Append]) -> Vec<Result<Written, StoreError>> {
         let novelties = self.novelties(appends);
         let asked = appends.iter().zip(novelties).map(|(it, novelty)| Appending(it, novelty));
@@ -319,7 +320,7 @@ impl SeriesStore for Redis {
         let has_more = hot.len() > limit;
         hot.truncate(limit);
         let next = hot.last().filter(|_| has_more).map(heat::cursor);
-        let items: Result<Vec<SeriesKey>, StoreError> =
+        let items: Result<Vec<SeriesKey>, _> =
             hot.iter().map(|(_, name)| SeriesKey::from_name(tenant, name)).collect();
         Ok(Page { items: items?, next })
     }
@@ -400,7 +401,7 @@ impl SeriesStore for Redis {
         self.check_shards(stored.unwrap_or(self.n_shards))
     }
 
-    async fn ready(&self, deployed: &Deployed) -> Result<(), StoreError> {
+    async fn ready(&self, deployed: &DeployedDetector) -> Result<(), StoreError> {
         let generation = deployed.generation.to_string();
         let mut commands = redis::pipe();
         commands.cmd("HSETNX").arg(DEPLOYED_KEY).arg("shards").arg(self.n_shards).ignore();
@@ -426,7 +427,7 @@ impl SeriesStore for Redis {
 /// The number of shards, and the detector of each generation.
 const DEPLOYED_KEY: &str = "tm:{0}:deployed";
 
-impl Redis {
+impl RedisStore {
     /// Another number of shards would look for series where they are not.
     fn check_shards(&self, stored: u16) -> Result<(), StoreError> {
         if stored == self.n_shards {
@@ -464,7 +465,7 @@ impl Redis {
     }
 }
 
-impl Redis {
+impl RedisStore {
     async fn written(&self, asked: Vec<Appending<'_>>) -> Vec<Result<Written, StoreError>> {
         let answers = self.ask(&self.scripts.append, &asked).await;
         let answers = answers.into_iter().zip(&asked);
@@ -550,7 +551,7 @@ impl Redis {
 }
 
 #[async_trait]
-impl Quotas for Redis {
+impl Quotas for RedisStore {
     async fn lease(&self, tenant: &Tenant, wanted: &Lease) -> Result<Leased, StoreError> {
         let Lease { rate_per_s, burst, least, most } = wanted;
         let shard = tenant.shard(self.n_shards);
@@ -569,7 +570,7 @@ fn in_one<T>(of_shards: Vec<(Vec<T>,)>) -> Vec<T> {
 }
 
 fn from_pending_name(name: &str) -> Result<SeriesKey, StoreError> {
-    SeriesKey::from_text(name)
+    Ok(SeriesKey::from_text(name)?)
 }
 
 /// Where a page ended: the shard, and receipt and name of its last series.

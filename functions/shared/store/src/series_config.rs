@@ -1,9 +1,9 @@
 //! The text by which the configuration of a series is stored.
 //!
-//! `<revision> <detector>`, then a line `<from_us> <until_us> <reason>` for each muted window. The detector is empty
+//! `<revision> <detector>`, then a line `<from_us> <until_us> <reason>` for each maintenance window. The detector is empty
 //! where the series follows its deployment. Bounded by what a configuration may hold: about 3 KB.
 
-use detector::{Muted, SeriesConfig};
+use detector::{MaintenanceWindow, SeriesConfig};
 
 /// The configuration of a series, as it is stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,8 +30,8 @@ impl StoredConfig {
 /// The text without the revision, which the store puts in front.
 pub(crate) fn to_text(config: &SeriesConfig) -> String {
     let detector = config.detector.map(|it| it.to_string()).unwrap_or_default();
-    let muted = config.muted().iter();
-    muted.fold(detector, |text, it| {
+    let maintenance = config.maintenance().iter();
+    maintenance.fold(detector, |text, it| {
         format!("{text}\n{} {} {}", it.from_us(), it.until_us(), it.reason())
     })
 }
@@ -44,21 +44,21 @@ pub(crate) fn from_text(text: &str) -> Option<StoredConfig> {
         "" => None,
         spec => Some(spec.parse().ok()?),
     };
-    let muted: Option<Vec<Muted>> = lines.map(muted).collect();
-    let config = SeriesConfig::new(detector, muted?).ok()?;
+    let maintenance: Option<Vec<MaintenanceWindow>> = lines.map(maintenance).collect();
+    let config = SeriesConfig::new(detector, maintenance?).ok()?;
     Some(StoredConfig { revision: revision.parse().ok()?, config })
 }
 
-fn muted(line: &str) -> Option<Muted> {
+fn maintenance(line: &str) -> Option<MaintenanceWindow> {
     let mut parts = line.splitn(3, ' ');
     let (from_us, until_us) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    Muted::new(from_us, until_us, parts.next()?.to_owned()).ok()
+    MaintenanceWindow::new(from_us, until_us, parts.next()?.to_owned()).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use detector::Detector;
-    use detector::series_config::{MUTED_MAX, REASON_LEN_MAX};
+    use detector::series_config::{MAINTENANCE_WINDOWS_MAX, REASON_LEN_MAX};
     use proptest::prelude::*;
 
     use super::*;
@@ -68,10 +68,11 @@ mod tests {
 
     #[test]
     fn the_largest_configuration_stays_within_its_bound() {
-        let last_us = detector::sample::AT_US_MAX;
-        let muted = Muted::new(last_us - 1, last_us, "ä".repeat(REASON_LEN_MAX / 2)).unwrap();
-        let muted = vec![muted; MUTED_MAX];
-        let config = SeriesConfig::new(Some(Detector::default()), muted).unwrap();
+        let last_us = domain::sample::AT_US_MAX;
+        let maintenance =
+            MaintenanceWindow::new(last_us - 1, last_us, "ä".repeat(REASON_LEN_MAX / 2)).unwrap();
+        let maintenance = vec![maintenance; MAINTENANCE_WINDOWS_MAX];
+        let config = SeriesConfig::new(Some(Detector::default()), maintenance).unwrap();
         assert!(to_text(&config).len() + detector::spec::SPEC_LEN_MAX < TEXT_LEN_MAX);
     }
 
@@ -79,13 +80,13 @@ mod tests {
         #[test]
         fn a_configuration_reads_back(
             which in 0..=Detector::ALL.len(),
-            muted in prop::collection::vec((0i64..1 << 53, 1i64..1 << 40, "[ -~äß]{0,40}"), 0..=MUTED_MAX),
+            maintenance in prop::collection::vec((0i64..1 << 53, 1i64..1 << 40, "[ -~äß]{0,40}"), 0..=MAINTENANCE_WINDOWS_MAX),
         ) {
-            let muted = muted.into_iter().map(|(from_us, len, reason)| {
-                Muted::new(from_us, from_us + len, reason).unwrap()
+            let maintenance = maintenance.into_iter().map(|(from_us, len, reason)| {
+                MaintenanceWindow::new(from_us, from_us + len, reason).unwrap()
             });
             let detector = Detector::ALL.get(which).copied();
-            let config = SeriesConfig::new(detector, muted.collect()).unwrap();
+            let config = SeriesConfig::new(detector, maintenance.collect()).unwrap();
             let text = format!("1732060800000000 {}", to_text(&config));
             let stored = StoredConfig { revision: 1_732_060_800_000_000, config };
             prop_assert_eq!(from_text(&text), Some(stored));

@@ -1,15 +1,16 @@
 //! What goes into a store and what comes out of it.
 
-use detector::{Judged, Judgement, Sample};
+use domain::{JudgedSample, Judgement, Sample};
 
-use crate::{Notes, Patch, SeriesKey, StoredConfig};
+use crate::{Notes, Patch, StoredConfig};
+use domain::SeriesKey;
 
 /// A sample to append; without a time it gets the first free microsecond at or after its receipt.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NewSample {
     /// Microseconds since the Unix epoch, where the sender gave them.
     pub at_us: Option<i64>,
-    /// The value, checked by [`detector::sample::check_value`].
+    /// The value, checked by [`domain::sample::check_value`].
     pub value: f64,
 }
 
@@ -51,7 +52,7 @@ pub struct State {
     /// The bytes of the memory, as of `version`.
     pub memory: Option<Vec<u8>>,
     /// The last judged samples, in time order.
-    pub window: Vec<Judged>,
+    pub window: Vec<JudgedSample>,
     /// Samples that wait to be judged, the oldest [`INBOX_READ_MAX`], in time order.
     pub inbox: Vec<Sample>,
     /// The configuration of the series, where it has one.

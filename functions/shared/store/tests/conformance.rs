@@ -7,18 +7,20 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use detector::{
-    Deployed, Detector, EpisodeChanges, EpisodeRecord, Judge, Judgement, Look, Muted, Phase,
-    Sample, Series, SeriesConfig,
+    DeployedDetector, Detector, EpisodeChanges, EpisodeRecord, Judge, MaintenanceWindow, Phase,
+    SeriesConfig, SilenceCheck,
 };
+use domain::{Judgement, Sample, Series};
+use domain::{SeriesKey, Tenant};
 use store::testbed::{RedisCluster, RedisServer, patient_options};
 use store::{
     APPEND_MAX, Ahead, Append, Appended, Class, Commit, Committed, Counts, EPISODES_KEPT_MAX,
-    Embedded, INBOX_LEN_MAX, INSTANCE_LEASE_S, Instance, Instances, Lease, Leased, Levels,
-    NewSample, Notes, Overview, PastRange, Patch, Receipt, Redis, RedisOptions, SeriesKey,
-    SeriesStore, State, StoreError, StoredConfig, Tenant, Topology, Written,
+    EmbeddedStore, INBOX_LEN_MAX, INSTANCE_LEASE_S, Instance, Instances, Lease, Leased, Levels,
+    NewSample, Notes, Overview, PastRange, Patch, Receipt, RedisOptions, RedisStore, SeriesStore,
+    State, StoreError, StoredConfig, Topology, Written,
 };
 
-const DEPLOYED: Deployed = Deployed { detector: Detector::ALL[1], generation: 1 };
+const DEPLOYED: DeployedDetector = DeployedDetector { detector: Detector::ALL[1], generation: 1 };
 
 /// Most series of a tenant here: more than any promise but the one about it makes.
 const SERIES_MAX: u64 = 60;
@@ -599,8 +601,10 @@ async fn a_forgotten_series_is_new(store: &dyn SeriesStore) {
 }
 
 fn own_config(spec: &str) -> SeriesConfig {
-    let muted = Muted::new(5_000_000, 8_000_000, "a deploy: 50 % of the pods".to_owned()).unwrap();
-    SeriesConfig::new(Some(spec.parse().unwrap()), vec![muted]).unwrap()
+    let maintenance =
+        MaintenanceWindow::new(5_000_000, 8_000_000, "a deploy: 50 % of the pods".to_owned())
+            .unwrap();
+    SeriesConfig::new(Some(spec.parse().unwrap()), vec![maintenance]).unwrap()
 }
 
 async fn a_configuration_is_read_with_its_series(store: &dyn SeriesStore) {
@@ -667,10 +671,10 @@ async fn a_forgotten_series_has_no_configuration(store: &dyn SeriesStore) {
     assert_eq!(store.read(&key).await.unwrap(), None);
 }
 
-async fn muted_anomalies_are_kept_apart_from_the_others(store: &dyn SeriesStore) {
+async fn maintenance_anomalies_are_kept_apart_from_the_others(store: &dyn SeriesStore) {
     let key = key("a");
-    let muted = Muted::new(149_000_000, 200_000_000, String::new()).unwrap();
-    let config = SeriesConfig::new(None, vec![muted]).unwrap();
+    let maintenance = MaintenanceWindow::new(149_000_000, 200_000_000, String::new()).unwrap();
+    let config = SeriesConfig::new(None, vec![maintenance]).unwrap();
     store.configure(&key, &config).await.unwrap();
     let samples = wave(0..300);
     write(store, &key, &samples).await;
@@ -682,7 +686,7 @@ async fn muted_anomalies_are_kept_apart_from_the_others(store: &dyn SeriesStore)
     let [Class::Duplicate { judgement: Some(stored), .. }] = replay.classes[..] else {
         panic!("{replay:?}")
     };
-    assert_eq!(stored.verdict.kind, detector::Kind::Muted);
+    assert_eq!(stored.verdict.kind, domain::VerdictKind::Maintenance);
 }
 
 const ALL: PastRange = PastRange { since_us: 0, before_us: None, limit: 1_000 };
@@ -878,17 +882,17 @@ async fn series_are_looked_at_when_their_sample_is_due(store: &dyn SeriesStore) 
     let (one, other) = (key("a"), key("b"));
     for (key, look_us) in [(&one, 5_000), (&other, 4_000)] {
         let appended = store.append(key, &[at(1, 1.0)], 0).await.unwrap();
-        let notes = Notes { look: Some(Look::At(look_us)), ..Notes::default() };
+        let notes = Notes { look: Some(SilenceCheck::At(look_us)), ..Notes::default() };
         let commit = Commit { notes, ..commit_of(&appended.state.unwrap()) };
         assert!(matches!(store.commit(key, &commit).await.unwrap(), Committed::Done { .. }));
     }
     assert_eq!(store.looks(3_999, 10).await.unwrap(), []);
     assert_eq!(store.looks(5_000, 10).await.unwrap(), [other.clone(), one.clone()]);
     assert_eq!(store.looks(5_000, 1).await.unwrap(), std::slice::from_ref(&other));
-    store.look_again(&other, Look::At(6_000)).await.unwrap();
-    store.look_again(&super_quiet(), Look::At(1)).await.unwrap();
+    store.look_again(&other, SilenceCheck::At(6_000)).await.unwrap();
+    store.look_again(&super_quiet(), SilenceCheck::At(1)).await.unwrap();
     assert_eq!(store.looks(5_999, 10).await.unwrap(), std::slice::from_ref(&one));
-    store.look_again(&one, Look::Never).await.unwrap();
+    store.look_again(&one, SilenceCheck::Never).await.unwrap();
     assert!(store.forget(&other).await.unwrap());
     assert_eq!(store.looks(i64::MAX >> 11, 10).await.unwrap(), []);
 }
@@ -960,10 +964,10 @@ async fn totals_of_processes_add_up(store: &dyn SeriesStore) {
 async fn one_generation_has_one_detector(store: &dyn SeriesStore) {
     store.ready(&DEPLOYED).await.unwrap();
     store.ready(&DEPLOYED).await.unwrap();
-    let other = Deployed { detector: Detector::ALL[2], ..DEPLOYED };
+    let other = DeployedDetector { detector: Detector::ALL[2], ..DEPLOYED };
     let error = store.ready(&other).await.unwrap_err();
     assert!(matches!(error, StoreError::DetectorMismatch { generation: 1, .. }), "{error}");
-    store.ready(&Deployed { generation: 2, ..other }).await.unwrap();
+    store.ready(&DeployedDetector { generation: 2, ..other }).await.unwrap();
 }
 
 async fn levels_tell_of_all_tenants(store: &dyn SeriesStore) {
@@ -1103,21 +1107,21 @@ macro_rules! conformance {
         mod embedded {
             $(#[tokio::test]
             async fn $promise() {
-                super::$promise(&super::Embedded::new(super::clock).with_series_max(super::SERIES_MAX)).await;
+                super::$promise(&super::EmbeddedStore::new(super::clock).with_series_max(super::SERIES_MAX)).await;
             })*
         }
         mod redis {
             $(#[tokio::test]
             async fn $promise() {
                 let server = super::RedisServer::start();
-                super::$promise(&super::Redis::new(&super::options(server.url(), super::Topology::Single)).unwrap().with_series_max(super::SERIES_MAX)).await;
+                super::$promise(&super::RedisStore::new(&super::options(server.url(), super::Topology::Single)).unwrap().with_series_max(super::SERIES_MAX)).await;
             })*
         }
         /// A cluster takes seconds to form, so one serves all promises in turn.
         #[tokio::test]
         async fn cluster_keeps_every_promise() {
             let mut cluster = RedisCluster::start();
-            let store = Redis::new(&options(cluster.url(), Topology::Cluster)).unwrap();
+            let store = RedisStore::new(&options(cluster.url(), Topology::Cluster)).unwrap();
             let store = store.with_series_max(SERIES_MAX);
             $({
                 for node in cluster.nodes() {
@@ -1134,7 +1138,7 @@ macro_rules! conformance {
 /// Transactions and several commands at once, too, which fail in other ways.
 async fn whoever_knows_no_node_of_a_shard_is_told(url: &str) {
     for i in 0..12 {
-        let cold = || Redis::new(&options(url.to_owned(), Topology::Cluster)).unwrap();
+        let cold = || RedisStore::new(&options(url.to_owned(), Topology::Cluster)).unwrap();
         let key = key(&format!("cold{i}"));
         cold().append(&key, &[at(1, 1.0)], 0).await.unwrap();
         assert!(cold().forget(&key).await.unwrap());
@@ -1175,7 +1179,7 @@ conformance!(
     a_configuration_counts_between_append_and_commit,
     no_two_configurations_have_one_revision,
     a_forgotten_series_has_no_configuration,
-    muted_anomalies_are_kept_apart_from_the_others,
+    maintenance_anomalies_are_kept_apart_from_the_others,
     episodes_come_newest_first_and_the_last_may_be_open,
     what_history_does_not_hold_is_marked_until_it_does,
     a_configuration_that_changes_is_marked_until_history_holds_it,
@@ -1202,9 +1206,9 @@ mod lost {
 
     use super::*;
 
-    async fn after_losing(kind: &str) -> (RedisServer, Redis, SeriesKey) {
+    async fn after_losing(kind: &str) -> (RedisServer, RedisStore, SeriesKey) {
         let server = RedisServer::start();
-        let store = Redis::new(&options(server.url(), Topology::Single)).unwrap();
+        let store = RedisStore::new(&options(server.url(), Topology::Single)).unwrap();
         let key = key("a");
         write(&store, &key, &wave(0..300)).await;
         store.append(&key, &[at(300, 1.0)], 0).await.unwrap();
@@ -1260,7 +1264,7 @@ mod lost {
         assert_eq!(write(&store, &key, &wave(0..300)).await, vec![Class::TooOld; 300]);
         let state = state(&store, &key).await;
         assert_eq!(state.window.len(), 1);
-        assert_eq!(state.window[0].kind, detector::Kind::Learning);
+        assert_eq!(state.window[0].kind, domain::VerdictKind::Learning);
     }
 
     #[tokio::test]
@@ -1471,9 +1475,11 @@ mod lost {
     async fn another_number_of_shards_is_refused() {
         let (server, store, _key) = after_losing("anomalies").await;
         store.ready(&DEPLOYED).await.unwrap();
-        let other =
-            Redis::new(&RedisOptions { n_shards: 16, ..options(server.url(), Topology::Single) })
-                .unwrap();
+        let other = RedisStore::new(&RedisOptions {
+            n_shards: 16,
+            ..options(server.url(), Topology::Single)
+        })
+        .unwrap();
         assert_eq!(other.ready(&DEPLOYED).await.unwrap_err().code(), "shards_differ");
         assert_eq!(other.answers().await.unwrap_err().code(), "shards_differ");
         store.answers().await.unwrap();
@@ -1482,7 +1488,7 @@ mod lost {
     #[tokio::test]
     async fn whether_it_answers_is_asked_without_leaving_a_trace() {
         let server = RedisServer::start();
-        let store = Redis::new(&options(server.url(), Topology::Single)).unwrap();
+        let store = RedisStore::new(&options(server.url(), Topology::Single)).unwrap();
         store.answers().await.unwrap();
         store.levels().await.unwrap();
         store.instances().await.unwrap();
@@ -1492,7 +1498,7 @@ mod lost {
     #[tokio::test]
     async fn a_process_that_says_nothing_more_is_gone_when_its_lease_ends() {
         let server = RedisServer::start();
-        let store = Redis::new(&options(server.url(), Topology::Single)).unwrap();
+        let store = RedisStore::new(&options(server.url(), Topology::Single)).unwrap();
         let instance = |name: &str| Instance {
             function: "ingest".to_owned(),
             name: name.to_owned(),

@@ -9,14 +9,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use detector::{Deployed, Detector, Series, SeriesConfig};
+use detector::{DeployedDetector, Detector, SeriesConfig};
+use domain::Series;
+use domain::{SeriesKey, Tenant};
 use store::testbed::{TlsRedisServer, patient_options};
 use store::{
-    AwsKeys, IamUser, Instance, Instances, Lease, NewSample, Overview, Quotas, Redis,
-    RedisCredentials, RedisOptions, Secret, SeriesKey, SeriesStore, StoreError, Tenant, Topology,
+    AwsKeys, IamUser, Instance, Instances, Lease, NewSample, Overview, Quotas, RedisCredentials,
+    RedisOptions, RedisStore, Secret, SeriesStore, StoreError, Topology,
 };
 
-const DEPLOYED: Deployed = Deployed { detector: Detector::ALL[1], generation: 1 };
+const DEPLOYED: DeployedDetector = DeployedDetector { detector: Detector::ALL[1], generation: 1 };
 
 const PASSWORD: &str = "correct/horse:battery@staple";
 
@@ -55,8 +57,8 @@ fn credentials(ca: &Path, password: &str) -> RedisCredentials {
     }
 }
 
-fn store(server: &TlsRedisServer, credentials: &RedisCredentials) -> Redis {
-    Redis::with_credentials(&options(server.url()), credentials).unwrap()
+fn store(server: &TlsRedisServer, credentials: &RedisCredentials) -> RedisStore {
+    RedisStore::with_credentials(&options(server.url()), credentials).unwrap()
 }
 
 /// What the store says to `error`; the password is never in it.
@@ -67,7 +69,7 @@ fn code(error: &StoreError) -> &'static str {
 }
 
 /// Calls each method of the port once.
-async fn use_all(store: &Redis) -> Result<(), StoreError> {
+async fn use_all(store: &RedisStore) -> Result<(), StoreError> {
     let series = Series::new("checkout", "rps", BTreeMap::new()).unwrap();
     let (key, tenant) = (SeriesKey::new(Tenant::default(), series), Tenant::default());
     store.ready(&DEPLOYED).await?;
@@ -111,7 +113,7 @@ async fn user_and_password_may_be_part_of_the_address() {
     let url = server.url().replace("127.0.0.1", &format!("tidemark:{encoded}@127.0.0.1"));
     let ca_pem = Some(fs::read_to_string(server.ca_file()).unwrap());
     let trusted = RedisCredentials { ca_pem, ..RedisCredentials::default() };
-    use_all(&Redis::with_credentials(&options(url), &trusted).unwrap()).await.unwrap();
+    use_all(&RedisStore::with_credentials(&options(url), &trusted).unwrap()).await.unwrap();
 }
 
 #[tokio::test]

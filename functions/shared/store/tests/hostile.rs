@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use detector::Series;
+use domain::Series;
+use domain::{SeriesKey, Tenant};
 use proptest::prelude::*;
 use redis::Commands;
 use store::testbed::{RedisServer, patient_options};
-use store::{NewSample, Redis, SeriesKey, SeriesStore, StoreError, Tenant, Topology};
+use store::{NewSample, RedisStore, SeriesStore, StoreError, Topology};
 use tokio::runtime::Runtime;
 
 /// A series of which any key holds something else is read, or is an error of that series; it never stops a process.
@@ -16,7 +17,7 @@ fn keys_that_hold_garbage_are_told_and_do_not_panic() {
     let server = RedisServer::start();
     let runtime = Runtime::new().unwrap();
     let options = patient_options(server.url(), Topology::Single, 1);
-    let store = Redis::new(&options).unwrap();
+    let store = RedisStore::new(&options).unwrap();
     let raw = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
     let raw = RefCell::new(raw);
     let series = Series::new("hostile", "m", BTreeMap::new()).unwrap();

@@ -8,16 +8,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use detector::{Deployed, Detector, Judge, Memory, Sample, Series};
+use detector::{DeployedDetector, Detector, Judge, Memory};
+use domain::{Sample, Series};
+use domain::{SeriesKey, Tenant};
 use proptest::prelude::*;
 use store::testbed::{RedisServer, patient_options};
 use store::{
-    Ahead, Append, Class, Commit, Committed, Embedded, NewSample, Notes, Patch, Receipt, Redis,
-    SeriesKey, SeriesStore, State, Tenant, Topology, Written, totals,
+    Ahead, Append, Class, Commit, Committed, EmbeddedStore, NewSample, Notes, Patch, Receipt,
+    RedisStore, SeriesStore, State, Topology, Written, totals,
 };
 use tokio::runtime::Runtime;
 
-const DEPLOYED: Deployed = Deployed { detector: Detector::ALL[1], generation: 1 };
+const DEPLOYED: DeployedDetector = DeployedDetector { detector: Detector::ALL[1], generation: 1 };
 
 /// Samples that a window keeps at least, if there are so many.
 const KEPT_MIN: usize = 128;
@@ -327,7 +329,7 @@ proptest! {
 
     #[test]
     fn the_embedded_store_is_what_the_model_says(steps in prop::collection::vec(step(), 1..60)) {
-        let store = Embedded::new(|| 1_700_000_000_000_000);
+        let store = EmbeddedStore::new(|| 1_700_000_000_000_000);
         Runtime::new().unwrap().block_on(run(&store, &steps));
     }
 }
@@ -337,7 +339,7 @@ fn redis_is_what_the_model_says() {
     let server = RedisServer::start();
     let runtime = Runtime::new().unwrap();
     let options = patient_options(server.url(), Topology::Single, 4);
-    let store = Redis::new(&options).unwrap();
+    let store = RedisStore::new(&options).unwrap();
     let config = ProptestConfig { cases: 32, ..ProptestConfig::default() };
     proptest!(config, |(steps in prop::collection::vec(step(), 1..40))| {
         assert_eq!(server.cli(&["FLUSHALL"]), "OK");

@@ -1,11 +1,12 @@
 //! Episodes in the memory of the process.
 
 use async_trait::async_trait;
-use detector::Look;
+use detector::SilenceCheck;
 
-use super::{Embedded, Inner};
+use super::{EmbeddedStore, Inner};
 use crate::episodes::EPISODES_KEPT_MAX;
-use crate::{Episodes, Notes, PastRange, SeriesKey, StoreError, StoredEpisode, Unsaved, totals};
+use crate::{Episodes, Notes, PastRange, StoreError, StoredEpisode, Unsaved, totals};
+use domain::SeriesKey;
 
 impl Inner {
     /// Records what a commit told that made `version` of a series.
@@ -33,9 +34,9 @@ impl Inner {
         self.count(totals::EPISODES_LOST, "", n_lost);
     }
 
-    fn look(&mut self, key: &SeriesKey, look: Look) {
+    fn look(&mut self, key: &SeriesKey, look: SilenceCheck) {
         self.forget_look(key);
-        if let Look::At(at_us) = look {
+        if let SilenceCheck::At(at_us) = look {
             let key = self.own(key);
             self.looks.insert((at_us, key.clone()));
             self.look_of.insert(key, at_us);
@@ -50,7 +51,7 @@ impl Inner {
 }
 
 #[async_trait]
-impl Episodes for Embedded {
+impl Episodes for EmbeddedStore {
     async fn episodes(
         &self,
         key: &SeriesKey,
@@ -94,7 +95,7 @@ impl Episodes for Embedded {
         Ok(due.take(limit).map(|(_, key)| key.clone()).collect())
     }
 
-    async fn look_again(&self, key: &SeriesKey, look: Look) -> Result<(), StoreError> {
+    async fn look_again(&self, key: &SeriesKey, look: SilenceCheck) -> Result<(), StoreError> {
         let mut inner = self.lock();
         if inner.look_of.contains_key(key) {
             inner.look(key, look);

@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 
-use super::{Embedded, Inner};
-use crate::{Mirrored, Mirroring, SeriesKey, StoreError, StoredConfig, Unmirrored};
+use super::{EmbeddedStore, Inner};
+use crate::{Mirrored, Mirroring, StoreError, StoredConfig, Unmirrored};
+use domain::SeriesKey;
 
 impl Inner {
     /// Marks that the configuration of a series changes; answers the revision with which it does.
@@ -26,7 +27,7 @@ impl Inner {
 }
 
 #[async_trait]
-impl Mirrored for Embedded {
+impl Mirrored for EmbeddedStore {
     async fn mirroring(&self, limit: usize) -> Result<Mirroring, StoreError> {
         let inner = self.lock();
         let marked = inner.unmirrored.iter().take(limit);

@@ -2,14 +2,12 @@
 
 use async_trait::async_trait;
 
-use super::{Embedded, Entry};
+use super::{EmbeddedStore, Entry};
 use crate::instances::{INSTANCE_LEASE_S, INSTANCES_MAX};
-use crate::{
-    Counts, Glance, Instance, Instances, Levels, Overview, SERIES_TTL_S, SeriesKey, StoreError,
-    Tenant,
-};
+use crate::{Counts, Glance, Instance, Instances, Levels, Overview, SERIES_TTL_S, StoreError};
+use domain::{SeriesKey, Tenant};
 
-impl Embedded {
+impl EmbeddedStore {
     /// Before this a receipt is too long ago for a series to be kept.
     fn oldest_us(&self) -> i64 {
         (self.clock)() - SERIES_TTL_S as i64 * 1_000_000
@@ -17,7 +15,7 @@ impl Embedded {
 }
 
 #[async_trait]
-impl Overview for Embedded {
+impl Overview for EmbeddedStore {
     async fn levels(&self) -> Result<Levels, StoreError> {
         let (now_us, oldest_us) = ((self.clock)(), self.oldest_us());
         let inner = self.lock();
@@ -59,7 +57,7 @@ impl Overview for Embedded {
 }
 
 #[async_trait]
-impl Instances for Embedded {
+impl Instances for EmbeddedStore {
     async fn report(&self, instance: &Instance) -> Result<(), StoreError> {
         let now_us = (self.clock)();
         let end_us = now_us + INSTANCE_LEASE_S as i64 * 1_000_000;

@@ -2,15 +2,15 @@
 //!
 //! A map would take twice as much: there are 128 of them in each series, most of them there to stay for hours.
 
-use detector::Judged;
+use domain::JudgedSample;
 
 /// Places that are made at a time.
 const PLACES: usize = 8;
 
-/// Judged samples in time order, one per time.
+/// JudgedSample samples in time order, one per time.
 #[derive(Debug, Default)]
 pub(super) struct Window {
-    judged: Vec<Judged>,
+    judged: Vec<JudgedSample>,
 }
 
 impl Window {
@@ -18,7 +18,7 @@ impl Window {
         self.judged.is_empty()
     }
 
-    pub(super) fn judged(&self) -> &[Judged] {
+    pub(super) fn judged(&self) -> &[JudgedSample] {
         &self.judged
     }
 
@@ -31,12 +31,12 @@ impl Window {
     }
 
     /// The sample of that time.
-    pub(super) fn at(&self, at_us: i64) -> Option<&Judged> {
+    pub(super) fn at(&self, at_us: i64) -> Option<&JudgedSample> {
         self.place(at_us).ok().map(|i| &self.judged[i])
     }
 
     /// Puts a sample in its place, or in that of one of the same time.
-    pub(super) fn insert(&mut self, judged: Judged) {
+    pub(super) fn insert(&mut self, judged: JudgedSample) {
         match self.place(judged.sample.at_us()) {
             Ok(i) => self.judged[i] = judged,
             Err(i) => {
@@ -60,13 +60,13 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
-    use detector::{Kind, Sample};
+    use domain::{Sample, VerdictKind};
 
     use super::*;
 
-    fn judged(at_us: i64, value: f64) -> Judged {
+    fn judged(at_us: i64, value: f64) -> JudgedSample {
         let sample = Sample::new(at_us, value).unwrap();
-        Judged { sample, kind: Kind::Normal, score: 0.0, late: false }
+        JudgedSample { sample, kind: VerdictKind::Normal, score: 0.0, late: false }
     }
 
     #[test]

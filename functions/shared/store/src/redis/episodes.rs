@@ -1,13 +1,14 @@
 //! Episodes in Redis: a sorted set of each series by start, and two indexes of each shard.
 
 use async_trait::async_trait;
-use detector::Look;
+use detector::SilenceCheck;
 use redis::cmd;
 
 use super::connection::Call;
-use super::{Redis, from_pending_name, in_one, pending_name, unreadable};
+use super::{RedisStore, from_pending_name, in_one, pending_name, unreadable};
 use crate::episodes::HISTORY_TTL_S;
-use crate::{Episodes, PastRange, SeriesKey, StoreError, StoredEpisode, Unsaved, member};
+use crate::{Episodes, PastRange, StoreError, StoredEpisode, Unsaved, member};
+use domain::SeriesKey;
 
 fn unsaved_index(shard: u16) -> String {
     format!("tm:{{{shard}}}:unsaved")
@@ -22,7 +23,7 @@ pub(super) fn looks_index(shard: u16) -> String {
     format!("tm:{{{shard}}}:looks")
 }
 
-impl Redis {
+impl RedisStore {
     pub(super) fn episodes_key(&self, key: &SeriesKey) -> String {
         format!("{}:episodes", self.keys(key).series)
     }
@@ -38,7 +39,7 @@ impl Redis {
 }
 
 #[async_trait]
-impl Episodes for Redis {
+impl Episodes for RedisStore {
     async fn episodes(
         &self,
         key: &SeriesKey,
@@ -95,14 +96,14 @@ impl Episodes for Redis {
         due.into_iter().take(limit).map(|(name, _)| from_pending_name(&name)).collect()
     }
 
-    async fn look_again(&self, key: &SeriesKey, look: Look) -> Result<(), StoreError> {
+    async fn look_again(&self, key: &SeriesKey, look: SilenceCheck) -> Result<(), StoreError> {
         let shard = self.keys(key).shard;
         let mut command = match look {
-            Look::Never => cmd("ZREM"),
-            Look::At(_) => cmd("ZADD"),
+            SilenceCheck::Never => cmd("ZREM"),
+            SilenceCheck::At(_) => cmd("ZADD"),
         };
         command.arg(looks_index(shard));
-        if let Look::At(at_us) = look {
+        if let SilenceCheck::At(at_us) = look {
             command.arg("XX").arg(at_us);
         }
         command.arg(pending_name(key));

@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 
 use super::connection::Call;
-use super::{Redis, from_pending_name, pending_name};
+use super::{RedisStore, from_pending_name, pending_name};
 use crate::mirror::CONFIGS_HERE_TTL_S;
-use crate::{Mirrored, Mirroring, SeriesKey, StoreError, StoredConfig, Unmirrored};
+use crate::{Mirrored, Mirroring, StoreError, StoredConfig, Unmirrored};
+use domain::SeriesKey;
 
 pub(super) fn unmirrored_index(shard: u16) -> String {
     format!("tm:{{{shard}}}:unmirrored")
@@ -17,7 +18,7 @@ fn complete_flag(shard: u16) -> String {
 }
 
 #[async_trait]
-impl Mirrored for Redis {
+impl Mirrored for RedisStore {
     async fn mirroring(&self, limit: usize) -> Result<Mirroring, StoreError> {
         let of_shards =
             self.ask_shards::<(bool, Vec<(String, f64)>)>(self.shards(), |shard, commands| {

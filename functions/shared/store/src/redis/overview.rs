@@ -7,21 +7,21 @@ use async_trait::async_trait;
 use redis::{Pipeline, cmd};
 
 use super::{
-    Call, Redis, anomalous_index, in_one, instances_key, leases_key, pending_index, series_index,
-    tenants_index, unreadable,
+    Call, RedisStore, anomalous_index, in_one, instances_key, leases_key, pending_index,
+    series_index, tenants_index, unreadable,
 };
 use crate::instances::{INSTANCE_LEASE_S, INSTANCES_MAX};
 use crate::overview::PENDING_COUNTED_MAX;
 use crate::{
-    Counts, Glance, Instance, Instances, Levels, Overview, SERIES_TTL_S, SeriesKey, StoreError,
-    Tenant, member,
+    Counts, Glance, Instance, Instances, Levels, Overview, SERIES_TTL_S, StoreError, member,
 };
+use domain::{SeriesKey, Tenant};
 
 /// Series that wait, the one that waits longest, and the indexes of series of a shard.
 type LevelReply = (u64, Vec<(String, f64)>, Vec<String>);
 
 #[async_trait]
-impl Overview for Redis {
+impl Overview for RedisStore {
     async fn levels(&self) -> Result<Levels, StoreError> {
         let now_us = self.now_us().await?;
         let of_shards = self.ask_shards::<LevelReply>(self.shards(), |shard, commands| {
@@ -76,7 +76,9 @@ impl Overview for Redis {
         });
         let mut last: Vec<(String, f64)> = in_one(of_shards.await?);
         last.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        last.into_iter().take(limit).map(|(name, _)| SeriesKey::from_name(tenant, &name)).collect()
+        let keys =
+            last.into_iter().take(limit).map(|(name, _)| SeriesKey::from_name(tenant, &name));
+        Ok(keys.collect::<Result<_, _>>()?)
     }
 
     async fn glances(&self, keys: &[SeriesKey]) -> Result<Vec<Glance>, StoreError> {
@@ -107,7 +109,7 @@ impl Overview for Redis {
 }
 
 #[async_trait]
-impl Instances for Redis {
+impl Instances for RedisStore {
     async fn report(&self, instance: &Instance) -> Result<(), StoreError> {
         let mut call = self.scripts.report.prepare_invoke();
         call.key(leases_key()).key(instances_key());
@@ -135,7 +137,7 @@ impl Instances for Redis {
     }
 }
 
-impl Redis {
+impl RedisStore {
     /// What time it is for the store, in microseconds.
     pub(super) async fn now_us(&self) -> Result<i64, StoreError> {
         let (seconds, us): (i64, i64) =

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use detector::Judgement;
+use domain::Judgement;
 use futures_util::future::join_all;
 use redis::{Cmd, Script, ToRedisArgs, Value, cmd};
 
@@ -15,8 +15,9 @@ use crate::embedded::judgement_counts;
 use crate::state::{INBOX_LEN_MAX, INBOX_READ_MAX};
 use crate::{
     ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Ahead, Append, Commit, NewSample, Receipt,
-    SERIES_TTL_S, SeriesKey, StoreError, heat, member, totals,
+    SERIES_TTL_S, StoreError, heat, member, totals,
 };
+use domain::SeriesKey;
 
 /// Most series of one call: a script blocks its Redis for as long as it runs, and so many take less than half a
 /// millisecond.

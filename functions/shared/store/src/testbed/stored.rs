@@ -2,8 +2,8 @@
 
 use std::fmt::Debug;
 
-use crate::key::{SeriesKey, Tenant};
 use crate::{member, series_config};
+use domain::{SeriesKey, Tenant};
 
 /// Reads a text as a member of each set, as the name of a series, and as a configuration.
 ///

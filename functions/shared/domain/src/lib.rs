@@ -1,0 +1,14 @@
+//! Defines the terms of the project as types: tenant, series, sample, verdict.
+//!
+//! Every other crate names these types and none redefines them. Architecture invariant: no I/O, no clock, no
+//! dependency on another crate of the workspace.
+
+pub mod sample;
+pub mod series;
+pub mod series_key;
+pub mod verdict;
+
+pub use sample::{Sample, SampleError};
+pub use series::{Series, SeriesError};
+pub use series_key::{SHARDS_DEFAULT, SeriesKey, SeriesKeyError, Tenant};
+pub use verdict::{Expectation, JudgedSample, Judgement, Signal, Verdict, VerdictKind};

@@ -1,0 +1,65 @@
+//! `POST /ingest`: samples in, verdicts out.
+
+use axum::Extension;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use domain::Tenant;
+use service::{IngestAnswer, VerdictsWanted};
+
+use crate::answer;
+use crate::app::App;
+use crate::body::read_samples;
+use crate::compute::compute;
+use crate::error::RequestError;
+use crate::fit;
+use crate::problem::ProblemCode;
+use crate::query::Params;
+
+/// Stores the samples of the body and says what became of each.
+pub(crate) async fn ingest(
+    State(app): State<App>,
+    Extension(tenant): Extension<Tenant>,
+    request: Request,
+) -> Result<Response, RequestError> {
+    let wanted = verdicts_wanted(&Params::of(request.uri(), &["verdicts"])?)?;
+    let samples = read_samples(&app, request).await?;
+    let mut answer = match app.service().admit(&tenant, samples.batch.n_read()).await {
+        Ok(()) => app.service().ingest(&tenant, samples.batch, wanted).await,
+        // Each sample is told, as of a store that fails later.
+        Err(error) if error.is_unavailable() => app.service().ingest_refused(samples.batch, &error),
+        Err(error) => return Err(error.into()),
+    };
+    let (status, first) = (status(&answer), answer.rejected.first().map(|it| it.code));
+    let len_max = app.answer_len_max();
+    let write = move || fit::to_json(&mut answer, len_max);
+    let json = compute(samples.held.n_bytes(), write).await?;
+    let mut response = answer::written(status, json);
+    if let Some(code) = first.filter(|_| status != StatusCode::OK) {
+        response.extensions_mut().insert(ProblemCode(code.as_str()));
+    }
+    Ok(response)
+}
+
+fn verdicts_wanted(params: &Params) -> Result<VerdictsWanted, RequestError> {
+    match params.one("verdicts")? {
+        None | Some("anomalies") => Ok(VerdictsWanted::Anomalies),
+        Some("all") => Ok(VerdictsWanted::All),
+        Some("none") => Ok(VerdictsWanted::None),
+        Some(_) => Err(RequestError::ParameterInvalid {
+            name: "verdicts",
+            wanted: "all, anomalies or none".to_owned(),
+        }),
+    }
+}
+
+/// The body is the same in each case: it tells the sender which samples to look at.
+fn status(answer: &IngestAnswer) -> StatusCode {
+    if answer.is_store_unavailable() {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else if answer.is_all_rejected() {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    }
+}

@@ -1,0 +1,52 @@
+//! `GET /anomalies` and `GET /episodes`: what was of one series, the newest first.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use domain::Series;
+use domain::Tenant;
+use store::PastRange;
+
+use crate::answer;
+use crate::app::App;
+use crate::error::RequestError;
+use crate::query::Params;
+
+/// Anomalies or episodes of a page unless asked otherwise: what a person reads.
+const PAGE_LEN: usize = 100;
+
+/// Most of a page: about 250 KB of anomalies, 400 KB of episodes.
+const PAGE_LEN_MAX: usize = 1_000;
+
+/// A page of the anomalies of a series.
+pub(crate) async fn anomalies(
+    State(app): State<App>,
+    Extension(tenant): Extension<Tenant>,
+    uri: Uri,
+) -> Result<Response, RequestError> {
+    let (series, range) = asked(&uri)?;
+    answer::ok(&app.service().list_anomalies(&tenant, series, range).await?)
+}
+
+/// A page of the episodes of a series.
+pub(crate) async fn episodes(
+    State(app): State<App>,
+    Extension(tenant): Extension<Tenant>,
+    uri: Uri,
+) -> Result<Response, RequestError> {
+    let (series, range) = asked(&uri)?;
+    answer::ok(&app.service().list_episodes(&tenant, series, range).await?)
+}
+
+/// Of which series, and which part of its past.
+fn asked(uri: &Uri) -> Result<(Series, PastRange), RequestError> {
+    let known = ["source", "metric", "label", "since", "cursor", "limit"];
+    let params = Params::of(uri, &known)?;
+    let range = PastRange {
+        since_us: params.time_us("since")?.unwrap_or_default(),
+        before_us: params.cursor_us("cursor")?,
+        limit: params.number("limit", 1..=PAGE_LEN_MAX)?.unwrap_or(PAGE_LEN),
+    };
+    Ok((params.series()?, range))
+}

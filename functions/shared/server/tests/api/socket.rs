@@ -1,0 +1,280 @@
+//! The HTTP host, over a real socket.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use server::{App, Function, router, serve_http};
+use service::{Role, Service, store_for};
+use store::SeriesStore;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::client::config;
+
+/// A host that is being served.
+pub(crate) struct Host {
+    pub(crate) store: Arc<dyn SeriesStore>,
+    pub(crate) address: SocketAddr,
+    pub(crate) end: oneshot::Sender<()>,
+    pub(crate) served: JoinHandle<()>,
+}
+
+impl Host {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(&[("TIDEMARK_REQUEST_TIMEOUT_MS", "5000")]).await
+    }
+
+    pub(crate) async fn start_with(vars: &[(&str, &str)]) -> Self {
+        let config = config(vars);
+        let store = store_for(&config, Role::Alone).unwrap();
+        let service = Service::new(Arc::clone(&store), &config);
+        let app = App::new(Function::Standalone, service, &config);
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (end, ended) = oneshot::channel::<()>();
+        let served = tokio::spawn(async move {
+            let shutdown = async { ended.await.unwrap() };
+            serve_http(&app, router(app.clone()), listener, shutdown).await;
+        });
+        Self { store, address, end, served }
+    }
+
+    pub(crate) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+}
+
+async fn read_to_end(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    let read = timeout(Duration::from_secs(5), stream.read_to_string(&mut text));
+    read.await.expect("the answer ends").expect("the answer arrives");
+    text
+}
+
+async fn read_answer(stream: &mut TcpStream) -> String {
+    let mut part = vec![0; 1 << 16];
+    let n_bytes = stream.read(&mut part).await.unwrap();
+    String::from_utf8_lossy(part.get(..n_bytes).unwrap()).into_owned()
+}
+
+#[tokio::test]
+async fn a_request_in_flight_at_shutdown_is_answered() {
+    let host = Host::start().await;
+    let mut idle = host.connect().await;
+    idle.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    assert!(read_answer(&mut idle).await.starts_with("HTTP/1.1 200"));
+    let mut busy = host.connect().await;
+    // `Expect` makes the server say that it has begun to read the body.
+    let head =
+        "POST /ingest HTTP/1.1\r\nHost: a\r\nContent-Length: 24\r\nExpect: 100-continue\r\n\r\n";
+    busy.write_all(head.as_bytes()).await.unwrap();
+    assert!(read_answer(&mut busy).await.starts_with("HTTP/1.1 100"));
+
+    host.end.send(()).unwrap();
+    // The idle connection is closed, which also says that the shutdown has begun.
+    assert_eq!(read_to_end(idle).await, "");
+    assert!(TcpStream::connect(host.address).await.is_err());
+    busy.write_all(br#"{"metric":"m","value":1}"#).await.unwrap();
+    let answer = read_to_end(busy).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains(r#""accepted":1"#), "{answer}");
+
+    host.served.await.unwrap();
+    // Its count was written to the store before the host ended.
+    let totals = host.store.totals().await.unwrap();
+    assert_eq!(totals.get("requests standalone POST /ingest 200"), Some(&1), "{totals:?}");
+}
+
+#[tokio::test]
+async fn a_request_that_never_comes_does_not_hold_up_the_shutdown() {
+    let host = Host::start_with(&[("TIDEMARK_REQUEST_TIMEOUT_MS", "100")]).await;
+    let mut half = host.connect().await;
+    half.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n").await.unwrap();
+    // Served after the half head was accepted, since connections are accepted in order.
+    let mut whole = host.connect().await;
+    whole.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    assert!(read_answer(&mut whole).await.starts_with("HTTP/1.1 200"));
+    host.end.send(()).unwrap();
+    timeout(Duration::from_secs(3), host.served).await.expect("it ends").unwrap();
+}
+
+#[tokio::test]
+async fn totals_are_written_while_it_is_served() {
+    let host = Host::start().await;
+    let mut stream = host.connect().await;
+    stream.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    assert!(read_answer(&mut stream).await.starts_with("HTTP/1.1 200"));
+    let written = async {
+        while host.store.totals().await.unwrap().get("requests standalone GET /livez 200")
+            != Some(&1)
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(3), written).await.expect("they are written each second");
+}
+
+#[tokio::test]
+async fn what_is_open_is_told_while_it_is_and_not_after_the_end() {
+    let host = Host::start().await;
+    let told = async |wanted: &[(u64, u64)]| {
+        let as_wanted = async {
+            loop {
+                let told = host.store.instances().await.unwrap();
+                let told: Vec<_> =
+                    told.iter().map(|it| (it.n_connections, it.n_requests)).collect();
+                if told == wanted {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(5), as_wanted).await.expect("it is told each second");
+    };
+    told(&[(0, 0)]).await;
+    let _idle = host.connect().await;
+    let mut busy = host.connect().await;
+    let head =
+        "POST /ingest HTTP/1.1\r\nHost: a\r\nContent-Length: 24\r\nExpect: 100-continue\r\n\r\n";
+    busy.write_all(head.as_bytes()).await.unwrap();
+    assert!(read_answer(&mut busy).await.starts_with("HTTP/1.1 100"));
+    told(&[(2, 1)]).await;
+    busy.write_all(br#"{"metric":"m","value":1}"#).await.unwrap();
+    assert!(read_answer(&mut busy).await.starts_with("HTTP/1.1 200"));
+    drop(busy);
+    told(&[(1, 0)]).await;
+    host.end.send(()).unwrap();
+    host.served.await.unwrap();
+    assert!(host.store.instances().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn connections_are_kept_alive_between_requests() {
+    let host = Host::start().await;
+    let mut stream = host.connect().await;
+    for _ in 0..3 {
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        assert!(read_answer(&mut stream).await.starts_with("HTTP/1.1 200"));
+    }
+    drop(stream);
+    host.end.send(()).unwrap();
+    host.served.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_sender_of_too_much_reads_why_and_no_reset() {
+    let host = Host::start().await;
+    let mut stream = host.connect().await;
+    // All of it is sent before anything is read, as simple clients do.
+    let body = vec![b' '; 8 << 20];
+    let head =
+        format!("POST /ingest HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&body).await.unwrap();
+    let answer = read_answer(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert!(answer.contains("body_too_large"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_chunked_body_is_bounded_while_it_is_read() {
+    let host = Host::start().await;
+    let mut stream = host.connect().await;
+    let head = "POST /ingest HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let chunk = [b"10000\r\n".to_vec(), vec![b' '; 0x10000], b"\r\n".to_vec()].concat();
+    for _ in 0..17 {
+        stream.write_all(&chunk).await.unwrap();
+    }
+    stream.write_all(b"0\r\n\r\n").await.unwrap();
+    let answer = read_answer(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+#[tokio::test]
+async fn floods_of_headers_are_refused_and_others_served() {
+    let host = Host::start().await;
+    let many = "X-Flood: a\r\n".repeat(2_000);
+    let long = format!("X-Flood: {}\r\n", "a".repeat(200_000));
+    let unended = format!("X-Flood: {}", "a".repeat(200_000));
+    for headers in [many, long, unended] {
+        let mut flooding = host.connect().await;
+        let head = format!("GET /livez HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
+        // The answer may come, and the connection end, before all of it is sent.
+        let _is_cut = flooding.write_all(head.as_bytes()).await.is_err();
+        let mut answer = Vec::new();
+        let read = timeout(Duration::from_secs(5), flooding.read_to_end(&mut answer)).await;
+        // A reset may overtake the answer; what counts is that the connection ends.
+        let _is_reset = read.expect("the connection ends").is_err();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+        let mut other = host.connect().await;
+        other.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        assert!(read_answer(&mut other).await.starts_with("HTTP/1.1 200"));
+    }
+}
+
+#[tokio::test]
+async fn heads_that_are_no_text_are_answered_and_take_nothing_down() {
+    let host = Host::start().await;
+    for (head, wanted) in [
+        (b"GET /\xff\xfe HTTP/1.1\r\nHost: a\r\n\r\n".as_slice(), "40"),
+        (b"GET /analyze?metric=%ff%fe HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        (b"GET /analyze?metric=%zz HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
+        (b"GET /livez HTTP/1.1\r\nHost: a\r\nX-Request-Id: \xff\xfe\r\n\r\n", "200"),
+        (b"POST /ingest HTTP/1.1\r\nHost: a\r\nContent-Type: \xff\r\nContent-Length: 2\r\n\r\n[]", "415"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "400"),
+    ] {
+        let mut stream = host.connect().await;
+        stream.write_all(head).await.unwrap();
+        let answer = read_answer(&mut stream).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {wanted}")), "{head:?}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn senders_that_trickle_are_given_up_and_hold_nobody_up() {
+    let host = Host::start_with(&[
+        ("TIDEMARK_REQUEST_TIMEOUT_MS", "300"),
+        ("TIDEMARK_IN_FLIGHT_REQUESTS_MAX", "9"),
+    ])
+    .await;
+    let mut slow = Vec::new();
+    for _ in 0..8 {
+        let mut stream = host.connect().await;
+        let head = b"POST /ingest HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n[";
+        stream.write_all(head).await.unwrap();
+        slow.push(stream);
+    }
+    let mut other = host.connect().await;
+    let body = r#"{"metric":"m","value":1}"#;
+    let head =
+        format!("POST /ingest HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
+    other.write_all((head + body).as_bytes()).await.unwrap();
+    assert!(read_answer(&mut other).await.starts_with("HTTP/1.1 200"));
+    for mut stream in slow {
+        // One byte more is no reason to wait longer.
+        stream.write_all(b" ").await.unwrap();
+        let answer = timeout(Duration::from_secs(5), read_answer(&mut stream)).await;
+        let answer = answer.expect("it is given up");
+        assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_silent_does_not_hold_up_the_shutdown() {
+    let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("redis://{}", silent.local_addr().unwrap());
+    let host = Host::start_with(&[("REDIS_URL", &url)]).await;
+    let mut stream = host.connect().await;
+    stream.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    assert!(read_answer(&mut stream).await.starts_with("HTTP/1.1 200"));
+    // A periodic flush is under way, as is shown by its connection.
+    silent.accept().await.unwrap();
+    host.end.send(()).unwrap();
+    timeout(Duration::from_secs(2), host.served).await.expect("it ends in time").unwrap();
+}

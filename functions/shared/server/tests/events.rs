@@ -1,0 +1,116 @@
+//! Every file in `events/` is answered as its snapshot says; one without a snapshot fails.
+//!
+//! What a queue or a stream delivers is delivered twice: the second time changes nothing.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lambda_runtime::{Context, Diagnostic, LambdaEvent};
+use serde_json::{Value, json};
+use server::{App, Function};
+use service::{Config, Role, Service, store_for};
+
+/// The sources whose events are for `ingest-stream`.
+const STREAMS: [&str; 6] = ["sqs", "kinesis", "eventbridge", "firehose", "sns", "dynamodb"];
+
+fn files() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../events");
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|it| it == "json")).collect();
+    files.sort();
+    files
+}
+
+fn app(function: Function, service: &Service, config: &Config) -> App {
+    App::new(function, service.clone(), config)
+}
+
+/// What an invocation with this event answers, as JSON; an error as Lambda is told of it.
+async fn invoke(app: &App, event: &str) -> Value {
+    let event = LambdaEvent::new(serde_json::from_str(event).unwrap(), Context::default());
+    match server::answer_event(app, server::router(app.clone()), event).await {
+        Ok(answer) => serde_json::to_value(answer).unwrap(),
+        Err(error) => {
+            let Diagnostic { error_type, error_message, .. } = error.into();
+            json!({ "errorType": error_type, "errorMessage": error_message })
+        }
+    }
+}
+
+/// Of an answer to HTTP, what does not change with time.
+fn told(mut answer: Value) -> Value {
+    let Some(text) = answer["body"].as_str() else { return answer };
+    let mut body = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
+    if let Some(revision) = body.get_mut("revision").filter(|it| it.as_i64() != Some(0)) {
+        *revision = json!("of the time of the test");
+    }
+    assert_eq!(
+        answer["isBase64Encoded"], false,
+        "an answer that was not asked to be packed is text"
+    );
+    // A REST API and a load balancer take headers with several values.
+    let headers = ["headers", "multiValueHeaders"].map(|it| answer[it]["content-type"].take());
+    let [single, several] = headers;
+    let content_type = if single.is_null() { several[0].clone() } else { single };
+    json!({ "status": answer["statusCode"], "content-type": content_type, "body": body })
+}
+
+/// The function that the event of a file is for: its name says so.
+fn function_of(name: &str) -> Function {
+    if STREAMS.iter().any(|source| name.starts_with(source)) {
+        Function::IngestStream
+    } else if name.contains("-ingest") {
+        Function::Ingest
+    } else {
+        Function::Analyze
+    }
+}
+
+/// Samples by what the store did.
+async fn samples(service: &Service) -> Value {
+    let text = service.metrics().await.unwrap();
+    let line = |outcome: &str| format!("samples_total{{outcome=\"{outcome}\"}} ");
+    let n = |outcome: &str| -> u64 {
+        let n = text.lines().find_map(|it| it.strip_prefix(&line(outcome))).unwrap();
+        n.parse().unwrap()
+    };
+    json!({ "accepted": n("accepted"), "duplicate": n("duplicate"), "conflict": n("conflict") })
+}
+
+async fn delivered(app: &App, event: &str) -> Value {
+    json!({ "answer": invoke(app, event).await, "samples": samples(app.service()).await })
+}
+
+#[tokio::test]
+async fn each_event_is_answered_as_its_snapshot_says() {
+    let spike =
+        files().into_iter().find(|path| path.ends_with("apigw-v2-ingest-spike.json")).unwrap();
+    let spike = fs::read_to_string(spike).unwrap();
+    for path in files() {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let config = Config::from_env(std::iter::empty()).unwrap();
+        let service = Service::new(store_for(&config, Role::Alone).unwrap(), &config);
+        let app = |function| app(function, &service, &config);
+        let event = fs::read_to_string(&path).unwrap();
+        let function = function_of(&name);
+        let answer = match function {
+            Function::IngestStream => {
+                let app = app(function);
+                let once = delivered(&app, &event).await;
+                json!({ "once": once, "again": delivered(&app, &event).await })
+            }
+            Function::Analyze => {
+                // What there is to analyze.
+                invoke(&app(Function::Ingest), &spike).await;
+                told(invoke(&app(function), &event).await)
+            }
+            _ => told(invoke(&app(function), &event).await),
+        };
+        insta::with_settings!({ omit_expression => true, sort_maps => true }, {
+            insta::assert_json_snapshot!(name, answer);
+        });
+    }
+}
