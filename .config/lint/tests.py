@@ -2,9 +2,11 @@
 
 import pathlib
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import arrows
 import rust
 import words
 
@@ -85,6 +87,61 @@ class Lengths(unittest.TestCase):
         self.assertEqual([(401, "length", "401 lines")], problems(text=long))
         self.assertEqual([], problems(text="//! Longer than 400 lines: one table.\n" + long))
         self.assertEqual([], problems(path="a/tests/x.rs", text=long))
+
+
+def dependencies(**texts):
+    """Dependencies between the files of a crate; `a__b` is the file `a/b.rs`."""
+    with tempfile.TemporaryDirectory() as folder:
+        src = pathlib.Path(folder)
+        for name, text in texts.items():
+            path = src / (name.replace("__", "/") + ".rs")
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        edges = arrows.Crate(src / "lib.rs").dependencies()
+        stem = lambda path: str(path.relative_to(src))[:-3]
+        return {(stem(source), stem(target)): sorted(names) for (source, target), names in edges.items()}
+
+
+class Arrows(unittest.TestCase):
+    def test_imports_and_paths_are_dependencies_on_the_file_that_defines_the_item(self):
+        found = dependencies(
+            lib="mod a;\nmod b;\nmod c;\n",
+            a="use crate::b::{self, B as Other, inner::{Deep}};\nfn a() { b::run(); super::c::go(); }\n",
+            b="mod inner;\npub struct B;\npub fn run() {}\n",
+            b__inner="pub struct Deep;\n",
+            c="pub fn go() {}\n",
+        )
+        self.assertEqual({("a", "b"): ["B", "run"], ("a", "b/inner"): ["Deep"], ("a", "c"): ["go"]}, found)
+
+    def test_a_reexport_counts_for_the_file_that_uses_it(self):
+        found = dependencies(
+            lib="mod a;\nmod b;\npub use crate::a::A;\npub use b::*;\n",
+            a="pub struct A;\nuse crate::B;\n",
+            b="pub struct B;\nfn b(a: crate::A) {}\n",
+        )
+        self.assertEqual({("a", "b"): ["B"], ("b", "a"): ["A"]}, found)
+        self.assertEqual([{"a", "b"}], arrows.circles(found))
+
+    def test_parents_and_children_are_files_as_well(self):
+        found = dependencies(lib="mod a;\n", a="mod b;\npub struct A;\nfn a() { b::run() }\n", a__b="use super::*;\npub fn run() -> A {}\n")
+        self.assertEqual({("a", "a/b"): ["run"], ("a/b", "a"): ["A"]}, found)
+
+    def test_comments_and_tests_are_no_dependencies(self):
+        a = "/// See [`crate::b::B`].\nstruct A;\n#[cfg(test)]\nmod tests {\n    use crate::b::B;\n}\n"
+        self.assertEqual({}, dependencies(lib="mod a;\nmod b;\n", a=a, b="pub struct B;\n"))
+
+    def test_circles_are_found_and_chains_are_not(self):
+        self.assertEqual([], arrows.circles({("a", "b"), ("b", "c"), ("a", "c")}))
+        self.assertEqual([{"b", "c", "d"}], arrows.circles({("a", "b"), ("b", "c"), ("c", "d"), ("d", "b")}))
+
+    def test_crates_depend_on_what_the_list_allows(self):
+        uses = lambda name, kind=None: {"name": name, "kind": kind}
+        packages = [
+            {"name": "store", "dependencies": [uses("domain"), uses("server"), uses("serde"), uses("fuzz", "dev")]},
+            *({"name": name, "dependencies": []} for name in ("domain", "server", "fuzz")),
+        ]
+        allowed = {"store": ["domain"], "domain": [], "server": [], "fuzz": []}
+        self.assertEqual(["crate `store` may not depend on `server`, only on: domain"], list(arrows.crate_findings(packages, allowed)))
 
 
 if __name__ == "__main__":
