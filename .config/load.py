@@ -148,10 +148,10 @@ class Results:
 
     def grows(self, what, records):
         """What as many processes as there are records did at once."""
-        sums = [sum(total(it)[name] for it in records) for name in ("samples_per_s", "accepted", "samples")]
-        worst = [max(total(it)["latency_ms"][name] for it in records) for name in ("p50", "p99")]
+        sums = [sum(total(record)[name] for record in records) for name in ("samples_per_s", "accepted", "samples")]
+        worst = [max(total(record)["latency_ms"][name] for record in records) for name in ("p50", "p99")]
         # Each record sees the one Redis.
-        cores = sum(total(it)["cost"]["server_cores"] for it in records), median([total(it)["cost"]["redis_cores"] for it in records])
+        cores = sum(total(record)["cost"]["server_cores"] for record in records), median([total(record)["cost"]["redis_cores"] for record in records])
         share = "" if sums[1] == sums[2] else f", {100 * sums[1] / sums[2]:.1f} % accepted"
         each = [f"{1e6 * busy / sums[0]:.1f} us" for busy in cores]
         self.growth.append((what, rate(sums[0]) + share, *(f"{ms:.1f} ms" for ms in worst), *each))
@@ -206,10 +206,10 @@ def single(lab, results):
     for _ in range(lab.rounds):
         ours.append(lab.load(ingest.url, "single"))
         ours_one.append(lab.load(ingest_one.url, "single"))
-        theirs.append(max((lab.load(it.url, "single") for it in scripts), key=lambda it: total(it)["ok_per_s"]))
+        theirs.append(max((lab.load(reference.url, "single") for reference in scripts), key=lambda reference: total(reference)["ok_per_s"]))
         bares.append(lab.load(bare.url, "single"))
         ceilings.append(lab.redis_benchmark())
-    per_s = lambda records: median([total(it)["ok_per_s"] for it in records])
+    per_s = lambda records: median([total(record)["ok_per_s"] for record in records])
     reference, ceiling = per_s(theirs), median(ceilings)
     results.row("route without Redis, one sample a request", rate(per_s(bares)))
     results.row("`redis-benchmark`, the script of the reference", rate(ceiling))
@@ -219,9 +219,9 @@ def single(lab, results):
     ratio = beside(ours)
     results.row("`ingest`, one sample a request, one series, 16 connections", f"{rate(per_s(ours))}, {ratio:.2f} of the reference", "≥ 1.5", ratio >= 1.5)
     results.row("the same with one worker thread (`TOKIO_WORKER_THREADS=1`)", f"{rate(per_s(ours_one))}, {beside(ours_one):.2f} of the reference")
-    errors = sum(sum(total(it)["errors"].values()) for it in ours)
+    errors = sum(sum(total(record)["errors"].values()) for record in ours)
     results.row("refusals in it", str(errors), "0", errors == 0)
-    p50, p99 = (median([total(it)["latency_ms"][name] for it in ours]) for name in ("p50", "p99"))
+    p50, p99 = (median([total(record)["latency_ms"][name] for record in ours]) for name in ("p50", "p99"))
     results.row("p99 to p50 in it", f"{p99:.2f} ms to {p50:.2f} ms, {p99 / p50:.1f}", "< 10", p99 < 10 * p50)
     results.constants["single_hot"] = costs(ours[-1])
     spread = lab.load(ingest.url, "--clients", 16, "--series", 1_000)
@@ -391,8 +391,8 @@ def growth(lab, results):
         replicas = [lab.start("ingest", GROWTH_PORT + i, **env) for i in range(n_replicas)]
         fill(lab, replicas[0], n_series, n_samples)
         with concurrent.futures.ThreadPoolExecutor() as pool:
-            loads = [pool.submit(lab.load, it.url, "--series", n_series, "--no-time", *arguments) for it in replicas]
-            results.grows(what, [it.result() for it in loads])
+            loads = [pool.submit(lab.load, replica.url, "--series", n_series, "--no-time", *arguments) for replica in replicas]
+            results.grows(what, [load.result() for load in loads])
         for replica in replicas:
             lab.stop(replica)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Removes the cluster with everything in it; does nothing where there is none.
+# Removes the cluster and everything in it; does nothing if there is no cluster.
 set -euo pipefail
 
 readonly CLUSTER=tidemark

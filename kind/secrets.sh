@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Makes the Secrets that are missing, with random values; those that exist are left alone. Nothing is printed or kept.
+# Creates the missing Secrets with random values and leaves existing ones unchanged. Prints no value and leaves no file.
 #
-# To change one, delete it, run this again, and restart what mounts it. Arguments are passed to kubectl, such as
-# `--context kind-tidemark`.
+# To change a Secret, delete it, run this script, and restart the pods that mount it. Arguments such as
+# `--context kind-tidemark` are passed to kubectl.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 readonly NAMESPACE=tidemark
-# Each function makes API keys; this one does so for us.
+# The image that makes the API keys; any function can.
 readonly IMAGE=${TIDEMARK_INGEST_IMAGE:-dev.local/tidemark-ingest:$(./version.sh)}
 readonly TENANT=default
 
@@ -17,7 +17,7 @@ umask 077
 
 options=("$@")
 kube() {
-  # Bash before 4.4 takes an empty array for an unset one.
+  # Bash before 4.4 treats an empty array as unset.
   kubectl ${options[@]+"${options[@]}"} --namespace "$NAMESPACE" "$@"
 }
 
@@ -25,7 +25,7 @@ is_missing() {
   ! kube get secret "$1" >/dev/null 2>&1
 }
 
-# Makes a Secret of the files in a folder of its name: on a command line every user of the machine would see them.
+# Creates a Secret from files: values on a command line would be visible to every user of the machine.
 make_secret() {
   kube create secret generic "$1" --from-file="$folder/$1"
 }
@@ -41,7 +41,7 @@ sha256() {
 if is_missing redis-auth; then
   mkdir "$folder/redis-auth"
   random >"$folder/redis-auth/password"
-  # What the functions need, and no more: their own keys, and nothing of administration.
+  # The functions may use their own keys only, and no administrative command.
   cat >"$folder/redis-auth/users.acl" <<ACL
 user default off resetpass -@all
 user tidemark on #$(sha256 <"$folder/redis-auth/password") ~tm:* +@all -@admin -@dangerous
@@ -49,7 +49,7 @@ ACL
   make_secret redis-auth
 fi
 
-# The entries are what the functions know, the keys what senders know: one without the other is of no use.
+# The functions read the entries (hashes), senders the keys: both are always made together.
 if is_missing api-keys || is_missing sender-keys; then
   mkdir "$folder/api-keys" "$folder/sender-keys"
   for right in write read admin; do

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# From nothing to Tidemark on Knative in Kind, on this machine: cluster, Knative, images, secrets, everything watched.
-# Run again at any time: what is there stays, what is missing or has changed is made.
+# Starts Tidemark on Knative in Kind on this machine: cluster, Knative, images, secrets, monitoring.
+#
+# Idempotent: a second run creates what is missing and applies what has changed.
 set -euo pipefail
 cd "$(dirname "$0")"
 # shellcheck source=versions
@@ -8,25 +9,25 @@ source ./versions
 
 readonly CLUSTER=tidemark
 readonly IMAGES=(ingest analyze standalone evaluator)
-# A name that leads nowhere: requests name it in their header `Host`.
+# Not resolvable on purpose: requests carry the name in their header `Host`.
 readonly DOMAIN=kind.test
-# How long to wait for any one thing; the first time images are pulled.
+# Longest wait for one step; the first run pulls images.
 readonly WAIT=${TIDEMARK_WAIT:-300s}
 VERSION=$(./version.sh)
 readonly VERSION
 
-say() { printf '\n== %s\n' "$*" >&2; }
+step() { printf '\n== %s\n' "$*" >&2; }
 fail() { printf 'up: %s\n' "$*" >&2; exit 1; }
 
 need() {
   command -v "$1" >/dev/null || fail "\`$1\` is missing: $2"
 }
 
-# The context is named each time, so that no other cluster is touched.
+# Names the context in each call, so that no other cluster is changed.
 kube() { kubectl --context "kind-$CLUSTER" "$@"; }
 
-# For a webhook that is not there yet: what is applied once more is as if applied once.
-insist() {
+# Retries a command that needs a webhook which may still be starting; `apply` and `patch` are idempotent.
+retry() {
   local left
   for left in 9 8 7 6 5 4 3 2 1 0; do
     "$@" && return
@@ -40,14 +41,14 @@ wait_for_deployments() {
 }
 
 check_tools() {
-  need docker 'install Docker, and let your user speak to it (https://docs.docker.com/engine/install)'
+  need docker 'install Docker, and give your user access to it (https://docs.docker.com/engine/install)'
   need kind 'one binary (https://kind.sigs.k8s.io/docs/user/quick-start/#installation)'
   need kubectl 'one binary (https://kubernetes.io/docs/tasks/tools)'
-  docker info >/dev/null 2>&1 || fail 'Docker does not answer: start it, or let your user speak to it'
+  docker info >/dev/null 2>&1 || fail 'Docker does not answer: start it, or give your user access to it'
   local found oldest
   found=$(kind version | sed -n 's/^kind v\([0-9.]*\).*/\1/p')
   oldest=$(printf '%s\n%s\n' "$found" "$KIND_VERSION_MIN" | sort -V | head -n 1)
-  [ "$oldest" = "$KIND_VERSION_MIN" ] || fail "kind is version ${found:-unknown}: $KIND_VERSION_MIN or newer is wanted"
+  [ "$oldest" = "$KIND_VERSION_MIN" ] || fail "kind is version ${found:-unknown}: expected $KIND_VERSION_MIN or newer"
 }
 
 make_images() {
@@ -76,11 +77,11 @@ install_knative() {
   kube apply --filename "$kourier/kourier.yaml"
   wait_for_deployments knative-serving
   wait_for_deployments kourier-system
-  insist configure_knative
+  retry configure_knative
   observe_knative
 }
 
-# Its webhook looks at these, too, so they come after it is up.
+# Runs after Knative's webhook has started, because the webhook checks these ConfigMaps.
 configure_knative() {
   kube --namespace knative-serving patch configmap config-network --type merge \
     --patch '{"data":{"ingress-class":"kourier.ingress.networking.knative.dev"}}' &&
@@ -90,12 +91,12 @@ configure_knative() {
       '{"spec":{"type":"NodePort","ports":[{"name":"http2","port":80,"protocol":"TCP","targetPort":8080,"nodePort":31080}]}}'
 }
 
-# The autoscaler opens its port of metrics when it starts, so it starts again, once.
+# Restarts the autoscaler if the setting changed: it opens its metrics port only at start.
 observe_knative() {
-  local said
-  said=$(kube --namespace knative-serving patch configmap config-observability --type merge \
+  local output
+  output=$(kube --namespace knative-serving patch configmap config-observability --type merge \
     --patch '{"data":{"metrics-protocol":"prometheus"}}')
-  case $said in
+  case $output in
     *'no change'*) ;;
     *)
       kube --namespace knative-serving rollout restart deployment autoscaler
@@ -113,7 +114,7 @@ load_images() {
 apply() {
   kube apply --filename base/namespace.yaml
   ./secrets.sh --context "kind-$CLUSTER"
-  insist kube apply --kustomize overlays/dev
+  retry kube apply --kustomize overlays/dev
 }
 
 wait_until_ready() {
@@ -122,7 +123,7 @@ wait_until_ready() {
   wait_for_deployments tidemark
 }
 
-tell() {
+print_usage() {
   cat <<TEXT
 
 Tidemark is up. Send a sample:
@@ -131,7 +132,7 @@ Tidemark is up. Send a sample:
   curl -H 'Host: ingest.tidemark.$DOMAIN' -H "Authorization: Bearer \$key" -H 'Content-Type: application/json' \\
     'http://127.0.0.1:8080/ingest?verdicts=all' -d '{"source":"checkout","metric":"rps","value":812.5}'
 
-Load it, and watch it scale:
+Send load, and watch the functions scale:
 
   kubectl --context kind-$CLUSTER apply --kustomize kind/overlays/load
   kubectl --context kind-$CLUSTER --namespace tidemark get pods --watch
@@ -145,16 +146,16 @@ Alerts        kubectl --context kind-$CLUSTER --namespace tidemark logs deployme
 TEXT
 }
 
-say 'Looking for the tools'
+step 'Tools'
 check_tools
-say 'Images'
+step 'Images'
 make_images
-say 'Cluster'
+step 'Cluster'
 make_cluster
-say "Knative Serving $KNATIVE_SERVING_VERSION with Kourier"
+step "Knative Serving $KNATIVE_SERVING_VERSION with Kourier"
 install_knative
-say 'Tidemark'
+step 'Tidemark'
 load_images
 apply
 wait_until_ready
-tell
+print_usage

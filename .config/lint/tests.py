@@ -71,7 +71,7 @@ class Words(unittest.TestCase):
         self.assertEqual([], problems(path="x.md", text="An engineer who asks.\n"))
 
     def test_code_in_documents_is_not_prose(self):
-        self.assertEqual([(5, "word", "`quiet`")], problems(path="x.md", text="`quiet`\n```sh\nrun --quiet\n```\nA quiet day.\n"))
+        self.assertEqual([(5, "word", "`quiet`")], problems(path="x.md", text="`quiet` --quiet\n```sh\nrun quiet\n```\nA quiet day.\n"))
 
     def test_terms_that_resemble_a_retired_word_pass(self):
         self.assertEqual([], problems(path="x.md", text="Looks up a heatmap: it looks like headers, a foretold newspaper.\n"))

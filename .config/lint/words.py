@@ -68,7 +68,7 @@ RETIRED = {
     r"begets?|slumbers?|asleep|hushed?|whispers?|silent for good": "the technical term",
     r"another one": "the thing by its name: `another request`",
 }
-WORDS = re.compile("|".join(rf"(?P<w{n}>\b(?:{pattern})\b)" for n, pattern in enumerate(RETIRED)), re.IGNORECASE)
+WORDS = re.compile("|".join(rf"(?P<w{n}>(?<![-\w])(?:{pattern})\b)" for n, pattern in enumerate(RETIRED)), re.IGNORECASE)
 INSTEAD = list(RETIRED.values())
 
 # Data, other people's text, text that programs of ours write and whose source is checked, and this check itself.

@@ -57,7 +57,7 @@ def terraform(module: Path, *arguments: str, endpoint: str) -> str:
 
 def n_made(state: Path) -> int:
     resources = json.loads(state.read_text())["resources"]
-    return sum(len(it["instances"]) for it in resources if it["mode"] == "managed")
+    return sum(len(resource["instances"]) for resource in resources if resource["mode"] == "managed")
 
 
 def apply(module: Path, packages: Path, endpoint: str) -> dict:
@@ -69,10 +69,10 @@ def apply(module: Path, packages: Path, endpoint: str) -> dict:
     of_network = [f"-state={network}", *variables, "-var=region=us-east-1", "-target=module.tidemark.module.network"]
     # Both at once: the provider spends its time on waiting for what the stand-in has long done.
     with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda it: terraform(module, "apply", *it, endpoint=endpoint), [of_all, of_network]))
+        list(pool.map(lambda arguments: terraform(module, "apply", *arguments, endpoint=endpoint), [of_all, of_network]))
     print(f"apply: {n_made(state)} resources; the network and its table, {n_made(network)}")
     outputs = json.loads(terraform(module, "output", f"-state={state}", "-json", endpoint=endpoint))
-    return {name: it["value"] for name, it in outputs.items()}
+    return {name: output["value"] for name, output in outputs.items()}
 
 
 def binary_of(packages: Path, function: str, folder: Path) -> Path:
@@ -97,14 +97,14 @@ def main() -> int:
             "endpoint_url": endpoint, "region_name": REGION, "aws_access_key_id": "test", "aws_secret_access_key": "test",
             "config": Config(retries={"max_attempts": 0}),
         }
-        clients = {it: boto3.client(it, **options) for it in ("dynamodb", "kinesis", "lambda", "sqs")}
+        clients = {service: boto3.client(service, **options) for service in ("dynamodb", "kinesis", "lambda", "sqs")}
 
         stack.enter_context(running(["redis-server", "--port", str(redis_port), "--save", "", "--dir", str(folder)]))
         # Their variables are the deployed ones, but for where cache and AWS are.
         here = {"REDIS_URL": f"redis://127.0.0.1:{redis_port}", "AWS_ENDPOINT_URL": endpoint}
         functions = {}
-        for name, it in outputs["functions"].items():
-            variables = clients["lambda"].get_function_configuration(FunctionName=it["name"])["Environment"]["Variables"]
+        for name, function in outputs["functions"].items():
+            variables = clients["lambda"].get_function_configuration(FunctionName=function["name"])["Environment"]["Variables"]
             binary = binary_of(packages, name, folder) if kind == "packages" else given / name
             functions[name] = stack.enter_context(Function(binary, variables | KEYS | here))
         empty_cache = lambda: subprocess.run(["redis-cli", "-p", str(redis_port), "FLUSHALL"], check=True, capture_output=True)

@@ -68,13 +68,13 @@ def main() -> int:
             for name, event in events.items():
                 times[name].append(start(binaries[name], environment, event))
 
-    empty_ms = statistics.median(it[1] for it in times["empty"])
+    empty_ms = statistics.median(measured[1] for measured in times["empty"])
     lines = ["| function | package (MB) | to the first question (ms) | to the first answer (ms) | beside the empty one |", "|---|---:|---:|---:|---:|"]
     is_good = True
     for name, measured in times.items():
         size = (packages / name / "bootstrap.zip").stat().st_size if name in FUNCTIONS else 0
         size_mb = f"{size / 1e6:.2f}" if size else ""
-        polled_ms, answered_ms = (statistics.median(it[n] for it in measured) for n in (0, 1))
+        polled_ms, answered_ms = (statistics.median(times[n] for times in measured) for n in (0, 1))
         ratio = answered_ms / empty_ms
         lines.append(f"| `{name}` | {size_mb} | {polled_ms:.1f} | {answered_ms:.1f} | {ratio:.2f} |")
         if ratio > RATIO_MAX or size > PACKAGE_BYTES_MAX:

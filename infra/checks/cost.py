@@ -119,9 +119,9 @@ def table() -> str:
     head = [f"{n:,} samples an hour ({t.series:,} series)" for n, t in zip(SAMPLES_AN_HOUR, columns)]
     lines = [f"| a month, in dollars | {' | '.join(head)} |", "|---|" + "---:|" * len(columns)]
     for name, reckon in [("minimal", minimal), ("complete", complete), ("CloudWatch anomaly detection", cloudwatch)]:
-        months = [reckon(it) for it in columns]
-        lines.append(f"| **{name}** | " + " | ".join(f"**{sum(it.values()):,.2f}**" for it in months) + " |")
-        lines += [f"| {part} | " + " | ".join(f"{it[part]:,.2f}" for it in months) + " |" for part in months[0]]
+        months = [reckon(column) for column in columns]
+        lines.append(f"| **{name}** | " + " | ".join(f"**{sum(month.values()):,.2f}**" for month in months) + " |")
+        lines += [f"| {part} | " + " | ".join(f"{month[part]:,.2f}" for month in months) + " |" for part in months[0]]
     return "\n".join(lines) + "\n"
 
 

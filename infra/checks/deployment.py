@@ -44,14 +44,14 @@ def sweep(analyze: Function) -> dict:
 def n_samples(analyze: Function, outcome: str) -> int:
     """How many samples had this outcome, as counted by the store."""
     label = f'samples_total{{outcome="{outcome}"}} '
-    (line,) = (it for it in ask(analyze, "/metrics").splitlines() if it.startswith(label))
+    (line,) = (line for line in ask(analyze, "/metrics").splitlines() if line.startswith(label))
     return int(line.removeprefix(label))
 
 
 def check_table(client, name: str):
     """As the functions expect it, and as the promises are."""
     table = client.describe_table(TableName=name)["Table"]
-    assert {it["AttributeName"]: it["KeyType"] for it in table["KeySchema"]} == {"pk": "HASH", "sk": "RANGE"}, table
+    assert {key["AttributeName"]: key["KeyType"] for key in table["KeySchema"]} == {"pk": "HASH", "sk": "RANGE"}, table
     ttl = client.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
     assert ttl["TimeToLiveStatus"] == "ENABLED" and ttl["AttributeName"] == "expires_at", ttl
     backups = client.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
@@ -72,12 +72,12 @@ def use_queue(clients: dict, url: str, ingest_stream: Function):
         sqs.send_message(QueueUrl=url, MessageBody=body)
 
     messages = mapping.receive()
-    poisoned = [it["MessageId"] for it in messages if it["Body"] == POISON]
+    poisoned = [message["MessageId"] for message in messages if message["Body"] == POISON]
     assert len(messages) == len(bodies) + 2 and len(poisoned) == 1, messages
     assert failed_of(ingest_stream, mapping.event(messages)) == poisoned
     # Nobody learned of that answer: all of it comes again.
-    for it in messages:
-        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=it["ReceiptHandle"], VisibilityTimeout=0)
+    for message in messages:
+        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
     named = mapping.drain()
     assert named == [poisoned] * (attempts_max - 1), named
 
@@ -96,9 +96,9 @@ def use_stream(clients: dict, name: str, ingest_stream: Function):
     bodies = series("stream")
     records = [*bodies[:7], POISON, *bodies[7:]]
     mapping.put(records)
-    shards = {it["ShardId"]: mapping.records(it["ShardId"]) for it in kinesis.list_shards(StreamName=name)["Shards"]}
+    shards = {shard["ShardId"]: mapping.records(shard["ShardId"]) for shard in kinesis.list_shards(StreamName=name)["Shards"]}
     ((shard, kept),) = ((shard, kept) for shard, kept in shards.items() if kept)
-    assert [it["Data"].decode() for it in kept] == records, kept
+    assert [record["Data"].decode() for record in kept] == records, kept
     assert mapping.drain(shard) == [kept[7]["SequenceNumber"]]
     print(f"stream: {len(records)} records; the poisoned one was given up after {mapping.attempts_max} more attempts, those behind it are stored")
 
@@ -108,22 +108,22 @@ def use_table(client, table: str, analyze: Function, empty_cache):
     swept = sweep(analyze)
     assert swept["episodes_saved"] == 2 and swept["unsaved"] == 0, swept
     items = client.scan(TableName=table)["Items"]
-    starts = {it["sk"]["S"] for it in items}
+    starts = {item["sk"]["S"] for item in items}
     assert starts == {f"{1000 * (START_MS + 60_000 * SPIKE.start):016}"}, items
-    assert {it["pk"]["S"] for it in items} == {"default#queue/rps", "default#stream/rps"}, items
-    for it in items:
-        left_s = int(it["expires_at"]["N"]) - time.time()
-        assert 0 <= HISTORY_DAYS * 86_400 - left_s < LOOKED_AFTER_S_MAX, it
+    assert {item["pk"]["S"] for item in items} == {"default#queue/rps", "default#stream/rps"}, items
+    for item in items:
+        left_s = int(item["expires_at"]["N"]) - time.time()
+        assert 0 <= HISTORY_DAYS * 86_400 - left_s < LOOKED_AFTER_S_MAX, item
     assert sweep(analyze)["episodes_saved"] == 0
     assert client.scan(TableName=table)["Items"] == items
 
-    wanted = {it: json.loads(ask(analyze, "/episodes", source=it, metric="rps"))["episodes"] for it in ("queue", "stream")}
-    assert all([(it["state"], it["samples"]) for it in episodes] == [("over", len(SPIKE))] for episodes in wanted.values()), wanted
+    wanted = {source: json.loads(ask(analyze, "/episodes", source=source, metric="rps"))["episodes"] for source in ("queue", "stream")}
+    assert all([(episode["state"], episode["samples"]) for episode in episodes] == [("over", len(SPIKE))] for episodes in wanted.values()), wanted
     empty_cache()
     for source, episodes in wanted.items():
         assert json.loads(ask(analyze, "/episodes", source=source, metric="rps"))["episodes"] == episodes
         anomalies = json.loads(ask(analyze, "/anomalies", source=source, metric="rps"))["anomalies"]
-        assert [it["timestamp"] for it in anomalies] == [episodes[0]["peak"]["timestamp"]], anomalies
+        assert [anomaly["timestamp"] for anomaly in anomalies] == [episodes[0]["peak"]["timestamp"]], anomalies
     print(f"table: {len(items)} episodes, each once, kept for {HISTORY_DAYS} days, and read after the cache lost everything")
 
 

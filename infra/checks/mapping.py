@@ -28,7 +28,7 @@ def failed_of(function: Function, event: dict) -> list[str]:
     """The records that the function names as failed."""
     kind, answer, _ = function.invoke(event)
     assert kind == "response", (kind, answer)
-    return [it["itemIdentifier"] for it in answer["batchItemFailures"]]
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
 class QueueMapping:
@@ -52,22 +52,22 @@ class QueueMapping:
 
     def event(self, messages: list[dict]) -> dict:
         return {"Records": [{
-            "messageId": it["MessageId"], "receiptHandle": it["ReceiptHandle"], "body": it["Body"], "attributes": it["Attributes"],
-            "messageAttributes": {}, "md5OfBody": it["MD5OfBody"], "eventSource": "aws:sqs", "eventSourceARN": self.arn,
+            "messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"], "body": message["Body"], "attributes": message["Attributes"],
+            "messageAttributes": {}, "md5OfBody": message["MD5OfBody"], "eventSource": "aws:sqs", "eventSourceARN": self.arn,
             "awsRegion": self.arn.split(":")[3],
-        } for it in messages]}
+        } for message in messages]}
 
     def drain(self) -> list[list[str]]:
         """What each invocation named as failed, until nothing can be seen any more."""
         named = []
         while messages := self.receive():
             failed = failed_of(self.function, self.event(messages))
-            for it in messages:
-                if it["MessageId"] in failed:
+            for message in messages:
+                if message["MessageId"] in failed:
                     # As after its visibility timeout, which is minutes.
-                    self.client.change_message_visibility(QueueUrl=self.url, ReceiptHandle=it["ReceiptHandle"], VisibilityTimeout=0)
+                    self.client.change_message_visibility(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
                 else:
-                    self.client.delete_message(QueueUrl=self.url, ReceiptHandle=it["ReceiptHandle"])
+                    self.client.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
             named.append(failed)
         return named
 
@@ -99,13 +99,13 @@ class StreamMapping:
     def event(self, shard: str, records: list[dict]) -> dict:
         return {"Records": [{
             "kinesis": {
-                "kinesisSchemaVersion": "1.0", "partitionKey": it["PartitionKey"], "sequenceNumber": it["SequenceNumber"],
-                "data": base64.b64encode(it["Data"]).decode(), "approximateArrivalTimestamp": time.time(),
+                "kinesisSchemaVersion": "1.0", "partitionKey": record["PartitionKey"], "sequenceNumber": record["SequenceNumber"],
+                "data": base64.b64encode(record["Data"]).decode(), "approximateArrivalTimestamp": time.time(),
             },
-            "eventSource": "aws:kinesis", "eventVersion": "1.0", "eventID": f"{shard}:{it['SequenceNumber']}",
+            "eventSource": "aws:kinesis", "eventVersion": "1.0", "eventID": f"{shard}:{record['SequenceNumber']}",
             "eventName": "aws:kinesis:record", "invokeIdentityArn": "arn:aws:iam::123456789012:role/role",
             "awsRegion": self.arn.split(":")[3], "eventSourceARN": self.arn,
-        } for it in records]}
+        } for record in records]}
 
     def drain(self, shard: str) -> list[str]:
         """The records that were given up, each after all its attempts; what comes behind one goes on from there."""
@@ -116,8 +116,8 @@ class StreamMapping:
             if not failed:
                 waiting, n_attempts = waiting[len(batch):], 0
                 continue
-            numbers = [it["SequenceNumber"] for it in batch]
-            lowest = min(numbers.index(it) for it in failed)
+            numbers = [record["SequenceNumber"] for record in batch]
+            lowest = min(numbers.index(number) for number in failed)
             n_attempts = n_attempts + 1 if lowest == 0 else 0
             waiting = waiting[lowest:]
             if n_attempts > self.attempts_max:

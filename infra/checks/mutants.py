@@ -186,12 +186,12 @@ def survives(mutant: Mutant) -> str | None:
 
 
 def main() -> int:
-    stale = [it for it in MUTANTS if it.old not in (INFRA / it.file).read_text()]
+    stale = [mutant for mutant in MUTANTS if mutant.old not in (INFRA / mutant.file).read_text()]
     for mutant in stale:
         print(f"infra: `{mutant.old}` is not in {mutant.file}: the mutant is out of date", file=sys.stderr)
     if stale:
         return 1
-    mutants = [it for it in MUTANTS if sys.argv[1:] == ["all"] or it.is_quick]
+    mutants = [mutant for mutant in MUTANTS if sys.argv[1:] == ["all"] or mutant.is_quick]
     with ThreadPoolExecutor(max_workers=2) as pool:
         whys = list(pool.map(survives, mutants))
     for mutant, why in zip(mutants, whys):

@@ -8,15 +8,15 @@ import time
 
 def free_port() -> int:
     """A port that was free a moment ago."""
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        return it.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 @contextlib.contextmanager
 def running(command: list[str], **options):
     """Runs a server that listens on the port among its arguments, until the end of the block."""
-    port = next(int(it) for it in command if it.isdigit())
+    port = next(int(part) for part in command if part.isdigit())
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
     try:
         deadline = time.monotonic() + 60

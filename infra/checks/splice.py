@@ -17,7 +17,7 @@ def splice(file: Path, parts: dict[str, str], arguments: list[str], command: str
         if not pattern.search(wanted):
             print(f"{file.name} has no markers `{name}:begin` and `{name}:end`", file=sys.stderr)
             return 1
-        wanted = pattern.sub(lambda it: it[1] + part + it[2], wanted)
+        wanted = pattern.sub(lambda match: match[1] + part + match[2], wanted)
     if arguments == ["--write"]:
         file.write_text(wanted)
         return 0

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes the images `dev.local/tidemark-<binary>:<version>`, each a static binary on an empty base.
+# Builds the images `dev.local/tidemark-<binary>:<version>`, each a static binary on an empty base.
 #
-# The same sources and the same compiler make the same binaries wherever they are, and these the same layers: paths of
-# this machine are taken out, times are those of the commit. BASE is another base image, SOURCE_DATE_EPOCH another time.
+# Reproducible: the same sources and compiler make the same layers on every machine, since local paths are removed and
+# file times are those of the commit. BASE sets another base image, SOURCE_DATE_EPOCH another time.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -10,7 +10,7 @@ readonly BINARIES=(ingest analyze standalone evaluator)
 TARGET=${TARGET:-$(rustc -vV | sed -n 's/^host: //p')}
 case $TARGET in
   *-linux-gnu) ;;
-  *) echo "image: binaries for \`$TARGET\` run in no container: build on Linux" >&2; exit 1 ;;
+  *) echo "image: binaries for \`$TARGET\` do not run in a container: build on Linux" >&2; exit 1 ;;
 esac
 VERSION=$(kind/version.sh)
 REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -19,7 +19,7 @@ export SOURCE_DATE_EPOCH
 
 packages=()
 for binary in "${BINARIES[@]}"; do packages+=(--package "$binary"); done
-# Linked with its C library: it needs no file of any system.
+# Links the C library statically, so that the binary needs no file of the system.
 RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=$PWD=/tidemark \
 --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo" \
   cargo build --release --locked --target "$TARGET" "${packages[@]}"

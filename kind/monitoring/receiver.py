@@ -1,18 +1,18 @@
-"""Prints each alert that Alertmanager delivers, one JSON object a line: what a webhook of yours would get.
+"""Prints each alert that Alertmanager delivers to this webhook, one JSON object per line.
 
-Standard library only, so that it runs in any Python image as it is. Takes the port to listen on; 0 takes a free one.
+Uses the standard library only, so that it runs in any Python image. The argument is the port; 0 chooses a free one.
 """
 
 import http.server
 import json
 import sys
 
-# Longest delivery that is read; Alertmanager's are some kilobytes.
+# Longest accepted body; Alertmanager sends some kilobytes.
 BODY_BYTES_MAX = 1 << 20
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
-    """Answers 200 only to what it could print: anything else Alertmanager sends again."""
+    """Answers 200 only after printing the alerts, because Alertmanager retries on any other status."""
 
     def do_POST(self):
         n_bytes = int(self.headers.get("content-length", 0))
@@ -36,7 +36,7 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_):
-        """Deliveries are printed, requests are not."""
+        """Logs no requests."""
 
 
 def line(alert):

@@ -1,8 +1,7 @@
-"""The whole chain on the loopback: the functions over Redis, the exporter, Prometheus, Alertmanager and a receiver.
+"""Runs the whole chain on loopback: the functions over Redis, the exporter, Prometheus, Alertmanager and a receiver.
 
-Everything runs as the cluster has it: environment from the manifests, configuration from the files that are deployed,
-passwords and keys from `secrets.sh`. What differs is named here: addresses and paths, and intervals, so that nobody
-waits for minutes.
+The processes run as in the cluster: environment from the manifests, configuration from the deployed files, passwords
+and keys from `secrets.sh`. Only addresses and paths differ, and intervals, so that the tests take seconds.
 """
 
 import contextlib
@@ -21,8 +20,8 @@ import urllib.request
 import conftest
 from conftest import KIND
 
-# What is made quicker: text in the deployed file, and what stands in its place.
-QUICKER = {
+# Shorter intervals: texts of the deployed files, and their replacements.
+SHORTER = {
     "prometheus.yml": {
         "scrape_interval: 15s": "scrape_interval: 1s",
         "evaluation_interval: 15s": "evaluation_interval: 1s",
@@ -30,12 +29,12 @@ QUICKER = {
     "alertmanager.yml": {"group_wait: 10s": "group_wait: 1s", "group_interval: 1m": "group_interval: 1s"},
 }
 
-# Longest wait for anything to start, on a busy machine.
+# Longest wait for a process to start, on a busy machine.
 START_S_MAX = 60
 
 
 def wait_for(what, condition, seconds=START_S_MAX):
-    """What `condition` answers once it answers something."""
+    """Calls `condition` until it returns a true value, and returns that value."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         found = condition()
@@ -46,9 +45,9 @@ def wait_for(what, condition, seconds=START_S_MAX):
 
 
 def free_port():
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        return it.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 def get(url):
@@ -63,7 +62,7 @@ def answers(url):
 
 
 class Chain:
-    """All processes; `stop` ends them."""
+    """The processes of the chain; `stop` terminates them."""
 
     def __init__(self, folder):
         self.folder, self.processes = folder, []
@@ -94,17 +93,17 @@ class Chain:
                 process.kill()
 
     def stop_redis(self):
-        """Ends the store under all the others."""
+        """Stops Redis while the other processes run."""
         redis = self.processes.pop(0)
         redis.terminate()
         redis.wait(10)
 
     def spawn(self, name, command, env=None):
-        """Starts a process; its output goes to a file of its name, which is answered."""
+        """Starts a process that writes to a log file, and returns the path of that file."""
         log = self.folder / f"{name}.log"
         with log.open("w") as out:
             process = subprocess.Popen(
-                [str(it) for it in command], env=env, stdout=out, stderr=subprocess.STDOUT, cwd=self.folder
+                [str(part) for part in command], env=env, stdout=out, stderr=subprocess.STDOUT, cwd=self.folder
             )
         self.processes.append(process)
         return log
@@ -119,7 +118,7 @@ class Chain:
         (self.folder / "redis.conf").write_text(f"{config}\nport {port}\nbind 127.0.0.1\n")
         self.spawn("redis", ["redis-server", self.folder / "redis.conf"])
         password = (self.secrets / "redis-auth" / "password").read_text()
-        # The probe of the manifest, at our port.
+        # The probe of the manifest, with the port of this Redis.
         probe = container("StatefulSet", "redis")["readinessProbe"]["exec"]["command"]
         command = [probe[0], "-p", str(port), *probe[1:]]
 
@@ -135,18 +134,18 @@ class Chain:
         found = container(kind, name)
         env = {"PATH": os.environ["PATH"], "PORT": "0"}
         for variable in found["env"]:
-            env[variable["name"]] = self.here(found, variable["value"])
+            env[variable["name"]] = self.localized(found, variable["value"])
         env["LISTEN_HOST"] = "127.0.0.1"
         log = self.spawn(name, [conftest.binary(binary), *found.get("args", [])], env)
         port = wait_for(name, lambda: re.search(r"127\.0\.0\.1:(\d+)", log.read_text())).group(1)
-        # As Kubernetes asks before anybody may.
+        # Kubernetes sends no request before the readiness probe succeeds.
         path = found["readinessProbe"]["httpGet"]["path"]
         wait_for(f"{name}{path}", lambda: answers(f"http://127.0.0.1:{port}{path}"))
         return f"127.0.0.1:{port}"
 
-    def here(self, found, value):
-        """A value of a manifest, as it is here."""
-        secret_of = {it["name"]: it["secret"]["secretName"] for it in found["volumes"] if "secret" in it}
+    def localized(self, found, value):
+        """Replaces mount paths and the address of Redis in a value of a manifest."""
+        secret_of = {volume["name"]: volume["secret"]["secretName"] for volume in found["volumes"] if "secret" in volume}
         for mount in found["volumeMounts"]:
             value = value.replace(mount["mountPath"], str(self.secrets / secret_of[mount["name"]]))
         return value.replace("redis:6379", f"127.0.0.1:{self.redis}")
@@ -173,8 +172,8 @@ class Chain:
         (home / "rules").mkdir(parents=True)
         (home / "targets").mkdir()
         (home / "prometheus.yml").write_text(deployed("prometheus.yml"))
-        for it in (KIND / "monitoring" / "rules").glob("*.yml"):
-            (home / "rules" / it.name).write_text(it.read_text())
+        for path in (KIND / "monitoring" / "rules").glob("*.yml"):
+            (home / "rules" / path.name).write_text(path.read_text())
         address = f"127.0.0.1:{free_port()}"
         here = {
             "exporter": self.exporter,
@@ -182,7 +181,7 @@ class Chain:
             "alertmanager": self.alertmanager,
             "prometheus": address,
         }
-        wanted = {it.stem for it in (KIND / "monitoring" / "targets").glob("*.yml")}
+        wanted = {path.stem for path in (KIND / "monitoring" / "targets").glob("*.yml")}
         assert set(here) == wanted
         for name, target in here.items():
             (home / "targets" / f"{name}.yml").write_text(json.dumps([{"targets": [target]}]))
@@ -192,45 +191,45 @@ class Chain:
         return address
 
     def query(self, expression):
-        """What Prometheus answers to an expression now."""
+        """Returns the current result of an expression in Prometheus."""
         query = urllib.parse.urlencode({"query": expression})
         answer = json.loads(get(f"http://{self.prometheus}/api/v1/query?{query}"))
         return answer["data"]["result"]
 
     def alerts(self):
-        """What the receiver was told, in order."""
+        """Returns the alerts that the receiver printed, in order."""
         lines = (self.folder / "receiver.log").read_text().splitlines()
-        return [json.loads(it) for it in lines if it.startswith("{")]
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
     def replay(self, csv):
-        """Sends a series with the evaluator, as the Job of the cluster does."""
+        """Sends a series with the evaluator, like the Job in the cluster."""
         key = self.secrets / "sender-keys" / "write"
         command = [conftest.binary("evaluator"), "replay", "--csv", csv, "--url", f"http://{self.ingest}"]
         command += ["--api-key-file", key, "--source", "checkout", "--metric", "rps", "--batch", "10", "--json"]
-        command = [str(it) for it in command]
+        command = [str(part) for part in command]
         return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 def container(kind, name):
-    """The first container of a workload of the overlay for Kind, with the volumes of its pod."""
-    for it in conftest.documents("dev"):
-        if (it["kind"], it["metadata"]["name"]) == (kind, name) and "template" in it["spec"]:
-            spec = it["spec"]["template"]["spec"]
+    """Returns the first container of a workload of the overlay `dev`, with the volumes of its pod."""
+    for document in conftest.documents("dev"):
+        if (document["kind"], document["metadata"]["name"]) == (kind, name) and "template" in document["spec"]:
+            spec = document["spec"]["template"]["spec"]
             return {**spec["containers"][0], "volumes": spec.get("volumes", [])}
     raise AssertionError(f"there is no {kind} {name}")
 
 
 def deployed(name):
-    """A file of the monitoring, quicker."""
+    """Returns a file of `monitoring` with shorter intervals."""
     text = (KIND / "monitoring" / name).read_text()
-    for old, new in QUICKER[name].items():
+    for old, new in SHORTER[name].items():
         assert old in text, f"{name} has no {old}"
         text = text.replace(old, new)
     return text
 
 
 def serve_text(text):
-    """Serves a text at every path of an address of its own, as long as the tests run."""
+    """Serves a text at every path of a new address until the tests end."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -248,7 +247,7 @@ def serve_text(text):
 
 
 def secrets(folder):
-    """What `secrets.sh` makes, a folder for each Secret: with a docker that runs our binary, and a kubectl that keeps files."""
+    """Runs `secrets.sh` with stubs of docker and kubectl, and returns a folder with a subfolder for each Secret."""
     made, bin = folder / "secrets", folder / "bin"
     made.mkdir()
     bin.mkdir()

@@ -1,4 +1,4 @@
-"""What the tests share: where things are, and overlays as `kubectl` renders them."""
+"""Paths, and overlays as `kubectl` renders them, for all tests."""
 
 import copy
 import functools
@@ -19,18 +19,18 @@ sys.path.insert(0, str(KIND / "tests"))
 
 import manifests  # noqa: E402
 
-OVERLAYS = sorted(it.name for it in (KIND / "overlays").iterdir())
+OVERLAYS = sorted(path.name for path in (KIND / "overlays").iterdir())
 
 
 @functools.cache
 def rendered(overlay):
-    """The text of an overlay."""
+    """Returns the text of an overlay."""
     command = [TOOLS / "kubectl", "kustomize", KIND / "overlays" / overlay]
     return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
 
 
 def documents(overlay):
-    """The documents of an overlay, new each time: tests may break them."""
+    """Returns a copy of the documents of an overlay, which the test may change."""
     return copy.deepcopy(parsed(overlay))
 
 
@@ -40,8 +40,9 @@ def parsed(overlay):
 
 
 def variables():
-    """The variables that the binaries read: the table of the README, which is made from their declaration."""
-    text = (ROOT / "README.md").read_text()
+    """Returns the variables that the binaries read, from the table that is generated from their declaration."""
+    texts = [path.read_text() for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))]
+    (text,) = (text for text in texts if "<!-- variables:begin -->" in text)
     table = text.split("<!-- variables:begin -->")[1].split("<!-- variables:end -->")[0]
     return set(re.findall(r"^\| `([A-Z_0-9]+)`", table, re.MULTILINE))
 
@@ -51,7 +52,7 @@ def version():
 
 
 def binary(name):
-    """One of our binaries, as `cargo build` leaves it."""
+    """Returns the path of a binary that `cargo build` made."""
     folder = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     path = folder / "debug" / name
     assert path.exists(), f"{path} is missing: `cargo build --workspace` makes it"

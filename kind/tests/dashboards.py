@@ -1,4 +1,4 @@
-"""What the dashboards ask, read from their files."""
+"""Reads the expressions of the dashboards and of the rules."""
 
 import json
 
@@ -10,19 +10,19 @@ FOLDER = KIND / "monitoring" / "grafana" / "dashboards"
 
 
 def all_of_them():
-    return {it.stem: json.loads(it.read_text()) for it in sorted(FOLDER.glob("*.json"))}
+    return {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
 
 
 def queries(name):
-    """Each panel's title in a dashboard with each of its expressions."""
+    """Returns pairs of panel title and expression of a dashboard."""
     panels = all_of_them()[name]["panels"]
     return [(panel["title"], target["expr"]) for panel in panels for target in panel["targets"]]
 
 
 def filled(expression):
-    """An expression as Grafana sends it: everything chosen, and rates over a minute."""
+    """Returns an expression as Grafana sends it, with all values of each variable selected and rates over a minute."""
     expression = expression.replace("$__rate_interval", "1m")
-    for name in {it["name"] for found in all_of_them().values() for it in found["templating"]["list"]}:
+    for name in {variable["name"] for found in all_of_them().values() for variable in found["templating"]["list"]}:
         expression = expression.replace(f'"${name}"', '".*"')
     assert "$" not in expression, expression
     return expression
@@ -30,9 +30,9 @@ def filled(expression):
 
 def rules():
     files = (KIND / "monitoring" / "rules").glob("*.yml")
-    groups = [group for it in files for group in yaml.safe_load(it.read_text())["groups"]]
+    groups = [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]
     return [rule for group in groups for rule in group["rules"]]
 
 
 def recorded():
-    return {it["record"] for it in rules() if "record" in it}
+    return {rule["record"] for rule in rules() if "record" in rule}

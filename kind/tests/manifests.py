@@ -1,8 +1,7 @@
-"""Everything that can be known of manifests without a cluster: `mistakes` names what a cluster would refuse, or take and
-never do.
+"""Checks manifests without a cluster: `mistakes` lists what a cluster would refuse, or accept and ignore.
 
-It looks at documents as `kubectl kustomize` renders them, so at what is applied, and at all of them together: a name in
-one that nothing in the others has is the usual way of being broken.
+The input is the output of `kubectl kustomize`, as it is applied. All documents of an overlay are checked together, since
+the usual mistake is a name that no other document defines.
 """
 
 import re
@@ -13,22 +12,22 @@ from schema import schema_mistakes, webhook_mistakes
 
 KNATIVE = ("serving.knative.dev/v1", "Service")
 
-# Annotations and labels that mean something; another one is likely misspelled.
+# Labels in use; any other is likely misspelled.
 LABELS_KNOWN = {"app", "redis-client", "networking.knative.dev/visibility"}
-NAMESPACE_LABELS_KNOWN = {f"pod-security.kubernetes.io/{it}" for it in ("enforce", "warn", "audit")}
+NAMESPACE_LABELS_KNOWN = {f"pod-security.kubernetes.io/{mode}" for mode in ("enforce", "warn", "audit")}
 
-# Services outside of these manifests: their namespace and port, and who they are.
+# Services of other manifests, by name and namespace, with their ports.
 SERVICES_OUTSIDE = {("autoscaler", "knative-serving"): {9090}}
 
-# Images that are ours: names by which Knative does not look for a registry.
+# Prefix of our images: Knative does not query a registry for `dev.local`.
 IMAGE_OWN = "dev.local/tidemark-"
 
 
 def mistakes(documents, *, variables, secrets, version):
-    """What is wrong with `documents`.
+    """Returns the mistakes in `documents` as texts.
 
-    `variables` are those that our binaries read, `secrets` the keys of each Secret that is made outside of the
-    manifests, `version` the tag of our images.
+    `variables` are the variables that our binaries read, `secrets` the keys of each Secret that `secrets.sh` makes,
+    `version` is the tag of our images.
     """
     world = World(documents, variables, secrets, version)
     found = []
@@ -36,37 +35,37 @@ def mistakes(documents, *, variables, secrets, version):
         name = f"{document.get('kind')}/{document.get('metadata', {}).get('name')}"
         wrong = schema_mistakes(document)
         if not wrong:
-            # What does not fit its schema cannot be read any further.
+            # The other checks need a document that matches its schema.
             wrong = list(world.of(document))
-        found += [f"{name}: {it}" for it in wrong]
+        found += [f"{name}: {mistake}" for mistake in wrong]
     return found + world.twice()
 
 
 class World:
-    """All documents of an overlay, by what refers to them."""
+    """The documents of an overlay, indexed by name and label."""
 
     def __init__(self, documents, variables, secrets, version):
         self.documents, self.variables, self.version = documents, variables, version
         self.secrets = dict(secrets)
         self.config_maps = {
-            it["metadata"]["name"]: set(it.get("data", {}))
-            for it in documents
-            if it["kind"] == "ConfigMap"
+            document["metadata"]["name"]: set(document.get("data", {}))
+            for document in documents
+            if document["kind"] == "ConfigMap"
         }
-        self.knative = {it["metadata"]["name"] for it in documents if kind(it) == KNATIVE}
+        self.knative = {document["metadata"]["name"] for document in documents if kind(document) == KNATIVE}
         self.services = {
-            it["metadata"]["name"]: it for it in documents if kind(it) == ("v1", "Service")
+            document["metadata"]["name"]: document for document in documents if kind(document) == ("v1", "Service")
         }
-        self.pods = [it for it in map(Pod.of, documents) if it is not None]
+        self.pods = [pod for pod in map(Pod.of, documents) if pod is not None]
 
     def twice(self):
-        names = [(it["kind"], it["apiVersion"], it["metadata"]["name"]) for it in self.documents]
-        return [f"{it[0]}/{it[2]}: defined twice" for it in set(names) if names.count(it) > 1]
+        names = [(document["kind"], document["apiVersion"], document["metadata"]["name"]) for document in self.documents]
+        return [f"{name[0]}/{name[2]}: defined twice" for name in set(names) if names.count(name) > 1]
 
     def of(self, document):
-        """What is wrong with one document that fits its schema."""
+        """Yields the mistakes in one document that matches its schema."""
         if document["kind"] != "Namespace" and document["metadata"].get("namespace") != "tidemark":
-            yield "it is not in the namespace"
+            yield "the document is not in the namespace"
         if kind(document) == KNATIVE:
             yield from webhook_mistakes(document)
         pod = Pod.of(document)
@@ -98,7 +97,7 @@ class World:
     def of_volumes(self, pod):
         mounted = {m["name"] for c in pod.containers for m in c.get("volumeMounts", [])}
         for name in mounted ^ pod.volumes:
-            yield f"volume {name} is mounted and not there, or there and not mounted"
+            yield f"volume {name} is mounted but not defined, or defined but not mounted"
         for volume in pod.spec.get("volumes", []):
             sources = volume.get("projected", {}).get("sources", [volume])
             for source in sources:
@@ -122,10 +121,10 @@ class World:
         image = container["image"]
         yield from self.of_image(image)
         if not container.get("resources", {}).get("limits", {}).get("memory"):
-            yield "a limit of memory is wanted"
+            yield "a memory limit is missing"
         for variable in container.get("env", []):
             name, source = variable["name"], variable.get("valueFrom", {})
-            is_argument = any(f"$({name})" in it for it in container.get("args", []))
+            is_argument = any(f"$({name})" in argument for argument in container.get("args", []))
             if image.startswith(IMAGE_OWN) and name not in self.variables and not is_argument:
                 yield f"variable {name} is read by none of the binaries"
             if "secretKeyRef" in source:
@@ -136,7 +135,7 @@ class World:
                 yield from self.lacks("ConfigMap", self.config_maps, ref["name"], {ref["key"]})
             yield from self.of_addresses(variable.get("value", ""))
             yield from self.of_file(pod, container, name, variable.get("value", ""))
-        known = {it["name"] for it in container.get("env", [])} | pod.variables
+        known = {variable["name"] for variable in container.get("env", [])} | pod.variables
         for argument in container.get("args", []):
             for name in re.findall(r"\$\(([^)]*)\)", argument):
                 if name not in known:
@@ -155,14 +154,14 @@ class World:
         if image.startswith(IMAGE_OWN):
             name, _, tag = image.removeprefix(IMAGE_OWN).partition(":")
             if name not in ("ingest", "analyze", "standalone", "evaluator"):
-                yield f"image {image} is made by nobody"
+                yield f"image {image} is not built by `build.sh`"
             if tag != self.version:
                 yield f"image {image} is not of version {self.version}"
         elif not re.search(r":v?\d+\.\d+(\.\d+)?(-alpine)?$", image):
             yield f"image {image} is not pinned"
 
     def of_file(self, pod, container, name, path):
-        """A file that a variable or an argument names is in a mount, under that name."""
+        """Checks that a file named by a variable or an argument is in a mounted volume."""
         if not name.endswith("_FILE") and not name.endswith("__FILE"):
             return
         for mount in container.get("volumeMounts", []):
@@ -176,7 +175,7 @@ class World:
         yield f"file {path} is in no volume"
 
     def of_addresses(self, text):
-        """An address within the cluster names a Service and one of its ports."""
+        """Checks that addresses in the cluster name a Service and one of its ports."""
         for scheme, host, port in re.findall(r"\b(https?|rediss?)://([a-z0-9.-]+)(?::(\d+))?", text):
             yield from self.of_address(host, int(port or {"http": 80, "redis": 6379}.get(scheme, 443)))
 
@@ -187,16 +186,16 @@ class World:
         namespace = rest[0] if rest else "tidemark"
         if namespace != "tidemark":
             if port not in SERVICES_OUTSIDE.get((name, namespace), set()):
-                yield f"address {host}:{port} is of no known Service"
+                yield f"address {host}:{port} belongs to no known Service"
         elif name in self.services:
-            ports = {it["port"] for it in self.services[name]["spec"]["ports"]}
+            ports = {port["port"] for port in self.services[name]["spec"]["ports"]}
             if port not in ports:
                 yield f"Service {name} has no port {port}"
         elif not (name in self.knative and port == 80):
             yield f"Service {name} does not exist"
 
     def of_config_map(self, document):
-        """Files with addresses of Services: where Prometheus, Alertmanager and Grafana look."""
+        """Checks the addresses of Services in the configuration of Prometheus, Alertmanager and Grafana."""
         for text in document.get("data", {}).values():
             if text.lstrip().startswith("{"):
                 continue
@@ -210,7 +209,7 @@ class World:
 
     def of_service(self, document):
         spec = document["spec"]
-        pods = [it for it in self.pods if spec["selector"].items() <= it.labels.items()]
+        pods = [pod for pod in self.pods if spec["selector"].items() <= pod.labels.items()]
         if not pods:
             yield f"selector {spec['selector']} matches no pod"
         for port in spec["ports"]:
@@ -248,7 +247,7 @@ class World:
                 yield from self.of_rule(spec, direction, rule, rule.get(peers, []))
 
     def of_rule(self, spec, direction, rule, peers):
-        inside = [it["podSelector"] for it in peers if "namespaceSelector" not in it and "podSelector" in it]
+        inside = [peer["podSelector"] for peer in peers if "namespaceSelector" not in peer and "podSelector" in peer]
         for selector in inside:
             if not self.selected(selector):
                 yield f"peer {selector} matches no pod"
@@ -263,7 +262,7 @@ class World:
                         yield f"port {port['port']} is none of {pod.name}"
 
     def selected(self, selector):
-        return [it for it in self.pods if matches(selector, it.labels)]
+        return [pod for pod in self.pods if matches(selector, pod.labels)]
 
     def of_budget(self, document):
         if not self.selected(document["spec"]["selector"]):
@@ -271,14 +270,14 @@ class World:
 
     def of_autoscaler(self, document):
         target = document["spec"]["scaleTargetRef"]
-        scaled = [it for it in self.documents if kind(it) == (target["apiVersion"], target["kind"])]
-        scaled = [it for it in scaled if it["metadata"]["name"] == target["name"]]
+        scaled = [document for document in self.documents if kind(document) == (target["apiVersion"], target["kind"])]
+        scaled = [document for document in scaled if document["metadata"]["name"] == target["name"]]
         if not scaled:
             yield f"{target['kind']} {target['name']} does not exist"
-        for it in scaled:
-            if "replicas" in it["spec"]:
+        for document in scaled:
+            if "replicas" in document["spec"]:
                 yield f"{target['name']} has replicas of its own"
-            for container in it["spec"]["template"]["spec"]["containers"]:
+            for container in document["spec"]["template"]["spec"]["containers"]:
                 if "cpu" not in container["resources"].get("requests", {}):
                     yield f"{target['name']} requests no CPU to be measured against"
         if document["spec"]["minReplicas"] > document["spec"]["maxReplicas"]:
@@ -287,14 +286,14 @@ class World:
     def of_source(self, document):
         sink = document["spec"]["sink"]["ref"]
         if not any(
-            kind(it) == (sink["apiVersion"], sink["kind"]) and it["metadata"]["name"] == sink["name"]
-            for it in self.documents
+            kind(document) == (sink["apiVersion"], sink["kind"]) and document["metadata"]["name"] == sink["name"]
+            for document in self.documents
         ):
             yield f"sink {sink['kind']} {sink['name']} does not exist"
 
 
 class Pod:
-    """What a workload starts."""
+    """The pod template of a workload."""
 
     def __init__(self, name, template, selector, is_knative):
         self.name, self.selector, self.is_knative = name, selector, is_knative
@@ -305,14 +304,14 @@ class Pod:
 
     @classmethod
     def of(cls, document):
-        """The pod of a workload; none of what is no workload."""
+        """Returns the pod template of a workload, or `None` for other documents."""
         name, spec = document.get("metadata", {}).get("name"), document.get("spec", {})
         try:
             if kind(document) == KNATIVE:
                 return cls(name, spec["template"], {}, True)
             if document["kind"] in ("Deployment", "StatefulSet"):
                 pod = cls(name, spec["template"], spec["selector"]["matchLabels"], False)
-                pod.claims = {it["metadata"]["name"] for it in spec.get("volumeClaimTemplates", [])}
+                pod.claims = {claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates", [])}
                 return pod
             if document["kind"] == "Job":
                 pod = cls(name, spec["template"], {}, False)
@@ -320,37 +319,37 @@ class Pod:
                     pod.variables = {"JOB_COMPLETION_INDEX"}
                 return pod
         except (KeyError, TypeError):
-            # It does not fit its schema, which is told elsewhere.
+            # The document does not match its schema, which `schema_mistakes` reports.
             pass
         return None
 
-    # Volumes that are claimed for each pod, and variables that Kubernetes sets.
+    # Volumes from claim templates, and variables that Kubernetes sets.
     claims = frozenset()
     variables = frozenset()
 
     @property
     def volumes(self):
-        return {it["name"] for it in self.spec.get("volumes", [])} | set(self.claims)
+        return {volume["name"] for volume in self.spec.get("volumes", [])} | set(self.claims)
 
     @staticmethod
     def ports_of(container):
         ports = container.get("ports", [])
-        return {it["containerPort"] for it in ports} | {it["name"] for it in ports if "name" in it}
+        return {port["containerPort"] for port in ports} | {port["name"] for port in ports if "name" in port}
 
     def files(self, volume, world):
-        """The files in a volume; none where only the running system knows."""
-        for it in self.spec.get("volumes", []):
-            if it["name"] != volume:
+        """Returns the files in a volume, or `None` if they are known only at run time."""
+        for found in self.spec.get("volumes", []):
+            if found["name"] != volume:
                 continue
-            if "secret" in it:
-                keys = world.secrets.get(it["secret"]["secretName"], set())
-                return {i["path"] for i in it["secret"].get("items", [])} or keys
-            if "configMap" in it:
-                keys = world.config_maps.get(it["configMap"]["name"], set())
-                return {i["path"] for i in it["configMap"].get("items", [])} or keys
-            if "projected" in it:
+            if "secret" in found:
+                keys = world.secrets.get(found["secret"]["secretName"], set())
+                return {i["path"] for i in found["secret"].get("items", [])} or keys
+            if "configMap" in found:
+                keys = world.config_maps.get(found["configMap"]["name"], set())
+                return {i["path"] for i in found["configMap"].get("items", [])} or keys
+            if "projected" in found:
                 files = set()
-                for source in it["projected"]["sources"]:
+                for source in found["projected"]["sources"]:
                     config = source["configMap"]
                     keys = world.config_maps.get(config["name"], set())
                     files |= {i["path"] for i in config.get("items", [])} or keys
@@ -358,7 +357,7 @@ class Pod:
         return None
 
     def insecurities(self):
-        """What the pod security standard `restricted` refuses, a writable root, and a token that nobody needs."""
+        """Yields violations of the pod security standard `restricted`, a writable root, and a mounted token."""
         whole = self.spec.get("securityContext", {})
         if self.spec.get("automountServiceAccountToken", True):
             yield "a token of the service account is mounted"
@@ -389,11 +388,11 @@ def kind(document):
 
 
 def keys_of(source):
-    return {it["key"] for it in source.get("items", [])}
+    return {item["key"] for item in source.get("items", [])}
 
 
 def matches(selector, labels):
-    """Whether a label selector selects these labels."""
+    """Returns whether a label selector selects these labels."""
     if not selector.get("matchLabels", {}).items() <= labels.items():
         return False
     for wanted in selector.get("matchExpressions", []):
@@ -405,4 +404,4 @@ def matches(selector, labels):
 
 
 def load(text):
-    return [it for it in yaml.safe_load_all(text) if it]
+    return [document for document in yaml.safe_load_all(text) if document]

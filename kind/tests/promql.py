@@ -1,11 +1,11 @@
-"""Which metrics a PromQL expression asks for: enough of its grammar to hold dashboards and rules against what is exported.
+"""Finds the names of metrics in PromQL expressions, to compare dashboards and rules with the exported metrics.
 
-That an expression is well formed is Prometheus' to say; this only finds the names in one.
+Expressions are not validated: Prometheus does that.
 """
 
 import re
 
-# Words that are neither functions (a parenthesis follows those) nor metrics.
+# Keywords and constants; functions need no list, since a parenthesis follows them.
 WORDS = {"and", "or", "unless", "bool", "offset", "by", "without", "on", "ignoring", "inf", "nan"}
 WORDS |= {"group_left", "group_right", "start", "end", "atan2"}
 
@@ -14,21 +14,21 @@ SUFFIXES = ("_bucket", "_sum", "_count")
 
 
 def metrics(expression):
-    """The names of the metrics in an expression."""
+    """Returns the names of the metrics in an expression."""
     text = re.sub(r'"(\\.|[^"\\])*"|\'(\\.|[^\'\\])*\'', '""', expression)
     text = re.sub(r"\{[^{}]*\}", " ", text)
     text = re.sub(r"\[[^\]]*\]", " ", text)
     text = re.sub(GROUPING, " ", text)
     text = re.sub(r"\boffset\s+-?\w+", " ", text)
-    # What a parenthesis follows is a function, or an aggregation with its grouping taken out.
+    # A name before a parenthesis is a function or an aggregation, whose grouping is already removed.
     text = re.sub(r"[a-zA-Z_:][\w:]*\s*\(", " ( ", text)
     names = set(re.findall(r"(?<![\w.$])[a-zA-Z_:][\w:]*", text))
-    return {it for it in names if it.lower() not in WORDS}
+    return {name for name in names if name.lower() not in WORDS}
 
 
 def families(exposition):
-    """The names of samples that a text of Prometheus metrics can hold."""
+    """Returns the names of the time series in a text of Prometheus metrics."""
     names = set()
     for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", exposition, re.MULTILINE):
-        names |= {name + it for it in SUFFIXES} if kind == "histogram" else {name}
+        names |= {name + suffix for suffix in SUFFIXES} if kind == "histogram" else {name}
     return names

@@ -1,7 +1,7 @@
-"""What Knative and Kind accept, strictly: a key that is not known is a mistake.
+"""Strict schemas of Kubernetes, Knative and Kind: an unknown key is a mistake.
 
-Kubernetes' own kinds have published schemas (`kubernetes_validate`). Knative's are in its CRDs, which let much pass that
-its webhook refuses then, and unknown annotations pass both: what follows says what all of them together accept.
+Kubernetes publishes schemas of its kinds (`kubernetes_validate`). Those of Knative accept documents that its webhook
+refuses, and neither checks the names of annotations, so this module adds both.
 """
 
 import functools
@@ -12,7 +12,7 @@ import jsonschema
 import referencing
 from kubernetes_validate.utils import schema_contents
 
-# The oldest Kubernetes that Knative 1.23 runs on, and that of the node image.
+# The oldest version of Kubernetes that Knative 1.23 supports, and the version of the node image.
 KUBERNETES = ("1.34", "1.36")
 
 TEXT = {"type": "string"}
@@ -21,7 +21,7 @@ LABELS = {"type": "object", "additionalProperties": TEXT}
 
 
 def strict(properties, required=()):
-    """An object of these properties and no others."""
+    """Returns the schema of an object with these properties and no others."""
     return {
         "type": "object",
         "properties": properties,
@@ -31,23 +31,23 @@ def strict(properties, required=()):
 
 
 def core(name):
-    """A definition of the core API, by its kind."""
+    """Returns a reference to a kind of the core API."""
     return {"$ref": f"#/$defs/io.k8s.api.core.v1.{name}"}
 
 
 def published(name, version):
-    """A file of the published schemas, in which unknown keys are mistakes."""
+    """Returns a file of the published strict schemas."""
     return schema_contents(f"kubernetes-json-schema/v{version}.0-local-strict/{name}.json", version)
 
 
-# Not here, since Knative has them switched off: nodeSelector, affinity, tolerations, securityContext of the pod,
-# initContainers, priorityClassName, hostNetwork and the like.
+# Left out because Knative disables them by default: nodeSelector, affinity, tolerations, securityContext of the pod,
+# initContainers, priorityClassName, hostNetwork and others.
 REVISION = strict(
     {
         "containers": {"type": "array", "minItems": 1, "items": core("Container")},
         "volumes": {
             "type": "array",
-            # Not persistentVolumeClaim, hostPath, ephemeral and csi: switched off, too. emptyDir is on.
+            # Knative also disables persistentVolumeClaim, hostPath, ephemeral and csi, but not emptyDir.
             "items": strict(
                 {
                     "name": TEXT,
@@ -183,7 +183,7 @@ OWN = {
     ("kind.x-k8s.io/v1alpha4", "Cluster"): KIND_CLUSTER,
 }
 
-# Annotations of `autoscaling.knative.dev/`, each with what its value must be.
+# Annotations of `autoscaling.knative.dev/`, with the expected form of each value.
 AUTOSCALING = {
     "class": r"(kpa|hpa)\.autoscaling\.knative\.dev",
     "metric": r"concurrency|rps",
@@ -210,7 +210,7 @@ WINDOW_S_MIN, WINDOW_S_MAX = 6, 3600
 
 
 def schema_mistakes(document):
-    """What is unknown, missing or of the wrong shape in one document."""
+    """Returns unknown, missing and malformed fields of one document."""
     return _schema_mistakes(json.dumps(document, default=str))
 
 
@@ -230,13 +230,13 @@ def _schema_mistakes(text):
 
 @functools.cache
 def validator(api_version, kind, version):
-    """The validator of a kind; a file that is not found where there is no such kind."""
+    """Returns the validator of a kind; raises `FileNotFoundError` if there is no such kind."""
     own = OWN.get((api_version, kind))
     if own is not None:
         schema = {"$id": "https://kubernetes.io/api/own.json", **own}
         schema = json.loads(json.dumps(schema).replace("#/$defs/", "_definitions.json#/$defs/"))
     else:
-        # As the files are named: the first part of a group, and its version.
+        # File names contain the first part of the group, and the version.
         group = re.sub(r"^([^./]*)(?:\.[^/]*)?/", r"\1-", api_version)
         schema = published(f"{kind.lower()}-{group}", version)
     return jsonschema.Draft202012Validator(schema, registry=definitions(version))
@@ -253,7 +253,7 @@ def seconds(text):
 
 
 def webhook_mistakes(service):
-    """What Knative's webhook refuses, or takes and then ignores, in a Knative Service that fits its schema."""
+    """Returns what Knative's webhook refuses, or accepts and ignores, in a Service that matches its schema."""
     return list(_annotations(service)) + list(_container(service))
 
 
@@ -289,12 +289,12 @@ def _annotations(service):
 
 def _container(service):
     spec = service["spec"]["template"]["spec"]
-    with_ports = [it for it in spec["containers"] if it.get("ports")]
+    with_ports = [container for container in spec["containers"] if container.get("ports")]
     if len(with_ports) != 1 or len(with_ports[0]["ports"]) != 1:
-        yield "exactly one container with exactly one port is wanted"
+        yield "expected exactly one container with exactly one port"
         return
-    if len(spec["containers"]) > 1 and any("name" not in it for it in spec["containers"]):
-        yield "several containers want names"
+    if len(spec["containers"]) > 1 and any("name" not in container for container in spec["containers"]):
+        yield "several containers need names"
     port = with_ports[0]["ports"][0]
     if port.get("name", "http1") not in ("http1", "h2c"):
         yield f"port name {port['name']!r} is neither http1 nor h2c"
@@ -314,7 +314,7 @@ def _of_container(container, port):
         if variable["name"] in VARIABLES_RESERVED:
             yield f"variable {variable['name']} is set by Knative"
         if {"fieldRef", "resourceFieldRef"} & set(variable.get("valueFrom", {})):
-            yield f"variable {variable['name']}: fieldRef is switched off"
+            yield f"variable {variable['name']}: fieldRef is disabled"
     for kind in ("readinessProbe", "livenessProbe", "startupProbe"):
         for how in ("httpGet", "tcpSocket"):
             wanted = container.get(kind, {}).get(how, {}).get("port", port)

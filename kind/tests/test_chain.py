@@ -1,6 +1,6 @@
-"""The whole chain for real: a burst of anomalies becomes an alert at the receiver, which is told later that it is over.
+"""Tests the chain from sample to alert: a burst of anomalies reaches the receiver as an alert, which is later resolved.
 
-Meanwhile each panel of each dashboard is asked of the Prometheus that scraped the real exporter.
+Each panel of each dashboard is queried from the Prometheus that scrapes the exporter.
 """
 
 import pytest
@@ -10,19 +10,19 @@ import dashboards
 from chain import Chain, deployed, get, wait_for
 from promql import families, metrics
 
-# A minute of the rule, some seconds of each step; on a busy machine more.
+# The rule counts a minute, each step adds seconds, and a busy machine needs more.
 RESOLVED_S_MAX = 150
 
 
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory):
-    it = Chain(tmp_path_factory.mktemp("chain"))
-    yield it
-    it.stop()
+    chain = Chain(tmp_path_factory.mktemp("chain"))
+    yield chain
+    chain.stop()
 
 
 def burst(path):
-    """A quiet series, then one that leaves it again and again."""
+    """Writes a stable series with twelve spikes at its end."""
     values = [100 + 3 * (i * 7 % 11) / 11 for i in range(120)]
     values += [value for i in range(12) for value in (900 + 50 * i, 100, 102, 101)]
     rows = [f"{1_790_000_000 + 60 * i},{value}" for i, value in enumerate(values)]
@@ -30,10 +30,10 @@ def burst(path):
     return path
 
 
-def test_everything_is_scraped_and_nothing_is_told(chain):
-    jobs = {it["job_name"] for it in yaml.safe_load(deployed("prometheus.yml"))["scrape_configs"]}
-    wait_for(jobs, lambda: {it["metric"]["job"] for it in chain.query("up == 1")} == jobs)
-    # The rate of what has never happened is 0, and not absent.
+def test_all_jobs_are_scraped_and_no_alert_is_sent(chain):
+    jobs = {job["job_name"] for job in yaml.safe_load(deployed("prometheus.yml"))["scrape_configs"]}
+    wait_for(jobs, lambda: {sample["metric"]["job"] for sample in chain.query("up == 1")} == jobs)
+    # A counter without events is exported as 0, so its rate is not absent.
     wait_for("rates", lambda: chain.query("sum(increase(anomalies_total[1m])) == 0"))
     assert chain.alerts() == []
 
@@ -41,14 +41,14 @@ def test_everything_is_scraped_and_nothing_is_told(chain):
 def test_a_burst_of_anomalies_reaches_the_receiver(chain, tmp_path):
     summary = chain.replay(burst(tmp_path / "burst.csv"))
     assert summary["accepted"] == 168, summary
-    told = wait_for("alert", chain.alerts)
-    assert told[0]["status"] == "firing"
-    assert told[0]["labels"] == {"alertname": "AnomalyBurst", "severity": "warning"}
-    assert "anomalies within the last minute" in told[0]["annotations"]["description"]
-    assert told[0]["annotations"]["runbook"] == "kind/RUNBOOKS.md#anomalyburst"
+    alert = wait_for("alert", chain.alerts)[0]
+    assert alert["status"] == "firing"
+    assert alert["labels"] == {"alertname": "AnomalyBurst", "severity": "warning"}
+    assert "anomalies within the last minute" in alert["annotations"]["description"]
+    assert alert["annotations"]["runbook"] == "kind/RUNBOOKS.md#anomalyburst"
 
 
-def test_what_is_counted_is_what_was_sent(chain):
+def test_all_sent_samples_are_counted(chain):
     def counted():
         found = chain.query('sum(samples_total{outcome="accepted"})')
         return found and found[0]["value"][1] == "168"
@@ -61,21 +61,21 @@ def test_every_recorded_name_has_a_value(chain):
         wait_for(record, lambda: chain.query(record))
 
 
-def test_the_rules_ask_for_what_is_exported(chain):
-    known = exported(chain)
+def test_rules_query_exported_metrics_only(chain):
+    names = exported(chain)
     for rule in dashboards.rules():
-        assert metrics(rule["expr"]) <= known, rule
+        assert metrics(rule["expr"]) <= names, rule
 
 
 @pytest.mark.parametrize("dashboard", dashboards.all_of_them())
-def test_every_panel_asks_for_what_is_exported_and_shows_something(chain, dashboard):
-    known = exported(chain)
+def test_every_panel_queries_exported_metrics_and_shows_data(chain, dashboard):
+    names = exported(chain)
     for panel, expression in dashboards.queries(dashboard):
-        assert metrics(expression) <= known, f"{panel}: {expression}"
+        assert metrics(expression) <= names, f"{panel}: {expression}"
         wait_for(f"{panel}: {expression}", lambda: chain.query(dashboards.filled(expression)), 20)
 
 
-def test_a_panel_that_asks_for_an_unknown_metric_is_seen(chain):
+def test_a_panel_that_queries_an_unknown_metric_is_detected(chain):
     _, expression = dashboards.queries("service")[0]
     name = min(metrics(expression))
     broken = expression.replace(name, f"{name}s")
@@ -84,23 +84,23 @@ def test_a_panel_that_asks_for_an_unknown_metric_is_seen(chain):
 
 
 def exported(chain):
-    """Names that the exporter, the autoscaler of Knative and Prometheus itself export, and that the rules record."""
-    where = [f"{chain.exporter}/metrics", f"{chain.exporter}/metrics/series", f"{chain.knative}/metrics"]
-    texts = [get(f"http://{it}") for it in where]
+    """Returns the names that the exporter, Knative's autoscaler and Prometheus export, and those that rules record."""
+    addresses = [f"{chain.exporter}/metrics", f"{chain.exporter}/metrics/series", f"{chain.knative}/metrics"]
+    texts = [get(f"http://{address}") for address in addresses]
     return families("\n".join(texts)) | {"up", "ALERTS"} | dashboards.recorded()
 
 
 def test_the_alert_is_resolved(chain):
     def resolved():
-        return [it for it in chain.alerts() if it["status"] == "resolved"]
+        return [alert for alert in chain.alerts() if alert["status"] == "resolved"]
 
-    told = wait_for("resolution", resolved, RESOLVED_S_MAX)
-    assert {it["alert"] for it in told} == {"AnomalyBurst"}
-    # Nothing else was told in the meantime.
-    assert {it["alert"] for it in chain.alerts()} == {"AnomalyBurst"}
+    alerts = wait_for("resolution", resolved, RESOLVED_S_MAX)
+    assert {alert["alert"] for alert in alerts} == {"AnomalyBurst"}
+    # No other alert was sent.
+    assert {alert["alert"] for alert in chain.alerts()} == {"AnomalyBurst"}
 
 
-def test_a_store_that_is_away_is_seen_while_the_exporter_answers(chain):
+def test_the_exporter_reports_a_store_that_is_down(chain):
     chain.stop_redis()
     pending = 'ALERTS{alertname="StoreDown", alertstate="pending"}'
     wait_for("StoreDown", lambda: chain.query(pending))

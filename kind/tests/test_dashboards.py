@@ -1,6 +1,6 @@
-"""The dashboards have the shape that Grafana reads, and the habits that its linter asks for.
+"""Tests that the dashboards have the structure that Grafana reads, and follow the rules of its linter.
 
-Grafana itself is not here: what it would show is asked of Prometheus in `test_chain`.
+Grafana does not run here: `test_chain` queries Prometheus for the data of each panel.
 """
 
 import json
@@ -12,7 +12,7 @@ import yaml
 import dashboards
 from conftest import KIND
 
-# What a panel's numbers are, as Grafana names units.
+# Units in use, by their names in Grafana.
 UNITS = {"short", "s", "reqps", "cps", "percentunit"}
 
 
@@ -21,14 +21,14 @@ def dashboard(request):
     return dashboards.all_of_them()[request.param]
 
 
-def test_each_dashboard_can_be_told_from_the_others():
+def test_dashboards_have_different_ids_and_titles():
     found = dashboards.all_of_them()
-    assert len({it["uid"] for it in found.values()}) == len(found)
-    assert len({it["title"] for it in found.values()}) == len(found)
-    assert all(it["uid"] == f"tidemark-{name}" for name, it in found.items())
+    assert len({dashboard["uid"] for dashboard in found.values()}) == len(found)
+    assert len({dashboard["title"] for dashboard in found.values()}) == len(found)
+    assert all(dashboard["uid"] == f"tidemark-{name}" for name, dashboard in found.items())
 
 
-def test_panels_say_what_they_show(dashboard):
+def test_panels_have_title_description_and_unit(dashboard):
     for panel in dashboard["panels"]:
         assert panel["type"] in ("timeseries", "stat")
         assert panel["title"]
@@ -37,14 +37,14 @@ def test_panels_say_what_they_show(dashboard):
         assert panel["targets"]
 
 
-def test_panels_lie_side_by_side(dashboard):
-    """Grafana's grid is 24 wide; two panels in one place push each other away."""
+def test_panels_do_not_overlap(dashboard):
+    """Grafana's grid has 24 columns; it moves panels that overlap."""
     taken = {}
     for panel in dashboard["panels"]:
-        place = panel["gridPos"]
-        assert place["x"] + place["w"] <= 24
-        for x in range(place["x"], place["x"] + place["w"]):
-            for y in range(place["y"], place["y"] + place["h"]):
+        area = panel["gridPos"]
+        assert area["x"] + area["w"] <= 24
+        for x in range(area["x"], area["x"] + area["w"]):
+            for y in range(area["y"], area["y"] + area["h"]):
                 assert taken.setdefault((x, y), panel["title"]) == panel["title"]
 
 
@@ -52,7 +52,7 @@ def test_ids_are_used_once(dashboard):
     ids = [panel["id"] for panel in dashboard["panels"]]
     assert len(set(ids)) == len(ids)
     for panel in dashboard["panels"]:
-        refs = [it["refId"] for it in panel["targets"]]
+        refs = [target["refId"] for target in panel["targets"]]
         assert len(set(refs)) == len(refs)
 
 
@@ -60,32 +60,32 @@ def test_the_data_source_is_chosen_once(dashboard):
     variables = dashboard["templating"]["list"]
     assert variables[0]["type"] == "datasource" and variables[0]["query"] == "prometheus"
     wanted = {"type": "prometheus", "uid": "${datasource}"}
-    for it in [*dashboard["panels"], *variables[1:]]:
-        assert it["datasource"] == wanted
+    for user in [*dashboard["panels"], *variables[1:]]:
+        assert user["datasource"] == wanted
     for panel in dashboard["panels"]:
-        assert all(it["datasource"] == wanted for it in panel["targets"])
+        assert all(target["datasource"] == wanted for target in panel["targets"])
 
 
 def test_rates_follow_the_interval_of_the_page(dashboard):
     for panel in dashboard["panels"]:
         for target in panel["targets"]:
-            assert all(it == "$__rate_interval" for it in re.findall(r"rate\([^\[]*\[([^\]]+)\]", target["expr"]))
+            assert all(interval == "$__rate_interval" for interval in re.findall(r"rate\([^\[]*\[([^\]]+)\]", target["expr"]))
 
 
-def test_every_variable_is_used_and_every_used_one_is_there(dashboard):
-    text = json.dumps([dashboard["panels"], [it["query"] for it in dashboard["templating"]["list"]]])
+def test_every_variable_is_defined_and_used(dashboard):
+    text = json.dumps([dashboard["panels"], [variable["query"] for variable in dashboard["templating"]["list"]]])
     used = set(re.findall(r"\$\{?(\w+)", text)) - {"__rate_interval"}
-    assert used == {it["name"] for it in dashboard["templating"]["list"]}
+    assert used == {variable["name"] for variable in dashboard["templating"]["list"]}
 
 
-def test_legends_name_labels_that_the_answer_has(dashboard):
-    """A label that was summed away leaves a hole in the legend."""
+def test_legends_name_labels_of_the_result(dashboard):
+    """A label that an aggregation removes would be empty in the legend."""
     for panel in dashboard["panels"]:
         for target in panel["targets"]:
             grouped = re.search(r"\bby \(([^)]*)\)", target["expr"])
             if grouped:
                 named = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
-                assert named <= {it.strip() for it in grouped.group(1).split(",")}
+                assert named <= {label.strip() for label in grouped.group(1).split(",")}
 
 
 def test_grafana_finds_the_dashboards_and_prometheus():
@@ -95,12 +95,12 @@ def test_grafana_finds_the_dashboards_and_prometheus():
     assert source["type"] == "prometheus" and source["isDefault"]
     assert source["jsonData"]["timeInterval"] == prometheus["global"]["scrape_interval"]
     mounts = yaml.safe_load_all((KIND / "monitoring" / "grafana.yaml").read_text())
-    pod = next(it for it in mounts if it["kind"] == "Deployment")["spec"]["template"]["spec"]
-    where = {it["name"]: it["mountPath"] for it in pod["containers"][0]["volumeMounts"]}
+    pod = next(document for document in mounts if document["kind"] == "Deployment")["spec"]["template"]["spec"]
+    where = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
     provider = yaml.safe_load((folder / "dashboards.yml").read_text())["providers"][0]
     assert provider["options"]["path"] == where["dashboards"]
     shipped = yaml.safe_load((KIND / "monitoring" / "kustomization.yaml").read_text())
-    shipped = next(it for it in shipped["configMapGenerator"] if it["name"] == "grafana-dashboards")
+    shipped = next(generator for generator in shipped["configMapGenerator"] if generator["name"] == "grafana-dashboards")
     assert set(shipped["files"]) == {
         f"grafana/dashboards/{name}.json" for name in dashboards.all_of_them()
     }

@@ -1,6 +1,6 @@
-"""The manifests are what a cluster takes, and each way of breaking one is seen.
+"""Tests that a cluster would accept the manifests, and that each way of breaking one is detected.
 
-The broken ones are made here from those that are applied, so that none of them gets out of date.
+Broken manifests are made from the real ones, so that they stay up to date.
 """
 
 import re
@@ -13,7 +13,7 @@ from conftest import KIND, OVERLAYS, documents, rendered, variables, version
 from manifests import Pod, matches
 from schema import schema_mistakes
 
-# What `secrets.sh` makes; `test_scripts` holds it against this.
+# Secrets that `secrets.sh` makes, with their keys; `test_scripts` compares them.
 SECRETS = {
     "redis-auth": {"password", "users.acl"},
     "api-keys": {"entries"},
@@ -21,10 +21,10 @@ SECRETS = {
     "grafana": {"password"},
 }
 
-# An overlay that is applied beside others is looked at with them.
+# Overlays that are applied together are checked together.
 TOGETHER = [["dev"], ["plain"], ["dev", "load"], ["plain", "load"], ["dev", "sweep"]]
 
-GONE = object()
+REMOVED = object()
 
 
 def mistakes(found):
@@ -34,16 +34,16 @@ def mistakes(found):
 
 
 def all_of(overlays):
-    return [it for overlay in overlays for it in documents(overlay)]
+    return [document for overlay in overlays for document in documents(overlay)]
 
 
 @pytest.mark.parametrize("overlays", TOGETHER, ids="+".join)
-def test_the_manifests_are_right(overlays):
+def test_the_manifests_have_no_mistakes(overlays):
     assert mistakes(all_of(overlays)) == []
 
 
-def test_every_overlay_is_looked_at():
-    assert {it for overlays in TOGETHER for it in overlays} == set(OVERLAYS)
+def test_every_overlay_is_checked():
+    assert {overlay for overlays in TOGETHER for overlay in overlays} == set(OVERLAYS)
 
 
 FUNCTION = "spec.template.spec.containers.0"
@@ -57,9 +57,9 @@ GRAFANA = ("apps/v1", "Deployment", "grafana")
 POLICY = "networking.k8s.io/v1", "NetworkPolicy"
 DEPLOYED = ("apps/v1", "Deployment", "ingest")
 
-# Which document, where in it (dots; what follows a bar is one key), what is put there, and what must be said.
+# Document, path in it (dots separate keys; the rest after a bar is one key), new value, and a part of the mistake.
 BROKEN = {
-    # Misspelled, of the wrong type, or in the wrong place.
+    # Misspelled, of the wrong type, or at the wrong level.
     "key of a Service": (INGEST, "spec.template.spec.timeoutSecond", 60, "timeoutSecond"),
     "key of a container": (INGEST, f"{FUNCTION}.imag", "x", "imag"),
     "key of a probe": (INGEST, f"{FUNCTION}.readinessProbe.httpGet.paht", "/", "paht"),
@@ -73,7 +73,7 @@ BROKEN = {
     "annotation on the Service": (INGEST, "metadata.annotations", {"autoscaling.knative.dev/max-scale": "3"}, "belongs"),
     "label of a pod": (INGEST, "spec.template.metadata.labels|redis-cleint", "true", "redis-cleint"),
     "label of the namespace": (("v1", "Namespace", "tidemark"), "metadata.labels|pod-security.kubernetes.io/enforced", "restricted", "unknown"),
-    # What Knative's webhook refuses.
+    # Refused by Knative's webhook.
     "more pods at least than at most": (INGEST, f"{SCALING}min-scale", "11", "above max-scale"),
     "more pods at first than at most": (INGEST, f"{SCALING}initial-scale", "11", "above max-scale"),
     "window too short": (INGEST, f"{SCALING}window", "5s", "6s..1h"),
@@ -94,7 +94,7 @@ BROKEN = {
     "security of the pod": (INGEST, "spec.template.spec.securityContext", {}, "securityContext"),
     "init containers": (INGEST, "spec.template.spec.initContainers", [], "initContainers"),
     "disk": (INGEST, "spec.template.spec.volumes.0", {"name": "api-keys", "persistentVolumeClaim": {"claimName": "a"}}, "persistentVolumeClaim"),
-    # What every check by a cluster lets pass.
+    # Accepted by all checks of a cluster.
     "probe of another port": (INGEST, f"{FUNCTION}.readinessProbe.httpGet.port", 8081, "asks port 8081"),
     "probe of another port, plain": (DEPLOYED, f"{FUNCTION}.readinessProbe.httpGet.port", "htpp", "asks port htpp"),
     "unknown variable": (INGEST, f"{FUNCTION}.env.1.name", "TIDEMARK_API_KEY_FILE", "read by none"),
@@ -118,23 +118,23 @@ BROKEN = {
     "rule without its type": ((*POLICY, "exporter"), "spec.policyTypes", ["Egress"], "not a type"),
     "budget": (("policy/v1", "PodDisruptionBudget", "ingest"), "spec.selector.matchLabels.app", "ingset", "matches no pod"),
     "newest image": (EXPORTER, f"{FUNCTION}.image", "dev.local/tidemark-analyze:latest", "not of version"),
-    "image of another name": (EXPORTER, f"{FUNCTION}.image", "dev.local/tidemark-exporter:" + version(), "made by nobody"),
+    "image of another name": (EXPORTER, f"{FUNCTION}.image", "dev.local/tidemark-exporter:" + version(), "not built by"),
     "image that is not pinned": (GRAFANA, f"{FUNCTION}.image", "grafana/grafana:latest", "not pinned"),
     "namespace": (EXPORTER, "metadata.namespace", "default", "not in the namespace"),
     # Security.
     "writable root": (INGEST, f"{FUNCTION}.securityContext.readOnlyRootFilesystem", False, "readOnlyRootFilesystem"),
     "root": (EXPORTER, "spec.template.spec.securityContext.runAsUser", 0, "runAsUser"),
-    "capabilities": (REDIS, f"{FUNCTION}.securityContext.capabilities", GONE, "capabilities"),
-    "system calls": (REDIS, "spec.template.spec.securityContext.seccompProfile", GONE, "seccompProfile"),
-    "token": (REDIS, "spec.template.spec.automountServiceAccountToken", GONE, "token"),
+    "capabilities": (REDIS, f"{FUNCTION}.securityContext.capabilities", REMOVED, "capabilities"),
+    "system calls": (REDIS, "spec.template.spec.securityContext.seccompProfile", REMOVED, "seccompProfile"),
+    "token": (REDIS, "spec.template.spec.automountServiceAccountToken", REMOVED, "token"),
     "open namespace": (("v1", "Namespace", "tidemark"), "metadata.labels|pod-security.kubernetes.io/enforce", "baseline", "not restricted"),
-    "no bound of memory": (INGEST, f"{FUNCTION}.resources.limits", GONE, "memory"),
+    "no bound of memory": (INGEST, f"{FUNCTION}.resources.limits", REMOVED, "memory"),
     # Without Knative.
     "backend": (("networking.k8s.io/v1", "Ingress", "tidemark"), "spec.rules.0.http.paths.0.backend.service.name", "ingset", "Service ingset does not exist"),
     "port of a backend": (("networking.k8s.io/v1", "Ingress", "tidemark"), "spec.rules.0.http.paths.0.backend.service.port.name", "web", "no port web"),
     "scaled": (("autoscaling/v2", "HorizontalPodAutoscaler", "ingest"), "spec.scaleTargetRef.name", "ingset", "Deployment ingset does not exist"),
     "scaled twice": (DEPLOYED, "spec.replicas", 2, "replicas of its own"),
-    "scaled by nothing": (DEPLOYED, f"{FUNCTION}.resources.requests.cpu", GONE, "requests no CPU"),
+    "scaled by nothing": (DEPLOYED, f"{FUNCTION}.resources.requests.cpu", REMOVED, "requests no CPU"),
     # Added by overlays.
     "sink": (("sources.knative.dev/v1", "PingSource", "sweep"), "spec.sink.ref.name", "swep", "sink Service swep does not exist"),
     "key of a source": (("sources.knative.dev/v1", "PingSource", "sweep"), "spec.shedule", "* * * * *", "shedule"),
@@ -147,33 +147,33 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_is_broken_is_seen(name):
-    which, where, value, said = BROKEN[name]
+def test_a_broken_manifest_is_detected(name):
+    which, path, value, expected = BROKEN[name]
     for overlays in (["dev", "load", "sweep"], ["plain", "load"]):
         found = all_of(overlays)
-        broken = [it for it in found if (it["apiVersion"], it["kind"], it["metadata"]["name"]) == which]
+        broken = [document for document in found if (document["apiVersion"], document["kind"], document["metadata"]["name"]) == which]
         if broken:
             break
     assert len(broken) == 1, which
-    put(broken[0], where, value)
-    told = mistakes(found)
-    assert any(said in it for it in told), told
+    put(broken[0], path, value)
+    reported = mistakes(found)
+    assert any(expected in mistake for mistake in reported), reported
 
 
-def put(document, where, value):
-    """Puts a value at a path, or takes away what is there."""
-    dotted, _, last = where.partition("|")
+def put(document, path, value):
+    """Sets the value at a path, or removes it."""
+    dotted, _, last = path.partition("|")
     steps = dotted.split(".") + ([last] if last else [])
     for step in steps[:-1]:
         document = document[int(step) if isinstance(document, list) else step]
     step = int(steps[-1]) if isinstance(document, list) else steps[-1]
-    if value is GONE:
+    if value is REMOVED:
         del document[step]
     else:
         document[step] = value
 
 
-# Files within ConfigMaps: what is replaced in which, and what must be said.
+# ConfigMap, text in one of its files, replacement, and a part of the mistake.
 BROKEN_FILES = {
     "target": ("prometheus-targets", "exporter:8080", "exportr:8080", "Service exportr does not exist"),
     "port of a target": ("prometheus-targets", "exporter:8080", "exporter:8081", "no port 8081"),
@@ -184,19 +184,19 @@ BROKEN_FILES = {
 
 
 @pytest.mark.parametrize("name", BROKEN_FILES)
-def test_an_address_in_a_file_that_leads_nowhere_is_seen(name):
-    which, old, new, said = BROKEN_FILES[name]
+def test_a_wrong_address_in_a_file_is_detected(name):
+    which, old, new, expected = BROKEN_FILES[name]
     text = rendered("dev")
     assert old in text
     found = manifests.load(text)
-    for it in found:
-        if it["kind"] == "ConfigMap" and it["metadata"]["name"].rpartition("-")[0] == which:
-            it["data"] = {key: value.replace(old, new) for key, value in it["data"].items()}
-    assert any(said in it for it in mistakes(found)), mistakes(found)
+    for document in found:
+        if document["kind"] == "ConfigMap" and document["metadata"]["name"].rpartition("-")[0] == which:
+            document["data"] = {key: value.replace(old, new) for key, value in document["data"].items()}
+    assert any(expected in mistake for mistake in mistakes(found)), mistakes(found)
 
 
-# Who may talk to whom, inside the namespace: from, to, port.
-TALKS = {
+# Allowed connections inside the namespace: source, target, port.
+CONNECTIONS = {
     ("ingest", "redis", 6379),
     ("analyze", "redis", 6379),
     ("exporter", "redis", 6379),
@@ -208,36 +208,36 @@ TALKS = {
 
 
 @pytest.mark.parametrize("overlay", ["dev", "plain"])
-def test_those_who_must_may_talk_and_no_others(overlay):
-    found = [it for it in documents(overlay) if it["metadata"]["name"] != "outside"]
-    pods = [it for it in map(Pod.of, found) if it is not None]
-    policies = [it["spec"] for it in found if it["kind"] == "NetworkPolicy"]
+def test_policies_allow_the_listed_connections_only(overlay):
+    found = [document for document in documents(overlay) if document["metadata"]["name"] != "outside"]
+    pods = [pod for pod in map(Pod.of, found) if pod is not None]
+    policies = [document["spec"] for document in found if document["kind"] == "NetworkPolicy"]
     allowed = {
         (source.name, target.name, port)
         for source in pods
         for target in pods
         for port in (p for p in target.ports if isinstance(p, int))
-        if source is not target and may_talk(policies, source, target, port)
+        if source is not target and may_connect(policies, source, target, port)
     }
-    assert allowed == TALKS
+    assert allowed == CONNECTIONS
 
 
-def may_talk(policies, source, target, port):
-    """Whether the policies of both ends let a connection through."""
-    names = {it["name"]: it["containerPort"] for c in target.containers for it in c.get("ports", [])}
+def may_connect(policies, source, target, port):
+    """Returns whether the policies of source and target allow a connection."""
+    names = {named["name"]: named["containerPort"] for c in target.containers for named in c.get("ports", [])}
 
     def passes(direction, peers, own, other):
-        mine = [it for it in policies if matches(it["podSelector"], own.labels)]
-        mine = [it for it in mine if direction.capitalize() in it["policyTypes"]]
-        rules = [rule for it in mine for rule in it.get(direction, [])]
+        mine = [policy for policy in policies if matches(policy["podSelector"], own.labels)]
+        mine = [policy for policy in mine if direction.capitalize() in policy["policyTypes"]]
+        rules = [rule for policy in mine for rule in policy.get(direction, [])]
         return not mine or any(
             any(
                 "namespaceSelector" not in peer and matches(peer["podSelector"], other.labels)
                 for peer in rule.get(peers, [{"podSelector": {}}])
             )
             and any(
-                names.get(it["port"], it["port"]) == port
-                for it in rule.get("ports", [{"port": port}])
+                names.get(allowed["port"], allowed["port"]) == port
+                for allowed in rule.get("ports", [{"port": port}])
             )
             for rule in rules
         )
@@ -246,54 +246,54 @@ def may_talk(policies, source, target, port):
 
 
 def test_only_prometheus_reaches_knative_outside_of_the_namespace():
-    """Every other way out is DNS."""
+    """All other pods reach only DNS outside of the namespace."""
     out = {
-        it["metadata"]["name"]
-        for it in documents("dev")
-        if it["kind"] == "NetworkPolicy"
-        for rule in it["spec"].get("egress", [])
+        document["metadata"]["name"]
+        for document in documents("dev")
+        if document["kind"] == "NetworkPolicy"
+        for rule in document["spec"].get("egress", [])
         if any("namespaceSelector" in peer or "ipBlock" in peer for peer in rule.get("to", [{}]))
     }
     assert out == {"dns", "prometheus"}
 
 
-def test_the_ports_of_the_cluster_lead_to_what_listens():
+def test_the_ports_of_the_cluster_are_node_ports_of_services():
     cluster = yaml.safe_load((KIND / "cluster.yaml").read_text())
     assert schema_mistakes(cluster) == []
-    services = [it for it in documents("dev") if it["kind"] == "Service" and it["apiVersion"] == "v1"]
-    node_ports = {p["nodePort"] for it in services for p in it["spec"]["ports"] if "nodePort" in p}
-    # The gateway's is set by the script.
-    node_ports |= {int(it) for it in re.findall(r'"nodePort":(\d+)', (KIND / "up.sh").read_text())}
+    services = [document for document in documents("dev") if document["kind"] == "Service" and document["apiVersion"] == "v1"]
+    node_ports = {p["nodePort"] for service in services for p in service["spec"]["ports"] if "nodePort" in p}
+    # `up.sh` sets the port of the gateway.
+    node_ports |= {int(number) for number in re.findall(r'"nodePort":(\d+)', (KIND / "up.sh").read_text())}
     mapped = cluster["nodes"][0]["extraPortMappings"]
-    assert {it["containerPort"] for it in mapped} == node_ports
-    assert {it["listenAddress"] for it in mapped} == {"127.0.0.1"}
+    assert {mapping["containerPort"] for mapping in mapped} == node_ports
+    assert {mapping["listenAddress"] for mapping in mapped} == {"127.0.0.1"}
 
 
 @pytest.mark.parametrize("key, value", [("node", []), ("name", 5)])
-def test_a_cluster_that_is_not_one_is_seen(key, value):
+def test_a_malformed_cluster_is_detected(key, value):
     cluster = yaml.safe_load((KIND / "cluster.yaml").read_text())
     cluster[key] = value
     assert schema_mistakes(cluster)
 
 
-def test_no_secret_is_in_the_manifests():
+def test_the_manifests_contain_no_secret():
     for overlay in OVERLAYS:
-        assert not any(it["kind"] == "Secret" for it in documents(overlay))
+        assert not any(document["kind"] == "Secret" for document in documents(overlay))
 
 
-def test_a_function_ends_in_good_order_before_knative_kills_it():
-    """The queue-proxy passes SIGTERM on after 30 s; then come the longest request, a second, and the last totals."""
+def test_a_function_shuts_down_before_knative_kills_it():
+    """The queue-proxy passes SIGTERM on after 30 s; then follow the longest request, a margin, and the last totals."""
     request_timeout_s, margin_s, last_flush_s = 10, 1, 1.8
-    for it in documents("dev"):
-        if it["apiVersion"] == "serving.knative.dev/v1":
-            grace_s = it["spec"]["template"]["spec"]["timeoutSeconds"]
+    for document in documents("dev"):
+        if document["apiVersion"] == "serving.knative.dev/v1":
+            grace_s = document["spec"]["template"]["spec"]["timeoutSeconds"]
             assert grace_s >= 30 + request_timeout_s + margin_s + last_flush_s
 
 
 def test_every_number_of_the_autoscaling_is_explained():
     text = (KIND / "README.md").read_text()
-    for it in documents("dev"):
-        annotations = it.get("spec", {}).get("template", {}).get("metadata", {}).get("annotations", {})
+    for document in documents("dev"):
+        annotations = document.get("spec", {}).get("template", {}).get("metadata", {}).get("annotations", {})
         for name, value in annotations.items():
             key = name.removeprefix("autoscaling.knative.dev/")
             row = next((line for line in text.splitlines() if line.startswith(f"| `{key}`")), "")

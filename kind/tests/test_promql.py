@@ -1,4 +1,4 @@
-"""Names of metrics are found in expressions, and nothing else is taken for one."""
+"""Tests that `metrics` finds all names of metrics in an expression, and no other names."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The rules and their configuration are valid, each is tried, and each alert tells what to do."""
+"""Tests that the rules and their configuration are valid, that each has a test, and that each alert has a runbook."""
 
 import re
 import subprocess
@@ -13,11 +13,11 @@ MONITORING = KIND / "monitoring"
 
 def rules(kind):
     files = (MONITORING / "rules").glob("*.yml")
-    groups = [group for it in files for group in yaml.safe_load(it.read_text())["groups"]]
+    groups = [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]
     return [rule for group in groups for rule in group["rules"] if kind in rule]
 
 
-ALERTS = {it["alert"]: it for it in rules("alert")}
+ALERTS = {rule["alert"]: rule for rule in rules("alert")}
 
 
 def run(*command):
@@ -26,16 +26,16 @@ def run(*command):
     return done.stdout
 
 
-def test_prometheus_takes_its_configuration_and_rules():
+def test_prometheus_accepts_its_configuration_and_rules():
     run("promtool", "check", "config", MONITORING / "prometheus.yml")
     run("promtool", "check", "rules", "--lint-fatal", *(MONITORING / "rules").glob("*.yml"))
 
 
-def test_every_rule_does_what_its_numbers_say():
+def test_every_rule_passes_its_tests():
     run("promtool", "test", "rules", KIND / "tests" / "rules.yml")
 
 
-def test_alertmanager_takes_its_configuration():
+def test_alertmanager_accepts_its_configuration():
     run("amtool", "check-config", MONITORING / "alertmanager.yml")
 
 
@@ -45,42 +45,42 @@ def test_alerts_of_each_severity_reach_the_webhook(severity):
     assert run(*route, f"severity={severity}", "alertname=Any").strip() == "webhook"
 
 
-def tried():
+def rule_tests():
     return yaml.safe_load((KIND / "tests" / "rules.yml").read_text())["tests"]
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_every_alert_is_seen_to_fire_and_not_to_fire(alert):
-    tests = [it for it in tried() if it["name"].startswith(f"{alert} ")]
-    samples = [it["exp_samples"] for test in tests for it in test["promql_expr_test"]]
-    assert any(f'alertname="{alert}"' in it["labels"] for found in samples for it in found)
+def test_every_alert_is_tested_to_fire_and_not_to_fire(alert):
+    tests = [test for test in rule_tests() if test["name"].startswith(f"{alert} ")]
+    samples = [expression["exp_samples"] for test in tests for expression in test["promql_expr_test"]]
+    assert any(f'alertname="{alert}"' in sample["labels"] for found in samples for sample in found)
     assert any(found == [] for found in samples)
 
 
-@pytest.mark.parametrize("record", [it["record"] for it in rules("record")])
-def test_every_recording_is_computed_once(record):
-    expressions = [it["expr"] for test in tried() for it in test["promql_expr_test"]]
+@pytest.mark.parametrize("record", [rule["record"] for rule in rules("record")])
+def test_every_recording_rule_is_tested(record):
+    expressions = [expression["expr"] for test in rule_tests() for expression in test["promql_expr_test"]]
     assert f"round({record}, 0.0001)" in expressions
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_every_alert_says_what_it_is_and_what_to_do(alert):
+def test_every_alert_has_severity_annotations_and_a_runbook(alert):
     rule = ALERTS[alert]
     assert rule["labels"]["severity"] in ("critical", "warning", "info")
     assert set(rule["annotations"]) == {"summary", "description", "runbook"}
     assert rule["annotations"]["runbook"] == f"kind/RUNBOOKS.md#{alert.lower()}"
     text = (KIND / "RUNBOOKS.md").read_text()
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL))
-    for part in ("**Means.**", "**Look.**", "**Do.**"):
+    for part in ("**Meaning.**", "**Check.**", "**Action.**"):
         assert part in sections[alert]
 
 
-def test_no_runbook_is_of_an_alert_that_is_gone():
+def test_every_runbook_belongs_to_an_alert():
     text = (KIND / "RUNBOOKS.md").read_text()
     assert set(re.findall(r"^## (\w+)$", text, re.MULTILINE)) == set(ALERTS)
 
 
-def test_inhibitions_name_alerts_that_there_are():
+def test_inhibitions_name_existing_alerts():
     text = (MONITORING / "alertmanager.yml").read_text()
     named = re.findall(r'alertname(?:=|!=|=~)"([^"]+)"', text)
-    assert {name for it in named for name in it.split("|")} <= set(ALERTS)
+    assert {name for names in named for name in names.split("|")} <= set(ALERTS)

@@ -1,8 +1,8 @@
-"""`up.sh`, `down.sh` and `secrets.sh`, as far as they go without a cluster.
+"""Tests `up.sh`, `down.sh` and `secrets.sh` without a cluster.
 
-Kind cannot run where the tests do, so `kind`, `kubectl` and `docker` are stand-ins that write down what they are asked and
-remember what was made: what is tested is the order, what a second run leaves alone, and what is said when something is
-missing. What the real ones do with it is not tested here. `secrets.sh` is also part of the chain, with real keys.
+Stubs of `kind`, `kubectl` and `docker` record their calls and what was created. The tests check the order of the calls,
+that a second run changes nothing, and the messages about missing tools. They do not check the effect of the real tools.
+`test_chain` runs `secrets.sh` with real keys.
 """
 
 import hashlib
@@ -19,12 +19,12 @@ from test_manifests import SECRETS
 
 SCRIPTS = sorted([*KIND.glob("*.sh"), *(KIND / "image").glob("*.sh")])
 
-# What a stand-in needs of the system, and the scripts of theirs.
+# Commands of the system that the scripts and the stubs need.
 SYSTEM = "bash env sed grep sort head tail cut od tr mktemp rm cp cat awk mkdir dirname sha256sum base64 printf sleep make".split()
 
 KIND_STUB = '''echo "kind $*" >>"$CALLS"
 case "$1 ${2:-}" in
-  "version "*) echo "kind v${KIND_SAYS:-0.32.0} go1.24 linux/amd64" ;;
+  "version "*) echo "kind v${KIND_STUB_VERSION:-0.32.0} go1.24 linux/amd64" ;;
   "get clusters") cat "$STATE/clusters" 2>/dev/null || echo 'No kind clusters found.' >&2 ;;
   "create cluster") echo tidemark >"$STATE/clusters" ;;
   "delete cluster") rm "$STATE/clusters" ;;
@@ -38,7 +38,7 @@ case " $* " in
   *" patch "*) if [ -e "$STATE/patched-${*: -5:1}" ]; then echo 'patched (no change)'; else echo patched; fi
     : >"$STATE/patched-${*: -5:1}" ;;
   *" apply --kustomize "*)
-    # The webhook of Knative is not up at once.
+    # Knative's webhook refuses the first request.
     if [ ! -e "$STATE/webhook" ]; then : >"$STATE/webhook"; echo 'connection refused' >&2; exit 1; fi ;;
 esac'''
 
@@ -52,7 +52,7 @@ esac'''
 
 
 class World:
-    """A machine with stand-ins, that remembers."""
+    """A machine with stubs, and the record of their calls."""
 
     def __init__(self, folder):
         self.bin, self.state, self.calls = folder / "bin", folder / "state", folder / "calls"
@@ -79,10 +79,10 @@ class World:
         return subprocess.run(command, env=env, text=True, capture_output=True)
 
     def called(self, pattern):
-        return [it for it in self.calls.read_text().splitlines() if re.search(pattern, it)]
+        return [line for line in self.calls.read_text().splitlines() if re.search(pattern, line)]
 
     def secret(self, name):
-        return {it.name: it.read_text() for it in (self.state / f"secret-{name}").iterdir()}
+        return {path.name: path.read_text() for path in (self.state / f"secret-{name}").iterdir()}
 
 
 @pytest.fixture
@@ -90,8 +90,8 @@ def world(tmp_path):
     return World(tmp_path)
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda it: it.name)
-def test_shellcheck_has_nothing_to_say(script):
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_shellcheck_has_no_findings(script):
     done = subprocess.run(
         [TOOLS / "shellcheck", "--external-sources", "--source-path=SCRIPTDIR", script],
         text=True,
@@ -100,13 +100,13 @@ def test_shellcheck_has_nothing_to_say(script):
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda it: it.name)
-def test_scripts_end_at_the_first_failure_and_can_be_run(script):
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_stop_at_the_first_failure_and_are_executable(script):
     assert "\nset -euo pipefail\n" in script.read_text()
     assert os.access(script, os.X_OK)
 
 
-def test_up_makes_everything_in_order(world):
+def test_up_runs_all_steps_in_order(world):
     done = world.run("up.sh")
     assert done.returncode == 0, done.stderr
     wanted = [
@@ -126,24 +126,24 @@ def test_up_makes_everything_in_order(world):
         r"wait ksvc --all --for=condition=Ready",
     ]
     calls = world.calls.read_text().splitlines()
-    places = [next((i for i, it in enumerate(calls) if re.search(one, it)), one) for one in wanted]
-    assert places == sorted(places, key=lambda it: (isinstance(it, str), it)), places
-    assert all(isinstance(it, int) for it in places), places
+    positions = [next((i for i, call in enumerate(calls) if re.search(one, call)), one) for one in wanted]
+    assert positions == sorted(positions, key=lambda position: (isinstance(position, str), position)), positions
+    assert all(isinstance(position, int) for position in positions), positions
     assert "curl -H 'Host: ingest.tidemark.kind.test'" in done.stdout
 
 
-def test_up_touches_no_other_cluster(world):
+def test_up_changes_no_other_cluster(world):
     world.run("up.sh")
     kubectl = world.called("^kubectl ")
-    assert kubectl and all("--context kind-tidemark" in it for it in kubectl)
+    assert kubectl and all("--context kind-tidemark" in call for call in kubectl)
 
 
-def test_up_waits_for_a_webhook_that_is_not_there_yet(world):
+def test_up_waits_until_the_webhook_answers(world):
     assert world.run("up.sh").returncode == 0
     assert len(world.called("apply --kustomize")) == 2
 
 
-def test_up_again_leaves_alone_what_is_there(world):
+def test_a_second_up_changes_nothing(world):
     world.run("up.sh")
     before = {name: world.secret(name) for name in SECRETS}
     done = world.run("up.sh")
@@ -155,7 +155,7 @@ def test_up_again_leaves_alone_what_is_there(world):
     assert world.called("apply --kustomize")
 
 
-def test_up_makes_again_what_was_deleted(world):
+def test_up_creates_deleted_secrets(world):
     world.run("up.sh")
     before = {name: world.secret(name) for name in SECRETS}
     shutil.rmtree(world.state / "secret-redis-auth")
@@ -176,10 +176,10 @@ def test_secrets_have_the_keys_that_the_manifests_mount(world):
     assert world.run("secrets.sh").returncode == 0
     assert {name: set(world.secret(name)) for name in SECRETS} == SECRETS
     entries = world.secret("api-keys")["entries"].split()
-    assert [it.split(":")[1] for it in entries] == ["write", "read", "admin"]
+    assert [entry.split(":")[1] for entry in entries] == ["write", "read", "admin"]
 
 
-def test_redis_lets_in_only_who_knows_the_password(world):
+def test_redis_requires_the_password(world):
     world.run("secrets.sh")
     made = world.secret("redis-auth")
     assert len(made["password"]) == 48
@@ -191,10 +191,10 @@ def test_redis_lets_in_only_who_knows_the_password(world):
 
 def test_secrets_are_neither_printed_nor_on_a_command_line(world):
     done = world.run("secrets.sh")
-    told = done.stdout + done.stderr + world.calls.read_text()
+    output = done.stdout + done.stderr + world.calls.read_text()
     for name in ("redis-auth", "sender-keys", "grafana"):
         for value in world.secret(name).values():
-            assert value.strip() not in told
+            assert value.strip() not in output
 
 
 def test_secrets_leave_no_file_behind(world, tmp_path):
@@ -205,7 +205,7 @@ def test_secrets_leave_no_file_behind(world, tmp_path):
 
 
 @pytest.mark.parametrize("tool", ["docker", "kind", "kubectl"])
-def test_a_missing_tool_is_named_with_where_it_comes_from(world, tool):
+def test_a_missing_tool_is_named_with_its_website(world, tool):
     (world.bin / tool).unlink()
     done = world.run("up.sh")
     assert done.returncode == 1
@@ -214,9 +214,9 @@ def test_a_missing_tool_is_named_with_where_it_comes_from(world, tool):
 
 
 def test_an_old_kind_is_named(world):
-    done = world.run("up.sh", KIND_SAYS="0.9.0")
+    done = world.run("up.sh", KIND_STUB_VERSION="0.9.0")
     assert done.returncode == 1
-    assert "version 0.9.0: 0.32.0 or newer is wanted" in done.stderr
+    assert "version 0.9.0: expected 0.32.0 or newer" in done.stderr
 
 
 def test_a_docker_that_does_not_answer_is_named(world):
@@ -225,7 +225,7 @@ def test_a_docker_that_does_not_answer_is_named(world):
     assert "Docker does not answer" in done.stderr
 
 
-def test_missing_images_are_made(world):
+def test_missing_images_are_built(world):
     stub_make = world.bin / "make"
     stub_make.unlink()
     stub(stub_make, 'echo "make $*" >>"$CALLS"')
@@ -243,7 +243,7 @@ def test_down_removes_the_cluster_and_nothing_the_second_time(world):
     assert world.called("delete") == []
 
 
-def test_down_without_kind_says_so(world):
+def test_down_without_kind_names_the_missing_tool(world):
     (world.bin / "kind").unlink()
     done = world.run("down.sh")
     assert done.returncode == 1 and "https://" in done.stderr
