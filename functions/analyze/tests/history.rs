@@ -11,7 +11,7 @@ use std::sync::Arc;
 use aws::testbed::{DynamoServer, StandIn};
 use domain::Series;
 use domain::{SeriesKey, Tenant};
-use intake::{Batch, Incoming};
+use intake::{IncomingBatch, IncomingSample};
 use process::{Analyze, DETECTOR};
 use service::{Config, Role, Service, VerdictsWanted, store_for};
 use store::testbed::RedisServer;
@@ -39,13 +39,13 @@ fn key() -> SeriesKey {
 
 /// Sends the minutes of `range`, of which each fiftieth is far away.
 async fn send(service: &Service, range: std::ops::Range<i64>) {
-    let incoming = |minute: i64| Incoming {
+    let incoming = |minute: i64| IncomingSample {
         index: minute as usize,
         series: series(),
         at_us: Some(1_732_060_800_000_000 + minute * 60_000_000),
         value: if minute % 50 == 49 { 900.0 } else { 100.0 + (minute % 7) as f64 },
     };
-    let batch = Batch { samples: range.map(incoming).collect(), rejected: Vec::new() };
+    let batch = IncomingBatch { samples: range.map(incoming).collect(), rejected: Vec::new() };
     let answer = service.ingest(&Tenant::default(), batch, VerdictsWanted::None).await;
     assert!(answer.rejected.is_empty(), "{:?}", answer.rejected);
 }

@@ -1,8 +1,8 @@
 //! Bodies of `POST /ingest`: no panic, and every sample is accounted for.
 
-use intake::{Batch, Format, Limits, parse};
+use intake::{BodyFormat, IncomingBatch, Limits, parse};
 
-const FORMATS: [Format; 2] = [Format::Json, Format::Ndjson];
+const FORMATS: [BodyFormat; 2] = [BodyFormat::Json, BodyFormat::Ndjson];
 
 /// Bounds small enough for a short body to reach them.
 const SMALL: Limits = Limits { n_samples_max: 5, body_bytes_max: 1000, unpacked_bytes_max: 400 };
@@ -19,7 +19,7 @@ pub fn body(bytes: &[u8]) {
     }
 }
 
-fn check_account(batch: &Batch, limits: &Limits) {
+fn check_account(batch: &IncomingBatch, limits: &Limits) {
     assert!(batch.n_read() <= limits.n_samples_max);
     assert!(batch.samples.is_sorted_by_key(|sample| sample.index));
     assert!(batch.rejected.is_sorted_by_key(|rejection| rejection.index));
@@ -29,7 +29,7 @@ fn check_account(batch: &Batch, limits: &Limits) {
 }
 
 /// Every index up to the last one was either accepted or rejected.
-fn check_no_gap(batch: &Batch) {
+fn check_no_gap(batch: &IncomingBatch) {
     let samples = batch.samples.iter().map(|it| it.index);
     let mut indexes: Vec<_> = samples.chain(batch.rejected.iter().map(|it| it.index)).collect();
     indexes.sort_unstable();

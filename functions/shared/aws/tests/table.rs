@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws::Dynamo;
 use aws::testbed::{DynamoServer, StandIn};
 use detector::series_config::REASON_LEN_MAX;
-use detector::{EpisodeRecord, MaintenanceWindow, Phase, SeriesConfig};
+use detector::{MaintenanceWindow, SeriesConfig};
+use domain::{EpisodePhase, EpisodeRecord};
 use domain::{Expectation, Judgement, Sample, Series, Signal, Verdict, VerdictKind};
 use domain::{SeriesKey, Tenant};
 use store::{History, HistoryError, HistoryOptions, PastRange, StoredConfig, StoredEpisode};
@@ -37,7 +38,7 @@ fn episode(start_s: i64, revision: i64) -> StoredEpisode {
         start_us: start_s * 1_000_000,
         end_us: start_s * 1_000_000 + revision,
         n_samples: revision as u64,
-        phase: Phase::Open,
+        phase: EpisodePhase::Open,
         peak: Some(Judgement { sample, verdict, late: false }),
     };
     StoredEpisode { revision, news: revision, record }

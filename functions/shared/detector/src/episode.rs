@@ -4,72 +4,13 @@
 //! start, and told anew with each change.
 
 use crate::Memory;
-use domain::{Judgement, Signal};
-
-/// What an episode is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// The newest sample is anomalous.
-    Open,
-    /// There is no newer sample, although one is due for long.
-    Silent,
-    /// It has ended.
-    Over,
-}
-
-impl Phase {
-    /// All phases.
-    pub const ALL: [Self; 3] = [Self::Open, Self::Silent, Self::Over];
-
-    /// Its name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Silent => "silent",
-            Self::Over => "over",
-        }
-    }
-
-    /// The phase of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|phase| phase.as_str() == name)
-    }
-}
-
-/// An episode as far as it is known.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct EpisodeRecord {
-    /// Time of the first anomalous sample, or of the last one before a silence, in microseconds.
-    pub start_us: i64,
-    /// Time of the last anomalous sample so far, or of the first one after a silence.
-    pub end_us: i64,
-    /// Anomalous samples so far; none while nothing came but silence.
-    pub n_samples: u64,
-    /// What it is in.
-    pub phase: Phase,
-    /// The anomalous sample with the highest score, where there is one.
-    pub peak: Option<Judgement>,
-}
-
-impl EpisodeRecord {
-    /// The signal that told most of it: that of its peak, or the one that listens for gaps.
-    pub fn signal(&self) -> Signal {
-        let expectation = self.peak.and_then(|peak| peak.verdict.expectation);
-        expectation.map_or(Signal::Gap, |it| it.signal)
-    }
-
-    /// The same, ended where it was last heard of.
-    #[must_use]
-    pub fn over(self) -> Self {
-        Self { phase: Phase::Over, ..self }
-    }
-}
+use domain::{EpisodePhase, EpisodeRecord};
 
 impl Memory {
     /// The episode with which the series ends now.
-    pub fn told_episode(&self) -> Option<EpisodeRecord> {
+    pub fn episode_record(&self) -> Option<EpisodeRecord> {
         let episode = self.episode?;
-        let phase = if self.presence.is_silent { Phase::Silent } else { Phase::Open };
+        let phase = if self.silence.is_silent { EpisodePhase::Silent } else { EpisodePhase::Open };
         let end_us = self.cursor_us.unwrap_or(episode.start_us);
         let (start_us, n_samples, peak) = (episode.start_us, episode.n_samples, episode.peak);
         Some(EpisodeRecord { start_us, end_us, n_samples, phase, peak })
@@ -87,19 +28,19 @@ pub struct EpisodeChanges {
 impl EpisodeChanges {
     /// None yet, of a series with this memory.
     pub fn since(memory: &Memory) -> Self {
-        Self { now: memory.told_episode(), changed: Vec::new(), is_news: false }
+        Self { now: memory.episode_record(), changed: Vec::new(), is_news: false }
     }
 
     /// Notes what the judging of one sample, or the lack of one, did to the memory.
-    pub fn note(&mut self, memory: &Memory) {
-        let (before, now) = (self.now, memory.told_episode());
+    pub fn record(&mut self, memory: &Memory) {
+        let (before, now) = (self.now, memory.episode_record());
         if before == now {
             return;
         }
         self.now = now;
         let goes_on = |it: &EpisodeRecord| now.is_some_and(|now| now.start_us == it.start_us);
         if let Some(before) = before.filter(|it| !goes_on(it)) {
-            let was_silent = before.phase == Phase::Silent;
+            let was_silent = before.phase == EpisodePhase::Silent;
             let end_us = memory.cursor_us.filter(|_| was_silent).unwrap_or(before.end_us);
             self.push(EpisodeRecord { end_us, ..before.over() });
             self.is_news = true;
@@ -118,12 +59,12 @@ impl EpisodeChanges {
     }
 
     /// The episodes that changed, as they are now, the oldest first.
-    pub fn changed(&self) -> &[EpisodeRecord] {
+    pub fn records(&self) -> &[EpisodeRecord] {
         &self.changed
     }
 
     /// Whether a change is worth telling to those who are told of few: a begin, an end, a silence, twice as many samples.
-    pub fn is_news(&self) -> bool {
+    pub fn is_notable(&self) -> bool {
         self.is_news
     }
 }
@@ -136,7 +77,7 @@ fn has_doubled(before: u64, now: u64) -> bool {
 mod tests {
     use super::*;
     use crate::{Judge, SilenceCheck};
-    use domain::Sample;
+    use domain::{Sample, Signal};
 
     const MINUTE_US: i64 = 60_000_000;
 
@@ -154,7 +95,7 @@ mod tests {
         let mut changes = EpisodeChanges::since(judge.memory());
         for sample in samples {
             judge.judge(*sample);
-            changes.note(judge.memory());
+            changes.record(judge.memory());
         }
         changes
     }
@@ -163,23 +104,23 @@ mod tests {
     fn an_episode_is_told_open_while_it_goes_on_and_over_with_its_last_anomaly() {
         let mut judge = learned();
         let begun = changes(&mut judge, &[sample(200, 900.0), sample(201, 950.0)]);
-        let [open] = begun.changed() else { panic!("{begun:?}") };
+        let [open] = begun.records() else { panic!("{begun:?}") };
         assert_eq!((open.start_us, open.end_us), (200 * MINUTE_US, 201 * MINUTE_US));
-        assert_eq!((open.n_samples, open.phase, begun.is_news()), (2, Phase::Open, true));
+        assert_eq!((open.n_samples, open.phase, begun.is_notable()), (2, EpisodePhase::Open, true));
         let third = changes(&mut judge, &[sample(202, 900.0)]);
-        assert_eq!((third.changed()[0].n_samples, third.is_news()), (3, false));
+        assert_eq!((third.records()[0].n_samples, third.is_notable()), (3, false));
         let ended = changes(&mut judge, &[sample(203, 0.0), sample(204, 0.0)]);
-        let [over] = ended.changed() else { panic!("{ended:?}") };
-        assert_eq!((over.end_us, over.phase), (202 * MINUTE_US, Phase::Over));
-        assert!(ended.is_news() && over.n_samples == 3 && over.signal() == Signal::Deviation);
+        let [over] = ended.records() else { panic!("{ended:?}") };
+        assert_eq!((over.end_us, over.phase), (202 * MINUTE_US, EpisodePhase::Over));
+        assert!(ended.is_notable() && over.n_samples == 3 && over.signal() == Signal::Deviation);
     }
 
     #[test]
     fn episodes_of_one_batch_are_told_each_once() {
         let spikes = [(200, 900.0), (201, 0.0), (202, 900.0), (203, 900.0), (204, 0.0)];
         let told = changes(&mut learned(), &spikes.map(|(minute, more)| sample(minute, more)));
-        let told: Vec<_> = told.changed().iter().map(|it| (it.n_samples, it.phase)).collect();
-        assert_eq!(told, [(1, Phase::Over), (2, Phase::Over)]);
+        let told: Vec<_> = told.records().iter().map(|it| (it.n_samples, it.phase)).collect();
+        assert_eq!(told, [(1, EpisodePhase::Over), (2, EpisodePhase::Over)]);
     }
 
     #[test]
@@ -187,24 +128,24 @@ mod tests {
         for (after, n_samples) in [(200 + 60, 1), (200 + 1, 0)] {
             let mut judge = learned();
             let mut silent = EpisodeChanges::since(judge.memory());
-            assert!(!judge.fall_silent(judge.memory().cursor_us.unwrap() + MINUTE_US));
-            assert!(judge.fall_silent(1_000 * MINUTE_US));
-            assert!(!judge.fall_silent(2_000 * MINUTE_US), "once");
-            silent.note(judge.memory());
-            let [told] = silent.changed() else { panic!("{silent:?}") };
+            assert!(!judge.mark_silent(judge.memory().cursor_us.unwrap() + MINUTE_US));
+            assert!(judge.mark_silent(1_000 * MINUTE_US));
+            assert!(!judge.mark_silent(2_000 * MINUTE_US), "once");
+            silent.record(judge.memory());
+            let [told] = silent.records() else { panic!("{silent:?}") };
             assert_eq!((told.start_us, told.n_samples), (199 * MINUTE_US, 0));
             assert_eq!(
-                (told.phase, told.signal(), silent.is_news()),
-                (Phase::Silent, Signal::Gap, true)
+                (told.phase, told.signal(), silent.is_notable()),
+                (EpisodePhase::Silent, Signal::Gap, true)
             );
             let stored = Memory::decode(&judge.memory().encode()).unwrap();
-            assert_eq!(stored.told_episode(), Some(*told));
+            assert_eq!(stored.episode_record(), Some(*told));
 
             // A sample that was under way for long is no gap, and ends it; after a gap it is the gap's own anomaly.
             let ended = changes(&mut judge, &[sample(after, 0.0), sample(after + 1, 0.0)]);
-            let [over] = ended.changed() else { panic!("{ended:?}") };
+            let [over] = ended.records() else { panic!("{ended:?}") };
             assert_eq!((over.start_us, over.end_us), (199 * MINUTE_US, after * MINUTE_US));
-            assert_eq!((over.n_samples, over.phase), (n_samples, Phase::Over));
+            assert_eq!((over.n_samples, over.phase), (n_samples, EpisodePhase::Over));
             assert_eq!(over.signal(), Signal::Gap);
         }
     }
@@ -214,8 +155,8 @@ mod tests {
         for spec in ["zscore", "tidemark:signals=deviation"] {
             let mut judge = Judge::new(spec.parse().unwrap());
             (0..200).for_each(|i| _ = judge.judge(sample(i, 0.0)));
-            assert!(!judge.fall_silent(9_000 * MINUTE_US));
-            assert_eq!(judge.look(), None);
+            assert!(!judge.mark_silent(9_000 * MINUTE_US));
+            assert_eq!(judge.next_silence_check(), None);
         }
     }
 
@@ -226,28 +167,31 @@ mod tests {
             (0..200).for_each(|i| _ = judge.judge(sample(i, 0.0)));
             judge.judge(sample(200, 900.0));
             judge.judge(sample(201, 950.0));
-            let Some(SilenceCheck::At(look_us)) = judge.look() else {
+            let Some(SilenceCheck::At(look_us)) = judge.next_silence_check() else {
                 panic!("{spec} is not looked at")
             };
-            assert!(!judge.fall_silent(look_us - 1), "a sample may still come in time");
+            assert!(!judge.mark_silent(look_us - 1), "a sample may still come in time");
 
             let mut over = EpisodeChanges::since(judge.memory());
-            assert!(judge.fall_silent(look_us));
-            assert!(!judge.fall_silent(look_us), "once");
-            over.note(judge.memory());
-            let [told] = over.changed() else { panic!("{over:?}") };
+            assert!(judge.mark_silent(look_us));
+            assert!(!judge.mark_silent(look_us), "once");
+            over.record(judge.memory());
+            let [told] = over.records() else { panic!("{over:?}") };
             assert_eq!((told.start_us, told.end_us), (200 * MINUTE_US, 201 * MINUTE_US));
-            assert_eq!((told.n_samples, told.phase, over.is_news()), (2, Phase::Over, true));
-            assert!(!judge.memory().presence.is_silent, "that is not told");
-            assert_eq!(judge.look(), Some(SilenceCheck::Never));
+            assert_eq!(
+                (told.n_samples, told.phase, over.is_notable()),
+                (2, EpisodePhase::Over, true)
+            );
+            assert!(!judge.memory().silence.is_silent, "that is not told");
+            assert_eq!(judge.next_silence_check(), Some(SilenceCheck::Never));
 
             // What comes after is another one.
             let next = changes(&mut judge, &[sample(900, 9_000.0)]);
-            assert_eq!(next.changed()[0].start_us, 900 * MINUTE_US);
+            assert_eq!(next.records()[0].start_us, 900 * MINUTE_US);
             // One that ends by itself is not looked at any more.
-            assert!(matches!(judge.look(), Some(SilenceCheck::At(_))));
+            assert!(matches!(judge.next_silence_check(), Some(SilenceCheck::At(_))));
             changes(&mut judge, &[sample(901, 0.0)]);
-            assert_eq!(judge.look(), Some(SilenceCheck::Never));
+            assert_eq!(judge.next_silence_check(), Some(SilenceCheck::Never));
         }
     }
 }

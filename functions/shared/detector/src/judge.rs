@@ -39,7 +39,7 @@ pub enum MemoryOrigin {
 
 /// How far learning is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Learning {
+pub struct LearningProgress {
     /// Samples seen, up to those needed.
     pub seen: usize,
     /// Samples needed before anything is judged.
@@ -52,7 +52,7 @@ pub struct Learning {
 /// Newest intervals between samples of which the median is the pace of a series.
 const PACE_INTERVALS_MAX: usize = 32;
 
-impl Learning {
+impl LearningProgress {
     /// Whether the next sample can be judged.
     pub fn is_ready(&self) -> bool {
         self.seen >= self.needed
@@ -79,7 +79,7 @@ impl Judge {
         let detector = config.detector.unwrap_or(deployed.detector);
         let memory = Memory::new(detector, deployed.generation);
         Self {
-            memory: Memory { is_own: config.detector.is_some(), ..memory },
+            memory: Memory { has_own_detector: config.detector.is_some(), ..memory },
             window: Window::new(kept(&detector)),
             origin,
             config: config.clone(),
@@ -126,7 +126,7 @@ impl Judge {
         let stored = match succession(&deployed, config, &stored)? {
             Succession::Keeps => stored,
             Succession::ChangesHands { generation } => {
-                Memory { is_own: config.detector.is_some(), generation, ..stored }
+                Memory { has_own_detector: config.detector.is_some(), generation, ..stored }
             }
             Succession::Migrates { generation } => {
                 let fresh = Self::fresh(
@@ -153,7 +153,7 @@ impl Judge {
             judge.memory = Memory {
                 generation: fresh.generation,
                 detector: fresh.detector,
-                is_own: fresh.is_own,
+                has_own_detector: fresh.has_own_detector,
                 state: fresh.state,
                 ..stored
             };
@@ -201,7 +201,7 @@ impl Judge {
             self.memory.cursor_us = Some(at_us);
             self.memory.last = Some(judgement);
             self.memory.episode = self.episode_with(judgement);
-            self.memory.presence.is_silent = false;
+            self.memory.silence.is_silent = false;
         }
         judgement
     }
@@ -278,10 +278,10 @@ impl Judge {
 
     /// Remembers that samples up to `newest_us` were received at `now_us`, by the receiver's clock; to be called before
     /// they are judged.
-    pub fn receive(&mut self, now_us: i64, newest_us: i64) {
+    pub fn record_receipt(&mut self, now_us: i64, newest_us: i64) {
         let before_us = self.memory.cursor_us.unwrap_or(newest_us);
         if newest_us >= before_us {
-            self.memory.presence.receive(now_us, before_us);
+            self.memory.silence.receive(now_us, before_us);
         }
     }
 
@@ -293,7 +293,7 @@ impl Judge {
             self.memory.episode?;
             Some(gap::MISSING * self.pace_us()? as f64)
         });
-        Some(self.memory.presence.silence_after_us(gap_us?))
+        Some(self.memory.silence.silence_after_us(gap_us?))
     }
 
     /// The pause that is an anomaly, in microseconds; none where nobody listens for gaps, or the pace is not known yet.
@@ -305,14 +305,14 @@ impl Judge {
     }
 
     /// When a store is to look next whether the series has fallen silent; none where nothing changed about it.
-    pub fn look(&mut self) -> Option<SilenceCheck> {
+    pub fn next_silence_check(&mut self) -> Option<SilenceCheck> {
         let (cursor_us, after_us) = (self.memory.cursor_us?, self.silence_after_us());
-        self.memory.presence.look(cursor_us, after_us)
+        self.memory.silence.look(cursor_us, after_us)
     }
 
     /// When the series is silent unless a sample comes before, by the receiver's clock; none where that is no news.
     pub fn silent_from_us(&self) -> Option<i64> {
-        let after_us = self.silence_after_us().filter(|_| !self.memory.presence.is_silent)?;
+        let after_us = self.silence_after_us().filter(|_| !self.memory.silence.is_silent)?;
         Some(self.memory.cursor_us?.saturating_add(after_us))
     }
 
@@ -321,7 +321,7 @@ impl Judge {
     ///
     /// A silence is an episode of no samples, or goes on with one that is open. While anomalies are maintenance none is told.
     /// Where nobody listens for gaps silence is none, but an episode that is open is over with its last sample.
-    pub fn fall_silent(&mut self, now_us: i64) -> bool {
+    pub fn mark_silent(&mut self, now_us: i64) -> bool {
         let is_due = self.silent_from_us().is_some_and(|from_us| from_us <= now_us);
         let Some(start_us) = self.memory.cursor_us.filter(|_| is_due) else { return false };
         if self.gap_us().is_none() {
@@ -330,7 +330,7 @@ impl Judge {
         if self.config.is_in_maintenance(now_us) {
             return false;
         }
-        self.memory.presence.is_silent = true;
+        self.memory.silence.is_silent = true;
         self.memory.episode.get_or_insert(Episode { start_us, n_samples: 0, peak: None });
         true
     }
@@ -351,7 +351,7 @@ impl Judge {
     }
 
     /// How far learning is.
-    pub fn learning(&self) -> Learning {
+    pub fn learning(&self) -> LearningProgress {
         let needed = self.memory.detector.samples_needed();
         let seen = match &self.memory.state {
             State::Ewma(state) => usize::try_from(state.n()).unwrap_or(usize::MAX),
@@ -363,7 +363,7 @@ impl Judge {
             let left = i64::try_from(needed.saturating_sub(seen)).unwrap_or(i64::MAX);
             newest_us.saturating_add(pace_us.saturating_mul(left)).min(AT_US_MAX)
         });
-        Learning { seen: seen.min(needed), needed, ready_at_us }
+        LearningProgress { seen: seen.min(needed), needed, ready_at_us }
     }
 
     /// The usual time from one sample to the next, in microseconds: a median, since one night without samples says
@@ -572,7 +572,10 @@ mod tests {
     fn an_own_detector_counts_in_every_generation_and_migrates_once() {
         let config = own("zscore:window=40,threshold=3");
         let judge = configured(DEPLOYED, &config, &learned(DEPLOYED, 300));
-        assert_eq!((judge.origin(), judge.memory().is_own), (MemoryOrigin::Migrated, true));
+        assert_eq!(
+            (judge.origin(), judge.memory().has_own_detector),
+            (MemoryOrigin::Migrated, true)
+        );
         assert_eq!(Some(judge.memory().detector), config.detector);
         assert_eq!(judge.memory().counters.judged, 300);
         for generation in [0, 3, 9] {
@@ -591,7 +594,10 @@ mod tests {
         let lower = DeployedDetector { generation: 2, ..DEPLOYED };
         for deployed in [lower, DEPLOYED] {
             let back = restored(deployed, &judge).unwrap();
-            assert_eq!((back.origin(), back.memory().is_own), (MemoryOrigin::Migrated, false));
+            assert_eq!(
+                (back.origin(), back.memory().has_own_detector),
+                (MemoryOrigin::Migrated, false)
+            );
             assert_eq!(back.memory().counters, judge.memory().counters);
             assert_eq!(restored(deployed, &back).unwrap().origin(), MemoryOrigin::Stored);
         }
@@ -601,9 +607,9 @@ mod tests {
     fn configuring_the_deployments_own_detector_learns_nothing_again() {
         let config = SeriesConfig::new(Some(DEPLOYED.detector), Vec::new()).unwrap();
         let judge = configured(DEPLOYED, &config, &learned(DEPLOYED, 300));
-        assert_eq!((judge.origin(), judge.memory().is_own), (MemoryOrigin::Stored, true));
+        assert_eq!((judge.origin(), judge.memory().has_own_detector), (MemoryOrigin::Stored, true));
         let back = restored(DEPLOYED, &judge).unwrap();
-        assert_eq!((back.origin(), back.memory().is_own), (MemoryOrigin::Stored, false));
+        assert_eq!((back.origin(), back.memory().has_own_detector), (MemoryOrigin::Stored, false));
     }
 
     #[test]

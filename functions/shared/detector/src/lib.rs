@@ -57,8 +57,8 @@ mod succession;
 
 pub mod judge;
 
-pub use episode::{EpisodeChanges, EpisodeRecord, Phase};
-pub use judge::{DeployedDetector, Judge, Learning, MemoryOrigin, RestoreError};
+pub use episode::EpisodeChanges;
+pub use judge::{DeployedDetector, Judge, LearningProgress, MemoryOrigin, RestoreError};
 pub use memory::{Counters, Episode, Memory};
 pub use presence::{SilenceCheck, SilenceState};
 pub use season::{Calendar, Season};

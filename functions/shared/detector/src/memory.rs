@@ -12,7 +12,7 @@
 //! | 24 | 8 | floor: newest time ever trimmed, microseconds; -1 when none |
 //! | 32 | 24 | counters: judged, anomalies, late |
 //! | 56 | 47 | last verdict |
-//! | 103 | 13 | presence: silence, usual wait, next look |
+//! | 103 | 13 | silence: silence, usual wait, next look |
 //! | 116 | 1 | 1 where the detector is the series' own, by its configuration |
 //! | 117 | 1 | length of the spec |
 //! | 118 | | scalars of the detector, then its tables |
@@ -61,7 +61,7 @@ pub struct Memory {
     /// Who judges the series.
     pub detector: Detector,
     /// Whether the detector is the series' own, by its configuration, and not that of a generation.
-    pub is_own: bool,
+    pub has_own_detector: bool,
     /// The newest judged time, in microseconds.
     pub cursor_us: Option<i64>,
     /// The newest time ever trimmed from the window, in microseconds.
@@ -73,7 +73,7 @@ pub struct Memory {
     /// The anomalies in a row that end with the last sample, and the silence after it.
     pub episode: Option<Episode>,
     /// Whether the series is there.
-    pub presence: SilenceState,
+    pub silence: SilenceState,
     /// The detector's own scalars and tables.
     pub(crate) state: State,
 }
@@ -168,13 +168,13 @@ impl Memory {
             version: 0,
             generation,
             detector,
-            is_own: false,
+            has_own_detector: false,
             cursor_us: None,
             floor_us: None,
             counters: Counters::default(),
             last: None,
             episode: None,
-            presence: SilenceState::default(),
+            silence: SilenceState::default(),
             state: State::new(&detector),
         }
     }
@@ -198,8 +198,8 @@ impl Memory {
         out.u64(self.counters.anomalies);
         out.u64(self.counters.late);
         write_judgement(&mut out, self.last.as_ref());
-        self.presence.write(&mut out);
-        out.u8(u8::from(self.is_own));
+        self.silence.write(&mut out);
+        out.u8(u8::from(self.has_own_detector));
         out.u8(spec.len() as u8);
         self.state.write(&mut out);
         write_episode(&mut out, self.episode.as_ref());
@@ -226,8 +226,8 @@ impl Memory {
         let counters =
             Counters { judged: from.count()?, anomalies: from.count()?, late: from.count()? };
         let last = read_judgement(from.bytes(JUDGEMENT_LEN)?).ok()?;
-        let presence = SilenceState::read(&mut from)?;
-        let is_own = match from.u8()? {
+        let silence = SilenceState::read(&mut from)?;
+        let has_own_detector = match from.u8()? {
             0 => false,
             1 => true,
             _ => return None,
@@ -236,18 +236,18 @@ impl Memory {
         let detector: Detector = std::str::from_utf8(bytes.get(spec_at..)?).ok()?.parse().ok()?;
         let mut from = Reader::new(bytes.get(HEADER_LEN..spec_at)?);
         let state = State::read(&detector, &mut from)?;
-        let episode = read_episode(from.bytes(EPISODE_LEN)?, presence.is_silent).ok()?;
+        let episode = read_episode(from.bytes(EPISODE_LEN)?, silence.is_silent).ok()?;
         from.is_empty().then_some(Self {
             version,
             generation,
             detector,
-            is_own,
+            has_own_detector,
             cursor_us,
             floor_us,
             counters,
             last,
             episode,
-            presence,
+            silence,
             state,
         })
     }

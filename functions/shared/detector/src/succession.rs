@@ -25,13 +25,13 @@ pub(crate) fn succession(
 ) -> Result<Succession, RestoreError> {
     let is_own = config.detector.is_some();
     let is_same = stored.detector == config.detector.unwrap_or(deployed.detector);
-    if !is_own && !stored.is_own {
+    if !is_own && !stored.has_own_detector {
         return by_generation(deployed, stored, is_same);
     }
     // Of an own detector the generation says only who can read the memory: what a newer deployment wrote stays so.
     let generation =
         if is_own { stored.generation.max(deployed.generation) } else { deployed.generation };
-    Ok(match (is_same, stored.is_own == is_own) {
+    Ok(match (is_same, stored.has_own_detector == is_own) {
         (true, true) => Succession::Keeps,
         (true, false) => Succession::ChangesHands { generation },
         (false, _) => Succession::Migrates { generation },

@@ -3,11 +3,13 @@
 //! Every other crate names these types and none redefines them. Architecture invariant: no I/O, no clock, no
 //! dependency on another crate of the workspace.
 
+pub mod episode;
 pub mod sample;
 pub mod series;
 pub mod series_key;
 pub mod verdict;
 
+pub use episode::{EpisodePhase, EpisodeRecord};
 pub use sample::{Sample, SampleError};
 pub use series::{Series, SeriesError};
 pub use series_key::{SHARDS_DEFAULT, SeriesKey, SeriesKeyError, Tenant};

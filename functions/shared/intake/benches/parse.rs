@@ -4,7 +4,7 @@
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use intake::{Format, Limits, parse, unpack};
+use intake::{BodyFormat, Limits, parse, unpack};
 
 fn main() {
     divan::main();
@@ -24,7 +24,7 @@ fn samples(n: usize, separator: &str) -> String {
     (0..n).map(sample).collect::<Vec<_>>().join(separator)
 }
 
-fn read(bencher: Bencher<'_, '_>, n: usize, body: &str, format: Format) {
+fn read(bencher: Bencher<'_, '_>, n: usize, body: &str, format: BodyFormat) {
     let limits = Limits::default();
     let counted = bencher.counter(ItemsCount::new(n)).counter(BytesCount::new(body.len()));
     counted.bench_local(|| parse(black_box(body.as_bytes()), format, &limits));
@@ -32,12 +32,12 @@ fn read(bencher: Bencher<'_, '_>, n: usize, body: &str, format: Format) {
 
 #[divan::bench(args = BATCHES)]
 fn array(bencher: Bencher<'_, '_>, n: usize) {
-    read(bencher, n, &format!("[{}]", samples(n, ",")), Format::Json);
+    read(bencher, n, &format!("[{}]", samples(n, ",")), BodyFormat::Json);
 }
 
 #[divan::bench(args = BATCHES)]
 fn lines(bencher: Bencher<'_, '_>, n: usize) {
-    read(bencher, n, &samples(n, "\n"), Format::Ndjson);
+    read(bencher, n, &samples(n, "\n"), BodyFormat::Ndjson);
 }
 
 /// Labels and a time as text: what most senders write.
@@ -50,7 +50,7 @@ fn labelled(bencher: Bencher<'_, '_>, n: usize) {
         )
     };
     let all: Vec<String> = (0..n).map(one).collect();
-    read(bencher, n, &format!("[{}]", all.join(",")), Format::Json);
+    read(bencher, n, &format!("[{}]", all.join(",")), BodyFormat::Json);
 }
 
 /// Four values an object.
@@ -62,7 +62,7 @@ fn wide(bencher: Bencher<'_, '_>, n: usize) {
         )
     };
     let all: Vec<String> = (0..n).map(one).collect();
-    read(bencher, 4 * n, &format!("[{}]", all.join(",")), Format::Json);
+    read(bencher, 4 * n, &format!("[{}]", all.join(",")), BodyFormat::Json);
 }
 
 #[divan::bench(args = ["gzip", "zstd"])]

@@ -7,7 +7,7 @@ use domain::Series;
 use domain::series::NAME_LEN_MAX;
 use serde::Serialize;
 
-use crate::code::Code;
+use crate::code::RejectionCode;
 use crate::error::IntakeError;
 use crate::fault::{Fault, clip};
 use crate::limits::Limits;
@@ -17,7 +17,7 @@ use crate::limits::Limits;
 /// It is no [`domain::Sample`] yet, since its time may be missing: the store then gives it the
 /// first free microsecond at receipt.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Incoming {
+pub struct IncomingSample {
     /// Position of its object in the request, from 0. Values of one object share it.
     pub index: usize,
     /// What was measured, where.
@@ -28,37 +28,37 @@ pub struct Incoming {
     pub value: f64,
 }
 
-impl Incoming {
+impl IncomingSample {
     /// Why this sample was not accepted after all.
-    pub fn reject(&self, code: Code, detail: impl Into<String>) -> Rejection {
+    pub fn reject(&self, code: RejectionCode, detail: impl Into<String>) -> RejectedSample {
         let metric = Some(self.series.metric().to_owned());
-        Rejection { index: self.index, metric, code, detail: detail.into() }
+        RejectedSample { index: self.index, metric, code, detail: detail.into() }
     }
 }
 
 /// Why one sample of a request was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Rejection {
+pub struct RejectedSample {
     /// Position of its object in the request, from 0.
     pub index: usize,
     /// The metric as sent, cut to the length of a name; `None` when the object names none.
     pub metric: Option<String>,
     /// The reason, as a program reads it.
-    pub code: Code,
+    pub code: RejectionCode,
     /// The reason, as a person reads it: what was found and what is wanted.
     pub detail: String,
 }
 
 /// The samples of a request, good and bad; together they are the samples read.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Batch {
+pub struct IncomingBatch {
     /// Samples that the store may be asked to take, in the order of the request.
-    pub samples: Vec<Incoming>,
+    pub samples: Vec<IncomingSample>,
     /// The others, in the order of the request.
-    pub rejected: Vec<Rejection>,
+    pub rejected: Vec<RejectedSample>,
 }
 
-impl Batch {
+impl IncomingBatch {
     /// How many samples were read.
     pub fn n_read(&self) -> usize {
         self.samples.len() + self.rejected.len()
@@ -68,7 +68,7 @@ impl Batch {
 /// A batch that grows within its limits.
 #[derive(Debug)]
 pub(crate) struct Builder<'l> {
-    batch: Batch,
+    batch: IncomingBatch,
     limits: &'l Limits,
     n_objects: usize,
     names_len: usize,
@@ -76,10 +76,10 @@ pub(crate) struct Builder<'l> {
 
 impl<'l> Builder<'l> {
     pub(crate) fn new(limits: &'l Limits) -> Self {
-        Self { batch: Batch::default(), limits, n_objects: 0, names_len: 0 }
+        Self { batch: IncomingBatch::default(), limits, n_objects: 0, names_len: 0 }
     }
 
-    pub(crate) fn finish(self) -> Batch {
+    pub(crate) fn finish(self) -> IncomingBatch {
         self.batch
     }
 
@@ -96,7 +96,7 @@ impl<'l> Builder<'l> {
     }
 
     /// Takes a sample.
-    pub(crate) fn accept(&mut self, incoming: Incoming) -> Result<(), IntakeError> {
+    pub(crate) fn accept(&mut self, incoming: IncomingSample) -> Result<(), IntakeError> {
         self.check_room()?;
         self.names_len += names_len(&incoming.series);
         if self.names_len > self.limits.unpacked_bytes_max {
@@ -115,7 +115,7 @@ impl<'l> Builder<'l> {
     ) -> Result<(), IntakeError> {
         self.check_room()?;
         let metric = metric.map(|metric| clip(metric.to_owned(), NAME_LEN_MAX));
-        self.batch.rejected.push(Rejection {
+        self.batch.rejected.push(RejectedSample {
             index,
             metric,
             code: fault.code,
@@ -146,9 +146,9 @@ mod tests {
 
     use super::*;
 
-    fn incoming() -> Incoming {
+    fn incoming() -> IncomingSample {
         let series = Series::new("checkout", "rps", BTreeMap::new()).unwrap();
-        Incoming { index: 0, series, at_us: None, value: 1.0 }
+        IncomingSample { index: 0, series, at_us: None, value: 1.0 }
     }
 
     #[test]
@@ -156,7 +156,7 @@ mod tests {
         let limits = Limits { n_samples_max: 2, ..Limits::default() };
         let mut builder = Builder::new(&limits);
         builder.accept(incoming()).unwrap();
-        builder.reject(1, None, Fault::new(Code::MetricMissing, "")).unwrap();
+        builder.reject(1, None, Fault::new(RejectionCode::MetricMissing, "")).unwrap();
         assert_eq!(builder.accept(incoming()).unwrap_err().code(), "too_many_samples");
         assert_eq!(builder.finish().n_read(), 2);
     }
@@ -174,16 +174,18 @@ mod tests {
     fn a_rejection_does_not_echo_a_long_metric() {
         let limits = Limits::default();
         let mut builder = Builder::new(&limits);
-        builder.reject(0, Some(&"m".repeat(1000)), Fault::new(Code::NameTooLong, "")).unwrap();
+        builder
+            .reject(0, Some(&"m".repeat(1000)), Fault::new(RejectionCode::NameTooLong, ""))
+            .unwrap();
         assert_eq!(builder.finish().rejected[0].metric, Some("m".repeat(NAME_LEN_MAX) + "…"));
     }
 
     #[test]
     fn a_rejection_is_written_as_documented() {
-        let rejection = Rejection {
+        let rejection = RejectedSample {
             index: 3,
             metric: Some("rps".to_owned()),
-            code: Code::ValueNotFinite,
+            code: RejectionCode::ValueNotFinite,
             detail: "value `NaN` is not finite".to_owned(),
         };
         let json = serde_json::to_string(&rejection).unwrap();

@@ -13,7 +13,7 @@ use serde::Serialize;
 /// Why a sample was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Code {
+pub enum RejectionCode {
     /// The series holds another value at the same time.
     Conflict,
     /// The time is further ahead of the receiver's clock than allowed.
@@ -46,7 +46,7 @@ pub enum Code {
     SampleMalformed,
 }
 
-impl Code {
+impl RejectionCode {
     /// Every code, in the order of the documentation: a counter per code starts from here.
     pub const ALL: [Self; 15] = [
         Self::Conflict,
@@ -88,20 +88,20 @@ impl Code {
     }
 }
 
-impl Code {
+impl RejectionCode {
     /// Whether the same sample may be accepted later, with nobody changing it.
     pub fn is_retryable(self) -> bool {
         matches!(self, Self::StoreUnavailable | Self::DetectorMismatch)
     }
 }
 
-impl fmt::Display for Code {
+impl fmt::Display for RejectionCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-impl From<&SampleError> for Code {
+impl From<&SampleError> for RejectionCode {
     fn from(error: &SampleError) -> Self {
         match error {
             SampleError::ValueNotFinite { .. } => Self::ValueNotFinite,
@@ -112,7 +112,7 @@ impl From<&SampleError> for Code {
     }
 }
 
-impl From<&SeriesError> for Code {
+impl From<&SeriesError> for RejectionCode {
     fn from(error: &SeriesError) -> Self {
         match error {
             SeriesError::NameInvalid { .. } => Self::NameInvalid,
@@ -132,9 +132,9 @@ mod tests {
 
     #[test]
     fn every_code_is_listed_once_and_serialized_as_its_name() {
-        let names: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
-        assert_eq!(names.len(), Code::ALL.len());
-        for code in Code::ALL {
+        let names: BTreeSet<_> = RejectionCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(names.len(), RejectionCode::ALL.len());
+        for code in RejectionCode::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.as_str());
             assert_eq!(code.to_string(), code.as_str());
         }
@@ -148,7 +148,7 @@ mod tests {
             SampleError::TimeOutOfRange { at_us: -1 },
         ];
         for error in &samples {
-            assert_eq!(Code::from(error).as_str(), error.code());
+            assert_eq!(RejectionCode::from(error).as_str(), error.code());
         }
         let series = [
             SeriesError::NameInvalid { field: "source", name: String::new() },
@@ -157,7 +157,7 @@ mod tests {
             SeriesError::LabelTooLong { name: "zone".to_owned(), len: 257 },
         ];
         for error in &series {
-            assert_eq!(Code::from(error).as_str(), error.code());
+            assert_eq!(RejectionCode::from(error).as_str(), error.code());
         }
     }
 }

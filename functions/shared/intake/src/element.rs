@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use domain::Series;
 use domain::series::SOURCE_DEFAULT;
 
-use crate::batch::{Builder, Incoming};
-use crate::code::Code;
+use crate::batch::{Builder, IncomingSample};
+use crate::code::RejectionCode;
 use crate::error::{IntakeError, problem};
 use crate::fault::{Fault, quoted};
 use crate::fields::Fields;
@@ -21,7 +21,7 @@ pub(crate) fn read(text: &str, builder: &mut Builder<'_>) -> Result<(), IntakeEr
         Ok(fields) => push(&fields, builder),
         Err(error) => {
             let index = builder.next_index();
-            builder.reject(index, None, Fault::new(Code::SampleMalformed, problem(&error)))
+            builder.reject(index, None, Fault::new(RejectionCode::SampleMalformed, problem(&error)))
         }
     }
 }
@@ -57,10 +57,10 @@ impl Shared {
         Ok(Self { source, labels, at_us })
     }
 
-    fn sample(self, index: usize, metric: &str, raw: &str) -> Result<Incoming, Fault> {
+    fn sample(self, index: usize, metric: &str, raw: &str) -> Result<IncomingSample, Fault> {
         let value = scalar::value(raw)?;
         let series = Series::new(self.source, metric, self.labels)?;
-        Ok(Incoming { index, series, at_us: self.at_us, value })
+        Ok(IncomingSample { index, series, at_us: self.at_us, value })
     }
 }
 
@@ -76,8 +76,10 @@ fn push_named(
         Err(fault) => return builder.reject(index, None, fault),
     };
     let Some(raw) = fields.value else {
-        let fault =
-            Fault::new(Code::ValueNotNumber, "`value` is missing or null: a number is wanted");
+        let fault = Fault::new(
+            RejectionCode::ValueNotNumber,
+            "`value` is missing or null: a number is wanted",
+        );
         return builder.reject(index, Some(&metric), fault);
     };
     match Shared::of(fields).and_then(|shared| shared.sample(index, &metric, raw)) {
@@ -106,7 +108,7 @@ fn push_several(
         builder.reject(
             index,
             None,
-            Fault::new(Code::MetricMissing, "`value` is given without `metric`"),
+            Fault::new(RejectionCode::MetricMissing, "`value` is given without `metric`"),
         )?;
     }
     let shared = Shared::of(fields);
@@ -120,7 +122,10 @@ fn push_several(
 }
 
 fn repeated(key: &str) -> Fault {
-    Fault::new(Code::SampleMalformed, format!("key {} is given twice: once is wanted", quoted(key)))
+    Fault::new(
+        RejectionCode::SampleMalformed,
+        format!("key {} is given twice: once is wanted", quoted(key)),
+    )
 }
 
 fn metric_missing(fields: &Fields<'_>) -> Fault {
@@ -131,16 +136,16 @@ fn metric_missing(fields: &Fields<'_>) -> Fault {
         }
         None => format!("`metric` is missing: {wanted}"),
     };
-    Fault::new(Code::MetricMissing, detail)
+    Fault::new(RejectionCode::MetricMissing, detail)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::Batch;
+    use crate::batch::IncomingBatch;
     use crate::limits::Limits;
 
-    fn batch(text: &str) -> Batch {
+    fn batch(text: &str) -> IncomingBatch {
         let limits = Limits::default();
         let mut builder = Builder::new(&limits);
         read(text, &mut builder).unwrap();
@@ -166,8 +171,8 @@ mod tests {
         let labels = BTreeMap::from([("zone".to_owned(), "a".to_owned())]);
         let series = Series::new("checkout", "rps", labels).unwrap();
         let wanted =
-            Incoming { index: 0, series, at_us: Some(1_732_060_800_000_000), value: 812.5 };
-        assert_eq!(batch(text), Batch { samples: vec![wanted], rejected: vec![] });
+            IncomingSample { index: 0, series, at_us: Some(1_732_060_800_000_000), value: 812.5 };
+        assert_eq!(batch(text), IncomingBatch { samples: vec![wanted], rejected: vec![] });
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use thiserror::Error;
 
-use crate::batch::Batch;
+use crate::batch::IncomingBatch;
 use crate::error::IntakeError;
 use crate::event::payload::Payload;
 use crate::event::wrapping::unwrapped;
@@ -63,15 +63,15 @@ impl Trigger {
 
 /// One event: the records of one trigger, in the order of delivery.
 #[derive(Debug)]
-pub struct Event<'a> {
+pub struct TriggerEvent<'a> {
     /// What delivered it.
     pub trigger: Trigger,
     /// Its records.
-    pub records: Vec<Record<'a>>,
+    pub records: Vec<EventRecord<'a>>,
 }
 
-impl<'a> Event<'a> {
-    /// Reads the JSON of an event; what the records hold is read by [`Record::samples`].
+impl<'a> TriggerEvent<'a> {
+    /// Reads the JSON of an event; what the records hold is read by [`EventRecord::samples`].
     pub fn read(json: &'a str) -> Result<Self, EventError> {
         shape::read(json)
     }
@@ -79,7 +79,7 @@ impl<'a> Event<'a> {
 
 /// One record: a message, an entry of a stream, an event of a bus.
 #[derive(Debug)]
-pub struct Record<'a> {
+pub struct EventRecord<'a> {
     /// What its trigger knows it by: the id of a message, the sequence number in a shard.
     pub id: Cow<'a, str>,
     /// The message group, in a first-in-first-out queue: within it, order counts.
@@ -96,13 +96,13 @@ struct Sent {
     resolution_us: i64,
 }
 
-impl Record<'_> {
+impl EventRecord<'_> {
     /// Reads its samples, each with a time.
     ///
     /// A sample that was sent without one gets that of its record, so that a record which is delivered
     /// again brings the samples that it brought before. Triggers tell the time in milliseconds or seconds;
     /// within these, samples are set apart by the id of their record and their place in it.
-    pub fn samples(&self, limits: &Limits) -> Result<Batch, IntakeError> {
+    pub fn samples(&self, limits: &Limits) -> Result<IncomingBatch, IntakeError> {
         let unpacked = self.payload.unpack(limits)?;
         let content = unwrapped(&unpacked, self);
         let mut batch = content.read(limits)?;
@@ -198,9 +198,9 @@ mod tests {
     /// Times of the samples of each record, or the code of its error.
     fn times(event: &Value) -> Vec<Result<Vec<i64>, &'static str>> {
         let json = event.to_string();
-        let event = Event::read(&json).unwrap();
+        let event = TriggerEvent::read(&json).unwrap();
         let limits = Limits::default();
-        let read = |record: &Record<'_>| match record.samples(&limits) {
+        let read = |record: &EventRecord<'_>| match record.samples(&limits) {
             Ok(batch) => Ok(batch.samples.iter().map(|it| it.at_us.unwrap()).collect()),
             Err(error) => Err(error.code()),
         };
@@ -248,13 +248,13 @@ mod tests {
             (json!({ "records": [{ "recordId": "1" }] }), "record_incomplete"),
         ];
         for (event, code) in cases {
-            assert_eq!(Event::read(&event.to_string()).unwrap_err().code(), code, "{event}");
+            assert_eq!(TriggerEvent::read(&event.to_string()).unwrap_err().code(), code, "{event}");
         }
-        assert_eq!(Event::read("{").unwrap_err().code(), "event_malformed");
+        assert_eq!(TriggerEvent::read("{").unwrap_err().code(), "event_malformed");
     }
 
     #[test]
     fn an_event_without_records_is_one() {
-        assert!(Event::read(r#"{"Records":[]}"#).unwrap().records.is_empty());
+        assert!(TriggerEvent::read(r#"{"Records":[]}"#).unwrap().records.is_empty());
     }
 }

@@ -1,12 +1,12 @@
 //! What is wrong with one sample, before it is known which one.
 //!
-//! A fault becomes a [`crate::Rejection`] once an index joins it. Its detail quotes what the sender
+//! A fault becomes a [`crate::RejectedSample`] once an index joins it. Its detail quotes what the sender
 //! wrote, so it is cut: a rejection must not echo a megabyte.
 
 use domain::sample::SampleError;
 use domain::series::{NAME_LEN_MAX, SeriesError};
 
-use crate::code::Code;
+use crate::code::RejectionCode;
 
 /// Longest detail, in bytes: a sentence that quotes one name. 10,000 of them stay below the 6 MB
 /// that a function on Lambda may answer.
@@ -18,25 +18,25 @@ const QUOTED_LEN_MAX: usize = 64;
 /// A code, and a sentence that says what was found and what is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
-    pub(crate) code: Code,
+    pub(crate) code: RejectionCode,
     pub(crate) detail: String,
 }
 
 impl Fault {
-    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(code: RejectionCode, detail: impl Into<String>) -> Self {
         Self { code, detail: clip(detail.into(), DETAIL_LEN_MAX) }
     }
 }
 
 impl From<SampleError> for Fault {
     fn from(error: SampleError) -> Self {
-        Self::new(Code::from(&error), error.to_string())
+        Self::new(RejectionCode::from(&error), error.to_string())
     }
 }
 
 impl From<SeriesError> for Fault {
     fn from(error: SeriesError) -> Self {
-        Self::new(Code::from(&error), error.to_string())
+        Self::new(RejectionCode::from(&error), error.to_string())
     }
 }
 
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_detail_is_bounded() {
-        let fault = Fault::new(Code::SampleMalformed, "x".repeat(1 << 20));
+        let fault = Fault::new(RejectionCode::SampleMalformed, "x".repeat(1 << 20));
         assert!(fault.detail.len() <= DETAIL_LEN_MAX + '…'.len_utf8());
     }
 }

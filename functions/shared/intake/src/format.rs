@@ -11,14 +11,14 @@ const QUOTED_LEN_MAX: usize = 100;
 
 /// How a body is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Format {
+pub enum BodyFormat {
     /// One JSON value: an object, an array, or `{"samples":[...]}`.
     Json,
     /// One JSON object a line.
     Ndjson,
 }
 
-impl Format {
+impl BodyFormat {
     /// Reads a `Content-Type`; an absent one means JSON.
     ///
     /// Parameters are ignored, except a `charset` other than UTF-8, which is refused.
@@ -61,18 +61,18 @@ mod tests {
     #[test]
     fn each_content_type_has_its_format() {
         let cases = [
-            (None, Some(Format::Json)),
-            (Some(""), Some(Format::Json)),
-            (Some("application/json"), Some(Format::Json)),
-            (Some("Application/JSON ; charset=UTF-8"), Some(Format::Json)),
-            (Some("application/json; charset=\"utf-8\"; version=2"), Some(Format::Json)),
-            (Some("application/json;"), Some(Format::Json)),
-            (Some("text/json"), Some(Format::Json)),
-            (Some("application/x-www-form-urlencoded"), Some(Format::Json)),
-            (Some("application/x-ndjson"), Some(Format::Ndjson)),
-            (Some("application/ndjson; charset=utf8"), Some(Format::Ndjson)),
-            (Some("application/jsonl"), Some(Format::Ndjson)),
-            (Some("application/jsonlines"), Some(Format::Ndjson)),
+            (None, Some(BodyFormat::Json)),
+            (Some(""), Some(BodyFormat::Json)),
+            (Some("application/json"), Some(BodyFormat::Json)),
+            (Some("Application/JSON ; charset=UTF-8"), Some(BodyFormat::Json)),
+            (Some("application/json; charset=\"utf-8\"; version=2"), Some(BodyFormat::Json)),
+            (Some("application/json;"), Some(BodyFormat::Json)),
+            (Some("text/json"), Some(BodyFormat::Json)),
+            (Some("application/x-www-form-urlencoded"), Some(BodyFormat::Json)),
+            (Some("application/x-ndjson"), Some(BodyFormat::Ndjson)),
+            (Some("application/ndjson; charset=utf8"), Some(BodyFormat::Ndjson)),
+            (Some("application/jsonl"), Some(BodyFormat::Ndjson)),
+            (Some("application/jsonlines"), Some(BodyFormat::Ndjson)),
             (Some("application/json; charset=iso-8859-1"), None),
             (Some("application/x-ndjson; charset=utf-16"), None),
             (Some("text/csv"), None),
@@ -80,7 +80,7 @@ mod tests {
             (Some("json"), None),
         ];
         for (content_type, format) in cases {
-            let read = Format::from_content_type(content_type);
+            let read = BodyFormat::from_content_type(content_type);
             match format {
                 Some(format) => assert_eq!(read.unwrap(), format, "{content_type:?}"),
                 None => {

@@ -11,7 +11,7 @@ use serde::de::{Error, IgnoredAny, SeqAccess, Visitor};
 use serde_json::Deserializer;
 use serde_json::value::RawValue;
 
-use crate::batch::{Batch, Builder};
+use crate::batch::{Builder, IncomingBatch};
 use crate::error::IntakeError;
 use crate::fault::quoted;
 use crate::fields::Fields;
@@ -19,7 +19,7 @@ use crate::limits::Limits;
 use crate::{element, literal, ndjson};
 
 /// Reads the samples of a JSON body; if that fails, once more with bare literals quoted.
-pub(crate) fn read(body: &[u8], limits: &Limits) -> Result<Batch, IntakeError> {
+pub(crate) fn read(body: &[u8], limits: &Limits) -> Result<IncomingBatch, IntakeError> {
     let text = str::from_utf8(body).map_err(|error| not_utf8(body, error.valid_up_to()))?;
     let malformed = match read_text(text, limits) {
         Err(error @ IntakeError::BodyMalformed { .. }) => error,
@@ -46,7 +46,7 @@ fn not_utf8(body: &[u8], at: usize) -> IntakeError {
     }
 }
 
-fn read_text(text: &str, limits: &Limits) -> Result<Batch, IntakeError> {
+fn read_text(text: &str, limits: &Limits) -> Result<IncomingBatch, IntakeError> {
     let mut builder = Builder::new(limits);
     if text.trim_ascii_start().starts_with('[') {
         read_array(text, &mut builder)?;
@@ -133,9 +133,9 @@ impl<'de> Visitor<'de> for Elements<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::code::Code;
+    use crate::code::RejectionCode;
 
-    fn batch(body: &str) -> Batch {
+    fn batch(body: &str) -> IncomingBatch {
         read(body.as_bytes(), &Limits::default()).unwrap()
     }
 
@@ -189,7 +189,10 @@ mod tests {
         let rejected: Vec<_> =
             batch.rejected.iter().map(|r| (r.index, r.metric.as_deref(), r.code)).collect();
         let wanted = [(0, Some("rps")), (2, Some("Infinity")), (3, Some("rps"))];
-        assert_eq!(rejected, wanted.map(|(index, metric)| (index, metric, Code::ValueNotFinite)));
+        assert_eq!(
+            rejected,
+            wanted.map(|(index, metric)| (index, metric, RejectionCode::ValueNotFinite))
+        );
     }
 
     #[test]
@@ -266,10 +269,10 @@ mod tests {
             );
         }
         let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert_eq!(batch(&nested).rejected[0].code, Code::SampleMalformed);
+        assert_eq!(batch(&nested).rejected[0].code, RejectionCode::SampleMalformed);
         let labels = format!(r#"{{"rps":1,"labels":{{"a":{nested}}}}}"#);
-        assert_eq!(batch(&labels).rejected[0].code, Code::SampleMalformed);
+        assert_eq!(batch(&labels).rejected[0].code, RejectionCode::SampleMalformed);
         let value = format!(r#"{{"metric":"rps","value":{nested}}}"#);
-        assert_eq!(batch(&value).rejected[0].code, Code::ValueNotNumber);
+        assert_eq!(batch(&value).rejected[0].code, RejectionCode::ValueNotNumber);
     }
 }

@@ -4,24 +4,24 @@
 //! else, so that the functions, the tests and whatever replays recorded bodies read the same
 //! samples from the same bytes.
 //!
-//! A request goes through three steps: [`Format::from_content_type`] tells what its body is,
+//! A request goes through three steps: [`BodyFormat::from_content_type`] tells what its body is,
 //! [`unpack()`] undoes its content encoding, [`parse()`] reads the samples. Each step either fails
 //! for the whole request, with an [`IntakeError`], or leaves good samples untouched by bad ones: what
-//! is wrong with one sample becomes a [`Rejection`] in the [`Batch`].
+//! is wrong with one sample becomes a [`RejectedSample`] in the [`IncomingBatch`].
 //!
 //! ```
-//! use intake::{Code, Format, Limits, parse, unpack};
+//! use intake::{RejectionCode, BodyFormat, Limits, parse, unpack};
 //!
 //! let limits = Limits::default();
 //! let sent = br#"[{"source":"checkout","metric":"rps","timestamp":1732060800000,"value":812.5},
 //!                 {"source":"checkout","ts":"2024-11-20T00:00:00Z","cpu":41.0,"memory":"high"}]"#;
-//! let format = Format::from_content_type(Some("application/json"))?;
+//! let format = BodyFormat::from_content_type(Some("application/json"))?;
 //! let batch = parse(&unpack(sent, None, &limits)?, format, &limits)?;
 //!
 //! let read: Vec<_> = batch.samples.iter().map(|s| (s.index, s.series.metric())).collect();
 //! assert_eq!(read, [(0, "rps"), (1, "cpu")]);
 //! assert_eq!(batch.samples[0].at_us, Some(1_732_060_800_000_000));
-//! assert_eq!(batch.rejected[0].code, Code::ValueNotNumber);
+//! assert_eq!(batch.rejected[0].code, RejectionCode::ValueNotNumber);
 //! # Ok::<(), intake::IntakeError>(())
 //! ```
 //!
@@ -55,7 +55,7 @@
 //!
 //! # What a trigger delivers
 //!
-//! [`Event::read`] reads the event of a queue, a stream, a bus or a topic; [`Record::samples`] reads
+//! [`TriggerEvent::read`] reads the event of a queue, a stream, a bus or a topic; [`EventRecord::samples`] reads
 //! what one of its records holds, in the formats above, packed or not: no header says so, so the first
 //! bytes do. What EventBridge or SNS put around a message that they send to a queue is taken off. A
 //! record of a CloudWatch metric stream (JSON) is a sample for each of its statistics.
@@ -79,11 +79,11 @@ mod scalar;
 mod time;
 mod unpack;
 
-pub use crate::batch::{Batch, Incoming, Rejection};
-pub use crate::code::Code;
+pub use crate::batch::{IncomingBatch, IncomingSample, RejectedSample};
+pub use crate::code::RejectionCode;
 pub use crate::error::{ErrorClass, IntakeError};
-pub use crate::event::{Event, EventError, Record, Trigger};
-pub use crate::format::Format;
+pub use crate::event::{EventError, EventRecord, Trigger, TriggerEvent};
+pub use crate::format::BodyFormat;
 pub use crate::limits::Limits;
 pub use crate::parse::parse;
 pub use crate::time::time_us;

@@ -10,8 +10,8 @@ use domain::Series;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::batch::{Batch, Builder, Incoming};
-use crate::code::Code;
+use crate::batch::{Builder, IncomingBatch, IncomingSample};
+use crate::code::RejectionCode;
 use crate::entries;
 use crate::error::{IntakeError, problem};
 use crate::fault::Fault;
@@ -28,7 +28,7 @@ pub(crate) fn is_one(bytes: &[u8]) -> bool {
 }
 
 /// Reads the samples of all lines.
-pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Batch, IntakeError> {
+pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<IncomingBatch, IntakeError> {
     let mut builder = Builder::new(limits);
     for line in bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
         if line.is_empty() {
@@ -38,7 +38,11 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Batch, IntakeError> 
         match serde_json::from_slice::<Datum<'_>>(line) {
             Ok(datum) => datum.push(index, &mut builder)?,
             Err(error) => {
-                builder.reject(index, None, Fault::new(Code::SampleMalformed, problem(&error)))?;
+                builder.reject(
+                    index,
+                    None,
+                    Fault::new(RejectionCode::SampleMalformed, problem(&error)),
+                )?;
             }
         }
     }
@@ -82,7 +86,7 @@ impl Datum<'_> {
             statistics.push((name.into_owned(), value));
         });
         if let Err(error) = read {
-            let fault = Fault::new(Code::SampleMalformed, problem(&error));
+            let fault = Fault::new(RejectionCode::SampleMalformed, problem(&error));
             return builder.reject(index, Some(&self.metric_name), fault);
         }
         if let (Some(sum), Some(count)) = (sum, count)
@@ -94,7 +98,7 @@ impl Datum<'_> {
             let metric = format!("{}.{statistic}", self.metric_name);
             let sample = value.and_then(|value| {
                 let series = self.series(&metric)?;
-                Ok(Incoming { index, series, at_us: Some(at_us), value })
+                Ok(IncomingSample { index, series, at_us: Some(at_us), value })
             });
             match sample {
                 Ok(sample) => builder.accept(sample)?,
@@ -129,7 +133,7 @@ mod tests {
 
     const LINE: &str = r#"{"metric_stream_name":"all","account_id":"1234567890","region":"us-east-1","namespace":"AWS/EC2","metric_name":"DiskWriteOps","dimensions":{"Instance Id":"i-1"},"timestamp":1611929698000,"value":{"count":4.0,"sum":20.0,"max":18.0,"min":0.0,"p99.9":17.8764,"TM(25%:75%)":16.43},"unit":"Seconds"}"#;
 
-    fn batch(lines: &str) -> Batch {
+    fn batch(lines: &str) -> IncomingBatch {
         assert!(is_one(lines.as_bytes()));
         read(lines.as_bytes(), &Limits::default()).unwrap()
     }

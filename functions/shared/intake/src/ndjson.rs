@@ -6,7 +6,7 @@
 use std::str;
 
 use crate::batch::Builder;
-use crate::code::Code;
+use crate::code::RejectionCode;
 use crate::error::{IntakeError, problem};
 use crate::fault::Fault;
 use crate::fields::Fields;
@@ -52,16 +52,16 @@ fn reject(
 ) -> Result<(), IntakeError> {
     let index = builder.next_index();
     let detail = format!("line {line} column {column}: {problem}");
-    builder.reject(index, None, Fault::new(Code::SampleMalformed, detail))
+    builder.reject(index, None, Fault::new(RejectionCode::SampleMalformed, detail))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::Batch;
+    use crate::batch::IncomingBatch;
     use crate::limits::Limits;
 
-    fn batch(body: &[u8]) -> Batch {
+    fn batch(body: &[u8]) -> IncomingBatch {
         let limits = Limits::default();
         let mut builder = Builder::new(&limits);
         read(body, &mut builder).unwrap();
@@ -91,7 +91,10 @@ mod tests {
         let accepted: Vec<_> = batch.samples.iter().map(|s| s.index).collect();
         assert_eq!(accepted, [0, 7]);
         assert!(
-            batch.rejected.iter().all(|r| r.code == Code::SampleMalformed && r.metric.is_none())
+            batch
+                .rejected
+                .iter()
+                .all(|r| r.code == RejectionCode::SampleMalformed && r.metric.is_none())
         );
         let details: Vec<_> =
             batch.rejected.iter().map(|r| format!("{}: {}", r.index, r.detail)).collect();
@@ -116,7 +119,10 @@ mod tests {
             batch.rejected.iter().map(|r| (r.index, r.metric.as_deref(), r.code)).collect();
         assert_eq!(
             rejected,
-            [(0, Some("rps"), Code::ValueNotFinite), (1, Some("rps"), Code::ValueNotFinite)]
+            [
+                (0, Some("rps"), RejectionCode::ValueNotFinite),
+                (1, Some("rps"), RejectionCode::ValueNotFinite)
+            ]
         );
     }
 

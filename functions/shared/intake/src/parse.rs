@@ -1,8 +1,8 @@
 //! Reads the samples of a body in whichever format.
 
-use crate::batch::{Batch, Builder};
+use crate::batch::{Builder, IncomingBatch};
 use crate::error::IntakeError;
-use crate::format::Format;
+use crate::format::BodyFormat;
 use crate::limits::Limits;
 use crate::{json, ndjson};
 
@@ -13,14 +13,18 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 ///
 /// A body that holds no sample but is well-formed, such as `[]`, is an empty batch: a sender that
 /// flushes an empty buffer made no mistake.
-pub fn parse(body: &[u8], format: Format, limits: &Limits) -> Result<Batch, IntakeError> {
+pub fn parse(
+    body: &[u8],
+    format: BodyFormat,
+    limits: &Limits,
+) -> Result<IncomingBatch, IntakeError> {
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     if body.trim_ascii().is_empty() {
         return Err(IntakeError::BodyEmpty);
     }
     match format {
-        Format::Json => json::read(body, limits),
-        Format::Ndjson => {
+        BodyFormat::Json => json::read(body, limits),
+        BodyFormat::Ndjson => {
             let mut builder = Builder::new(limits);
             ndjson::read(body, &mut builder)?;
             Ok(builder.finish())
@@ -35,7 +39,7 @@ mod tests {
     #[test]
     fn a_body_without_content_is_empty() {
         for body in ["", " ", "\r\n\t\n", "\u{feff}", "\u{feff}\n"] {
-            for format in [Format::Json, Format::Ndjson] {
+            for format in [BodyFormat::Json, BodyFormat::Ndjson] {
                 assert_eq!(
                     parse(body.as_bytes(), format, &Limits::default()).unwrap_err().code(),
                     "body_empty"
@@ -46,7 +50,7 @@ mod tests {
 
     #[test]
     fn a_byte_order_mark_is_skipped() {
-        for format in [Format::Json, Format::Ndjson] {
+        for format in [BodyFormat::Json, BodyFormat::Ndjson] {
             let batch =
                 parse("\u{feff}{\"rps\":1}".as_bytes(), format, &Limits::default()).unwrap();
             assert_eq!(batch.samples.len(), 1);
@@ -56,8 +60,8 @@ mod tests {
     #[test]
     fn the_same_object_is_read_alike_in_both_formats() {
         let body = br#"{"source":"a","ts":1732060800,"rps":1,"cpu":"x","labels":{"zone":"b"}}"#;
-        let [json, ndjson] =
-            [Format::Json, Format::Ndjson].map(|format| parse(body, format, &Limits::default()));
+        let [json, ndjson] = [BodyFormat::Json, BodyFormat::Ndjson]
+            .map(|format| parse(body, format, &Limits::default()));
         assert_eq!(json.unwrap(), ndjson.unwrap());
     }
 }

@@ -10,7 +10,7 @@ use std::fmt;
 use domain::sample::check_value;
 use domain::series::{LABELS_MAX, SeriesError};
 
-use crate::code::Code;
+use crate::code::RejectionCode;
 use crate::entries::{self, Text};
 use crate::error::problem;
 use crate::fault::{Fault, quoted};
@@ -63,13 +63,13 @@ pub(crate) fn is_number(raw: &str) -> bool {
 pub(crate) fn value(raw: &str) -> Result<f64, Fault> {
     if is_not_finite_string(raw) {
         let detail = format!("value {} is not finite: a finite number is wanted", quoted(raw));
-        return Err(Fault::new(Code::ValueNotFinite, detail));
+        return Err(Fault::new(RejectionCode::ValueNotFinite, detail));
     }
     match (Kind::of(raw), raw.parse()) {
         (Kind::Number, Ok(value)) => Ok(check_value(value)?),
         (kind, _) => {
             let detail = format!("value {} is {kind}: a number is wanted", quoted(raw));
-            Err(Fault::new(Code::ValueNotNumber, detail))
+            Err(Fault::new(RejectionCode::ValueNotNumber, detail))
         }
     }
 }
@@ -136,7 +136,7 @@ fn is_not_finite_string(raw: &str) -> bool {
 }
 
 fn malformed(detail: String) -> Fault {
-    Fault::new(Code::SampleMalformed, detail)
+    Fault::new(RejectionCode::SampleMalformed, detail)
 }
 
 #[cfg(test)]
@@ -163,21 +163,21 @@ mod tests {
     #[test]
     fn what_is_no_finite_number_has_its_code() {
         let cases = [
-            ("1e400", Code::ValueNotFinite),
-            ("-1e400", Code::ValueNotFinite),
-            (r#""NaN""#, Code::ValueNotFinite),
-            (r#""Infinity""#, Code::ValueNotFinite),
-            (r#""-Infinity""#, Code::ValueNotFinite),
-            (r#""inf""#, Code::ValueNotFinite),
-            ("1e16", Code::ValueTooLarge),
-            ("1000000000000001", Code::ValueTooLarge),
-            (r#""12""#, Code::ValueNotNumber),
-            (r#""\ud800""#, Code::ValueNotNumber),
-            (r#""""#, Code::ValueNotNumber),
-            ("null", Code::ValueNotNumber),
-            ("true", Code::ValueNotNumber),
-            ("{}", Code::ValueNotNumber),
-            ("[1]", Code::ValueNotNumber),
+            ("1e400", RejectionCode::ValueNotFinite),
+            ("-1e400", RejectionCode::ValueNotFinite),
+            (r#""NaN""#, RejectionCode::ValueNotFinite),
+            (r#""Infinity""#, RejectionCode::ValueNotFinite),
+            (r#""-Infinity""#, RejectionCode::ValueNotFinite),
+            (r#""inf""#, RejectionCode::ValueNotFinite),
+            ("1e16", RejectionCode::ValueTooLarge),
+            ("1000000000000001", RejectionCode::ValueTooLarge),
+            (r#""12""#, RejectionCode::ValueNotNumber),
+            (r#""\ud800""#, RejectionCode::ValueNotNumber),
+            (r#""""#, RejectionCode::ValueNotNumber),
+            ("null", RejectionCode::ValueNotNumber),
+            ("true", RejectionCode::ValueNotNumber),
+            ("{}", RejectionCode::ValueNotNumber),
+            ("[1]", RejectionCode::ValueNotNumber),
         ];
         for (raw, code) in cases {
             assert_eq!(value(raw).unwrap_err().code, code, "{raw}");
@@ -193,7 +193,11 @@ mod tests {
         assert_eq!(text("source", r#""a""#).unwrap(), "a");
         assert_eq!(text("source", r#""a\u002fb""#).unwrap(), "a/b");
         for raw in ["1", "true", "null", "[]", "{}", r#""\ud800""#] {
-            assert_eq!(text("source", raw).unwrap_err().code, Code::SampleMalformed, "{raw}");
+            assert_eq!(
+                text("source", raw).unwrap_err().code,
+                RejectionCode::SampleMalformed,
+                "{raw}"
+            );
         }
         assert_eq!(
             text("source", "1").unwrap_err().detail,
@@ -221,7 +225,7 @@ mod tests {
             "[]",
             "1",
         ] {
-            assert_eq!(labels(raw).unwrap_err().code, Code::SampleMalformed, "{raw}");
+            assert_eq!(labels(raw).unwrap_err().code, RejectionCode::SampleMalformed, "{raw}");
         }
     }
 
@@ -229,7 +233,7 @@ mod tests {
     fn labels_past_the_bound_are_counted_and_not_kept() {
         let entries: Vec<_> = (0..1000).map(|i| format!(r#""l{i}":"v""#)).collect();
         let fault = labels(&format!("{{{}}}", entries.join(","))).unwrap_err();
-        assert_eq!(fault.code, Code::LabelsTooMany);
+        assert_eq!(fault.code, RejectionCode::LabelsTooMany);
         assert!(fault.detail.contains("1000"), "{}", fault.detail);
     }
 }

@@ -8,7 +8,7 @@ use std::iter;
 use domain::sample::AT_US_MAX;
 use jiff::Timestamp;
 
-use crate::code::Code;
+use crate::code::RejectionCode;
 use crate::fault::{Fault, quoted};
 use crate::scalar::{self, Kind};
 
@@ -61,7 +61,7 @@ fn time_invalid(raw: &str) -> Fault {
          microseconds, from 1970 to 2255 is wanted",
         quoted(raw)
     );
-    Fault::new(Code::TimeInvalid, detail)
+    Fault::new(RejectionCode::TimeInvalid, detail)
 }
 
 fn from_text(text: &str) -> Option<i64> {
@@ -244,7 +244,7 @@ mod tests {
         ];
         for text in texts {
             let fault = at_us(text).unwrap_err();
-            assert_eq!(fault.code, Code::TimeInvalid, "{text}");
+            assert_eq!(fault.code, RejectionCode::TimeInvalid, "{text}");
             assert!(fault.detail.contains("RFC 3339 with an offset"), "{}", fault.detail);
         }
     }

@@ -1,6 +1,6 @@
 //! Whatever becomes of an event on its way, it is read or refused, within bounds.
 
-use intake::{Event, Limits};
+use intake::{Limits, TriggerEvent};
 use proptest::prelude::*;
 
 /// Bounds small enough for the events to reach them.
@@ -29,7 +29,7 @@ proptest! {
             let place = json.floor_char_boundary(place.index(json.len() + 1));
             json.replace_range(place..json.ceil_char_boundary((place + 2).min(json.len())), &text);
         }
-        if let Ok(event) = Event::read(&json) {
+        if let Ok(event) = TriggerEvent::read(&json) {
             for record in &event.records {
                 if let Ok(batch) = record.samples(&SMALL) {
                     prop_assert!(batch.n_read() <= SMALL.n_samples_max);

@@ -8,7 +8,7 @@ use std::io::Write;
 
 use domain::Series;
 use domain::sample::{AT_US_MAX, VALUE_ABS_MAX};
-use intake::{Format, Incoming, Limits, parse, unpack};
+use intake::{BodyFormat, IncomingSample, Limits, parse, unpack};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -41,12 +41,12 @@ prop_compose! {
         series in series(),
         at_us in at_us(),
         value in -VALUE_ABS_MAX..VALUE_ABS_MAX,
-    ) -> Incoming {
-        Incoming { index: 0, series, at_us, value }
+    ) -> IncomingSample {
+        IncomingSample { index: 0, series, at_us, value }
     }
 }
 
-fn samples() -> impl Strategy<Value = Vec<Incoming>> {
+fn samples() -> impl Strategy<Value = Vec<IncomingSample>> {
     prop::collection::vec(incoming(), 1..20).prop_map(|mut samples| {
         for (index, sample) in samples.iter_mut().enumerate() {
             sample.index = index;
@@ -67,7 +67,7 @@ fn time_text(at_us: i64, notation: u8) -> Value {
     }
 }
 
-fn canonical(sample: &Incoming, notation: u8) -> Value {
+fn canonical(sample: &IncomingSample, notation: u8) -> Value {
     json!({
         "source": sample.series.source(),
         "metric": sample.series.metric(),
@@ -78,7 +78,7 @@ fn canonical(sample: &Incoming, notation: u8) -> Value {
 }
 
 /// The same sample in the form of several values, with a single one.
-fn keyed(sample: &Incoming, notation: u8) -> Value {
+fn keyed(sample: &IncomingSample, notation: u8) -> Value {
     let mut object = json!({
         "source": sample.series.source(),
         "ts": sample.at_us.map(|at_us| time_text(at_us, notation)),
@@ -89,14 +89,14 @@ fn keyed(sample: &Incoming, notation: u8) -> Value {
 }
 
 /// The bodies that mean these samples, with the format of each.
-fn bodies(objects: &[Value]) -> [(String, Format); 5] {
+fn bodies(objects: &[Value]) -> [(String, BodyFormat); 5] {
     let lines = objects.iter().map(Value::to_string).collect::<Vec<_>>();
     [
-        (json!(objects).to_string(), Format::Json),
-        (json!({ "samples": objects }).to_string(), Format::Json),
-        (lines.join("\n"), Format::Ndjson),
-        (lines.join("\r\n"), Format::Json),
-        (lines.concat(), Format::Json),
+        (json!(objects).to_string(), BodyFormat::Json),
+        (json!({ "samples": objects }).to_string(), BodyFormat::Json),
+        (lines.join("\n"), BodyFormat::Ndjson),
+        (lines.join("\r\n"), BodyFormat::Json),
+        (lines.concat(), BodyFormat::Json),
     ]
 }
 
@@ -195,7 +195,7 @@ proptest! {
         for key in &bad {
             object[key] = json!("not a number");
         }
-        let batch = parse(object.to_string().as_bytes(), Format::Json, &Limits::default()).unwrap();
+        let batch = parse(object.to_string().as_bytes(), BodyFormat::Json, &Limits::default()).unwrap();
         prop_assert_eq!((batch.samples.len(), batch.rejected.len()), (good.len(), bad.len()));
         let read: BTreeMap<_, _> =
             batch.samples.iter().map(|s| (s.series.metric().to_owned(), s.value)).collect();

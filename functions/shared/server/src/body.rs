@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName};
 use http_body_util::BodyExt;
-use intake::{Batch, Format, IntakeError, Limits};
+use intake::{BodyFormat, IncomingBatch, IntakeError, Limits};
 
 use crate::app::App;
 use crate::compute::compute;
@@ -31,7 +31,7 @@ const JSON_LEN_MAX: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Samples {
     /// Good ones and bad ones.
-    pub(crate) batch: Batch,
+    pub(crate) batch: IncomingBatch,
     /// The bytes that they came in: what they take now is of the same size.
     pub(crate) held: Held,
 }
@@ -66,7 +66,7 @@ fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 
 /// A body as sent, with what its headers say of it.
 struct Sent {
-    format: Format,
+    format: BodyFormat,
     encoding: Option<String>,
     bytes: Vec<u8>,
     held: Held,
@@ -75,7 +75,7 @@ struct Sent {
 /// Reads a body as sent.
 async fn receive(app: &App, request: Request) -> Result<Sent, RequestError> {
     let (parts, body) = request.into_parts();
-    let format = Format::from_content_type(header(&parts.headers, &CONTENT_TYPE).as_deref())?;
+    let format = BodyFormat::from_content_type(header(&parts.headers, &CONTENT_TYPE).as_deref())?;
     let encoding = header(&parts.headers, &CONTENT_ENCODING);
     let (bytes, held) = receive_bytes(app, &parts.headers, body).await?;
     Ok(Sent { format, encoding, bytes, held })

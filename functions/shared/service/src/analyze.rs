@@ -4,7 +4,7 @@ use detector::{DeployedDetector, Detector, Judge, Memory};
 use domain::{JudgedSample, Sample, Series};
 use domain::{SeriesKey, Tenant};
 use futures_util::future::try_join;
-use intake::{Batch, Code, Incoming, Rejection};
+use intake::{IncomingBatch, IncomingSample, RejectedSample, RejectionCode};
 use store::State;
 use tracing::warn;
 
@@ -46,7 +46,7 @@ impl Service {
             series: SeriesName::from(key.series()),
             detector: memory.detector.to_string(),
             configured: state.config.is_some(),
-            own_detector: memory.is_own,
+            own_detector: memory.has_own_detector,
             window: WindowAnswer::of(read_by(&memory.detector, judge.window().judged())),
             last: memory.last.as_ref().map(PointAnswer::of),
             learning: LearningAnswer::of(&learning),
@@ -55,7 +55,7 @@ impl Service {
             late_count: memory.counters.late,
             anomaly_count: memory.counters.anomalies,
             episode: episode(memory),
-            silent_since: memory.cursor_us.filter(|_| memory.presence.is_silent),
+            silent_since: memory.cursor_us.filter(|_| memory.silence.is_silent),
             anomalies: anomalies.iter().map(PointAnswer::of).collect(),
         })
     }
@@ -69,7 +69,7 @@ impl Service {
     /// The judge of a stored series, for reading: its own, or the one that it was judged by, whichever that is.
     fn restored(&self, state: &State) -> Judge {
         let stored = state.memory.as_deref().and_then(Memory::decode);
-        let deployed = stored.filter(|it| !it.is_own).map_or(self.deployed(), |it| {
+        let deployed = stored.filter(|it| !it.has_own_detector).map_or(self.deployed(), |it| {
             DeployedDetector { detector: it.detector, generation: it.generation }
         });
         judge_under(deployed, state).unwrap_or_else(|_| Judge::new(deployed.detector))
@@ -108,7 +108,7 @@ impl Service {
     /// Judges series that came in a body, each from its first sample on; stores nothing.
     ///
     /// The samples of a series are judged in time order; of several at one time the first counts.
-    pub fn analyze_body(&self, batch: Batch, detector: Option<Detector>) -> BodyAnswer {
+    pub fn analyze_body(&self, batch: IncomingBatch, detector: Option<Detector>) -> BodyAnswer {
         let detector = detector.unwrap_or(self.deployed().detector);
         let mut answer = BodyAnswer {
             detector: detector.to_string(),
@@ -118,7 +118,7 @@ impl Service {
             verdicts: Vec::with_capacity(batch.samples.len()),
             verdicts_omitted: 0,
         };
-        let mut samples: Vec<(Sample, Incoming)> = Vec::with_capacity(batch.samples.len());
+        let mut samples: Vec<(Sample, IncomingSample)> = Vec::with_capacity(batch.samples.len());
         for incoming in batch.samples {
             match timed(&incoming) {
                 Ok(sample) => samples.push((sample, incoming)),
@@ -135,7 +135,7 @@ impl Service {
             }
             if judge.window().at(sample.at_us()).is_some() {
                 let detail = "another sample of the series has the same time".to_owned();
-                answer.rejected.push(incoming.reject(Code::Conflict, detail));
+                answer.rejected.push(incoming.reject(RejectionCode::Conflict, detail));
                 continue;
             }
             let Said { judgement, learning } = say(&mut judge, *sample);
@@ -184,15 +184,15 @@ fn read_by<'a>(detector: &Detector, window: &'a [JudgedSample]) -> &'a [JudgedSa
 }
 
 fn episode(memory: &Memory) -> Option<EpisodeAnswer> {
-    memory.told_episode().as_ref().map(EpisodeAnswer::from)
+    memory.episode_record().as_ref().map(EpisodeAnswer::from)
 }
 
-fn timed(incoming: &Incoming) -> Result<Sample, Rejection> {
+fn timed(incoming: &IncomingSample) -> Result<Sample, RejectedSample> {
     let Some(at_us) = incoming.at_us else {
         let detail =
             "time is missing: a `timestamp` is wanted of each sample that is not stored".to_owned();
-        return Err(incoming.reject(Code::TimeInvalid, detail));
+        return Err(incoming.reject(RejectionCode::TimeInvalid, detail));
     };
     Sample::new(at_us, incoming.value)
-        .map_err(|error| incoming.reject(Code::from(&error), error.to_string()))
+        .map_err(|error| incoming.reject(RejectionCode::from(&error), error.to_string()))
 }

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use detector::{EpisodeRecord, Learning, SeriesConfig};
+use detector::{LearningProgress, SeriesConfig};
+use domain::EpisodeRecord;
 use domain::{JudgedSample, Judgement, Series};
-use intake::Rejection;
+use intake::RejectedSample;
 use serde::{Serialize, Serializer};
 
 /// The answer to samples.
@@ -21,7 +22,7 @@ pub struct IngestAnswer {
     /// Samples older than all that is kept of their series.
     pub too_old: usize,
     /// Samples that were not kept, and why.
-    pub rejected: Vec<Rejection>,
+    pub rejected: Vec<RejectedSample>,
     /// What is said of the samples; which of them is for the caller to choose.
     pub verdicts: Vec<VerdictAnswer>,
     /// Verdicts that were wanted and are left out, as the answer would be too long for its host.
@@ -251,7 +252,7 @@ pub struct LearningAnswer {
 
 impl LearningAnswer {
     /// How far learning is.
-    pub fn of(learning: &Learning) -> Self {
+    pub fn of(learning: &LearningProgress) -> Self {
         Self {
             ready: learning.is_ready(),
             seen: learning.seen,
@@ -406,7 +407,7 @@ pub struct BodyAnswer {
     /// Of which anomalies.
     pub anomalies: usize,
     /// Samples that could not be judged, and why.
-    pub rejected: Vec<Rejection>,
+    pub rejected: Vec<RejectedSample>,
     /// One for each judged sample, series by series in time order.
     pub verdicts: Vec<VerdictAnswer>,
     /// Verdicts that are left out, as the answer would be too long for its host.

@@ -118,7 +118,7 @@ pub(crate) fn render_instances(mut instances: Vec<Instance>) -> Result<String, p
 /// The totals as Prometheus text, version 0.0.4.
 pub(crate) fn render(totals: &BTreeMap<String, u64>) -> Result<String, prometheus::Error> {
     let signals = Signal::ALL.map(Signal::as_str);
-    let codes = intake::Code::ALL.map(intake::Code::as_str);
+    let codes = intake::RejectionCode::ALL.map(intake::RejectionCode::as_str);
     let requests = &REQUEST_LABELS;
     let families = [
         counter(totals, ("http_requests_total", "Requests served."), "requests", requests, &[]),

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use detector::{Learning, RestoreError};
+use detector::{LearningProgress, RestoreError};
 use domain::Judgement;
 use store::{Class, NewSample, State, StoreError};
 use thiserror::Error;
@@ -32,7 +32,7 @@ pub(crate) struct Told {
     /// What was said of it; not known any more when another writer judged it and its place in the window is gone.
     pub(crate) judgement: Option<Judgement>,
     /// How far learning was after it, where this writer judged it and the series was still learning.
-    pub(crate) learning: Option<Learning>,
+    pub(crate) learning: Option<LearningProgress>,
 }
 
 /// What this writer said of a sample.
@@ -40,7 +40,7 @@ pub(crate) struct Told {
 pub(crate) struct Said {
     pub(crate) judgement: Judgement,
     /// How far learning was after it, where the series was still learning.
-    pub(crate) learning: Option<Learning>,
+    pub(crate) learning: Option<LearningProgress>,
 }
 
 /// Why samples could not be written; sending them again is safe.
@@ -72,10 +72,10 @@ impl From<StoreError> for WriteError {
 
 impl WriteError {
     /// The code of the samples.
-    pub(crate) fn code(&self) -> intake::Code {
+    pub(crate) fn code(&self) -> intake::RejectionCode {
         match self {
-            Self::Detector(_) => intake::Code::DetectorMismatch,
-            _ => intake::Code::StoreUnavailable,
+            Self::Detector(_) => intake::RejectionCode::DetectorMismatch,
+            _ => intake::RejectionCode::StoreUnavailable,
         }
     }
 }

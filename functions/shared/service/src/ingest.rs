@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use domain::{Series, VerdictKind};
 use domain::{SeriesKey, Tenant};
 use futures_util::stream::{self, StreamExt};
-use intake::{Batch, Code, Incoming, Rejection};
+use intake::{IncomingBatch, IncomingSample, RejectedSample, RejectionCode};
 use store::NewSample;
 use tracing::{info, warn};
 
@@ -29,7 +29,7 @@ const BATCHES_AT_ONCE: usize = 2;
 /// The samples of one series of a batch.
 struct Group<'a> {
     series: &'a Series,
-    samples: Vec<&'a Incoming>,
+    samples: Vec<&'a IncomingSample>,
 }
 
 impl Group<'_> {
@@ -47,12 +47,12 @@ impl Service {
     pub async fn ingest(
         &self,
         tenant: &Tenant,
-        batch: Batch,
+        batch: IncomingBatch,
         wanted: VerdictsWanted,
     ) -> IngestAnswer {
         let mut answer = IngestAnswer { rejected: batch.rejected, ..IngestAnswer::default() };
         let newest_us = now_us() + self.time_ahead_max_us();
-        let (samples, ahead): (Vec<Incoming>, Vec<Incoming>) = batch
+        let (samples, ahead): (Vec<IncomingSample>, Vec<IncomingSample>) = batch
             .samples
             .into_iter()
             .partition(|sample| sample.at_us.is_none_or(|at_us| at_us <= newest_us));
@@ -108,25 +108,26 @@ impl Service {
     }
 
     /// The answer to samples of which the store took none.
-    pub fn ingest_refused(&self, batch: Batch, error: &ServiceError) -> IngestAnswer {
+    pub fn ingest_refused(&self, batch: IncomingBatch, error: &ServiceError) -> IngestAnswer {
         let mut answer = IngestAnswer { rejected: batch.rejected, ..IngestAnswer::default() };
-        let refused = |it: &Incoming| it.reject(Code::StoreUnavailable, error.to_string());
+        let refused =
+            |it: &IncomingSample| it.reject(RejectionCode::StoreUnavailable, error.to_string());
         answer.rejected.extend(batch.samples.iter().map(refused));
         answer.rejected.sort_by_key(|rejection| rejection.index);
         self.count_answer(&answer);
         answer
     }
 
-    fn time_ahead(&self, sample: &Incoming) -> Rejection {
+    fn time_ahead(&self, sample: &IncomingSample) -> RejectedSample {
         let detail = format!(
             "time is more than {} ms ahead of the receiver's clock: an earlier one is wanted",
             self.time_ahead_max_us() / 1_000
         );
-        sample.reject(Code::TimeAhead, detail)
+        sample.reject(RejectionCode::TimeAhead, detail)
     }
 
     fn count_answer(&self, answer: &IngestAnswer) {
-        let mut by_code: HashMap<Code, u64> = HashMap::new();
+        let mut by_code: HashMap<RejectionCode, u64> = HashMap::new();
         for rejection in &answer.rejected {
             *by_code.entry(rejection.code).or_default() += 1;
         }
@@ -145,7 +146,7 @@ impl Service {
     }
 }
 
-fn by_series(samples: &[Incoming]) -> Vec<Group<'_>> {
+fn by_series(samples: &[IncomingSample]) -> Vec<Group<'_>> {
     let mut places: HashMap<&Series, usize> = HashMap::new();
     let mut groups: Vec<Group<'_>> = Vec::new();
     for sample in samples {
@@ -161,7 +162,7 @@ fn by_series(samples: &[Incoming]) -> Vec<Group<'_>> {
 /// Adds what became of one sample to the answer.
 fn tell(
     answer: &mut IngestAnswer,
-    sample: &Incoming,
+    sample: &IncomingSample,
     fate: Result<Fate, WriteError>,
     wanted: VerdictsWanted,
 ) {
@@ -178,20 +179,25 @@ fn tell(
         Ok(Fate::TooOld) => answer.too_old += 1,
         Ok(Fate::TooManySeries) => {
             let detail = "the tenant has as many series as it may have: one that it has is wanted";
-            answer.rejected.push(sample.reject(Code::TooManySeries, detail.to_owned()));
+            answer.rejected.push(sample.reject(RejectionCode::TooManySeries, detail.to_owned()));
         }
         Ok(Fate::Conflict { stored }) => {
             let detail = format!(
                 "value `{}` differs from the `{stored}` stored at the same time",
                 sample.value
             );
-            answer.rejected.push(sample.reject(Code::Conflict, detail));
+            answer.rejected.push(sample.reject(RejectionCode::Conflict, detail));
         }
         Err(error) => answer.rejected.push(sample.reject(error.code(), error.to_string())),
     }
 }
 
-fn tell_verdict(answer: &mut IngestAnswer, sample: &Incoming, told: &Told, wanted: VerdictsWanted) {
+fn tell_verdict(
+    answer: &mut IngestAnswer,
+    sample: &IncomingSample,
+    told: &Told,
+    wanted: VerdictsWanted,
+) {
     let is_wanted = match wanted {
         VerdictsWanted::All => true,
         VerdictsWanted::Anomalies => told.judgement.is_some_and(|it| it.verdict.is_anomaly()),

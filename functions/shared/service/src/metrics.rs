@@ -185,7 +185,7 @@ impl Totals {
     }
 
     /// Counts samples that were refused before the store saw them.
-    pub(crate) fn count_rejected(&self, code: intake::Code, n: u64) {
+    pub(crate) fn count_rejected(&self, code: intake::RejectionCode, n: u64) {
         *self.lock().by_name.entry(format!("rejected {code}")).or_default() += n;
         self.note(|journal| journal.count("samples_rejected_total", &[("code", code.as_str())], n));
     }

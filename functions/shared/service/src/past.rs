@@ -1,6 +1,6 @@
 //! The past of a series: its anomalies and episodes, from the store and, beyond what that keeps, from history.
 
-use detector::EpisodeRecord;
+use domain::EpisodeRecord;
 use domain::Series;
 use domain::{SeriesKey, Tenant};
 use store::{HistoryError, PastRange};

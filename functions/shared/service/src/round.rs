@@ -5,11 +5,9 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 
-use detector::{
-    DeployedDetector, EpisodeChanges, EpisodeRecord, Judge, MemoryOrigin, Phase, RestoreError,
-    SeriesConfig,
-};
+use detector::{DeployedDetector, EpisodeChanges, Judge, MemoryOrigin, RestoreError, SeriesConfig};
 use domain::SeriesKey;
+use domain::{EpisodePhase, EpisodeRecord};
 use domain::{Judgement, Sample, VerdictKind};
 use futures_util::future::join_all;
 use store::{
@@ -273,7 +271,7 @@ impl Inner {
     async fn orphans(&self, key: &SeriesKey) -> Result<Vec<EpisodeRecord>, WriteError> {
         let all = PastRange { since_us: 0, before_us: None, limit: EPISODES_KEPT_MAX };
         let kept = self.store.episodes(key, all).await?;
-        let open = kept.iter().map(|it| it.record).filter(|it| it.phase != Phase::Over);
+        let open = kept.iter().map(|it| it.record).filter(|it| it.phase != EpisodePhase::Over);
         Ok(open.map(EpisodeRecord::over).collect())
     }
 
@@ -436,16 +434,16 @@ pub(crate) fn judge_under(
 
 /// Judges samples that were received now, up to those of `newest_us`, and notes what becomes of episodes by it.
 fn say_all(judge: &mut Judge, samples: &[Sample], newest_us: i64) -> (Vec<Said>, Notes) {
-    judge.receive(now_us(), newest_us);
+    judge.record_receipt(now_us(), newest_us);
     let mut changes = EpisodeChanges::since(judge.memory());
     let say_one = |sample: &Sample| {
         let said = say(judge, *sample);
-        changes.note(judge.memory());
+        changes.record(judge.memory());
         said
     };
     let said = samples.iter().map(say_one).collect();
-    let (episodes, is_news) = (changes.changed().to_vec(), changes.is_news());
-    (said, Notes { episodes, is_news, n_silences: 0, look: judge.look() })
+    let (episodes, is_news) = (changes.records().to_vec(), changes.is_notable());
+    (said, Notes { episodes, is_news, n_silences: 0, look: judge.next_silence_check() })
 }
 
 /// Judges a sample, and says how far learning is while the series learns.

@@ -114,14 +114,14 @@ impl Service {
             return later;
         }
         let mut changes = EpisodeChanges::since(judge.memory());
-        if !judge.fall_silent(now_us) {
+        if !judge.mark_silent(now_us) {
             let look = judge.silent_from_us().map_or(SilenceCheck::Never, |from_us| {
                 SilenceCheck::At(if from_us <= now_us { now_us + MUTED_US } else { from_us })
             });
             return Seen::There(look);
         }
-        changes.note(judge.memory());
-        judge.look();
+        changes.record(judge.memory());
+        judge.next_silence_check();
         let memory = judge.memory();
         Seen::Gone(Commit {
             version: state.version,
@@ -131,9 +131,9 @@ impl Service {
             floor_us: memory.floor_us,
             judgements: Vec::new(),
             notes: Notes {
-                episodes: changes.changed().to_vec(),
+                episodes: changes.records().to_vec(),
                 is_news: true,
-                n_silences: u64::from(memory.presence.is_silent),
+                n_silences: u64::from(memory.silence.is_silent),
                 look: Some(SilenceCheck::Never),
             },
         })

@@ -10,7 +10,7 @@ use std::time::Duration;
 use detector::{DeployedDetector, Detector, Judge};
 use domain::Tenant;
 use domain::{Sample, Series};
-use intake::{Batch, Code, Incoming};
+use intake::{IncomingBatch, IncomingSample, RejectionCode};
 use service::{
     Config, ConfigRequest, IngestAnswer, Role, Service, ServiceError, VerdictsWanted, now_us,
     store_for,
@@ -47,26 +47,29 @@ fn value(i: i64) -> f64 {
     (300.0 + 90.0 * phase.sin() + 12.0 * noise) * if i % 97 == 96 { 1.9 } else { 1.0 }
 }
 
-fn batch_of(metric: &str, samples: impl IntoIterator<Item = (Option<i64>, f64)>) -> Batch {
+fn batch_of(metric: &str, samples: impl IntoIterator<Item = (Option<i64>, f64)>) -> IncomingBatch {
     let incoming =
-        |(index, (at_us, value))| Incoming { index, series: series(metric), at_us, value };
-    Batch { samples: samples.into_iter().enumerate().map(incoming).collect(), rejected: Vec::new() }
+        |(index, (at_us, value))| IncomingSample { index, series: series(metric), at_us, value };
+    IncomingBatch {
+        samples: samples.into_iter().enumerate().map(incoming).collect(),
+        rejected: Vec::new(),
+    }
 }
 
-fn wave(range: std::ops::Range<i64>) -> Batch {
+fn wave(range: std::ops::Range<i64>) -> IncomingBatch {
     batch_of("rps", range.map(|i| (Some(minute(i)), value(i))))
 }
 
 /// One sample of each of ten thousand series.
-fn fleet() -> Batch {
+fn fleet() -> IncomingBatch {
     let incoming = |index| {
         let series = Series::new("fleet", format!("m{index}"), BTreeMap::new()).unwrap();
-        Incoming { index, series, at_us: Some(minute(0)), value: 1.0 }
+        IncomingSample { index, series, at_us: Some(minute(0)), value: 1.0 }
     };
-    Batch { samples: (0..10_000).map(incoming).collect(), rejected: Vec::new() }
+    IncomingBatch { samples: (0..10_000).map(incoming).collect(), rejected: Vec::new() }
 }
 
-async fn send(service: &Service, batch: Batch) -> IngestAnswer {
+async fn send(service: &Service, batch: IncomingBatch) -> IngestAnswer {
     let n_read = batch.n_read();
     let answer = service.ingest(&Tenant::default(), batch, VerdictsWanted::All).await;
     assert_eq!(answer.n_read(), n_read);
@@ -140,7 +143,7 @@ async fn another_value_at_the_same_time_is_a_conflict() {
     let answer =
         send(&service, batch_of("rps", [(Some(minute(5)), 1.0), (Some(minute(10)), 2.0)])).await;
     assert_eq!((answer.accepted, answer.rejected.len()), (1, 1));
-    assert_eq!((answer.rejected[0].code, answer.rejected[0].index), (Code::Conflict, 0));
+    assert_eq!((answer.rejected[0].code, answer.rejected[0].index), (RejectionCode::Conflict, 0));
     assert!(!answer.is_all_rejected());
 }
 
@@ -166,7 +169,7 @@ async fn a_time_too_far_ahead_is_refused_and_the_rest_kept() {
         batch_of("rps", [(Some(now_us() + 60_000_000), 1.0), (Some(now_us()), 1.0)]),
     )
     .await;
-    assert_eq!((answer.accepted, answer.rejected[0].code), (1, Code::TimeAhead));
+    assert_eq!((answer.accepted, answer.rejected[0].code), (1, RejectionCode::TimeAhead));
 }
 
 #[tokio::test]
@@ -267,7 +270,7 @@ async fn a_store_that_is_away_is_told_by_code_and_a_resend_is_safe() {
     server.stop();
     let answer = send(&service, wave(50..60)).await;
     assert!(answer.is_store_unavailable());
-    assert!(answer.rejected.iter().all(|it| it.code == Code::StoreUnavailable));
+    assert!(answer.rejected.iter().all(|it| it.code == RejectionCode::StoreUnavailable));
     assert!(service.ready().await.unwrap_err().is_unavailable());
     server.start_again();
     let mut resent = send(&service, wave(50..60)).await;
@@ -292,7 +295,7 @@ async fn two_detectors_of_one_generation_are_an_error_and_not_a_fight() {
     one.ready().await.unwrap();
     assert_eq!(other.ready().await.unwrap_err().code(), "detector_mismatch");
     let answer = send(&other, wave(50..51)).await;
-    assert_eq!(answer.rejected[0].code, Code::DetectorMismatch);
+    assert_eq!(answer.rejected[0].code, RejectionCode::DetectorMismatch);
     let higher = [
         ("REDIS_URL", url.as_str()),
         ("TIDEMARK_DETECTOR", "zscore"),
@@ -353,7 +356,7 @@ async fn a_series_in_a_body_is_judged_as_the_stored_one_and_stored_nowhere() {
     let told = service.summary(&Tenant::new("nobody"), None).await.unwrap();
     assert_eq!((told.series_count, told.worst.len()), (0, 0));
     let untimed = service.analyze_body(batch_of("rps", [(None, 1.0)]), None);
-    assert_eq!(untimed.rejected[0].code, Code::TimeInvalid);
+    assert_eq!(untimed.rejected[0].code, RejectionCode::TimeInvalid);
 }
 
 #[tokio::test]
@@ -528,7 +531,7 @@ async fn deployments_side_by_side_migrate_a_configured_series_once_and_back_once
         let state = stored(&server).await;
         let mut memory = detector::Memory::decode(&state.memory.unwrap()).unwrap();
         memory.version = offline.memory().version;
-        memory.presence = offline.memory().presence; // When samples were received is the clock's to say.
+        memory.silence = offline.memory().silence; // When samples were received is the clock's to say.
         assert_eq!(&memory, offline.memory());
         assert_eq!(memory.counters.judged, until as u64);
         for service in [&lower, &higher] {
@@ -545,7 +548,7 @@ async fn no_mismatch_arises_from_a_configuration() {
     let one = replica(&server);
     let other = service(&[("REDIS_URL", &server.url()), ("TIDEMARK_DETECTOR", "zscore")]);
     send(&one, wave(0..50)).await;
-    assert_eq!(send(&other, wave(50..51)).await.rejected[0].code, Code::DetectorMismatch);
+    assert_eq!(send(&other, wave(50..51)).await.rejected[0].code, RejectionCode::DetectorMismatch);
     configure(&one, r#"{"detector":"robust:window=40,threshold=4"}"#).await;
     for i in 51..71 {
         let service = if i % 2 == 0 { &one } else { &other };
@@ -680,7 +683,7 @@ async fn replicas_share_the_rate_and_the_series_of_a_tenant() {
         let answer = send(replica, batch_of(&format!("m{i}"), [(Some(minute(0)), 1.0)])).await;
         codes.extend(answer.rejected.iter().map(|it| it.code));
     }
-    assert_eq!(codes, [Code::TooManySeries; 3]);
+    assert_eq!(codes, [RejectionCode::TooManySeries; 3]);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use detector::SilenceCheck;
 use domain::Series;
 use domain::{SeriesKey, Tenant};
-use intake::{Batch, Incoming};
+use intake::{IncomingBatch, IncomingSample};
 use service::{Config, Role, Service, VerdictsWanted, now_us, store_for};
 use store::testbed::RedisServer;
 use store::{PastRange, SeriesStore};
@@ -34,15 +34,15 @@ fn key() -> SeriesKey {
 /// Sends samples of these seconds before now; answers how many are anomalies.
 async fn send(service: &Service, seconds_ago: impl Iterator<Item = i64>) -> usize {
     let now_us = now_us();
-    let incoming = |(index, ago)| Incoming {
+    let incoming = |(index, ago)| IncomingSample {
         index,
         series: series(),
         at_us: Some(now_us - ago * 1_000_000),
         value: 100.0 + (ago % 7) as f64,
     };
-    let samples: Vec<Incoming> = seconds_ago.enumerate().map(incoming).collect();
+    let samples: Vec<IncomingSample> = seconds_ago.enumerate().map(incoming).collect();
     let n = samples.len();
-    let batch = Batch { samples, rejected: Vec::new() };
+    let batch = IncomingBatch { samples, rejected: Vec::new() };
     let answer = service.ingest(&Tenant::default(), batch, VerdictsWanted::Anomalies).await;
     assert_eq!(answer.accepted, n, "{answer:?}");
     answer.verdicts.len()
@@ -94,7 +94,7 @@ async fn stopped(service: &Service, store: &dyn SeriesStore) {
 async fn forget_waits(store: &dyn SeriesStore) {
     let state = store.read(&key()).await.unwrap().unwrap();
     let mut memory = detector::Memory::decode(&state.memory.unwrap()).unwrap();
-    memory.presence = detector::SilenceState::default();
+    memory.silence = detector::SilenceState::default();
     let commit = store::Commit {
         version: state.version,
         revision: 0,
@@ -124,13 +124,13 @@ async fn where_nobody_listens_for_gaps_an_episode_ends_without_a_silence() {
     let (service, store) = deployment(&[("TIDEMARK_DETECTOR", "zscore:window=50,threshold=3")]);
     send(&service, (120..420).rev()).await;
     let tenant = Tenant::default();
-    let spike = Incoming {
+    let spike = IncomingSample {
         index: 0,
         series: series(),
         at_us: Some(now_us() - 119_000_000),
         value: 9_000.0,
     };
-    let batch = Batch { samples: vec![spike], rejected: Vec::new() };
+    let batch = IncomingBatch { samples: vec![spike], rejected: Vec::new() };
     let answer = service.ingest(&tenant, batch, VerdictsWanted::Anomalies).await;
     assert_eq!(answer.verdicts.len(), 1, "{answer:?}");
     let page = service.list_episodes(&tenant, series(), ALL).await.unwrap();

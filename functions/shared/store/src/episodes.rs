@@ -4,7 +4,8 @@
 //! store marks it only while somebody keeps history: who does says so with each look at what is unsaved.
 
 use async_trait::async_trait;
-use detector::{EpisodeRecord, SilenceCheck};
+use detector::SilenceCheck;
+use domain::EpisodeRecord;
 
 use crate::{StoreError, member};
 use domain::SeriesKey;

@@ -4,7 +4,7 @@
 //! the anomalies. Floats are in their shortest exact form with exponent, so equal values have equal texts and
 //! a window's members stay within the 64 bytes of the compact encoding.
 
-use detector::{EpisodeRecord, Phase};
+use domain::{EpisodePhase, EpisodeRecord};
 use domain::{Expectation, JudgedSample, Judgement, Sample, Signal, Verdict, VerdictKind};
 
 use crate::StoredEpisode;
@@ -45,7 +45,7 @@ pub(crate) fn episode(text: &str) -> Option<EpisodeRecord> {
     let mut parts = text.splitn(5, ':');
     let (start_us, end_us) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     let n_samples = parts.next()?.parse().ok()?;
-    let phase = Phase::from_name(parts.next()?)?;
+    let phase = EpisodePhase::from_name(parts.next()?)?;
     let peak = match parts.next()? {
         "" => None,
         peak => Some(anomaly(peak)?),
@@ -158,7 +158,7 @@ mod tests {
 
         #[test]
         fn episodes_read_back_exactly(peak in prop::option::of(any_judgement()), phase in 0..3_usize) {
-            let phase = Phase::ALL[phase];
+            let phase = EpisodePhase::ALL[phase];
             let record = EpisodeRecord { start_us: 7, end_us: 1 << 53, n_samples: 9, phase, peak };
             prop_assert_eq!(episode(&of_episode(&record)), Some(record));
             let stored = StoredEpisode { revision: 1 << 53, news: 1, record };

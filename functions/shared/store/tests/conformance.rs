@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use detector::{
-    DeployedDetector, Detector, EpisodeChanges, EpisodeRecord, Judge, MaintenanceWindow, Phase,
-    SeriesConfig, SilenceCheck,
+    DeployedDetector, Detector, EpisodeChanges, Judge, MaintenanceWindow, SeriesConfig,
+    SilenceCheck,
 };
+use domain::{EpisodePhase, EpisodeRecord};
 use domain::{Judgement, Sample, Series};
 use domain::{SeriesKey, Tenant};
 use store::testbed::{RedisCluster, RedisServer, patient_options};
@@ -64,11 +65,11 @@ fn judge_state(state: &State) -> (Judge, Vec<Judgement>, Notes) {
     let mut changes = EpisodeChanges::since(judge.memory());
     let judge_one = |sample: &Sample| {
         let judgement = judge.judge(*sample);
-        changes.note(judge.memory());
+        changes.record(judge.memory());
         judgement
     };
     let judgements = state.inbox.iter().map(judge_one).collect();
-    let (episodes, is_news) = (changes.changed().to_vec(), changes.is_news());
+    let (episodes, is_news) = (changes.records().to_vec(), changes.is_notable());
     (judge, judgements, Notes { episodes, is_news, ..Notes::default() })
 }
 
@@ -700,17 +701,18 @@ async fn episodes_come_newest_first_and_the_last_may_be_open(store: &dyn SeriesS
     let key = key("a");
     write(store, &key, &wave(0..250)).await;
     let stored = store.episodes(&key, ALL).await.unwrap();
-    let told: Vec<(i64, Phase)> =
+    let told: Vec<(i64, EpisodePhase)> =
         stored.iter().map(|it| (it.record.start_us, it.record.phase)).collect();
-    let phase = |start_us| if start_us == 249_000_000 { Phase::Open } else { Phase::Over };
+    let phase =
+        |start_us| if start_us == 249_000_000 { EpisodePhase::Open } else { EpisodePhase::Over };
     let wanted: Vec<_> = spikes(0..250).rev().map(|it| (it, phase(it))).collect();
     assert_eq!(told, wanted);
     let memory = detector::Memory::decode(&state(store, &key).await.memory.unwrap()).unwrap();
-    assert_eq!(Some(stored[0].record), memory.told_episode());
+    assert_eq!(Some(stored[0].record), memory.episode_record());
 
     write(store, &key, &wave(250..260)).await;
     let ended = store.episodes(&key, ALL).await.unwrap();
-    assert_eq!((ended.len(), ended[0].record.phase), (5, Phase::Over));
+    assert_eq!((ended.len(), ended[0].record.phase), (5, EpisodePhase::Over));
     assert_eq!(ended[0].record.end_us, 249_000_000);
     assert!(ended[0].revision > stored[0].revision && ended[1] == stored[1]);
     let range = PastRange { since_us: 149_000_000, before_us: Some(249_000_000), limit: 1 };
@@ -840,7 +842,7 @@ async fn an_episode_that_is_no_news_keeps_the_version_of_its_news(store: &dyn Se
             start_us: 300_000_000,
             end_us: 300_000_000,
             n_samples: 1,
-            phase: Phase::Open,
+            phase: EpisodePhase::Open,
             peak: None,
         };
         let notes = Notes { episodes: vec![record], is_news, ..Notes::default() };
@@ -865,7 +867,7 @@ async fn the_oldest_episodes_are_dropped_and_counted_where_history_lacks_them(
         start_us: i,
         end_us: i,
         n_samples: 1,
-        phase: Phase::Over,
+        phase: EpisodePhase::Over,
         peak: None,
     };
     let appended = store.append(&key, &[at(10, 1.0)], 0).await.unwrap();
@@ -1433,7 +1435,7 @@ mod lost {
             panic!("a commit under a configuration that is gone");
         };
         assert_eq!(commit_of(&now).revision, 0);
-        assert!(!judge_state(&now).0.memory().is_own);
+        assert!(!judge_state(&now).0.memory().has_own_detector);
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use crate::error::problem;
 use crate::event::payload::Payload;
 use crate::event::wrapping::BusEvent;
-use crate::event::{Event, EventError, Record, Sent, Trigger};
+use crate::event::{EventError, EventRecord, Sent, Trigger, TriggerEvent};
 use crate::time;
 
 /// What the name of a first-in-first-out queue ends with.
@@ -30,7 +30,7 @@ struct Keys<'a> {
 }
 
 /// Reads the JSON of an event.
-pub(super) fn read(json: &str) -> Result<Event<'_>, EventError> {
+pub(super) fn read(json: &str) -> Result<TriggerEvent<'_>, EventError> {
     let keys: Keys<'_> = parse(json)?;
     if let Some(records) = keys.delivered {
         delivered(parse(records.get())?)
@@ -39,7 +39,7 @@ pub(super) fn read(json: &str) -> Result<Event<'_>, EventError> {
         each(Trigger::Firehose, records, Transformed::record)
     } else if keys.detail_type.is_some() {
         let event: BusEvent<'_> = parse(json)?;
-        Ok(Event { trigger: Trigger::EventBridge, records: vec![event.record()] })
+        Ok(TriggerEvent { trigger: Trigger::EventBridge, records: vec![event.record()] })
     } else {
         Err(EventError::Malformed { problem: "it has no records and no `detail-type`".to_owned() })
     }
@@ -52,13 +52,13 @@ fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, EventError> {
 fn each<'a, T>(
     trigger: Trigger,
     records: Vec<T>,
-    record: impl Fn(T) -> Result<Record<'a>, &'static str>,
-) -> Result<Event<'a>, EventError> {
+    record: impl Fn(T) -> Result<EventRecord<'a>, &'static str>,
+) -> Result<TriggerEvent<'a>, EventError> {
     let records = records.into_iter().enumerate();
     let records = records.map(|(place, it)| {
         record(it).map_err(|field| EventError::RecordIncomplete { place, field })
     });
-    Ok(Event { trigger, records: records.collect::<Result<_, _>>()? })
+    Ok(TriggerEvent { trigger, records: records.collect::<Result<_, _>>()? })
 }
 
 /// A record of a queue, of a data stream or of a topic.
@@ -115,7 +115,7 @@ struct Notification<'a> {
     timestamp: Option<&'a RawValue>,
 }
 
-fn delivered(records: Vec<Delivered<'_>>) -> Result<Event<'_>, EventError> {
+fn delivered(records: Vec<Delivered<'_>>) -> Result<TriggerEvent<'_>, EventError> {
     // Without records nothing says whose they would be, and nothing depends on it.
     let source = records.first().map_or(Some("aws:sqs"), |it| it.event_source.as_deref());
     match source {
@@ -127,13 +127,13 @@ fn delivered(records: Vec<Delivered<'_>>) -> Result<Event<'_>, EventError> {
 }
 
 impl<'a> Delivered<'a> {
-    fn message(self) -> Result<Record<'a>, &'static str> {
+    fn message(self) -> Result<EventRecord<'a>, &'static str> {
         let attributes = self.attributes.as_ref();
         // Queues that are not first-in-first-out know groups, too, and promise no order within them.
         let is_fifo = self.event_source_arn.is_some_and(|arn| arn.ends_with(FIFO));
         let sent = Sent::read(Trigger::Sqs, attributes.and_then(|it| it.sent_timestamp));
         let group = self.attributes.and_then(|it| it.message_group_id).filter(|_| is_fifo);
-        Ok(Record {
+        Ok(EventRecord {
             id: self.message_id.ok_or("messageId")?,
             group,
             sent,
@@ -141,9 +141,9 @@ impl<'a> Delivered<'a> {
         })
     }
 
-    fn entry(self) -> Result<Record<'a>, &'static str> {
+    fn entry(self) -> Result<EventRecord<'a>, &'static str> {
         let entry = self.kinesis.ok_or("kinesis")?;
-        Ok(Record {
+        Ok(EventRecord {
             id: entry.sequence_number,
             group: None,
             sent: Sent::read(Trigger::Kinesis, entry.approximate_arrival_timestamp),
@@ -151,9 +151,9 @@ impl<'a> Delivered<'a> {
         })
     }
 
-    fn notification(self) -> Result<Record<'a>, &'static str> {
+    fn notification(self) -> Result<EventRecord<'a>, &'static str> {
         let message = self.sns.ok_or("Sns")?;
-        Ok(Record {
+        Ok(EventRecord {
             id: message.message_id,
             group: None,
             sent: Sent::read(Trigger::Sns, message.timestamp),
@@ -175,8 +175,8 @@ struct Transformed<'a> {
 }
 
 impl<'a> Transformed<'a> {
-    fn record(self) -> Result<Record<'a>, &'static str> {
-        Ok(Record {
+    fn record(self) -> Result<EventRecord<'a>, &'static str> {
+        Ok(EventRecord {
             id: self.record_id.ok_or("recordId")?,
             group: None,
             sent: Sent::read(Trigger::Firehose, self.approximate_arrival_timestamp),

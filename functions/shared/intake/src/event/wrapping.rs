@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::batch::Batch;
+use crate::batch::IncomingBatch;
 use crate::error::IntakeError;
 use crate::event::payload::Payload;
-use crate::event::{Record, Sent, Trigger};
-use crate::format::Format;
+use crate::event::{EventRecord, Sent, Trigger};
+use crate::format::BodyFormat;
 use crate::limits::Limits;
 use crate::metric_stream;
 use crate::parse::parse;
@@ -29,17 +29,17 @@ pub(super) struct Content<'a> {
 
 impl Content<'_> {
     /// Reads the samples.
-    pub(super) fn read(&self, limits: &Limits) -> Result<Batch, IntakeError> {
+    pub(super) fn read(&self, limits: &Limits) -> Result<IncomingBatch, IntakeError> {
         if metric_stream::is_one(&self.bytes) {
             return metric_stream::read(&self.bytes, limits);
         }
         // JSON is also one object a line, under the name that nobody gave.
-        parse(&self.bytes, Format::Json, limits)
+        parse(&self.bytes, BodyFormat::Json, limits)
     }
 }
 
 /// What is left of a record without what other triggers put around it.
-pub(super) fn unwrapped<'a>(bytes: &'a [u8], record: &'a Record<'_>) -> Content<'a> {
+pub(super) fn unwrapped<'a>(bytes: &'a [u8], record: &'a EventRecord<'_>) -> Content<'a> {
     let id = Cow::Borrowed(&*record.id);
     let mut content = Content { id, sent: record.sent, bytes: Cow::Borrowed(bytes) };
     for _ in 0..WRAPPINGS_MAX {
@@ -83,8 +83,8 @@ pub(super) struct BusEvent<'a> {
 }
 
 impl<'a> BusEvent<'a> {
-    pub(super) fn record(self) -> Record<'a> {
-        Record {
+    pub(super) fn record(self) -> EventRecord<'a> {
+        EventRecord {
             id: self.id,
             group: None,
             sent: Sent::read(Trigger::EventBridge, self.time),
@@ -111,7 +111,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::event::Event;
+    use crate::event::TriggerEvent;
 
     /// The samples of a message with that body: metric, value, time.
     fn samples(body: &Value) -> Vec<(String, f64, i64)> {
@@ -122,7 +122,7 @@ mod tests {
             "eventSource": "aws:sqs"
         }]});
         let json = event.to_string();
-        let event = Event::read(&json).unwrap();
+        let event = TriggerEvent::read(&json).unwrap();
         let batch = event.records[0].samples(&Limits::default()).unwrap();
         let told = batch.samples.iter();
         told.map(|it| (it.series.metric().to_owned(), it.value, it.at_us.unwrap())).collect()

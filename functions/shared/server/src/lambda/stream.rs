@@ -9,7 +9,7 @@ mod fate;
 
 use std::collections::HashSet;
 
-use intake::{Batch, Event, IntakeError, Record, Trigger};
+use intake::{EventRecord, IncomingBatch, IntakeError, Trigger, TriggerEvent};
 use service::{IngestAnswer, ServiceError, VerdictsWanted};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{debug, warn};
@@ -29,7 +29,7 @@ pub(super) async fn store(
     json: &str,
     deadline: Option<Instant>,
 ) -> Result<StreamAnswer, InvocationError> {
-    let event = Event::read(json)?;
+    let event = TriggerEvent::read(json)?;
     let mut storing = Storing::new(app, &event, deadline);
     storing.run().await;
     storing.hold_back_groups();
@@ -41,20 +41,20 @@ pub(super) async fn store(
 /// An event while it is being stored.
 struct Storing<'a> {
     app: &'a App,
-    event: &'a Event<'a>,
+    event: &'a TriggerEvent<'a>,
     deadline: Option<Instant>,
     /// One for each record.
     fates: Vec<Fate>,
     /// Samples that wait to be stored together; the index of each is the place of its record.
-    joined: Batch,
+    joined: IncomingBatch,
     /// Whether it makes no sense to go on.
     is_over: bool,
 }
 
 impl<'a> Storing<'a> {
-    fn new(app: &'a App, event: &'a Event<'a>, deadline: Option<Instant>) -> Self {
+    fn new(app: &'a App, event: &'a TriggerEvent<'a>, deadline: Option<Instant>) -> Self {
         let fates = vec![Fate::untried(); event.records.len()];
-        Self { app, event, deadline, fates, joined: Batch::default(), is_over: false }
+        Self { app, event, deadline, fates, joined: IncomingBatch::default(), is_over: false }
     }
 
     /// Reads record after record, and stores them together, as many as one request may bring.
@@ -71,7 +71,7 @@ impl<'a> Storing<'a> {
             if read.as_ref().map_or(true, |batch| !batch.rejected.is_empty()) {
                 failed_groups.extend(record.group.as_ref());
             }
-            let n_read = read.as_ref().map_or(0, Batch::n_read);
+            let n_read = read.as_ref().map_or(0, IncomingBatch::n_read);
             if self.joined.n_read() + n_read > limits.n_samples_max {
                 self.store_joined().await;
             }
@@ -84,18 +84,18 @@ impl<'a> Storing<'a> {
     }
 
     /// Adds the samples of a record to those that wait.
-    fn join(&mut self, place: usize, read: Result<Batch, IntakeError>) {
+    fn join(&mut self, place: usize, read: Result<IncomingBatch, IntakeError>) {
         match read {
             Ok(batch) => {
                 self.fates[place] = Fate::Stored;
                 let samples = batch.samples.into_iter();
                 self.joined
                     .samples
-                    .extend(samples.map(|it| intake::Incoming { index: place, ..it }));
+                    .extend(samples.map(|it| intake::IncomingSample { index: place, ..it }));
                 let rejected = batch.rejected.into_iter();
                 self.joined
                     .rejected
-                    .extend(rejected.map(|it| intake::Rejection { index: place, ..it }));
+                    .extend(rejected.map(|it| intake::RejectedSample { index: place, ..it }));
             }
             Err(error) => self.fates[place] = Fate::of_error(&error),
         }
@@ -139,7 +139,7 @@ impl<'a> Storing<'a> {
     }
 
     /// Stores samples, as soon as their tenant may send them; an error is what becomes of all their records.
-    async fn ingest(&self, joined: Batch) -> Result<IngestAnswer, Fate> {
+    async fn ingest(&self, joined: IncomingBatch) -> Result<IngestAnswer, Fate> {
         let (service, tenant) = (self.app.service(), self.app.stream_tenant());
         loop {
             match service.admit(tenant, joined.n_read()).await {
@@ -171,13 +171,13 @@ impl<'a> Storing<'a> {
 }
 
 /// Counts what became of the records, and logs those that failed.
-fn tell(app: &App, event: &Event<'_>, fates: &[Fate]) {
+fn tell(app: &App, event: &TriggerEvent<'_>, fates: &[Fate]) {
     let trigger = event.trigger;
     for (result, n) in fate::counts(fates) {
         app.service().count_records(trigger, result, n);
     }
     let trigger = trigger.as_str();
-    let failed: Vec<(&Record<'_>, &Fate)> =
+    let failed: Vec<(&EventRecord<'_>, &Fate)> =
         event.records.iter().zip(fates).filter(|(_, fate)| fate.is_failed()).collect();
     for (record, fate) in failed.iter().take(TOLD_MAX) {
         let (record, code, detail) = (&*record.id, fate.code(), fate.detail());

@@ -143,7 +143,7 @@ fn words_of_the_code_are_those_of_the_document() {
     assert_eq!(words(&format!("{point}/verdict/enum")), kinds);
     let heads = domain::Signal::ALL.map(domain::Signal::as_str);
     assert_eq!(words(&format!("{point}/head/enum")), heads);
-    let codes = intake::Code::ALL.map(intake::Code::as_str);
+    let codes = intake::RejectionCode::ALL.map(intake::RejectionCode::as_str);
     assert_eq!(words("/components/schemas/Rejection/properties/code/enum"), codes);
     let version = DOCUMENT["info"]["version"].as_str();
     assert_eq!(version, Some(env!("CARGO_PKG_VERSION")));

@@ -3,7 +3,7 @@
 //! A queue takes back the messages that are named, a shard is read again from the entry that is named, Firehose is
 //! told of each record. A bus or a topic knows only that all of it went well, or has to be done again.
 
-use intake::{Event, Trigger};
+use intake::{Trigger, TriggerEvent};
 use serde::Serialize;
 use service::Poisoned;
 
@@ -54,7 +54,7 @@ pub struct TransformedRecord {
 
 /// The answer to an event whose records met with `fates`.
 pub(super) fn of(
-    event: &Event<'_>,
+    event: &TriggerEvent<'_>,
     fates: &[Fate],
     poisoned: Poisoned,
 ) -> Result<StreamAnswer, InvocationError> {
@@ -75,13 +75,13 @@ pub(super) fn of(
     }
 }
 
-fn failures(event: &Event<'_>, is_failed: impl Iterator<Item = bool>) -> StreamAnswer {
+fn failures(event: &TriggerEvent<'_>, is_failed: impl Iterator<Item = bool>) -> StreamAnswer {
     let failed = event.records.iter().zip(is_failed).filter(|(_, is_failed)| *is_failed);
     let failures = failed.map(|(record, _)| Failure { item_identifier: record.id.to_string() });
     StreamAnswer::Failures { batch_item_failures: failures.collect() }
 }
 
-fn transformed(event: &Event<'_>, fates: &[Fate]) -> StreamAnswer {
+fn transformed(event: &TriggerEvent<'_>, fates: &[Fate]) -> StreamAnswer {
     let records = event.records.iter().zip(fates).map(|(record, fate)| TransformedRecord {
         record_id: record.id.to_string(),
         result: if fate.is_poisoned() { "ProcessingFailed" } else { "Ok" },
@@ -91,7 +91,7 @@ fn transformed(event: &Event<'_>, fates: &[Fate]) -> StreamAnswer {
 }
 
 /// The failure of the invocation: that for now, if there is one, since it is why repeating makes sense.
-fn failed(event: &Event<'_>, fates: &[Fate]) -> InvocationError {
+fn failed(event: &TriggerEvent<'_>, fates: &[Fate]) -> InvocationError {
     let failed = || event.records.iter().zip(fates).filter(|(_, fate)| fate.is_failed());
     let first = failed().find(|(_, fate)| fate.is_for_now()).or_else(|| failed().next());
     let (id, fate) = first.map_or(("", &Fate::Stored), |(record, fate)| (&*record.id, fate));

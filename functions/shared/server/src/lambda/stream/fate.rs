@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use intake::{IntakeError, Rejection};
+use intake::{IntakeError, RejectedSample};
 use service::RecordResult;
 
 /// What became of a record.
@@ -44,7 +44,7 @@ impl Fate {
     }
 
     /// Notes that a sample of the record was not kept. The first fault for good counts, or else the first.
-    pub(super) fn worsen(&mut self, rejection: &Rejection) {
+    pub(super) fn worsen(&mut self, rejection: &RejectedSample) {
         let (code, detail) = (rejection.code.as_str(), rejection.detail.clone());
         if rejection.code.is_retryable() {
             if *self == Self::Stored {
