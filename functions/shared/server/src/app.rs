@@ -8,11 +8,11 @@ use domain::Tenant;
 use intake::Limits;
 use service::{Access, Config, Poisoned, Service};
 
-use crate::fit::LAMBDA_ANSWER_LEN_MAX;
 use crate::function::Function;
-use crate::load::Load;
-use crate::presence::Presence;
-use crate::request_id::Sequence;
+use crate::heartbeat::Heartbeat;
+use crate::load_shed::InFlight;
+use crate::request_id::RequestIds;
+use crate::response_limit::LAMBDA_ANSWER_LEN_MAX;
 
 /// The use cases with the bounds within which they are served. Clones share it.
 #[derive(Debug, Clone)]
@@ -28,11 +28,11 @@ struct Inner {
     limits: Limits,
     request_timeout: Duration,
     serves_debug: bool,
-    load: Load,
-    presence: Presence,
+    load: InFlight,
+    heartbeat: Heartbeat,
     exporter_series_max: usize,
     answer_len_max: usize,
-    request_ids: Sequence,
+    request_ids: RequestIds,
     stream_tenant: Tenant,
     stream_poisoned: Poisoned,
     emf_namespace: String,
@@ -42,11 +42,11 @@ struct Inner {
 impl App {
     /// `service` as `function`, within the bounds of `config`.
     pub fn new(function: Function, service: Service, config: &Config) -> Self {
-        let request_ids = Sequence::new();
+        let request_ids = RequestIds::new();
         let name = config.platform.instance.clone().unwrap_or_else(|| request_ids.prefix());
         let inner = Inner {
             function,
-            presence: Presence::new(function.name(), name),
+            heartbeat: Heartbeat::new(function.name(), name),
             exporter_series_max: config.exporter_series_max,
             answer_len_max: if config.platform.is_lambda {
                 LAMBDA_ANSWER_LEN_MAX
@@ -58,7 +58,7 @@ impl App {
             limits: config.limits,
             request_timeout: config.request_timeout,
             serves_debug: config.serves_debug,
-            load: Load::new(config.requests_in_flight_max, config.in_flight_bytes_max),
+            load: InFlight::new(config.requests_in_flight_max, config.in_flight_bytes_max),
             request_ids,
             stream_tenant: config.stream_tenant.clone(),
             stream_poisoned: config.stream_poisoned,
@@ -99,13 +99,13 @@ impl App {
     }
 
     /// What is being served.
-    pub(crate) fn load(&self) -> &Load {
+    pub(crate) fn load(&self) -> &InFlight {
         &self.inner.load
     }
 
     /// What this process tells of itself.
-    pub(crate) fn presence(&self) -> &Presence {
-        &self.inner.presence
+    pub(crate) fn heartbeat(&self) -> &Heartbeat {
+        &self.inner.heartbeat
     }
 
     /// Series of which an exporter tells; 0 for none.
@@ -119,7 +119,7 @@ impl App {
     }
 
     /// Ids for requests that bring none.
-    pub(crate) fn request_ids(&self) -> &Sequence {
+    pub(crate) fn request_ids(&self) -> &RequestIds {
         &self.inner.request_ids
     }
 

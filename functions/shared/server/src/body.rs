@@ -14,9 +14,9 @@ use http_body_util::BodyExt;
 use intake::{BodyFormat, IncomingBatch, IntakeError, Limits};
 
 use crate::app::App;
-use crate::compute::compute;
 use crate::error::RequestError;
-use crate::load::Held;
+use crate::load_shed::ReservedBytes;
+use crate::offload::offload;
 
 /// How much longer than sent an unpacked body usually is at most: JSON of samples packs 8 to 12 fold.
 const PACKED_FOLD: usize = 16;
@@ -33,7 +33,7 @@ pub(crate) struct Samples {
     /// Good ones and bad ones.
     pub(crate) batch: IncomingBatch,
     /// The bytes that they came in: what they take now is of the same size.
-    pub(crate) held: Held,
+    pub(crate) held: ReservedBytes,
 }
 
 /// Reads the samples of a request.
@@ -41,7 +41,7 @@ pub(crate) async fn read_samples(app: &App, request: Request) -> Result<Samples,
     let limits = app.limits();
     let Sent { format, encoding, bytes: sent, mut held } = receive(app, request).await?;
     let n_bytes = if encoding.is_some() { sent.len() * PACKED_FOLD } else { sent.len() };
-    compute(n_bytes, move || {
+    offload(n_bytes, move || {
         let unpacked = unpack(&sent, encoding.as_deref(), &limits, &mut held)?;
         let batch = intake::parse(&unpacked, format, &limits)?;
         Ok(Samples { batch, held })
@@ -69,7 +69,7 @@ struct Sent {
     format: BodyFormat,
     encoding: Option<String>,
     bytes: Vec<u8>,
-    held: Held,
+    held: ReservedBytes,
 }
 
 /// Reads a body as sent.
@@ -85,7 +85,7 @@ async fn receive_bytes(
     app: &App,
     headers: &HeaderMap,
     mut body: Body,
-) -> Result<(Vec<u8>, Held), RequestError> {
+) -> Result<(Vec<u8>, ReservedBytes), RequestError> {
     let len_max = app.limits().body_bytes_max;
     let declared = headers.get(CONTENT_LENGTH).and_then(|len| len.to_str().ok()?.parse().ok());
     let declared: usize = declared.unwrap_or_default();
@@ -114,7 +114,7 @@ fn unpack<'a>(
     sent: &'a [u8],
     encoding: Option<&str>,
     limits: &Limits,
-    held: &mut Held,
+    held: &mut ReservedBytes,
 ) -> Result<Cow<'a, [u8]>, RequestError> {
     if encoding.is_none() {
         return Ok(intake::unpack(sent, None, limits)?);
@@ -136,7 +136,7 @@ fn unpack_into<'a>(
     sent: &'a [u8],
     encoding: Option<&str>,
     limits: &Limits,
-    held: &mut Held,
+    held: &mut ReservedBytes,
 ) -> Result<Cow<'a, [u8]>, RequestError> {
     held.resize(sent.len() + room)?;
     let limits = Limits { unpacked_bytes_max: room, ..*limits };
@@ -153,7 +153,7 @@ mod tests {
     use flate2::write::GzEncoder;
 
     use super::*;
-    use crate::load::Load;
+    use crate::load_shed::InFlight;
 
     fn gzip(body: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -166,7 +166,7 @@ mod tests {
         let limits = Limits::default();
         for len in [10, 300_000, limits.unpacked_bytes_max] {
             let sent = gzip(&vec![b' '; len]);
-            let load = Load::new(1, 64 << 20);
+            let load = InFlight::new(1, 64 << 20);
             let mut held = load.hold(sent.len()).unwrap();
             let unpacked = unpack(&sent, Some("gzip"), &limits, &mut held).unwrap();
             assert_eq!((unpacked.len(), held.n_bytes()), (len, sent.len() + len));
@@ -178,7 +178,7 @@ mod tests {
         let limits = Limits::default();
         let bomb = gzip(&vec![b' '; limits.unpacked_bytes_max]);
         let small = gzip(&[b' '; 1_000]);
-        let load = Load::new(1, 4 << 20);
+        let load = InFlight::new(1, 4 << 20);
         let code = |sent: &[u8]| {
             let mut held = load.hold(sent.len()).unwrap();
             unpack(sent, Some("gzip"), &limits, &mut held).map_err(|error| error.code()).err()

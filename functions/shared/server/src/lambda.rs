@@ -95,8 +95,8 @@ fn tell(app: &App, request_id: &str, is_cold: bool) {
 
 /// Writes the totals and, now and then, that this process serves, if the store takes them in time: the answer matters more.
 async fn flush(app: &App, deadline: Option<Instant>) {
-    let (service, presence) = (app.service(), app.presence());
-    let flushing = async { tokio::join!(service.flush(), presence.tell(service)) };
+    let (service, heartbeat) = (app.service(), app.heartbeat());
+    let flushing = async { tokio::join!(service.flush(), heartbeat.tell(service)) };
     let Some(deadline) = deadline else {
         flushing.await;
         return;
@@ -110,8 +110,8 @@ async fn flush(app: &App, deadline: Option<Instant>) {
 ///
 /// All that invocations did has been written; but for a start that no invocation followed, only the lease is left.
 pub(crate) async fn end_lambda(app: &App) {
-    let (service, presence) = (app.service(), app.presence());
-    let ending = async { tokio::join!(service.flush(), presence.leave(service)) };
+    let (service, heartbeat) = (app.service(), app.heartbeat());
+    let ending = async { tokio::join!(service.flush(), heartbeat.leave(service)) };
     if timeout(END_TIMEOUT, ending).await.is_err() {
         warn!("ended without a word to the store");
     }

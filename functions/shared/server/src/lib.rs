@@ -8,47 +8,41 @@
 //! Architecture invariant: what a request means is decided in `service` and `intake`; here it is
 //! only received, bounded, answered, logged and counted. Nothing here names Redis.
 
+mod app;
+mod error;
 mod function;
-mod router;
-mod routes;
+mod heartbeat;
+mod json;
+mod load_shed;
+mod problem;
+mod request_id;
 
 mod body;
+mod offload;
 mod query;
+mod response_limit;
+mod routes;
 
-mod answer;
-mod error;
-mod fit;
-mod problem;
+mod authentication;
+mod deadline;
+mod middleware;
+mod request_telemetry;
+mod router;
 
-mod app;
-mod compute;
-mod load;
-mod presence;
+mod http;
+mod lambda;
+mod make_key;
+mod run;
 
 #[cfg(feature = "profiling")]
 mod profile;
-
-mod credential;
-mod deadline;
-mod observe;
-mod passage;
-mod request_id;
-
-mod connection;
-mod lambda;
-mod linger;
-mod make_key;
-mod pulse;
-mod run;
-mod serve;
-mod wire;
 
 #[cfg(feature = "testbed")]
 pub mod testbed;
 
 pub use crate::app::App;
 pub use crate::function::Function;
+pub use crate::http::serve_http;
 pub use crate::lambda::{Answer, InvocationError, StreamAnswer, answer_event, serve_lambda};
 pub use crate::router::router;
 pub use crate::run::{HistoryOpener, RunError, run, run_with_history};
-pub use crate::serve::serve_http;

@@ -14,7 +14,7 @@ use service::ServiceError;
 use tracing::error;
 
 use crate::app::App;
-use crate::credential;
+use crate::authentication;
 use crate::error::RequestError;
 use crate::routes;
 
@@ -40,7 +40,7 @@ struct Problem {
 impl IntoResponse for RequestError {
     fn into_response(self) -> Response {
         let (status, code) = (self.status(), self.code());
-        let challenge = credential::challenge(&self);
+        let challenge = authentication::challenge(&self);
         let retry_after = match &self {
             Self::Service(ServiceError::RateExceeded { retry_after, .. }) => Some(*retry_after),
             _ => None,

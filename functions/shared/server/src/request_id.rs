@@ -16,12 +16,12 @@ const REQUEST_ID_LEN_MAX: usize = 128;
 
 /// Ids for requests that bring none: random for the process, counted within it.
 #[derive(Debug)]
-pub(crate) struct Sequence {
+pub(crate) struct RequestIds {
     prefix: u64,
     next: AtomicU64,
 }
 
-impl Sequence {
+impl RequestIds {
     pub(crate) fn new() -> Self {
         // The keys of a hasher are random; nothing here needs to be hard to guess.
         Self { prefix: RandomState::new().hash_one(0), next: AtomicU64::new(1) }
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_sane_id_is_taken_over_and_another_is_replaced() {
-        let ids = Sequence::new();
+        let ids = RequestIds::new();
         let given = "4bf92f35-77b3:Root=1.2_3/@+";
         assert_eq!(ids.id_of(&headers("x-request-id", given)), given);
         for odd in ["", "a b", "a\"b", "a\tb", &"a".repeat(129)] {

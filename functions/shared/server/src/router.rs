@@ -8,11 +8,11 @@ use service::config::Audience;
 use crate::app::App;
 use crate::function::Function;
 use crate::routes::{self, Route};
-use crate::{passage, problem};
+use crate::{middleware, problem};
 
 /// The router of the function that `app` is.
 ///
-/// What every request passes on its way to a handler, and in which order, is in `passage`.
+/// What every request passes on its way to a handler, and in which order, is in `middleware`.
 pub fn router(app: App) -> Router {
     if routes::of(app.function()).is_empty() {
         return Router::new().fallback(problem::route_unknown).with_state(app);
@@ -23,13 +23,13 @@ pub fn router(app: App) -> Router {
         .fold(Router::new(), |router, route| router.route(route.path, handlers(&app, route)))
         .fallback(problem::route_unknown)
         .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(from_fn_with_state(app.clone(), passage::pass))
+        .layer(from_fn_with_state(app.clone(), middleware::pass))
         .with_state(app)
 }
 
 /// What serves a route, for those who may.
 fn handlers(app: &App, route: &'static Route) -> MethodRouter<App> {
-    let enter = from_fn_with_state((app.clone(), route), passage::enter);
+    let enter = from_fn_with_state((app.clone(), route), middleware::enter);
     (route.handlers)().route_layer(enter)
 }
 

@@ -3,9 +3,9 @@
 mod analyze;
 mod config;
 mod debug;
+mod history;
 mod ingest;
 mod operation;
-mod past;
 mod series;
 mod series_metrics;
 mod sweep;
@@ -85,14 +85,14 @@ const ANOMALIES: Route = Route {
     path: "/anomalies",
     methods: &[("GET", READ)],
     kind: Kind::Use,
-    handlers: || get(past::anomalies),
+    handlers: || get(history::anomalies),
 };
 
 const EPISODES: Route = Route {
     path: "/episodes",
     methods: &[("GET", READ)],
     kind: Kind::Use,
-    handlers: || get(past::episodes),
+    handlers: || get(history::episodes),
 };
 
 const SWEEP: Route = Route {

@@ -18,10 +18,10 @@ use tracing::{info, warn};
 
 use crate::app::App;
 use crate::function::Function;
+use crate::http::serve_http;
 use crate::lambda::{end_lambda, serve_lambda};
 use crate::make_key::make_key;
 use crate::router::router;
-use crate::serve::serve_http;
 
 /// Opens the history that a configuration names, with a clock in microseconds since the Unix epoch.
 ///
@@ -183,7 +183,7 @@ async fn serve(
     info!(
         %address,
         function = function.name(),
-        instance = app.presence().name(),
+        instance = app.heartbeat().name(),
         k_configuration = config.platform.k_configuration,
         "listening"
     );

@@ -5,7 +5,7 @@
 //! else reads the answer. What a failed record holds beside its fault is stored, and is a duplicate when it comes again.
 
 mod answer;
-mod fate;
+mod record_outcome;
 
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 
 use crate::app::App;
 use crate::lambda::error::InvocationError;
-use crate::lambda::stream::fate::Fate;
+use crate::lambda::stream::record_outcome::RecordOutcome;
 
 pub use answer::StreamAnswer;
 
@@ -44,7 +44,7 @@ struct Storing<'a> {
     event: &'a TriggerEvent<'a>,
     deadline: Option<Instant>,
     /// One for each record.
-    fates: Vec<Fate>,
+    fates: Vec<RecordOutcome>,
     /// Samples that wait to be stored together; the index of each is the place of its record.
     joined: IncomingBatch,
     /// Whether it makes no sense to go on.
@@ -53,7 +53,7 @@ struct Storing<'a> {
 
 impl<'a> Storing<'a> {
     fn new(app: &'a App, event: &'a TriggerEvent<'a>, deadline: Option<Instant>) -> Self {
-        let fates = vec![Fate::untried(); event.records.len()];
+        let fates = vec![RecordOutcome::untried(); event.records.len()];
         Self { app, event, deadline, fates, joined: IncomingBatch::default(), is_over: false }
     }
 
@@ -64,7 +64,7 @@ impl<'a> Storing<'a> {
         let mut failed_groups = HashSet::new();
         for (place, record) in self.event.records.iter().enumerate() {
             if record.group.as_ref().is_some_and(|group| failed_groups.contains(group)) {
-                self.fates[place] = Fate::behind();
+                self.fates[place] = RecordOutcome::behind();
                 continue;
             }
             let read = record.samples(&limits);
@@ -87,7 +87,7 @@ impl<'a> Storing<'a> {
     fn join(&mut self, place: usize, read: Result<IncomingBatch, IntakeError>) {
         match read {
             Ok(batch) => {
-                self.fates[place] = Fate::Stored;
+                self.fates[place] = RecordOutcome::Stored;
                 let samples = batch.samples.into_iter();
                 self.joined
                     .samples
@@ -97,7 +97,7 @@ impl<'a> Storing<'a> {
                     .rejected
                     .extend(rejected.map(|it| intake::RejectedSample { index: place, ..it }));
             }
-            Err(error) => self.fates[place] = Fate::of_error(&error),
+            Err(error) => self.fates[place] = RecordOutcome::of_error(&error),
         }
     }
 
@@ -116,7 +116,7 @@ impl<'a> Storing<'a> {
         let storing = self.ingest(joined);
         let stored = match self.deadline {
             Some(deadline) => {
-                timeout_at(deadline, storing).await.unwrap_or_else(|_| Err(Fate::late()))
+                timeout_at(deadline, storing).await.unwrap_or_else(|_| Err(RecordOutcome::late()))
             }
             None => storing.await,
         };
@@ -139,7 +139,7 @@ impl<'a> Storing<'a> {
     }
 
     /// Stores samples, as soon as their tenant may send them; an error is what becomes of all their records.
-    async fn ingest(&self, joined: IncomingBatch) -> Result<IngestAnswer, Fate> {
+    async fn ingest(&self, joined: IncomingBatch) -> Result<IngestAnswer, RecordOutcome> {
         let (service, tenant) = (self.app.service(), self.app.stream_tenant());
         loop {
             match service.admit(tenant, joined.n_read()).await {
@@ -150,7 +150,7 @@ impl<'a> Storing<'a> {
                 {
                     sleep(retry_after).await;
                 }
-                Err(error) => return Err(Fate::later(error.code(), &error)),
+                Err(error) => return Err(RecordOutcome::later(error.code(), &error)),
             }
         }
         Ok(service.ingest(tenant, joined, VerdictsWanted::None).await)
@@ -164,20 +164,20 @@ impl<'a> Storing<'a> {
             if fate.is_failed() {
                 failed_groups.insert(group);
             } else if failed_groups.contains(group) {
-                *fate = Fate::behind();
+                *fate = RecordOutcome::behind();
             }
         }
     }
 }
 
 /// Counts what became of the records, and logs those that failed.
-fn tell(app: &App, event: &TriggerEvent<'_>, fates: &[Fate]) {
+fn tell(app: &App, event: &TriggerEvent<'_>, fates: &[RecordOutcome]) {
     let trigger = event.trigger;
-    for (result, n) in fate::counts(fates) {
+    for (result, n) in record_outcome::counts(fates) {
         app.service().count_records(trigger, result, n);
     }
     let trigger = trigger.as_str();
-    let failed: Vec<(&EventRecord<'_>, &Fate)> =
+    let failed: Vec<(&EventRecord<'_>, &RecordOutcome)> =
         event.records.iter().zip(fates).filter(|(_, fate)| fate.is_failed()).collect();
     for (record, fate) in failed.iter().take(TOLD_MAX) {
         let (record, code, detail) = (&*record.id, fate.code(), fate.detail());

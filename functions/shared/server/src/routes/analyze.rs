@@ -7,13 +7,13 @@ use axum::response::Response;
 use detector::Detector;
 use domain::Tenant;
 
-use crate::answer;
 use crate::app::App;
 use crate::body::{Samples, read_samples};
-use crate::compute::compute;
 use crate::error::RequestError;
-use crate::fit;
+use crate::json;
+use crate::offload::offload;
 use crate::query::{Params, SERIES};
+use crate::response_limit;
 
 /// `GET`: one stored series, or a summary of all where none is named.
 pub(crate) async fn stored(
@@ -23,10 +23,10 @@ pub(crate) async fn stored(
 ) -> Result<Response, RequestError> {
     let params = Params::of(&uri, &[&SERIES[..], &["cursor"]].concat())?;
     if params.has_none_of(&SERIES) {
-        return answer::ok(&app.service().summary(&tenant, params.one("cursor")?).await?);
+        return json::ok(&app.service().summary(&tenant, params.one("cursor")?).await?);
     }
     let params = Params::of(&uri, &SERIES)?;
-    answer::ok(&app.service().analyze(&tenant, params.series()?).await?)
+    json::ok(&app.service().analyze(&tenant, params.series()?).await?)
 }
 
 /// `POST`: the series of the body, of which nothing is stored.
@@ -38,13 +38,13 @@ pub(crate) async fn sent(
     let detector: Option<Detector> = params.one("detector")?.map(str::parse).transpose()?;
     let Samples { batch, held } = read_samples(&app, request).await?;
     let (service, answer_len_max) = (app.service().clone(), app.answer_len_max());
-    let (status, json) = compute(held.n_bytes(), move || {
+    let (status, json) = offload(held.n_bytes(), move || {
         let mut answer = service.analyze_body(batch, detector);
         let is_all_rejected = answer.judged == 0 && !answer.rejected.is_empty();
         let status =
             if is_all_rejected { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-        (status, fit::to_json(&mut answer, answer_len_max))
+        (status, response_limit::to_json(&mut answer, answer_len_max))
     })
     .await;
-    Ok(answer::written(status, json?))
+    Ok(json::written(status, json?))
 }

@@ -7,10 +7,10 @@ use axum::response::Response;
 use domain::Tenant;
 use service::{ConfigRequest, ServiceError};
 
-use crate::answer;
 use crate::app::App;
 use crate::body::read_json;
 use crate::error::RequestError;
+use crate::json;
 use crate::query::{Params, SERIES};
 
 /// `GET`: its configuration, or that it has none.
@@ -20,7 +20,7 @@ pub(crate) async fn get(
     uri: Uri,
 ) -> Result<Response, RequestError> {
     let series = Params::of(&uri, &SERIES)?.series()?;
-    answer::ok(&app.service().series_config(&tenant, series).await?)
+    json::ok(&app.service().series_config(&tenant, series).await?)
 }
 
 /// `PUT`: replaces it.
@@ -32,7 +32,7 @@ pub(crate) async fn put(
     let series = Params::of(request.uri(), &SERIES)?.series()?;
     let body = read_json(&app, request).await?;
     let wanted = ConfigRequest::parse(&body).map_err(ServiceError::from)?;
-    answer::ok(&app.service().configure(&tenant, series, wanted).await?)
+    json::ok(&app.service().configure(&tenant, series, wanted).await?)
 }
 
 /// `DELETE`: the series follows its deployment again.

@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tokio::runtime::Handle;
 
-use crate::answer;
 use crate::error::RequestError;
+use crate::json;
 use crate::query::Params;
 
 /// Seconds of a profile unless asked otherwise: what `go tool pprof` asks for.
@@ -33,7 +33,7 @@ pub(crate) async fn runtime() -> Result<Response, RequestError> {
             })
         })
         .collect();
-    answer::ok(&json!({
+    json::ok(&json!({
         "alive_tasks": metrics.num_alive_tasks(),
         "global_queue_depth": metrics.global_queue_depth(),
         "workers": workers,

@@ -7,14 +7,14 @@ use axum::response::Response;
 use domain::Tenant;
 use service::{IngestAnswer, VerdictsWanted};
 
-use crate::answer;
 use crate::app::App;
 use crate::body::read_samples;
-use crate::compute::compute;
 use crate::error::RequestError;
-use crate::fit;
+use crate::json;
+use crate::offload::offload;
 use crate::problem::ProblemCode;
 use crate::query::Params;
+use crate::response_limit;
 
 /// Stores the samples of the body and says what became of each.
 pub(crate) async fn ingest(
@@ -32,9 +32,9 @@ pub(crate) async fn ingest(
     };
     let (status, first) = (status(&answer), answer.rejected.first().map(|it| it.code));
     let len_max = app.answer_len_max();
-    let write = move || fit::to_json(&mut answer, len_max);
-    let json = compute(samples.held.n_bytes(), write).await?;
-    let mut response = answer::written(status, json);
+    let write = move || response_limit::to_json(&mut answer, len_max);
+    let json = offload(samples.held.n_bytes(), write).await?;
+    let mut response = json::written(status, json);
     if let Some(code) = first.filter(|_| status != StatusCode::OK) {
         response.extensions_mut().insert(ProblemCode(code.as_str()));
     }

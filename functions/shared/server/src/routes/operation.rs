@@ -7,10 +7,10 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::answer;
 use crate::app::App;
 use crate::error::RequestError;
 use crate::function::Function;
+use crate::json;
 
 /// The description of all routes, of whichever function.
 pub(crate) const OPENAPI_JSON: &str = include_str!("../openapi.json");
@@ -20,7 +20,7 @@ pub(crate) const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf
 
 /// The process answers.
 pub(crate) async fn livez() -> Result<Response, RequestError> {
-    answer::ok(&json!({ "status": "alive" }))
+    json::ok(&json!({ "status": "alive" }))
 }
 
 /// The store answers, too; a history that does not is told and fails nothing.
@@ -32,7 +32,7 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<Response, RequestEr
     }
     let circuits = app.service().circuits();
     let history = app.service().history_state().await;
-    answer::ok(&json!({
+    json::ok(&json!({
         "status": "ready", "circuits": circuits.n, "circuits_open": circuits.n_open,
         "history": history
     }))

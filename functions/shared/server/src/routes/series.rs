@@ -6,9 +6,9 @@ use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use domain::Tenant;
 
-use crate::answer;
 use crate::app::App;
 use crate::error::RequestError;
+use crate::json;
 use crate::query::{Params, SERIES};
 
 /// Series of a page unless asked otherwise: what a person reads.
@@ -26,7 +26,7 @@ pub(crate) async fn list(
     let params = Params::of(&uri, &["cursor", "limit"])?;
     let limit = params.number("limit", 1..=PAGE_LEN_MAX)?.unwrap_or(PAGE_LEN);
     let cursor = params.one("cursor")?;
-    answer::ok(&app.service().list_series(&tenant, cursor, limit).await?)
+    json::ok(&app.service().list_series(&tenant, cursor, limit).await?)
 }
 
 /// `DELETE`: forgets all of a series.

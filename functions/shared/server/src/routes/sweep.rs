@@ -3,11 +3,11 @@
 use axum::extract::State;
 use axum::response::Response;
 
-use crate::answer;
 use crate::app::App;
 use crate::error::RequestError;
+use crate::json;
 
 /// Sweeps, of all tenants; the body is not looked at.
 pub(crate) async fn sweep(State(app): State<App>) -> Result<Response, RequestError> {
-    answer::ok(&app.service().sweep().await?)
+    json::ok(&app.service().sweep().await?)
 }

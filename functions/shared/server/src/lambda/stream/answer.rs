@@ -8,7 +8,7 @@ use serde::Serialize;
 use service::Poisoned;
 
 use crate::lambda::error::InvocationError;
-use crate::lambda::stream::fate::Fate;
+use crate::lambda::stream::record_outcome::RecordOutcome;
 
 /// What a trigger is answered.
 #[derive(Debug, Serialize)]
@@ -55,20 +55,23 @@ pub struct TransformedRecord {
 /// The answer to an event whose records met with `fates`.
 pub(super) fn of(
     event: &TriggerEvent<'_>,
-    fates: &[Fate],
+    fates: &[RecordOutcome],
     poisoned: Poisoned,
 ) -> Result<StreamAnswer, InvocationError> {
     match event.trigger {
-        Trigger::Sqs => Ok(failures(event, fates.iter().map(Fate::is_failed))),
+        Trigger::Sqs => Ok(failures(event, fates.iter().map(RecordOutcome::is_failed))),
         Trigger::Kinesis => {
-            let is_skipped = |fate: &Fate| fate.is_poisoned() && poisoned == Poisoned::Skip;
+            let is_skipped =
+                |fate: &RecordOutcome| fate.is_poisoned() && poisoned == Poisoned::Skip;
             // The records of a shard come in the order of their sequence numbers.
             let first = fates.iter().position(|fate| fate.is_failed() && !is_skipped(fate));
             Ok(failures(event, (0..fates.len()).map(|place| Some(place) == first)))
         }
-        Trigger::Firehose if fates.iter().any(Fate::is_for_now) => Err(failed(event, fates)),
+        Trigger::Firehose if fates.iter().any(RecordOutcome::is_for_now) => {
+            Err(failed(event, fates))
+        }
         Trigger::Firehose => Ok(transformed(event, fates)),
-        Trigger::EventBridge | Trigger::Sns if fates.iter().any(Fate::is_failed) => {
+        Trigger::EventBridge | Trigger::Sns if fates.iter().any(RecordOutcome::is_failed) => {
             Err(failed(event, fates))
         }
         Trigger::EventBridge | Trigger::Sns => Ok(StreamAnswer::Stored { stored: fates.len() }),
@@ -81,7 +84,7 @@ fn failures(event: &TriggerEvent<'_>, is_failed: impl Iterator<Item = bool>) -> 
     StreamAnswer::Failures { batch_item_failures: failures.collect() }
 }
 
-fn transformed(event: &TriggerEvent<'_>, fates: &[Fate]) -> StreamAnswer {
+fn transformed(event: &TriggerEvent<'_>, fates: &[RecordOutcome]) -> StreamAnswer {
     let records = event.records.iter().zip(fates).map(|(record, fate)| TransformedRecord {
         record_id: record.id.to_string(),
         result: if fate.is_poisoned() { "ProcessingFailed" } else { "Ok" },
@@ -91,10 +94,11 @@ fn transformed(event: &TriggerEvent<'_>, fates: &[Fate]) -> StreamAnswer {
 }
 
 /// The failure of the invocation: that for now, if there is one, since it is why repeating makes sense.
-fn failed(event: &TriggerEvent<'_>, fates: &[Fate]) -> InvocationError {
+fn failed(event: &TriggerEvent<'_>, fates: &[RecordOutcome]) -> InvocationError {
     let failed = || event.records.iter().zip(fates).filter(|(_, fate)| fate.is_failed());
     let first = failed().find(|(_, fate)| fate.is_for_now()).or_else(|| failed().next());
-    let (id, fate) = first.map_or(("", &Fate::Stored), |(record, fate)| (&*record.id, fate));
+    let (id, fate) =
+        first.map_or(("", &RecordOutcome::Stored), |(record, fate)| (&*record.id, fate));
     InvocationError::RecordsFailed {
         n_failed: failed().count(),
         n_records: fates.len(),

@@ -13,18 +13,22 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::pulse::Pulse;
+use crate::http::keep_alive::ConnectionActivity;
 
 /// A stream with what was read of it already.
 #[derive(Debug)]
-pub(crate) struct Wire {
+pub(crate) struct RewindIo {
     stream: TokioIo<TcpStream>,
     read_before: Bytes,
-    pulse: Arc<Pulse>,
+    pulse: Arc<ConnectionActivity>,
 }
 
-impl Wire {
-    pub(crate) fn new(stream: TcpStream, read_before: Bytes, pulse: &Arc<Pulse>) -> Self {
+impl RewindIo {
+    pub(crate) fn new(
+        stream: TcpStream,
+        read_before: Bytes,
+        pulse: &Arc<ConnectionActivity>,
+    ) -> Self {
         Self { stream: TokioIo::new(stream), read_before, pulse: Arc::clone(pulse) }
     }
 
@@ -42,7 +46,7 @@ impl Wire {
     }
 }
 
-impl Read for Wire {
+impl Read for RewindIo {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -59,7 +63,7 @@ impl Read for Wire {
     }
 }
 
-impl Write for Wire {
+impl Write for RewindIo {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 const IN_PLACE_BYTES_MAX: usize = 64 << 10;
 
 /// Does work that grows with the `n_bytes` of a body.
-pub(crate) async fn compute<T: Send + 'static>(
+pub(crate) async fn offload<T: Send + 'static>(
     n_bytes: usize,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> T {
@@ -34,7 +34,7 @@ mod tests {
     #[tokio::test]
     async fn only_large_work_leaves_the_thread() {
         let here = thread::current().id();
-        assert_eq!(compute(1 << 10, || thread::current().id()).await, here);
-        assert_ne!(compute(1 << 20, || thread::current().id()).await, here);
+        assert_eq!(offload(1 << 10, || thread::current().id()).await, here);
+        assert_ne!(offload(1 << 20, || thread::current().id()).await, here);
     }
 }

@@ -18,13 +18,13 @@ pub(crate) const QUIET_AFTER: Duration = Duration::from_millis(100);
 
 /// The pulse of one connection.
 #[derive(Debug)]
-pub(crate) struct Pulse {
+pub(crate) struct ConnectionActivity {
     // A `std::sync::Mutex` and not a Tokio one: it is never held over a wait.
-    state: Mutex<State>,
+    state: Mutex<ActivityState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct ActivityState {
     /// When a request came or was answered last.
     last: Instant,
     /// Requests that are being answered.
@@ -37,15 +37,20 @@ struct State {
     is_unwritten: bool,
 }
 
-impl Pulse {
+impl ConnectionActivity {
     pub(crate) fn new() -> Self {
         let last = Instant::now();
-        let state =
-            State { last, n_requests: 0, n_bodies: 0, is_unread: false, is_unwritten: false };
+        let state = ActivityState {
+            last,
+            n_requests: 0,
+            n_bodies: 0,
+            is_unread: false,
+            is_unwritten: false,
+        };
         Self { state: Mutex::new(state) }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ActivityState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -93,10 +98,10 @@ impl Pulse {
 
 /// A request that is being answered.
 #[derive(Debug)]
-pub(crate) struct Busy(Arc<Pulse>);
+pub(crate) struct RequestGuard(Arc<ConnectionActivity>);
 
-impl Busy {
-    pub(crate) fn new(pulse: &Arc<Pulse>) -> Self {
+impl RequestGuard {
+    pub(crate) fn new(pulse: &Arc<ConnectionActivity>) -> Self {
         let mut state = pulse.state();
         state.n_requests += 1;
         state.last = Instant::now();
@@ -105,7 +110,7 @@ impl Busy {
     }
 }
 
-impl Drop for Busy {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         let mut state = self.0.state();
         state.n_requests -= 1;
@@ -115,16 +120,16 @@ impl Drop for Busy {
 
 /// A body that somebody holds.
 #[derive(Debug)]
-pub(crate) struct Held(Arc<Pulse>);
+pub(crate) struct BodyGuard(Arc<ConnectionActivity>);
 
-impl Held {
-    pub(crate) fn new(pulse: &Arc<Pulse>) -> Self {
+impl BodyGuard {
+    pub(crate) fn new(pulse: &Arc<ConnectionActivity>) -> Self {
         pulse.state().n_bodies += 1;
         Self(Arc::clone(pulse))
     }
 }
 
-impl Drop for Held {
+impl Drop for BodyGuard {
     fn drop(&mut self) {
         let mut state = self.0.state();
         state.n_bodies -= 1;

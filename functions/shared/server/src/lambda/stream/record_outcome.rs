@@ -7,7 +7,7 @@ use service::RecordResult;
 
 /// What became of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum RecordOutcome {
     /// The store holds all its samples, or held them before.
     Stored,
     /// It may be stored when it is delivered again.
@@ -16,7 +16,7 @@ pub(super) enum Fate {
     Never { code: &'static str, detail: String },
 }
 
-impl Fate {
+impl RecordOutcome {
     /// A record that was not reached.
     pub(super) fn untried() -> Self {
         Self::Later { code: "untried", detail: "an earlier record failed for now".to_owned() }
@@ -96,7 +96,7 @@ impl Fate {
 }
 
 /// How many records met with each result.
-pub(super) fn counts(fates: &[Fate]) -> BTreeMap<RecordResult, u64> {
+pub(super) fn counts(fates: &[RecordOutcome]) -> BTreeMap<RecordResult, u64> {
     let mut counts = BTreeMap::new();
     for fate in fates {
         *counts.entry(fate.result()).or_default() += 1;

@@ -20,7 +20,7 @@ const RENEW_PERIOD: Duration = Duration::from_secs(INSTANCE_LEASE_S / 3);
 
 /// What is open, and what was told of it.
 #[derive(Debug)]
-pub(crate) struct Presence {
+pub(crate) struct Heartbeat {
     function: &'static str,
     name: String,
     n_connections: AtomicU64,
@@ -29,7 +29,7 @@ pub(crate) struct Presence {
     told: Mutex<Option<(Instant, Instance)>>,
 }
 
-impl Presence {
+impl Heartbeat {
     pub(crate) fn new(function: &'static str, name: String) -> Self {
         Self {
             function,
@@ -45,7 +45,7 @@ impl Presence {
         &self.name
     }
 
-    /// One connection more; [`Presence::close`] is to follow.
+    /// One connection more; [`Heartbeat::close`] is to follow.
     pub(crate) fn open(&self) {
         self.n_connections.fetch_add(1, Relaxed);
     }
@@ -55,7 +55,7 @@ impl Presence {
         self.n_connections.fetch_sub(1, Relaxed);
     }
 
-    /// One request more; [`Presence::end`] is to follow.
+    /// One request more; [`Heartbeat::end`] is to follow.
     pub(crate) fn begin(&self) {
         self.n_requests.fetch_add(1, Relaxed);
     }
@@ -113,15 +113,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn changes_are_told_once_a_second_and_the_rest_before_the_lease_ends() {
-        let presence = Presence::new("ingest", "a".to_owned());
-        assert_eq!(presence.due().unwrap().n_requests, 0);
-        presence.begin();
-        assert_eq!(presence.due(), None);
+        let heartbeat = Heartbeat::new("ingest", "a".to_owned());
+        assert_eq!(heartbeat.due().unwrap().n_requests, 0);
+        heartbeat.begin();
+        assert_eq!(heartbeat.due(), None);
         advance(Duration::from_secs(1)).await;
-        assert_eq!(presence.due().unwrap().n_requests, 1);
+        assert_eq!(heartbeat.due().unwrap().n_requests, 1);
         advance(Duration::from_secs(9)).await;
-        assert_eq!(presence.due(), None);
+        assert_eq!(heartbeat.due(), None);
         advance(Duration::from_secs(1)).await;
-        assert_eq!(presence.due().unwrap().n_requests, 1);
+        assert_eq!(heartbeat.due().unwrap().n_requests, 1);
     }
 }

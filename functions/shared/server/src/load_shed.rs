@@ -11,19 +11,19 @@ use crate::error::RequestError;
 
 /// What is being served, against its bounds.
 #[derive(Debug)]
-pub(crate) struct Load {
+pub(crate) struct InFlight {
     requests: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
 }
 
 /// Bytes that a request holds until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct ReservedBytes {
     permit: OwnedSemaphorePermit,
     all: Arc<Semaphore>,
 }
 
-impl Load {
+impl InFlight {
     pub(crate) fn new(n_requests_max: usize, n_bytes_max: usize) -> Self {
         let bounded = |n: usize| Arc::new(Semaphore::new(n.min(Semaphore::MAX_PERMITS)));
         Self { requests: bounded(n_requests_max), bytes: bounded(n_bytes_max) }
@@ -37,14 +37,14 @@ impl Load {
     }
 
     /// Room for `n_bytes` of a body.
-    pub(crate) fn hold(&self, n_bytes: usize) -> Result<Held, RequestError> {
+    pub(crate) fn hold(&self, n_bytes: usize) -> Result<ReservedBytes, RequestError> {
         let all = Arc::clone(&self.bytes);
         let permit = acquire(&all, n_bytes)?;
-        Ok(Held { permit, all })
+        Ok(ReservedBytes { permit, all })
     }
 }
 
-impl Held {
+impl ReservedBytes {
     /// How many bytes are held.
     pub(crate) fn n_bytes(&self) -> usize {
         self.permit.num_permits()
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn bytes_are_held_up_to_the_bound_and_given_back() {
-        let load = Load::new(1, 100);
+        let load = InFlight::new(1, 100);
         let mut first = load.hold(60).unwrap();
         assert!(load.hold(41).is_err());
         let second = load.hold(40).unwrap();
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn requests_are_admitted_up_to_the_bound() {
-        let load = Load::new(1, 1);
+        let load = InFlight::new(1, 1);
         let served = load.admit().unwrap();
         assert_eq!(load.admit().unwrap_err().code(), "overloaded");
         drop(served);

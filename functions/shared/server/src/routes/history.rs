@@ -8,9 +8,9 @@ use domain::Series;
 use domain::Tenant;
 use store::PastRange;
 
-use crate::answer;
 use crate::app::App;
 use crate::error::RequestError;
+use crate::json;
 use crate::query::Params;
 
 /// Anomalies or episodes of a page unless asked otherwise: what a person reads.
@@ -26,7 +26,7 @@ pub(crate) async fn anomalies(
     uri: Uri,
 ) -> Result<Response, RequestError> {
     let (series, range) = asked(&uri)?;
-    answer::ok(&app.service().list_anomalies(&tenant, series, range).await?)
+    json::ok(&app.service().list_anomalies(&tenant, series, range).await?)
 }
 
 /// A page of the episodes of a series.
@@ -36,7 +36,7 @@ pub(crate) async fn episodes(
     uri: Uri,
 ) -> Result<Response, RequestError> {
     let (series, range) = asked(&uri)?;
-    answer::ok(&app.service().list_episodes(&tenant, series, range).await?)
+    json::ok(&app.service().list_episodes(&tenant, series, range).await?)
 }
 
 /// Of which series, and which part of its past.

@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use crate::pulse::Held;
+use crate::http::keep_alive::BodyGuard;
 
 /// Most bytes that are thrown away: what a sender may have meant to be acceptable, several times.
 const DISCARDED_BYTES_MAX: usize = 16 << 20;
@@ -27,19 +27,19 @@ const DISCARDING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A body whose unread rest is thrown away when it is dropped, where it is wanted.
 #[derive(Debug)]
-pub(crate) struct Lingering {
+pub(crate) struct LingeringBody {
     /// None only once it is dropped.
-    body: Option<(Incoming, Held)>,
+    body: Option<(Incoming, BodyGuard)>,
     lingers: bool,
 }
 
-impl Lingering {
-    pub(crate) fn new(body: Incoming, held: Held, lingers: bool) -> Self {
+impl LingeringBody {
+    pub(crate) fn new(body: Incoming, held: BodyGuard, lingers: bool) -> Self {
         Self { body: Some((body, held)), lingers }
     }
 }
 
-impl Body for Lingering {
+impl Body for LingeringBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -59,7 +59,7 @@ impl Body for Lingering {
     }
 }
 
-impl Drop for Lingering {
+impl Drop for LingeringBody {
     fn drop(&mut self) {
         let unread = self.body.take().filter(|(body, _)| self.lingers && !body.is_end_stream());
         let Some((body, held)) = unread else { return };
@@ -70,7 +70,7 @@ impl Drop for Lingering {
     }
 }
 
-async fn discard(mut body: Incoming, _held: Held) {
+async fn discard(mut body: Incoming, _held: BodyGuard) {
     let mut n_bytes = 0;
     while let Some(Ok(frame)) = body.frame().await {
         n_bytes += frame.data_ref().map_or(0, Bytes::len);

@@ -6,8 +6,8 @@
 use serde::Serialize;
 use service::answers::{BodyAnswer, IngestAnswer, VerdictAnswer};
 
-use crate::answer;
 use crate::error::RequestError;
+use crate::json;
 
 /// Longest answer on AWS Lambda, in bytes as it is sent there: 6 MB, less what headers may take.
 pub(crate) const LAMBDA_ANSWER_LEN_MAX: usize = 6_000_000;
@@ -32,12 +32,12 @@ impl Verdicts for BodyAnswer {
 
 /// The text of an answer, without those verdicts that would make it too long; anomalies go last.
 pub(crate) fn to_json(answer: &mut impl Verdicts, len_max: usize) -> Result<Vec<u8>, RequestError> {
-    let whole = answer::to_json(answer)?;
+    let whole = json::to_json(answer)?;
     if sent_len(&whole) <= len_max {
         return Ok(whole);
     }
     let all = std::mem::take(answer.verdicts().0);
-    let rest = answer::to_json(answer)?;
+    let rest = json::to_json(answer)?;
     // The number of those left out has some digits.
     let room = len_max.saturating_sub(sent_len(&rest) + 100);
     let n_all = all.len();
@@ -45,7 +45,7 @@ pub(crate) fn to_json(answer: &mut impl Verdicts, len_max: usize) -> Result<Vec<
     let (verdicts, n_omitted) = answer.verdicts();
     *n_omitted = n_all - kept.len();
     *verdicts = kept;
-    answer::to_json(answer)
+    json::to_json(answer)
 }
 
 /// As many verdicts as have room, in their order: anomalies first, then whatever comes first.
@@ -55,7 +55,7 @@ fn fitting(
 ) -> Result<Vec<VerdictAnswer>, RequestError> {
     let mut lens = Vec::with_capacity(verdicts.len());
     for verdict in &verdicts {
-        lens.push(sent_len(&answer::to_json(verdict)?) + 1);
+        lens.push(sent_len(&json::to_json(verdict)?) + 1);
     }
     let mut is_kept = vec![false; verdicts.len()];
     for wants_anomalies in [true, false] {
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn an_answer_that_fits_is_whole() {
         let json = to_json(&mut answer(100), LAMBDA_ANSWER_LEN_MAX).unwrap();
-        assert_eq!(json, answer::to_json(&answer(100)).unwrap());
+        assert_eq!(json, json::to_json(&answer(100)).unwrap());
         assert!(!String::from_utf8(json).unwrap().contains("omitted"));
     }
 

@@ -26,18 +26,18 @@ use tower_http::compression::predicate::SizeAbove;
 
 use crate::app::App;
 use crate::routes::{Kind, Route};
-use crate::{credential, deadline, observe, problem};
+use crate::{authentication, deadline, problem, request_telemetry};
 
 /// Shortest answer that is packed, in bytes: one below fits a packet either way.
 const PACKED_LEN_MIN: u64 = 1_024;
 
 /// What requests of every route pass, and those that no route has.
 pub(crate) async fn pass(State(app): State<App>, request: Request, next: Next) -> Response {
-    let route = observe::route(&app, &request);
+    let route = request_telemetry::route(&app, &request);
     // What looks into the process takes as long as it is asked to.
     let has_deadline = route.is_none_or(|route| route.kind != Kind::Debug);
     let timeout = has_deadline.then(|| app.request_timeout());
-    observe::observe(app, route, request, |request| pack(timeout, request, next)).await
+    request_telemetry::observe(app, route, request, |request| pack(timeout, request, next)).await
 }
 
 /// What requests of one route pass.
@@ -55,7 +55,7 @@ pub(crate) async fn enter(
         Ok(served) => served,
         Err(error) => return error.into_response(),
     };
-    match credential::check(&app, route, &mut request) {
+    match authentication::check(&app, route, &mut request) {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     }

@@ -79,7 +79,7 @@ struct Line {
 
 impl Line {
     fn begin(app: App, route: Option<&Route>, of: &Method, span: Span) -> Self {
-        app.presence().begin();
+        app.heartbeat().begin();
         Self {
             app,
             span,
@@ -97,7 +97,7 @@ impl Drop for Line {
         let Self { method, route, status, code, .. } = *self;
         let (function, seconds) = (self.app.function().name(), self.begin.elapsed().as_secs_f64());
         let facts = RequestFacts { function, method, route, status, seconds };
-        self.app.presence().end();
+        self.app.heartbeat().end();
         self.app.service().count_request(&facts);
         // A line for each success would cost more than the success.
         self.span.in_scope(|| match status {

@@ -35,9 +35,11 @@ use tower::ServiceExt;
 use tracing::debug;
 
 use crate::app::App;
-use crate::linger::Lingering;
-use crate::pulse::{Busy, Held, IDLE_TIMEOUT, Pulse, QUIET_AFTER};
-use crate::wire::Wire;
+use crate::http::keep_alive::{
+    BodyGuard, ConnectionActivity, IDLE_TIMEOUT, QUIET_AFTER, RequestGuard,
+};
+use crate::http::lingering_close::LingeringBody;
+use crate::http::rewind_io::RewindIo;
 
 /// Longest time until it is looked again whether a connection is quiet, where something has been under way for long.
 const LOOK_PAUSE_MAX: Duration = Duration::from_secs(10);
@@ -70,28 +72,28 @@ const PING_PERIOD: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection that is open: it has its place among those that may be, and is counted.
-pub(crate) struct Open {
+pub(crate) struct OpenConnection {
     app: App,
     _slot: Option<OwnedSemaphorePermit>,
 }
 
-impl Open {
+impl OpenConnection {
     pub(crate) fn new(app: App, slot: Option<OwnedSemaphorePermit>) -> Self {
-        app.presence().open();
+        app.heartbeat().open();
         Self { app, _slot: slot }
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
-        self.app.presence().close();
+        self.app.heartbeat().close();
     }
 }
 
 /// Serves a connection until its peer, its silence or the host ends it; requests that have come are answered.
 pub(crate) async fn serve_connection(
     mut stream: TcpStream,
-    _open: Open,
+    _open: OpenConnection,
     router: Router,
     ending: watch::Receiver<()>,
 ) {
@@ -99,8 +101,8 @@ pub(crate) async fn serve_connection(
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "connection without TCP_NODELAY");
     }
-    let pulse = Arc::new(Pulse::new());
-    let mut served = Served { router, ending, pulse };
+    let pulse = Arc::new(ConnectionActivity::new());
+    let mut served = ConnectionServer { router, ending, pulse };
     let Some(mut begun) = served.while_quiet(begin(&mut stream)).await else { return };
     if begun == PREFACE {
         return Box::pin(served.http2(stream, begun)).await;
@@ -131,13 +133,13 @@ async fn begin(stream: &mut TcpStream) -> io::Result<Bytes> {
 }
 
 /// What serves a connection.
-struct Served {
+struct ConnectionServer {
     router: Router,
     ending: watch::Receiver<()>,
-    pulse: Arc<Pulse>,
+    pulse: Arc<ConnectionActivity>,
 }
 
-impl Served {
+impl ConnectionServer {
     /// Waits for what comes next between two requests; none where the connection is to end.
     async fn while_quiet<T>(&mut self, next: impl Future<Output = io::Result<T>>) -> Option<T> {
         select! {
@@ -157,7 +159,7 @@ impl Served {
     async fn http1(&mut self, stream: TcpStream, begun: Bytes) -> Option<(TcpStream, Bytes)> {
         let (router, pulse) = (self.router.clone(), Arc::clone(&self.pulse));
         let service = service_fn(move |it| answer(router.clone(), Arc::clone(&pulse), it));
-        let wire = Wire::new(stream, begun, &self.pulse);
+        let wire = RewindIo::new(stream, begun, &self.pulse);
         let mut connection = http1_builder().serve_connection(wire, service);
         let (mut is_ending, mut was_idle, mut pause) = (false, false, QUIET_AFTER);
         loop {
@@ -201,7 +203,7 @@ impl Served {
     async fn http2(&mut self, stream: TcpStream, begun: Bytes) {
         let (router, pulse) = (self.router.clone(), Arc::clone(&self.pulse));
         let service = service_fn(move |it| answer(router.clone(), Arc::clone(&pulse), it));
-        let wire = Wire::new(stream, begun, &self.pulse);
+        let wire = RewindIo::new(stream, begun, &self.pulse);
         let mut connection = http2_builder().serve_connection(wire, service);
         let (mut is_ending, mut was_idle) = (false, false);
         loop {
@@ -257,25 +259,25 @@ fn http2_builder() -> http2::Builder<TokioExecutor> {
 
 async fn answer(
     router: Router,
-    pulse: Arc<Pulse>,
+    pulse: Arc<ConnectionActivity>,
     request: Request<Incoming>,
-) -> Result<Response<Answer>, Infallible> {
-    let _busy = Busy::new(&pulse);
+) -> Result<Response<GuardedBody>, Infallible> {
+    let _busy = RequestGuard::new(&pulse);
     // A stream that is not read to its end is reset alone, a connection of HTTP/1.1 would be as a whole.
     let is_stream = request.version() == Version::HTTP_2;
     let lingers = !is_stream && !request.headers().contains_key(EXPECT);
-    let body = |body| Body::new(Lingering::new(body, Held::new(&pulse), lingers));
+    let body = |body| Body::new(LingeringBody::new(body, BodyGuard::new(&pulse), lingers));
     let response = router.oneshot(request.map(body)).await?;
-    Ok(response.map(|body| Answer { body, _held: Held::new(&pulse) }))
+    Ok(response.map(|body| GuardedBody { body, _held: BodyGuard::new(&pulse) }))
 }
 
 /// The body of an answer: until it has been taken over to its end the connection is not quiet.
-struct Answer {
+struct GuardedBody {
     body: Body,
-    _held: Held,
+    _held: BodyGuard,
 }
 
-impl http_body::Body for Answer {
+impl http_body::Body for GuardedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -307,13 +309,18 @@ mod tests {
     const HEAD: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n";
 
     /// A sender, and what serves it: its bodies are sent back.
-    async fn pair() -> (TcpStream, TcpStream, Served, watch::Sender<()>) {
+    async fn pair() -> (TcpStream, TcpStream, ConnectionServer, watch::Sender<()>) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let sender = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         let (end, ending) = watch::channel(());
         let router = Router::new().route("/", post(async |body: String| body));
-        (sender, stream, Served { router, ending, pulse: Arc::new(Pulse::new()) }, end)
+        (
+            sender,
+            stream,
+            ConnectionServer { router, ending, pulse: Arc::new(ConnectionActivity::new()) },
+            end,
+        )
     }
 
     async fn answered(sender: &mut TcpStream, body: &str) {
@@ -344,7 +351,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_lost_of_what_comes_before_between_and_after() {
         let (mut sender, stream, served, _end) = pair().await;
-        let Served { router, ending, .. } = served;
+        let ConnectionServer { router, ending, .. } = served;
         let open = async {
             let config = [("REDIS_URL".to_owned(), "redis://127.0.0.1:1".to_owned())];
             let config =
@@ -352,7 +359,7 @@ mod tests {
                     .unwrap();
             let store = Arc::new(store::EmbeddedStore::new(service::now_us));
             let service = service::Service::new(store, &config);
-            Open::new(App::new(crate::Function::Ingest, service, &config), None)
+            OpenConnection::new(App::new(crate::Function::Ingest, service, &config), None)
         };
         tokio::spawn(serve_connection(stream, open.await, router, ending));
         // One and a half requests, and the rest when the connection would long be quiet.

@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::app::App;
-use crate::connection::{Open, serve_connection};
+use crate::http::connection::{OpenConnection, serve_connection};
 
 /// Most connections at once; more wait in the backlog of the socket until one ends.
 const CONNECTIONS_MAX: usize = 10_000;
@@ -66,7 +66,7 @@ pub async fn serve_http(
         if let Err(error) = telling.await {
             warn!(%error, "telling of totals panicked");
         }
-        tokio::join!(app.service().flush(), app.presence().leave(app.service()));
+        tokio::join!(app.service().flush(), app.heartbeat().leave(app.service()));
     };
     if timeout(LAST_FLUSH_TIMEOUT, last_flush).await.is_err() {
         warn!("totals of the last second lost: the store did not answer in time");
@@ -89,7 +89,7 @@ async fn accept_until(
             () = &mut shutdown => return connections,
             accepted = accept(&listener, &slots) => accepted,
         };
-        let open = Open::new(app.clone(), slot);
+        let open = OpenConnection::new(app.clone(), slot);
         tokio::spawn(serve_connection(stream, open, router.clone(), connections.subscribe()));
     }
 }
@@ -115,7 +115,7 @@ async fn accept(
 /// Writes the totals and tells of this process, at once and then again and again.
 async fn tell_regularly(app: App, mut stopped: watch::Receiver<()>) {
     loop {
-        tokio::join!(app.service().flush(), app.presence().tell(app.service()));
+        tokio::join!(app.service().flush(), app.heartbeat().tell(app.service()));
         // The channel never carries a value; it ends when its sender is gone.
         if timeout(FLUSH_PERIOD, stopped.changed()).await.is_ok() {
             return;

@@ -1,0 +1,12 @@
+//! Serves HTTP/1.1 and HTTP/2 on a TCP listener.
+//!
+//! hyper is driven by hand for bounds that axum's server lacks: a limit on connections, timeouts for request heads and
+//! idle connections, and little memory for idle ones.
+
+mod connection;
+mod keep_alive;
+mod lingering_close;
+mod rewind_io;
+mod serve;
+
+pub use serve::serve_http;
