@@ -93,10 +93,10 @@ chaos: setup ## Break everything on purpose for a few minutes; nothing acknowled
 load: ## Measure every figure promised of speed and size beside its reference; about ten minutes
 	$(CARGO) build --release --package ingest --package analyze --package standalone --package evaluator
 	$(CARGO) build --release --package server --example one_script --example no_store
-	@.config/load.py --splice functions/PERFORMANCE.md --constants evaluator/capacity/measured.json $(LOAD)
+	@.config/load.py --splice functions/PERFORMANCE.md --constants evaluator/load/capacity/measured.json $(LOAD)
 
 .PHONY: profile
-profile: ## Profile `ingest` under load into reports: CPU and heap, for `go tool pprof` and as flame graphs
+profile: ## Profile `ingest` under load into reports: CPU and heap, for `go tool pprof`
 	@.config/profile.sh
 
 .PHONY: bench

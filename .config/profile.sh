@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Puts load on a function over Redis, takes its profiles meanwhile, and draws them: reports/cpu.pb.gz and heap.pb.gz for
-# `go tool pprof`, reports/cpu.svg and heap.svg for a browser.
+# Sends load to a function over Redis and downloads its profiles meanwhile: reports/cpu.pb.gz and reports/heap.pb.gz.
 #
-# FUNCTION=standalone profiles without Redis; LOAD is what `evaluator load` sends (`--clients 16 --batch 10`);
-# PROFILE_SECONDS how long (15). Needs curl, a C compiler and make (for jemalloc), and redis-server.
+# `go tool pprof -http : reports/cpu.pb.gz` shows one as a flame graph, and so does every other viewer of the format.
+# FUNCTION=standalone profiles without Redis. LOAD holds the options of `evaluator load` (`--clients 16 --batch 10`),
+# PROFILE_SECONDS the duration (15). Needs curl, a C compiler and make (for jemalloc), and redis-server.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -36,7 +36,5 @@ curl --silent --show-error --fail --output reports/heap.pb.gz $url/debug/pprof/h
 curl --silent --show-error --fail $url/debug/runtime
 echo
 wait $sending
-for kind in cpu heap; do
-  "$built/release/evaluator" flame reports/$kind.pb.gz --svg reports/$kind.svg --title "$function, $kind, ${load[*]}"
-done
-ls -l reports/cpu.* reports/heap.*
+ls -l reports/cpu.pb.gz reports/heap.pb.gz
+echo 'show one as a flame graph: go tool pprof -http : reports/cpu.pb.gz'

@@ -53,7 +53,7 @@ fn read(path: impl AsRef<Path>) -> String {
 fn help_documents_exit_codes() {
     let help = stdout(&["--help"]);
     for words in
-        ["Exit codes:", "0  done", "1  a bar was missed", "2  wrong", "3  data", "4  a report"]
+        ["Exit codes:", "0  success", "1  a limit was missed", "2  wrong", "3  data", "4  a report"]
     {
         assert!(help.contains(words), "{words}: {help}");
     }

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::ensure;
+use quality::record::{Record, Row};
+use quality::report::columns;
+use quality::score::bootstrap::{self, Differences};
 
-use super::output::write_stdout;
 use super::report::read;
-use crate::cli::EXIT_MISSED;
-use crate::record::{Record, Row};
-use crate::report::columns;
-use crate::score::bootstrap::{self, Differences};
+use crate::exit_code;
+use crate::output::write_csv;
 
 /// What no two runs share.
 const IGNORED: &str = "micros_per_sample";
@@ -21,24 +21,24 @@ const WITH_INTERVAL: [&str; 4] =
 
 /// Arguments of `compare`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub(crate) struct CompareArgs {
     /// The record to compare with.
-    pub old: PathBuf,
+    pub(crate) old: PathBuf,
     /// The record to compare; may be the same, to compare two of its detectors.
-    pub new: PathBuf,
+    pub(crate) new: PathBuf,
     /// Only this detector of the old record, with `--new-detector` of the new one, whatever it is called.
     #[arg(long, value_name = "SPEC", requires = "new_detector")]
-    pub old_detector: Option<String>,
+    pub(crate) old_detector: Option<String>,
     /// Only this detector of the new record.
     #[arg(long, value_name = "SPEC", requires = "old_detector")]
-    pub new_detector: Option<String>,
+    pub(crate) new_detector: Option<String>,
 }
 
 /// Prints each difference and answers whether there is none; the time per sample is not compared.
 ///
 /// `difference_low` and `difference_high` are the ends of the 95 % interval of new minus old, from resampling whole
 /// series of both records together; empty where the records hold other series, or too few.
-pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &CompareArgs) -> anyhow::Result<ExitCode> {
     let (old, new) = (read(&args.old)?, read(&args.new)?);
     let old = only(old, args.old_detector.as_deref(), args.new_detector.as_deref())?;
     let new = only(new, args.new_detector.as_deref(), args.new_detector.as_deref())?;
@@ -56,8 +56,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for difference in &differences {
         writer.write_record(difference)?;
     }
-    write_stdout(&String::from_utf8(writer.into_inner()?)?)?;
-    Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_MISSED) })
+    write_csv(writer)?;
+    Ok(exit_code::passed(differences.is_empty()))
 }
 
 /// The rows of one detector under another name, or all of them.

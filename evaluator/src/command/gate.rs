@@ -5,33 +5,33 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use anyhow::bail;
+use quality::record::{Record, Row};
+use quality::report::columns;
 use thiserror::Error;
 
-use super::output::write_stdout;
 use super::report::read;
-use crate::cli::EXIT_MISSED;
-use crate::record::{Record, Row};
-use crate::report::columns;
+use crate::exit_code;
+use crate::output::write_csv;
 
 /// Arguments of `gate`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub(crate) struct GateArgs {
     /// A record that `--json` wrote.
-    pub record: PathBuf,
+    pub(crate) record: PathBuf,
     /// Bars: a column of the CSV report, `>=` or `<=`, a number: `event_f1>=0.5`.
     #[arg(required = true)]
-    pub bars: Vec<Bar>,
+    pub(crate) bars: Vec<Bar>,
     /// Only rows of this scenario.
     #[arg(long)]
-    pub scenario: Option<String>,
+    pub(crate) scenario: Option<String>,
     /// Only rows of this detector.
     #[arg(long, value_name = "SPEC")]
-    pub detector: Option<String>,
+    pub(crate) detector: Option<String>,
 }
 
 /// A number that a column must reach, or must not exceed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Bar {
+pub(crate) struct Bar {
     column: String,
     side: Side,
     limit: f64,
@@ -44,7 +44,7 @@ enum Side {
 }
 
 /// Prints each row's value of each bar, and answers whether all are reached.
-pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &GateArgs) -> anyhow::Result<ExitCode> {
     let record = read(&args.record)?;
     let rows: Vec<&Row> = record.rows.iter().filter(|row| args.wants(row)).collect();
     if rows.is_empty() {
@@ -66,11 +66,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             writer.write_record([row.scenario.as_str(), &row.detector, &bar, &value, word])?;
         }
     }
-    write_stdout(&String::from_utf8(writer.into_inner()?)?)?;
-    Ok(if all_reached { ExitCode::SUCCESS } else { ExitCode::from(EXIT_MISSED) })
+    write_csv(writer)?;
+    Ok(exit_code::passed(all_reached))
 }
 
-impl Args {
+impl GateArgs {
     fn wants(&self, row: &Row) -> bool {
         self.scenario.as_ref().is_none_or(|scenario| *scenario == row.scenario)
             && self.detector.as_ref().is_none_or(|detector| *detector == row.detector)
@@ -117,7 +117,7 @@ impl FromStr for Bar {
             .filter(|limit: &f64| limit.is_finite())
             .ok_or_else(malformed)?;
         let column = column.trim().to_owned();
-        if !crate::report::is_column(&column) {
+        if !quality::report::is_column(&column) {
             return Err(malformed());
         }
         Ok(Self { column, side, limit })
@@ -127,7 +127,7 @@ impl FromStr for Bar {
 /// The text is no bar.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{text}` is not a bar: a column of the CSV report, `>=` or `<=`, and a number are wanted")]
-pub struct BarError {
+pub(crate) struct BarError {
     text: String,
 }
 

@@ -4,30 +4,30 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::ensure;
+use quality::labeled::Labeled;
+use quality::scenario::{SERIES_MAX, Scenario};
 
-use super::output::{write_stdout, write_to};
-use crate::cli::OutputError;
-use crate::labeled::Labeled;
-use crate::scenario::{SERIES_MAX, Scenario};
+use crate::output::OutputError;
+use crate::output::{write_stdout, write_to};
 
 /// Arguments of `generate`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub(crate) struct GenerateArgs {
     /// A scenario of `list`, or the path of a scenario file.
-    pub scenario: String,
+    pub(crate) scenario: String,
     /// Added to the scenario's own seed.
     #[arg(long, default_value_t = 0)]
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// How many series, instead of the scenario's own number.
     #[arg(long)]
-    pub series: Option<usize>,
+    pub(crate) series: Option<usize>,
     /// Write one file per series into this folder, which is made; without it all go to stdout.
     #[arg(long, value_name = "FOLDER")]
-    pub out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// Generates.
-pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     let mut scenario = Scenario::find(&args.scenario)?;
     if let Some(n_series) = args.series {
         ensure!(

@@ -1,15 +1,12 @@
-//! `evaluator list`: what can be measured, as CSV.
+//! `evaluator list`: scenarios and detectors, as CSV.
 
-use super::output::write_stdout;
-use crate::contender::Contender;
-use crate::scenario::Scenario;
+use quality::contender::Contender;
+use quality::scenario::Scenario;
 
-/// Arguments of `list`.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Args {}
+use crate::output::write_csv;
 
-/// Prints scenarios and detectors.
-pub(super) fn run(_: &Args) -> anyhow::Result<()> {
+/// Prints scenarios, detectors, and the candidates of `tune`.
+pub(crate) fn run() -> anyhow::Result<()> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(["what", "name", "analysis"])?;
     for scenario in Scenario::catalogue()? {
@@ -18,30 +15,26 @@ pub(super) fn run(_: &Args) -> anyhow::Result<()> {
     for contender in Contender::defaults()? {
         writer.write_record(["detector", &contender.to_string(), analysis(&contender)])?;
     }
-    for candidate in crate::tune::candidates(detector::Detector::default())? {
-        let analysis = "What `tune` chooses from, the default first.";
+    for candidate in quality::tune::candidates(detector::Detector::default())? {
+        let analysis = "A candidate of `tune`, the default first.";
         writer.write_record(["candidate", &candidate.to_string(), analysis])?;
     }
-    write_stdout(&String::from_utf8_lossy(&writer.into_inner()?))?;
-    Ok(())
+    write_csv(writer)
 }
 
 fn analysis(contender: &Contender) -> &'static str {
     match contender {
-        Contender::Silent => "Never alarms: what accuracy is worth.",
-        Contender::Random => {
-            "Alarms on one sample in a hundred, whatever comes: what luck is worth."
-        }
+        Contender::Silent => "Never alarms: the worth of accuracy.",
+        Contender::Random => "Alarms on one sample in a hundred, at random: the worth of luck.",
         Contender::Stored(_) => "Scores of another detector, read from files.",
         Contender::Detector(detector) => match detector.name() {
             "zscore" => {
-                "Standard deviations from the mean of the window; with these parameters the ancestor's rule."
+                "Standard deviations from the mean of the window; with these parameters the rolling z-score \
+                 (window 50, 2 sigma)."
             }
             "robust" => "Median absolute deviations from the median of the window.",
             "ewma" => "Deviations from an exponentially weighted mean.",
-            "deviation" => {
-                "Distance from the window and from the time of day together; the default of production."
-            }
+            "deviation" => "Distance from the window and from the time of day together.",
             _ => "A detector of production.",
         },
     }

@@ -4,27 +4,27 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use quality::record::Record;
 
-use crate::cli::Output;
-use crate::record::Record;
+use crate::report_output::ReportOutput;
 
 /// Arguments of `report`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub(crate) struct ReportArgs {
     /// A record that `--json` wrote.
-    pub record: PathBuf,
+    pub(crate) record: PathBuf,
     /// Where reports go.
     #[command(flatten)]
-    pub output: Output,
+    pub(crate) output: ReportOutput,
 }
 
 /// Reads and shows.
-pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<()> {
     args.output.write(&read(&args.record)?)
 }
 
 /// Reads a record.
-pub(super) fn read(path: &Path) -> anyhow::Result<Record> {
+pub(crate) fn read(path: &Path) -> anyhow::Result<Record> {
     let name = path.display();
     let text = fs::read_to_string(path).with_context(|| format!("read `{name}`"))?;
     serde_json::from_str(&text).with_context(|| format!("parse record `{name}`"))

@@ -1,46 +1,46 @@
 //! `evaluator run`: detectors on scenarios.
 
+use quality::contender::Contender;
+use quality::measure::{Extras, Measured, Plan, Rule, judge, measure};
+use quality::record::{Record, ScenarioNote};
+use quality::scenario::Scenario;
 use rayon::prelude::*;
 
-use super::progress;
-use crate::cli::Output;
-use crate::contender::Contender;
-use crate::measure::{Extras, Measured, Plan, Rule, judge, measure};
+use crate::progress;
 use crate::provenance;
-use crate::record::{Record, ScenarioNote};
-use crate::scenario::Scenario;
+use crate::report_output::ReportOutput;
 
 /// Series of a scenario under `--quick`: one for each noise.
 const QUICK_SERIES: usize = 4;
 
 /// Arguments of `run`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub(crate) struct RunArgs {
     /// Scenarios of `list`, or paths of scenario files; all of `list` when none is given.
-    pub scenarios: Vec<String>,
+    pub(crate) scenarios: Vec<String>,
     /// A detector, `silent` or `random`; repeatable; the ancestor's rule, the default, robust, ewma and both
     /// baselines when none is given.
     #[arg(long = "detector", value_name = "SPEC")]
-    pub detectors: Vec<Contender>,
+    pub(crate) detectors: Vec<Contender>,
     /// Added to each scenario's own seed; also seeds the random baseline and the intervals.
     #[arg(long, default_value_t = 0)]
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// At most four series per scenario.
     #[arg(long)]
-    pub quick: bool,
+    pub(crate) quick: bool,
     /// Leave out the time per sample, so that the same command makes the same bytes.
     #[arg(long)]
-    pub untimed: bool,
+    pub(crate) untimed: bool,
     /// Leave traces and sweeps out of the record: the file is small, the page has no charts.
     #[arg(long)]
-    pub no_charts: bool,
+    pub(crate) no_charts: bool,
     /// Where reports go.
     #[command(flatten)]
-    pub output: Output,
+    pub(crate) output: ReportOutput,
 }
 
 /// Measures and reports.
-pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let scenarios = find(&args.scenarios, args.quick)?;
     let contenders =
         if args.detectors.is_empty() { Contender::defaults()? } else { args.detectors.clone() };
@@ -80,7 +80,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 /// The scenarios of those names, or all; when quick, with few series.
-pub(super) fn find(names: &[String], is_quick: bool) -> anyhow::Result<Vec<Scenario>> {
+pub(crate) fn find(names: &[String], is_quick: bool) -> anyhow::Result<Vec<Scenario>> {
     let mut scenarios = if names.is_empty() {
         Scenario::catalogue()?
     } else {

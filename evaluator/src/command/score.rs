@@ -3,54 +3,55 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use quality::contender::Contender;
+use quality::labeled::Labeled;
+use quality::measure::{Extras, Plan, judge, measure};
+use quality::read::Dataset;
+use quality::record::Record;
 
-use super::output::write_to;
-use super::source::{Field, Source};
-use super::{progress, scores};
-use crate::cli::Output;
-use crate::contender::Contender;
-use crate::labeled::Labeled;
-use crate::measure::{Extras, Plan, judge, measure};
+use super::scores;
+use crate::data_source::{Field, Source};
+use crate::output::write_to;
+use crate::progress;
 use crate::provenance;
-use crate::read::Dataset;
-use crate::record::Record;
+use crate::report_output::ReportOutput;
 
 /// Arguments of `score`.
 #[derive(Debug, Clone, clap::Args)]
 #[command(group(clap::ArgGroup::new("data").required(true).args(["csv", "folder", "nab"])))]
-pub struct Args {
+pub(crate) struct ScoreArgs {
     /// Where the data is.
     #[command(flatten)]
-    pub source: Source,
+    pub(crate) source: Source,
     /// Who is measured.
     #[command(flatten)]
-    pub field: Field,
+    pub(crate) field: Field,
     /// Also count by the rule of the 2018 KPI competition: thresholds from the first halves, F1 on the second.
     #[arg(long, conflicts_with = "nab")]
-    pub kpi: bool,
+    pub(crate) kpi: bool,
     /// Write `timestamp,value,verdict,score` of every row (Unix milliseconds), of one detector.
     #[arg(long, value_name = "FILE")]
-    pub verdicts: Option<PathBuf>,
+    pub(crate) verdicts: Option<PathBuf>,
     /// Write `timestamp,anomaly_score` of every row, a file for each series: the score over the detector's threshold,
     /// so that above 1 is an alarm. With several detectors each has a folder in this one.
     #[arg(long, value_name = "FOLDER")]
-    pub write_scores: Option<PathBuf>,
+    pub(crate) write_scores: Option<PathBuf>,
     /// Seed of the random baseline and the intervals.
     #[arg(long, default_value_t = 0)]
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Leave out the time per sample, so that the same command makes the same bytes.
     #[arg(long)]
-    pub untimed: bool,
+    pub(crate) untimed: bool,
     /// Leave traces and sweeps out of the record: the file is small, the page has no charts.
     #[arg(long)]
-    pub no_charts: bool,
+    pub(crate) no_charts: bool,
     /// Where reports go.
     #[command(flatten)]
-    pub output: Output,
+    pub(crate) output: ReportOutput,
 }
 
 /// Measures and reports.
-pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     let (name, dataset) = args.source.read()?;
     progress::warn(&dataset.warnings);
     let contenders = contenders(args, &dataset)?;
@@ -89,7 +90,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     args.output.write(&record)
 }
 
-fn contenders(args: &Args, dataset: &Dataset) -> anyhow::Result<Vec<Contender>> {
+fn contenders(args: &ScoreArgs, dataset: &Dataset) -> anyhow::Result<Vec<Contender>> {
     args.field.contenders(dataset, || match &args.verdicts {
         None => Contender::defaults().context("name the default detectors"),
         // Verdicts are of one detector.

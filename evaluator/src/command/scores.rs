@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
 use domain::VerdictKind;
+use quality::contender::{Contender, Opinion};
+use quality::measure::Judged;
+use quality::read::{Dataset, Origin, SCORE_COLUMN, file_name_safe};
 use rayon::prelude::*;
 
-use crate::cli::OutputError;
-use crate::contender::{Contender, Opinion};
-use crate::measure::Judged;
-use crate::read::{Dataset, Origin, SCORE_COLUMN, file_name_safe};
+use crate::output::OutputError;
 
 /// Writes a file for each series, in a folder for each contender where there are several.
-pub(super) fn write(
+pub(crate) fn write(
     folder: &Path,
     dataset: &Dataset,
     contenders: &[Contender],

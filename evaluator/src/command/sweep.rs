@@ -1,16 +1,16 @@
 //! `evaluator sweep`: what other thresholds would give, as CSV, for choosing one with open eyes.
 
 use anyhow::{Context, ensure};
+use quality::contender::Contender;
+use quality::labeled::Labeled;
+use quality::measure::{Extras, Judged, Plan, Rule, judge, sweep};
+use quality::read::Dataset;
+use quality::record::{NabProfiles, Sweep, SweepPoint};
 
-use super::output::write_stdout;
-use super::progress;
 use super::run::find;
-use super::source::{Field, Source};
-use crate::contender::Contender;
-use crate::labeled::Labeled;
-use crate::measure::{Extras, Judged, Plan, Rule, judge, sweep};
-use crate::read::Dataset;
-use crate::record::{NabProfiles, Sweep, SweepPoint};
+use crate::data_source::{Field, Source};
+use crate::output::write_stdout;
+use crate::progress;
 
 /// The columns, in the order of [`fields`].
 const COLUMNS: [&str; 22] = [
@@ -40,32 +40,32 @@ const COLUMNS: [&str; 22] = [
 
 /// Arguments of `sweep`.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Args {
+pub(crate) struct SweepArgs {
     /// Scenarios of `list`, or paths of scenario files; all of `list` when neither these nor data are given.
     #[arg(conflicts_with_all = ["csv", "folder", "nab", "from_scores"])]
-    pub scenarios: Vec<String>,
+    pub(crate) scenarios: Vec<String>,
     /// Data instead of scenarios.
     #[command(flatten)]
-    pub source: Source,
+    pub(crate) source: Source,
     /// Who is measured.
     #[command(flatten)]
-    pub field: Field,
+    pub(crate) field: Field,
     /// Thresholds over each detector's own; 41 from a quarter to eight times it when none is given.
     #[arg(long, value_name = "FACTOR", value_delimiter = ',')]
-    pub multipliers: Vec<f64>,
+    pub(crate) multipliers: Vec<f64>,
     /// Also count by the rule of the 2018 KPI competition, on the second halves of the series.
     #[arg(long, conflicts_with = "nab")]
-    pub kpi: bool,
+    pub(crate) kpi: bool,
     /// At most four series per scenario.
     #[arg(long)]
-    pub quick: bool,
+    pub(crate) quick: bool,
     /// Added to each scenario's own seed; also seeds the random baseline.
     #[arg(long, default_value_t = 0)]
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 /// Judges once, counts at every threshold, and prints.
-pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+pub(crate) fn run(args: &SweepArgs) -> anyhow::Result<()> {
     let multipliers = multipliers(args)?;
     let defaults = || Contender::defaults().context("name the default detectors");
     let mut sweeps = Vec::new();
@@ -89,7 +89,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn multipliers(args: &Args) -> anyhow::Result<Vec<f64>> {
+fn multipliers(args: &SweepArgs) -> anyhow::Result<Vec<f64>> {
     if args.multipliers.is_empty() {
         return Ok(sweep::multipliers());
     }
@@ -103,7 +103,7 @@ fn multipliers(args: &Args) -> anyhow::Result<Vec<f64>> {
 }
 
 fn sweep_all(
-    args: &Args,
+    args: &SweepArgs,
     (name, series, rule): (&str, &[Labeled], Rule),
     contenders: &[Contender],
     multipliers: &[f64],

@@ -8,75 +8,75 @@ use std::str::FromStr;
 
 use anyhow::{Context, bail, ensure};
 use detector::Detector;
+use quality::read::Dataset;
+use quality::replay;
+use quality::tune::apply::{self, ApplyOutcome, Assignment};
+use quality::tune::{self, Basis, Evidence, Part, TOGETHER, Tuned};
 use reqwest::Url;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::output::{write_stdout, write_to};
-use super::progress;
-use super::source::Source;
-use crate::cli::{EXIT_INPUT, EXIT_MISSED};
-use crate::provenance;
-use crate::read::Dataset;
-use crate::replay;
-use crate::tune::apply::{self, Assignment, Outcome};
-use crate::tune::{self, Basis, Evidence, Part, TOGETHER, Tuned};
+use crate::data_source::Source;
+use crate::exit_code::{EXIT_INPUT, EXIT_MISSED};
+use crate::output::{write_stdout, write_to};
+use crate::progress;
+use crate::{api_key, provenance};
 
 /// Arguments of `tune`.
 #[derive(Debug, Clone, clap::Args)]
 #[command(group(clap::ArgGroup::new("history").required(true).args(["csv", "folder"])))]
-pub struct Args {
+pub(crate) struct TuneArgs {
     /// CSV files: `timestamp,value[,label]`; `-` is stdin.
     #[arg(long, num_args = 1.., value_name = "FILE")]
-    pub csv: Vec<PathBuf>,
+    pub(crate) csv: Vec<PathBuf>,
     /// A folder of CSV files.
     #[arg(long, value_name = "FOLDER")]
-    pub folder: Option<PathBuf>,
+    pub(crate) folder: Option<PathBuf>,
     /// The detector that a series has now and keeps unless another is better; that of production when absent.
     #[arg(long = "default", value_name = "SPEC")]
-    pub current: Option<Detector>,
+    pub(crate) current: Option<Detector>,
     /// A detector to choose from, besides the default; repeatable; those of `list` when none is given.
     #[arg(long = "candidate", value_name = "SPEC")]
-    pub candidates: Vec<Detector>,
+    pub(crate) candidates: Vec<Detector>,
     /// The most false alarms a day that a series without labels may have.
     #[arg(long, value_name = "RATE", default_value_t = 0.2)]
-    pub false_alarms_per_day: f64,
+    pub(crate) false_alarms_per_day: f64,
     /// Write what was found as JSON; `-` is stdout.
     #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
     /// Write a line of CSV for each series; `-` is stdout.
     #[arg(long, value_name = "FILE")]
-    pub csv_out: Option<PathBuf>,
+    pub(crate) csv_out: Option<PathBuf>,
     /// Print the table even when files are written.
     #[arg(long)]
-    pub table: bool,
+    pub(crate) table: bool,
     /// Where recommendations go.
     #[command(flatten)]
-    pub deployment: Deployment,
+    pub(crate) deployment: Deployment,
 }
 
 /// Where recommendations go.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "A deployment")]
-pub struct Deployment {
+pub(crate) struct Deployment {
     /// Tell a deployment of each recommendation: `PUT /series/config`. Series whose default stays are left alone.
     #[arg(long, requires = "url")]
-    pub apply: bool,
+    pub(crate) apply: bool,
     /// Where the deployment answers.
     #[arg(long)]
-    pub url: Option<Url>,
+    pub(crate) url: Option<Url>,
     /// Source name of the series.
     #[arg(long, value_name = "NAME", default_value = "default")]
-    pub source: String,
+    pub(crate) source: String,
     /// Metric name of the only series; a series' own name when absent.
     #[arg(long, value_name = "NAME")]
-    pub metric: Option<String>,
+    pub(crate) metric: Option<String>,
     /// What the deployment calls a series; repeatable.
     #[arg(long, value_name = "SERIES=SOURCE/METRIC")]
-    pub map: Vec<Mapping>,
+    pub(crate) map: Vec<Mapping>,
     /// File whose first line is the API key.
     #[arg(long, value_name = "FILE")]
-    pub api_key_file: Option<PathBuf>,
+    pub(crate) api_key_file: Option<PathBuf>,
 }
 
 /// What is written as JSON.
@@ -90,7 +90,7 @@ struct Report<'a> {
 }
 
 /// Chooses, shows, and applies.
-pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(args: &TuneArgs) -> anyhow::Result<ExitCode> {
     let budget = args.false_alarms_per_day;
     ensure!(
         budget.is_finite() && budget >= 0.0,
@@ -126,7 +126,7 @@ fn candidates(default: Detector, named: &[Detector]) -> anyhow::Result<Vec<Detec
     Ok(all)
 }
 
-fn show(args: &Args, candidates: &[Detector], tuned: &[Tuned]) -> anyhow::Result<()> {
+fn show(args: &TuneArgs, candidates: &[Detector], tuned: &[Tuned]) -> anyhow::Result<()> {
     if let Some(path) = &args.json {
         let report = Report {
             command: provenance::command_line(),
@@ -272,29 +272,29 @@ impl Deployment {
         destinations: &BTreeMap<String, (String, String)>,
     ) -> anyhow::Result<ExitCode> {
         let url = self.url.as_ref().context("--apply wants --url")?;
-        let key = replay::api_key(self.api_key_file.as_deref())?;
+        let key = api_key::read(self.api_key_file.as_deref())?;
         let assignment = |one: &Tuned| {
             let (source, metric) = destinations.get(&one.series)?.clone();
             Some(Assignment { source, metric, detector: one.decision.recommended.clone()? })
         };
         let assignments: Vec<Assignment> = tuned.iter().filter_map(assignment).collect();
-        let outcomes = apply::all(url, key.as_deref(), &assignments)?;
+        let outcomes = apply::apply(url, key.as_deref(), &assignments)?;
         let mut code = 0;
         for (assignment, outcome) in assignments.iter().zip(&outcomes) {
             let name = format!("{}/{}", assignment.source, assignment.metric);
             match outcome {
-                Outcome::Stored => eprintln!("stored: {name} has {}", assignment.detector),
-                Outcome::Refused(why) => {
+                ApplyOutcome::Stored => eprintln!("stored: {name} has {}", assignment.detector),
+                ApplyOutcome::Refused(why) => {
                     eprintln!("error: {name} is refused: {why}");
                     code = EXIT_INPUT;
                 }
-                Outcome::Unreached(why) => {
+                ApplyOutcome::Unreached(why) => {
                     eprintln!("error: {name} is not stored: {why}");
                     code = code.max(EXIT_MISSED);
                 }
             }
         }
-        let n_stored = outcomes.iter().filter(|outcome| **outcome == Outcome::Stored).count();
+        let n_stored = outcomes.iter().filter(|outcome| **outcome == ApplyOutcome::Stored).count();
         let n_series = destinations.len();
         eprintln!(
             "{n_stored} of {n_series} series stored, {} keep the default",
@@ -306,7 +306,7 @@ impl Deployment {
 
 /// What a deployment calls a series.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mapping {
+pub(crate) struct Mapping {
     series: String,
     source: String,
     metric: String,
@@ -333,7 +333,7 @@ impl FromStr for Mapping {
 /// The text is no mapping.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{text}` is not a mapping: `SERIES=SOURCE/METRIC` is wanted")]
-pub struct MappingError {
+pub(crate) struct MappingError {
     text: String,
 }
 

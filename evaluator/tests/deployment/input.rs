@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use domain::Sample;
-use evaluator::labeled::LabeledRow;
-use evaluator::read::read_csv;
+use quality::labeled::LabeledRow;
+use quality::read::read_csv;
 
 use crate::system::evaluator;
 

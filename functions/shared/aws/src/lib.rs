@@ -33,10 +33,11 @@ pub mod testbed;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use store::{History, HistoryOptions};
+use store::History;
 
 pub use dynamo::Dynamo;
 pub use quality::QualityRow;
+pub use store::HistoryOptions;
 
 /// The history of `options`, as [`Dynamo::new`] makes it.
 pub fn open(

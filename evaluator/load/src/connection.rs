@@ -1,0 +1,315 @@
+//! One HTTP/1.1 connection: a request out, an answer in, nothing else at the same time.
+//!
+//! Written on the socket itself, without a client library: at tens of thousands of requests a second such a library
+//! takes more of the machine than what is measured. Parsing heads is `httparse`'s.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use anyhow::{Context, ensure};
+use reqwest::Url;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// Most headers of an answer.
+const HEADERS_MAX: usize = 64;
+
+/// Longest head of an answer, in bytes; one that is longer is none.
+const HEAD_LEN_MAX: usize = 64 << 10;
+
+/// Bytes read at once.
+const READ_LEN: usize = 16 << 10;
+
+/// Where connections go.
+#[derive(Clone)]
+pub(crate) struct Target {
+    address: SocketAddr,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Target").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// A stream of bytes, encrypted or not.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// An open connection.
+pub(crate) struct Connection {
+    stream: Pin<Box<dyn Stream>>,
+    /// The answer that is being read.
+    bytes: Vec<u8>,
+    /// Whether an answer came on it: then it may have been closed for want of requests.
+    is_used: bool,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("is_used", &self.is_used).finish_non_exhaustive()
+    }
+}
+
+/// What an answer said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// `accepted` of the body, where it says so.
+    pub(crate) n_accepted: Option<u64>,
+    /// Whether the connection may carry another request.
+    pub(crate) is_kept: bool,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The connection was closed before the first byte of an answer, after one that it carried before.
+    WasIdle,
+    /// It broke, or what came is no HTTP.
+    Broken(io::Error),
+}
+
+impl Target {
+    /// Looks the host of `url` up.
+    pub(crate) async fn find(url: &Url) -> anyhow::Result<Self> {
+        ensure!(
+            matches!(url.scheme(), "http" | "https"),
+            "`{url}` is not an address: `http://` or `https://` is wanted"
+        );
+        let host = url.host_str().with_context(|| format!("`{url}` names no host"))?;
+        let port = url.port_or_known_default().unwrap_or(80);
+        let bare = host.trim_matches(['[', ']']);
+        let mut addresses = tokio::net::lookup_host((bare, port))
+            .await
+            .with_context(|| format!("find `{host}`"))?;
+        let address = addresses.next().with_context(|| format!("`{host}` has no address"))?;
+        let tls = (url.scheme() == "https").then(|| encrypted(bare)).transpose()?;
+        Ok(Self { address, tls })
+    }
+
+    /// The address of the deployment.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Opens a connection.
+    pub(crate) async fn connect(&self) -> io::Result<Connection> {
+        let tcp = TcpStream::connect(self.address).await?;
+        tcp.set_nodelay(true)?;
+        let stream: Pin<Box<dyn Stream>> = match &self.tls {
+            None => Box::pin(tcp),
+            Some((connector, name)) => Box::pin(connector.connect(name.clone(), tcp).await?),
+        };
+        Ok(Connection { stream, bytes: Vec::new(), is_used: false })
+    }
+}
+
+fn encrypted(host: &str) -> anyhow::Result<(TlsConnector, ServerName<'static>)> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(host.to_owned())
+        .with_context(|| format!("`{host}` is no name that a certificate could vouch for"))?;
+    Ok((TlsConnector::from(Arc::new(config)), name))
+}
+
+impl Connection {
+    /// Sends a request and reads its answer to the end.
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<Answer, Failure> {
+        self.bytes.clear();
+        let sent = self.stream.write_all(request).await;
+        if let Err(error) = sent {
+            return Err(self.broken(error));
+        }
+        let head = loop {
+            if self.read_more().await? == 0 {
+                return Err(self.broken(io::ErrorKind::UnexpectedEof.into()));
+            }
+            if let Some(head) = Head::parse(&self.bytes).map_err(Failure::Broken)? {
+                break head;
+            }
+        };
+        self.is_used = true;
+        let body = match head.body {
+            Body::Sized(len) => self.read_sized(head.len, len).await?,
+            Body::Chunked => self.read_chunks(head.len).await?,
+        };
+        Ok(Answer { status: head.status, n_accepted: accepted(body), is_kept: head.is_kept })
+    }
+
+    /// What a failed write or an early end means.
+    fn broken(&self, error: io::Error) -> Failure {
+        if self.is_used && self.bytes.is_empty() {
+            Failure::WasIdle
+        } else {
+            Failure::Broken(error)
+        }
+    }
+
+    async fn read_more(&mut self) -> Result<usize, Failure> {
+        self.bytes.reserve(READ_LEN);
+        let read = self.stream.read_buf(&mut self.bytes).await;
+        read.map_err(|error| self.broken(error))
+    }
+
+    async fn read_sized(&mut self, start: usize, len: usize) -> Result<&[u8], Failure> {
+        while self.bytes.len() < start + len {
+            if self.read_more().await? == 0 {
+                return Err(Failure::Broken(io::ErrorKind::UnexpectedEof.into()));
+            }
+        }
+        Ok(&self.bytes[start..start + len])
+    }
+
+    /// Reads chunks to the last; answers the first, where `accepted` would be.
+    async fn read_chunks(&mut self, start: usize) -> Result<&[u8], Failure> {
+        let (mut at, mut first) = (start, start..start);
+        loop {
+            match httparse::parse_chunk_size(&self.bytes[at..]) {
+                Ok(httparse::Status::Complete((line_len, len))) => {
+                    let from = at + line_len;
+                    let end = from + len as usize + 2;
+                    while self.bytes.len() < end {
+                        if self.read_more().await? == 0 {
+                            return Err(Failure::Broken(io::ErrorKind::UnexpectedEof.into()));
+                        }
+                    }
+                    if first.is_empty() {
+                        first = from..end - 2;
+                    }
+                    if len == 0 {
+                        return Ok(&self.bytes[first]);
+                    }
+                    at = end;
+                }
+                Ok(httparse::Status::Partial) => {
+                    if self.read_more().await? == 0 {
+                        return Err(Failure::Broken(io::ErrorKind::UnexpectedEof.into()));
+                    }
+                }
+                Err(_) => return Err(Failure::Broken(invalid("a chunk has no length"))),
+            }
+        }
+    }
+}
+
+/// The head of an answer.
+struct Head {
+    len: usize,
+    status: u16,
+    body: Body,
+    is_kept: bool,
+}
+
+enum Body {
+    Sized(usize),
+    Chunked,
+}
+
+impl Head {
+    /// The head at the begin of `bytes`; none where it is not there to its end.
+    fn parse(bytes: &[u8]) -> io::Result<Option<Self>> {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+        let mut response = httparse::Response::new(&mut headers);
+        let len = match response.parse(bytes) {
+            Ok(httparse::Status::Complete(len)) => len,
+            Ok(httparse::Status::Partial) if bytes.len() < HEAD_LEN_MAX => return Ok(None),
+            Ok(httparse::Status::Partial) => {
+                return Err(invalid("the head of the answer is too long"));
+            }
+            Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+        };
+        let value = |name: &str| {
+            let header = response.headers.iter().find(|it| it.name.eq_ignore_ascii_case(name));
+            header.and_then(|it| std::str::from_utf8(it.value).ok())
+        };
+        let body = match (value("transfer-encoding"), value("content-length")) {
+            (Some(_), _) => Body::Chunked,
+            (None, Some(len)) => {
+                Body::Sized(len.trim().parse().map_err(|_| invalid("content-length is no number"))?)
+            }
+            (None, None) => Body::Sized(0),
+        };
+        let is_kept = !value("connection").is_some_and(|it| it.eq_ignore_ascii_case("close"));
+        Ok(Some(Self { len, status: response.code.unwrap_or_default(), body, is_kept }))
+    }
+}
+
+fn invalid(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+/// The number that `ingest` begins its answer with.
+fn accepted(body: &[u8]) -> Option<u64> {
+    let rest = body.strip_prefix(br#"{"accepted":"#)?;
+    let end = rest.iter().position(|byte| !byte.is_ascii_digit())?;
+    std::str::from_utf8(&rest[..end]).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A server that reads a request and answers these bytes, once for each.
+    async fn server(answers: &'static [&'static [u8]]) -> Target {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            for answer in answers {
+                let mut request = [0; 1_024];
+                assert!(stream.read(&mut request).await.unwrap() > 0);
+                // In two writes, since a network cuts where it likes.
+                let (first, rest) = answer.split_at(answer.len() / 2);
+                stream.write_all(first).await.unwrap();
+                tokio::task::yield_now().await;
+                stream.write_all(rest).await.unwrap();
+            }
+        });
+        Target { address, tls: None }
+    }
+
+    #[tokio::test]
+    async fn answers_are_read_to_their_end_whatever_their_form() {
+        let target = server(&[
+            b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n{\"accepted\":17,\"late\":0,\"a\":1}",
+            b"HTTP/1.1 503 Service Unavailable\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        ])
+        .await;
+        let mut connection = target.connect().await.unwrap();
+        let wanted = [(200, Some(17), true), (503, None, true), (200, None, false)];
+        for (status, n_accepted, is_kept) in wanted {
+            let answer = connection.exchange(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+            assert_eq!(answer, Answer { status, n_accepted, is_kept });
+        }
+        // The server is gone, after answers: nothing says that this request was read.
+        let gone = connection.exchange(b"GET / HTTP/1.1\r\n\r\n").await;
+        assert!(matches!(gone, Err(Failure::WasIdle)), "{gone:?}");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_answer_is_told() {
+        for bytes in
+            [b"SSH-2.0-x\r\n\r\n".as_slice(), b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n"]
+        {
+            let answers: &'static [&'static [u8]] = Box::leak(Box::new([bytes]));
+            let mut connection = server(answers).await.connect().await.unwrap();
+            let failed = connection.exchange(b"GET / HTTP/1.1\r\n\r\n").await;
+            assert!(matches!(failed, Err(Failure::Broken(_))), "{failed:?}");
+        }
+    }
+}

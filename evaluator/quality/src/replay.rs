@@ -1,0 +1,23 @@
+//! Sends a labeled series to a deployment and scores the verdicts of its answers.
+//!
+//! `score` measures a detector in this process; `replay` measures the whole system with the same code: transport,
+//! store, replicas, late and repeated samples.
+
+mod answer;
+mod batch;
+mod client;
+mod deliver;
+mod options;
+mod outcome;
+mod pace;
+mod retry;
+mod summary;
+mod tally;
+
+pub(crate) use self::answer::Problem;
+pub(crate) use self::client::{endpoint, http_client};
+pub use self::options::{Answered, ReplayOptions, metric_of, n_samples, send};
+pub use self::outcome::ReplayOutcome;
+pub use self::pace::{SpeedUp, SpeedUpError};
+pub(crate) use self::retry::{is_worth_repeating, wait};
+pub use self::summary::ReplaySummary;

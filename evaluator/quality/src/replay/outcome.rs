@@ -1,0 +1,182 @@
+//! What a replay brought back: a verdict for each row, counts, and how long requests took.
+
+use std::collections::HashMap;
+use std::io;
+use std::ops::AddAssign;
+use std::path::Path;
+
+use domain::VerdictKind;
+
+use super::answer::SampleAnswer;
+use super::tally::DeliveryCounts;
+use crate::labeled::Labeled;
+
+/// What one sender, or all of them together, did.
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    pub(super) counts: DeliveryCounts,
+    pub(super) verdicts: Vec<SampleAnswer>,
+    /// Of each request, in milliseconds.
+    pub(super) latencies_ms: Vec<f64>,
+    /// Requests that had to be sent again.
+    pub(super) n_retries: u64,
+    /// Why a batch was given up; the last reason.
+    pub(super) failure: Option<String>,
+}
+
+impl AddAssign for Log {
+    fn add_assign(&mut self, other: Self) {
+        self.counts += other.counts;
+        self.verdicts.extend(other.verdicts);
+        self.latencies_ms.extend(other.latencies_ms);
+        self.n_retries += other.n_retries;
+        self.failure = other.failure.or(self.failure.take());
+    }
+}
+
+/// What was said of one row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct ReplayVerdict {
+    pub(super) kind: VerdictKind,
+    /// 0 when nothing was judged.
+    pub(super) score: f64,
+    pub(super) late: bool,
+}
+
+/// What a replay brought back.
+#[derive(Debug)]
+pub struct ReplayOutcome {
+    /// One per row; none where nothing was said of it.
+    pub(super) verdicts: Vec<Option<ReplayVerdict>>,
+    pub(super) counts: DeliveryCounts,
+    /// Of each request, in milliseconds, rising.
+    pub(super) latencies_ms: Vec<f64>,
+    pub(super) n_retries: u64,
+    pub(super) failure: Option<String>,
+    /// From the first request to the last answer.
+    pub(super) seconds: f64,
+}
+
+impl ReplayOutcome {
+    /// Brings the verdicts back to their rows.
+    pub(super) fn new(series: &Labeled, log: Log, seconds: f64) -> Self {
+        let Log { counts, verdicts: answers, mut latencies_ms, n_retries, failure } = log;
+        latencies_ms.sort_by(f64::total_cmp);
+        Self {
+            verdicts: verdicts(series, &answers),
+            counts,
+            latencies_ms,
+            n_retries,
+            failure,
+            seconds,
+        }
+    }
+
+    /// Writes `timestamp_us,value,verdict,score,late` per sample, by time; what was not said is empty.
+    pub fn write_verdicts(&self, series: &Labeled, path: &Path) -> io::Result<()> {
+        let mut samples: Vec<_> = series
+            .rows
+            .iter()
+            .zip(&self.verdicts)
+            .filter_map(|(row, verdict)| row.sample().map(|sample| (sample, verdict)))
+            .collect();
+        samples.sort_by_key(|(sample, _)| sample.at_us());
+        let mut file = csv::Writer::from_path(path)?;
+        file.write_record(["timestamp_us", "value", "verdict", "score", "late"])?;
+        for (sample, verdict) in samples {
+            let [kind, score, late] = match verdict {
+                Some(ReplayVerdict { kind, score, late }) => {
+                    [kind.as_str().to_owned(), score.to_string(), late.to_string()]
+                }
+                None => Default::default(),
+            };
+            file.write_record([
+                sample.at_us().to_string(),
+                sample.value().to_string(),
+                kind,
+                score,
+                late,
+            ])?;
+        }
+        file.flush()
+    }
+}
+
+/// One verdict per row. Rows of equal time and value are one sample, so they share what was said of it.
+fn verdicts(series: &Labeled, said: &[SampleAnswer]) -> Vec<Option<ReplayVerdict>> {
+    let mut heard: HashMap<(i64, u64), ReplayVerdict> = HashMap::with_capacity(said.len());
+    for said in said {
+        if let Some(kind) = said.verdict {
+            let (score, late) = (said.score.unwrap_or_default(), said.late.unwrap_or_default());
+            // The first answer stands: a later one is the same, repeated.
+            heard.entry((said.at_us(), said.value.to_bits())).or_insert(ReplayVerdict {
+                kind,
+                score,
+                late,
+            });
+        }
+    }
+    let of_row =
+        |sample: domain::Sample| heard.get(&(sample.at_us(), sample.value().to_bits())).copied();
+    series.rows.iter().map(|row| row.sample().and_then(of_row)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labeled::LabeledRow;
+
+    fn said(json: &str) -> SampleAnswer {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn series() -> Labeled {
+        let row =
+            |(at_us, value): &(i64, f64)| LabeledRow { at_us: *at_us, value: *value, label: false };
+        let rows = [
+            (2_000, 1.5),
+            (1_000, -0.0),
+            (3_000, f64::NAN),
+            (2_000, 1.5),
+            (2_000, 7.0),
+            (4_001, 0.1),
+        ];
+        Labeled::from_rows("test".to_owned(), rows.iter().map(row).collect())
+    }
+
+    fn outcome() -> ReplayOutcome {
+        let log = Log {
+            verdicts: vec![
+                said(r#"{"timestamp":1,"value":0,"verdict":"learning"}"#),
+                said(r#"{"timestamp":2,"value":1.5,"verdict":"anomaly","score":6.5,"late":true}"#),
+                said(r#"{"timestamp":2,"value":1.5,"verdict":"normal","score":0.5}"#),
+                said(r#"{"timestamp":4.001,"value":0.1,"verdict":null}"#),
+            ],
+            latencies_ms: vec![3.0, 1.0],
+            ..Log::default()
+        };
+        ReplayOutcome::new(&series(), log, 1.0)
+    }
+
+    #[test]
+    fn verdicts_find_their_rows_by_time_and_value() {
+        let learning = ReplayVerdict { kind: VerdictKind::Learning, score: 0.0, late: false };
+        let anomaly = ReplayVerdict { kind: VerdictKind::Anomaly, score: 6.5, late: true };
+        let outcome = outcome();
+        assert_eq!(
+            outcome.verdicts,
+            [Some(anomaly), Some(learning), None, Some(anomaly), None, None]
+        );
+        assert_eq!(outcome.latencies_ms, [1.0, 3.0]);
+    }
+
+    #[test]
+    fn the_verdict_file_is_sorted_by_time_and_leaves_the_unknown_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("verdicts.csv");
+        outcome().write_verdicts(&series(), &path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let wanted = "timestamp_us,value,verdict,score,late\n1000,0,learning,0,false\n2000,1.5,anomaly,6.5,true\n2000,1.5,anomaly,6.5,true\n2000,7,,,\n4001,0.1,,,\n";
+        assert_eq!(text, wanted);
+    }
+}

@@ -1,0 +1,137 @@
+//! What became of the samples, added up so that each is counted once however often it was sent.
+
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
+
+use serde::Serialize;
+
+use super::answer::IngestAnswer;
+
+/// Samples by what became of them; all but `late` add up to `sent`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(super) struct DeliveryCounts {
+    /// Samples that were to be delivered.
+    pub(super) sent: u64,
+    /// Those that the deployment took, at whichever attempt.
+    pub(super) accepted: u64,
+    /// Those of the accepted that were older than a judged one.
+    pub(super) late: u64,
+    /// Those that the deployment held before this replay, or whose acceptance never reached us.
+    pub(super) duplicates: u64,
+    /// Those older than what is kept.
+    pub(super) too_old: u64,
+    /// Those that were refused, by code.
+    pub(super) rejected: BTreeMap<String, u64>,
+    /// Those of which nothing is known, because every attempt failed.
+    pub(super) undelivered: u64,
+}
+
+impl AddAssign for DeliveryCounts {
+    fn add_assign(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.accepted += other.accepted;
+        self.late += other.late;
+        self.duplicates += other.duplicates;
+        self.too_old += other.too_old;
+        self.undelivered += other.undelivered;
+        for (code, n) in other.rejected {
+            *self.rejected.entry(code).or_default() += n;
+        }
+    }
+}
+
+/// The counts of one batch while it is being delivered.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    accepted: u64,
+    late: u64,
+}
+
+impl Attempts {
+    /// Notes an answer after which the same batch is sent again: what it accepted comes back as a repetition.
+    pub(super) fn failed(&mut self, partial: &IngestAnswer) {
+        self.accepted += partial.accepted;
+        self.late += partial.late;
+    }
+
+    /// The counts after the last answer.
+    pub(super) fn answered(self, n_samples: u64, last: &IngestAnswer) -> DeliveryCounts {
+        let repeated_duplicates = self.accepted.min(last.duplicates);
+        let repeated_too_old = (self.accepted - repeated_duplicates).min(last.too_old);
+        let mut rejected = BTreeMap::new();
+        for refused in &last.rejected {
+            *rejected.entry(refused.code.clone()).or_default() += 1;
+        }
+        DeliveryCounts {
+            sent: n_samples,
+            accepted: self.accepted + last.accepted,
+            late: self.late + last.late,
+            duplicates: last.duplicates - repeated_duplicates,
+            too_old: last.too_old - repeated_too_old,
+            rejected,
+            undelivered: 0,
+        }
+    }
+
+    /// The counts when no attempt was answered to the end.
+    pub(super) fn given_up(self, n_samples: u64) -> DeliveryCounts {
+        DeliveryCounts {
+            sent: n_samples,
+            accepted: self.accepted,
+            late: self.late,
+            undelivered: n_samples.saturating_sub(self.accepted),
+            ..DeliveryCounts::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replay::answer::Rejected;
+
+    fn answer(accepted: u64, duplicates: u64, too_old: u64, codes: &[&str]) -> IngestAnswer {
+        let rejected = codes.iter().map(|code| Rejected { code: (*code).to_owned() }).collect();
+        IngestAnswer {
+            accepted,
+            late: accepted / 2,
+            duplicates,
+            too_old,
+            rejected,
+            verdicts: Vec::new(),
+        }
+    }
+
+    fn total(counts: &DeliveryCounts) -> u64 {
+        let rejected: u64 = counts.rejected.values().sum();
+        counts.accepted + counts.duplicates + counts.too_old + rejected + counts.undelivered
+    }
+
+    #[test]
+    fn a_sample_that_was_sent_twice_is_counted_once() {
+        let mut attempts = Attempts::default();
+        attempts.failed(&answer(60, 5, 0, &["store_unavailable"; 35]));
+        let counts = attempts.answered(100, &answer(33, 65, 0, &["conflict"; 2]));
+        assert_eq!((counts.accepted, counts.duplicates, counts.late), (93, 5, 46));
+        assert_eq!(counts.rejected, BTreeMap::from([("conflict".to_owned(), 2)]));
+        assert_eq!(total(&counts), 100);
+    }
+
+    #[test]
+    fn what_was_accepted_and_trimmed_before_the_repetition_stays_accepted() {
+        let mut attempts = Attempts::default();
+        attempts.failed(&answer(60, 0, 0, &["store_unavailable"; 40]));
+        let counts = attempts.answered(100, &answer(40, 20, 40, &[]));
+        assert_eq!((counts.accepted, counts.duplicates, counts.too_old), (100, 0, 0));
+        assert_eq!(total(&counts), 100);
+    }
+
+    #[test]
+    fn what_no_attempt_delivered_is_counted_apart() {
+        let mut attempts = Attempts::default();
+        attempts.failed(&answer(10, 0, 0, &["store_unavailable"; 90]));
+        let counts = attempts.given_up(100);
+        assert_eq!((counts.accepted, counts.undelivered), (10, 90));
+        assert_eq!(total(&counts), 100);
+    }
+}

@@ -1,0 +1,98 @@
+//! Telling a deployment which detector a series has: `PUT /series/config`.
+
+use anyhow::Context;
+use reqwest::Url;
+use serde_json::json;
+
+use crate::replay::{self, Problem};
+
+/// Attempts for one series while the deployment is overloaded or away.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// A series of a deployment, and the detector that it is to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// Source name of the series.
+    pub source: String,
+    /// Metric name of the series.
+    pub metric: String,
+    /// Text spec of the detector.
+    pub detector: String,
+}
+
+/// What came of an assignment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ApplyOutcome {
+    /// The deployment holds it.
+    Stored,
+    /// The deployment would refuse the same request forever; what it said.
+    Refused(String),
+    /// The deployment gave no answer, or was overloaded each time.
+    Unreached(String),
+}
+
+/// Sends each assignment in turn.
+pub fn apply(
+    url: &Url,
+    api_key: Option<&str>,
+    assignments: &[Assignment],
+) -> anyhow::Result<Vec<ApplyOutcome>> {
+    let http = replay::http_client()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("start the runtime")?.block_on(async {
+        let mut outcomes = Vec::with_capacity(assignments.len());
+        for assignment in assignments {
+            outcomes.push(one(&http, url, api_key, assignment).await?);
+        }
+        Ok(outcomes)
+    })
+}
+
+async fn one(
+    http: &reqwest::Client,
+    url: &Url,
+    api_key: Option<&str>,
+    assignment: &Assignment,
+) -> anyhow::Result<ApplyOutcome> {
+    let mut endpoint = replay::endpoint(url, "series/config")?;
+    endpoint
+        .query_pairs_mut()
+        .append_pair("source", &assignment.source)
+        .append_pair("metric", &assignment.metric);
+    let mut outcome = ApplyOutcome::Unreached(String::new());
+    for n_failed in 0..ATTEMPTS_MAX {
+        if n_failed > 0 {
+            tokio::time::sleep(replay::wait(n_failed, None)).await;
+        }
+        let request = http.put(endpoint.clone()).json(&json!({ "detector": assignment.detector }));
+        let request = match api_key {
+            Some(key) => request.bearer_auth(key),
+            None => request,
+        };
+        outcome = match request.send().await {
+            Ok(response) => read(response, &endpoint).await,
+            Err(error) => {
+                let cause = anyhow::Error::from(error.without_url());
+                ApplyOutcome::Unreached(format!("`{endpoint}` gave no answer: {cause:#}"))
+            }
+        };
+        if !matches!(outcome, ApplyOutcome::Unreached(_)) {
+            break;
+        }
+    }
+    Ok(outcome)
+}
+
+async fn read(response: reqwest::Response, endpoint: &Url) -> ApplyOutcome {
+    let status = response.status().as_u16();
+    if status == 200 {
+        return ApplyOutcome::Stored;
+    }
+    let text = response.text().await.unwrap_or_default();
+    let why = format!("`{endpoint}` answered {status}: {}", Problem::explain(&text));
+    if replay::is_worth_repeating(status) {
+        ApplyOutcome::Unreached(why)
+    } else {
+        ApplyOutcome::Refused(why)
+    }
+}
