@@ -1,7 +1,7 @@
 //! Rows of records in a DynamoDB table, one for each data set, detector, commit and seed.
 
 use anyhow::Context;
-use aws::{Dynamo, HistoryOptions, QualityRow};
+use aws::{HistoryOptions, HistoryTable, QualityRow};
 use quality::record::{Record, Row, SeriesCounts};
 
 /// Stores the rows of a record; the same record again changes nothing.
@@ -12,7 +12,7 @@ pub(crate) fn store(table: &str, record: &Record) -> anyhow::Result<()> {
     let rows = rows?;
     with_table(table, async |table| {
         for row in &rows {
-            table.keep_quality(row).await?;
+            table.save_quality(row).await?;
         }
         Ok(())
     })
@@ -42,11 +42,11 @@ fn stored_row(record: &Record, row: &Row, kept_us: i64) -> anyhow::Result<Qualit
 
 fn with_table<T>(
     table: &str,
-    call: impl AsyncFnOnce(&Dynamo) -> anyhow::Result<T>,
+    call: impl AsyncFnOnce(&HistoryTable) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let options = HistoryOptions { table: table.to_owned(), days: 1 };
     runtime.context("start the runtime")?.block_on(async {
-        call(&Dynamo::new(options, || jiff::Timestamp::now().as_microsecond()).await).await
+        call(&HistoryTable::new(options, || jiff::Timestamp::now().as_microsecond()).await).await
     })
 }

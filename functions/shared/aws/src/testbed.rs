@@ -21,8 +21,8 @@ use store::HistoryOptions;
 use store::testbed::free_port;
 use tokio::time::sleep;
 
-use crate::Dynamo;
-use crate::dynamo::{retries, timeouts};
+use crate::HistoryTable;
+use crate::history::{retries, timeouts};
 
 /// How often one is started that finds its port taken.
 const STARTS_MAX: usize = 5;
@@ -119,8 +119,8 @@ impl DynamoServer {
     }
 
     /// A history in a table of it.
-    pub fn history(&self, options: HistoryOptions, now_us: fn() -> i64) -> Dynamo {
-        Dynamo::with_client(self.client(), options, now_us)
+    pub fn history(&self, options: HistoryOptions, now_us: fn() -> i64) -> HistoryTable {
+        HistoryTable::with_client(self.client(), options, now_us)
     }
 
     /// Makes a table as a deployment does.

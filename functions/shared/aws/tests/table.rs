@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws::Dynamo;
+use aws::HistoryTable;
 use aws::testbed::{DynamoServer, StandIn};
 use detector::series_config::REASON_LEN_MAX;
 use detector::{MaintenanceWindow, SeriesConfig};
@@ -45,7 +45,7 @@ fn episode(start_s: i64, revision: i64) -> StoredEpisode {
 }
 
 /// A history in a new table.
-async fn history(server: &DynamoServer, table: &str) -> Dynamo {
+async fn history(server: &DynamoServer, table: &str) -> HistoryTable {
     server.create_table(table).await;
     server.history(options(table), now_us)
 }

@@ -8,21 +8,23 @@ use std::fmt::Display;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use aws::SecretArn;
 use detector::{DeployedDetector, Detector};
 use domain::{SHARDS_DEFAULT, Tenant};
 use intake::Limits;
 use store::{
-    CircuitOptions, HistoryOptions, IamUser, KeptPassword, PasswordArn, RedisCredentials,
-    RedisOptions, SERIES_MAX_DEFAULT, Secret, Topology,
+    CircuitOptions, CredentialsProvider, HistoryOptions, RedisCredentials, RedisOptions,
+    SERIES_MAX_DEFAULT, Secret, Topology,
 };
 use thiserror::Error;
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
 
 use crate::access::{Access, ApiKeys, tenant_of};
-use crate::aws::{iam_user, kept_password};
+use crate::aws::{iam_login, secret_login};
 use crate::platform::{LAMBDA_RUNTIME, Platform};
 
 /// One environment variable.
@@ -236,6 +238,7 @@ impl Config {
         let listen_host =
             reader.parse(LISTEN_HOST, IpAddr::V4(Ipv4Addr::LOCALHOST), "an IP address");
         let redis = reader.redis();
+        let connect_timeout = redis.as_ref().map_or(Duration::ZERO, |redis| redis.connect_timeout);
         // A series at hand would be held twice.
         let known_bytes_max = if redis.is_some() { 16 << 20 } else { 0 };
         let config = Self {
@@ -280,8 +283,8 @@ impl Config {
                 _ => reader.access(listen_host),
             },
             history: reader.history(),
+            redis_credentials: reader.redis_credentials(connect_timeout),
             redis,
-            redis_credentials: reader.redis_credentials(),
         };
         reader.check_room(&config);
         if reader.mistakes.is_empty() {
@@ -519,7 +522,7 @@ impl Reader {
         serves_debug
     }
 
-    fn redis_credentials(&mut self) -> RedisCredentials {
+    fn redis_credentials(&mut self, connect_timeout: Duration) -> RedisCredentials {
         let password = self.text_or_file(REDIS_PASSWORD, REDIS_PASSWORD_FILE).map(Secret::from);
         let ca_pem = self.text(REDIS_CA_FILE).and_then(|path| self.file(REDIS_CA_FILE, &path));
         let name = REDIS_CA_FILE.name;
@@ -533,40 +536,57 @@ impl Reader {
             let url = REDIS_URL.name;
             self.mistakes.push(format!("{name} is set: a {url} with `rediss://` is wanted"));
         }
-        let kept = self.kept_password(password.is_some());
-        let iam = self.iam_user(password.is_some() || kept.is_some() || !is_tls);
-        RedisCredentials { username: self.text(REDIS_USERNAME), password, ca_pem, iam, kept }
+        let secret = self.secret_login(password.is_some(), connect_timeout);
+        let has_password = password.is_some() || secret.is_some();
+        let iam = self.iam_login(has_password || !is_tls, connect_timeout);
+        let provider = iam.or(secret);
+        RedisCredentials { username: self.text(REDIS_USERNAME), password, ca_pem, provider }
     }
 
-    fn kept_password(&mut self, has_password: bool) -> Option<KeptPassword> {
+    fn secret_login(
+        &mut self,
+        has_password: bool,
+        connect_timeout: Duration,
+    ) -> Option<Arc<dyn CredentialsProvider>> {
         let text = self.text(REDIS_PASSWORD_ARN)?;
         let name = REDIS_PASSWORD_ARN.name;
         if has_password || self.text(REDIS_URL).is_none() {
             let url = REDIS_URL.name;
-            self.mistakes.push(format!("{name} is set: a {url} and no other password is wanted"));
+            self.mistakes.push(format!("{name} is set: it requires {url} and no other password"));
         }
-        // What was given may be the password itself, so it is not told.
-        let arn = text.parse::<PasswordArn>();
-        let arn = arn.map_err(|wanted| vec![format!("{name} is not possible: {wanted} is wanted")]);
+        let Ok(arn) = text.parse::<SecretArn>().map_err(|expected| {
+            // The text may be the password itself, so it is not shown.
+            self.mistakes.push(format!("{name} is invalid: expected {expected}"));
+        }) else {
+            return None;
+        };
         let username = self.text(REDIS_USERNAME);
-        arn.and_then(|arn| kept_password(arn, username, |name| self.aws(name)))
-            .map_err(|mistakes| self.mistakes.extend(mistakes))
-            .ok()
+        Some(Arc::new(secret_login(arn, username, connect_timeout, |name| self.aws(name))))
     }
 
-    fn iam_user(&mut self, is_impossible: bool) -> Option<IamUser> {
+    fn iam_login(
+        &mut self,
+        is_impossible: bool,
+        connect_timeout: Duration,
+    ) -> Option<Arc<dyn CredentialsProvider>> {
         let text = self.text(REDIS_IAM)?;
         if is_impossible {
             let (name, url) = (REDIS_IAM.name, REDIS_URL.name);
-            let wanted = format!("a {url} with `rediss://` and no password is wanted");
-            self.mistakes.push(format!("{name} is set: {wanted}"));
+            self.mistakes.push(format!(
+                "{name} is set: it requires a {url} with `rediss://` and no password"
+            ));
         }
-        iam_user(&text, self.text(REDIS_USERNAME), |name| self.aws(name))
-            .map_err(|mistakes| self.mistakes.extend(mistakes))
-            .ok()
+        let username = self.text(REDIS_USERNAME);
+        match iam_login(&text, username, connect_timeout, |name| self.aws(name)) {
+            Ok(login) => Some(Arc::new(login)),
+            Err(mistakes) => {
+                self.mistakes.extend(mistakes);
+                None
+            }
+        }
     }
 
-    /// A variable of AWS, which is none of this project.
+    /// A variable of AWS, not of this project.
     fn aws(&self, name: &str) -> Option<String> {
         self.vars.get(name).filter(|it| !it.is_empty()).cloned()
     }
@@ -634,19 +654,16 @@ mod tests {
     }
 
     #[test]
-    fn a_user_of_iam_wants_all_that_signs_its_tokens() {
+    fn iam_requires_a_user_a_region_and_tls() {
         let iam = ("REDIS_IAM", "serverless:Tidemark");
         let vars = [
             iam,
             ("REDIS_URL", "rediss://cache:6379"),
             ("REDIS_USERNAME", "tidemark"),
             ("AWS_REGION", "eu-west-1"),
-            ("AWS_ACCESS_KEY_ID", "id"),
-            ("AWS_SECRET_ACCESS_KEY", "key"),
         ];
-        let user = config(&vars).unwrap().redis_credentials.iam.unwrap();
-        assert_eq!((user.cache.as_str(), user.is_serverless), ("tidemark", true));
-        // Each of them is wanted, and nothing else.
+        assert!(config(&vars).unwrap().redis_credentials.provider.is_some());
+        // Each of them is required, and nothing else.
         for missing in vars.iter().skip(1) {
             let rest: Vec<_> = vars.into_iter().filter(|var| var != missing).collect();
             let error = config(&rest).unwrap_err();
@@ -656,10 +673,7 @@ mod tests {
         for (name, value) in [("REDIS_PASSWORD", "hunter2"), ("REDIS_URL", "redis://cache")] {
             let vars: Vec<_> = vars.iter().copied().chain([(name, value)]).collect();
             let error = config(&vars).unwrap_err().to_string();
-            assert!(
-                error.contains("no password is wanted") && !error.contains("hunter2"),
-                "{error}"
-            );
+            assert!(error.contains("and no password") && !error.contains("hunter2"), "{error}");
         }
         for text in ["tidemark", "serverless:", "node:tidemark"] {
             let vars: Vec<_> = vars.iter().copied().chain([("REDIS_IAM", text)]).collect();
@@ -668,44 +682,21 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_password_wants_an_arn_and_the_keys_of_a_role() {
+    fn a_stored_password_requires_an_arn_and_excludes_others() {
         let arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:redis-AbCdEf";
-        let vars = [
-            ("REDIS_PASSWORD_ARN", arn),
-            ("REDIS_URL", "rediss://cache:6379"),
-            ("AWS_ACCESS_KEY_ID", "id"),
-            ("AWS_SECRET_ACCESS_KEY", "key"),
-        ];
-        let kept = |further: &[(&'static str, &'static str)]| {
-            let vars: Vec<_> = vars.iter().chain(further).copied().collect();
-            config(&vars).map(|it| it.redis_credentials.kept.unwrap())
-        };
-        let alone = kept(&[]).unwrap();
-        assert_eq!((alone.arn, alone.endpoint), (arn.parse().unwrap(), None));
-        let all = [
-            ("REDIS_USERNAME", "tidemark"),
-            ("AWS_ENDPOINT_URL", "http://all"),
-            ("AWS_ENDPOINT_URL_SSM", "http://other"),
-        ];
-        let other = kept(&all).unwrap();
-        assert_eq!(other.username.as_deref(), Some("tidemark"));
-        assert_eq!(other.endpoint.as_deref(), Some("http://all"));
-        let endpoint = ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://this");
-        let this = kept(&[all.as_slice(), &[endpoint]].concat()).unwrap();
-        assert_eq!(this.endpoint.as_deref(), Some("http://this"));
-        for missing in vars.iter().skip(1) {
-            let rest: Vec<_> = vars.into_iter().filter(|var| var != missing).collect();
-            let error = config(&rest).unwrap_err();
-            assert_eq!(error.mistakes.len(), 1, "{error}");
-            assert!(error.to_string().contains(missing.0), "{error}");
-        }
+        let url = ("REDIS_URL", "rediss://cache:6379");
+        let secret = ("REDIS_PASSWORD_ARN", arn);
+        let provider = |vars: &[(&str, &str)]| config(vars).map(|it| it.redis_credentials.provider);
+        assert!(provider(&[url, secret]).unwrap().is_some());
+        let error = provider(&[secret]).unwrap_err();
+        assert!(error.mistakes.len() == 1 && error.to_string().contains("REDIS_URL"), "{error}");
         for (name, value) in [
             ("REDIS_PASSWORD_ARN", "hunter2"),
             ("REDIS_PASSWORD", "hunter2"),
             ("REDIS_IAM", "serverless:tidemark"),
         ] {
-            let error = kept(&[(name, value), ("REDIS_USERNAME", "t"), ("AWS_REGION", "r")]);
-            let error = error.unwrap_err();
+            let further = [("REDIS_USERNAME", "t"), ("AWS_REGION", "r"), (name, value)];
+            let error = provider(&[&[url, secret][..], &further].concat()).unwrap_err();
             assert_eq!(error.mistakes.len(), 1, "{error}");
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }

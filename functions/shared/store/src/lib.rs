@@ -7,6 +7,7 @@
 //!
 //! Architecture invariant: every store passes the same conformance suite (`tests/conformance.rs`).
 
+mod credentials;
 mod episodes;
 mod heat;
 mod history;
@@ -35,6 +36,7 @@ use domain::Judgement;
 use domain::{SeriesKey, SeriesKeyError, Tenant};
 use thiserror::Error;
 
+pub use credentials::{CredentialsError, CredentialsProvider, Login};
 pub use embedded::EmbeddedStore;
 pub use episodes::{
     EPISODES_KEPT_MAX, Episodes, HISTORY_TTL_S, Notes, PastRange, StoredEpisode, Unsaved,
@@ -45,10 +47,7 @@ pub use mirror::{CONFIGS_HERE_TTL_S, Mirrored, Mirroring, Unmirrored};
 pub use overview::{Counts, Glance, Levels, Overview, PENDING_COUNTED_MAX};
 pub use patch::Patch;
 pub use quota::{Lease, Leased, Quotas};
-pub use redis::{
-    AwsKeys, CircuitOptions, Clock, IamUser, KeptPassword, PasswordArn, RedisCredentials,
-    RedisOptions, RedisStore, Topology,
-};
+pub use redis::{CircuitOptions, RedisCredentials, RedisOptions, RedisStore, Topology};
 pub use secret::Secret;
 pub use series_config::StoredConfig;
 pub use state::{

@@ -4,14 +4,11 @@
 //! tag and so a slot of a cluster, and of as many series of it as a batch has, within a bound. There are no locks: a
 //! commit compares the version that was judged on and sets the next one. `SCAN` and `KEYS` are never used.
 
-mod aws;
 mod circuit;
 mod clock;
 mod connection;
 mod credentials;
 mod episodes;
-mod iam;
-mod kept;
 mod mirror;
 mod nodes;
 mod overview;
@@ -26,12 +23,9 @@ use detector::{DeployedDetector, SeriesConfig};
 use domain::Judgement;
 use redis::{FromRedisValue, Pipeline, Script, Value, cmd};
 
-pub use self::aws::{AwsKeys, Clock};
 pub use self::circuit::CircuitOptions;
 pub use self::connection::{RedisOptions, Topology};
 pub use self::credentials::RedisCredentials;
-pub use self::iam::IamUser;
-pub use self::kept::{KeptPassword, PasswordArn};
 
 use self::clock::Clocks;
 use self::connection::{Call, Connection};

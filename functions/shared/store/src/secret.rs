@@ -1,15 +1,15 @@
-//! Text that nobody may see.
+//! A text that is redacted in logs.
 //!
-//! It has no `Display`, and its `Debug` says nothing, so that it can be part of what is logged without being told.
+//! It has no `Display`, and its `Debug` is redacted, so that a structure with a secret can be logged.
 
 use std::fmt;
 
-/// A password, or an address that may hold one.
+/// A password, or an address that may contain one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself, for the one place that needs it.
+    /// The text itself, to be sent to a server and nowhere else.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_not_told() {
+    fn debug_output_is_redacted() {
         let secret = Secret::from("hunter2".to_owned());
         assert_eq!(format!("{:?}", Some(&secret)), "Some([secret])");
         assert_eq!(secret.expose(), "hunter2");

@@ -1,22 +1,23 @@
-//! TLS and users of Redis, against a real server: whom it trusts, who is trusted, and what is said otherwise.
+//! TLS and users of Redis, against a real server: both directions of trust, and the errors without it.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use detector::{DeployedDetector, Detector, SeriesConfig};
 use domain::Series;
 use domain::{SeriesKey, Tenant};
 use store::testbed::{TlsRedisServer, patient_options};
 use store::{
-    AwsKeys, IamUser, Instance, Instances, Lease, NewSample, Overview, Quotas, RedisCredentials,
-    RedisOptions, RedisStore, Secret, SeriesStore, StoreError, Topology,
+    CredentialsError, CredentialsProvider, Instance, Instances, Lease, Login, NewSample, Overview,
+    Quotas, RedisCredentials, RedisOptions, RedisStore, Secret, SeriesStore, StoreError, Topology,
 };
+use tokio::sync::Notify;
 
 const DEPLOYED: DeployedDetector = DeployedDetector { detector: Detector::ALL[1], generation: 1 };
 
@@ -180,54 +181,106 @@ async fn a_right_that_is_missing_is_named() {
     assert_eq!(code(&use_all(&store).await.unwrap_err()), "store_not_permitted");
 }
 
-/// A user of IAM with a clock that the test sets.
-fn iam_user(now_us: &Arc<AtomicI64>) -> IamUser {
-    let now_us = Arc::clone(now_us);
-    IamUser {
-        cache: "tidemark".to_owned(),
-        is_serverless: true,
-        region: "eu-west-1".to_owned(),
-        user: "tidemark".to_owned(),
-        keys: AwsKeys {
-            access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
-            secret_access_key: Secret::from("a-key-of-the-role".to_owned()),
-            session_token: Some(Secret::from("a-token-of-the-role".to_owned())),
-        },
-        clock: Arc::new(move || now_us.load(Ordering::Relaxed)),
+/// A provider of the password that the test sets.
+#[derive(Debug, Default)]
+struct RotatingPassword {
+    // A `std::sync::Mutex`: it is never held over a wait.
+    password: Mutex<String>,
+    renewal: Notify,
+}
+
+impl RotatingPassword {
+    /// Lets the server and the provider use this password from now on, and no other.
+    fn rotate(&self, server: &TlsRedisServer, password: &str) {
+        let rule = format!(">{password}");
+        assert_eq!(server.cli(&["ACL", "SETUSER", "tidemark", "resetpass", &rule]), "OK");
+        password.clone_into(&mut self.password.lock().unwrap());
     }
 }
 
-/// Lets the server take this token and no other, as ElastiCache does a quarter of an hour later.
-fn take_only(server: &TlsRedisServer, user: &IamUser) {
-    let password = format!(">{}", user.token().expose());
-    assert_eq!(server.cli(&["ACL", "SETUSER", "tidemark", "resetpass", &password]), "OK");
+#[async_trait]
+impl CredentialsProvider for RotatingPassword {
+    async fn login(&self) -> Result<Login, CredentialsError> {
+        let password = self.password.lock().unwrap().clone();
+        if password.is_empty() {
+            return Err(CredentialsError::Unavailable { reason: "away".to_owned() });
+        }
+        Ok(Login { username: "tidemark".to_owned(), password: Secret::from(password) })
+    }
+
+    async fn renewal(&self) {
+        self.renewal.notified().await;
+    }
 }
 
-#[tokio::test]
-async fn each_connection_of_iam_is_opened_with_a_token_of_its_own() {
-    // With a user `default` that may do all, so that the test can go on setting the other's password.
+/// A server with the documented user, a provider of its password, and a store that uses the provider.
+fn provided() -> (TlsRedisServer, Arc<RotatingPassword>, RedisStore) {
+    // The user `default` keeps all rights, so that the test can set the other's password.
     let server = TlsRedisServer::start();
     let rights = documented_rights();
     let words = ["ACL", "SETUSER", "tidemark"].into_iter();
     let words: Vec<&str> = words.chain(rights.iter().map(String::as_str)).collect();
     assert_eq!(server.cli(&words), "OK");
-    let now_us = Arc::new(AtomicI64::new(1_732_060_800_000_000));
-    let user = iam_user(&now_us);
-    take_only(&server, &user);
+    let provider = Arc::new(RotatingPassword::default());
     let ca_pem = Some(fs::read_to_string(server.ca_file()).unwrap());
-    let credentials =
-        RedisCredentials { ca_pem, iam: Some(user.clone()), ..RedisCredentials::default() };
+    let credentials = RedisCredentials {
+        ca_pem,
+        provider: Some(Arc::clone(&provider) as Arc<dyn CredentialsProvider>),
+        ..RedisCredentials::default()
+    };
     let store = store(&server, &credentials);
+    (server, provider, store)
+}
+
+#[tokio::test]
+async fn each_connection_opens_with_a_login_of_its_own() {
+    let (server, provider, store) = provided();
+    provider.rotate(&server, "horse-1");
     use_all(&store).await.unwrap();
-    // An hour later the first token is worth nothing, and the server has ended the connection.
-    now_us.fetch_add(3_600_000_000, Ordering::Relaxed);
-    take_only(&server, &user);
+    // The first password is void, and the server has closed the connection.
+    provider.rotate(&server, "horse-2");
     assert_ne!(server.cli(&["CLIENT", "KILL", "USER", "tidemark"]), "0");
     store.ready(&DEPLOYED).await.unwrap();
-    // Keys that are worth nothing are refused, and what is refused is not told.
-    let mut stranger = user;
-    stranger.keys.secret_access_key = Secret::from("hunter2".to_owned());
-    let credentials = RedisCredentials { iam: Some(stranger), ..credentials };
-    let refused = self::store(&server, &credentials).ready(&DEPLOYED).await.unwrap_err();
-    assert_eq!(code(&refused), "store_credentials_refused", "{refused}");
+}
+
+#[tokio::test]
+async fn an_open_connection_logs_in_again_at_a_renewal() {
+    let (server, provider, store) = provided();
+    provider.rotate(&server, "horse-1");
+    store.ready(&DEPLOYED).await.unwrap();
+    let n_logins = || {
+        let stats = server.cli(&["INFO", "commandstats"]);
+        let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_auth:calls="));
+        calls.map_or(0, |calls| calls.split(',').next().unwrap().parse::<u64>().unwrap())
+    };
+    let before = n_logins();
+    provider.rotate(&server, "horse-2");
+    provider.renewal.notify_one();
+    let mut n_tries = 0;
+    while n_logins() <= before + 1 {
+        n_tries += 1;
+        assert!(n_tries < 600, "no renewal");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    store.ready(&DEPLOYED).await.unwrap();
+    assert!(!server.cli(&["ACL", "LOG"]).contains("auth"), "both logins were accepted");
+}
+
+#[tokio::test]
+async fn a_login_that_is_refused_or_missing_is_reported_without_it() {
+    let (server, provider, store) = provided();
+    let error = store.ready(&DEPLOYED).await.unwrap_err();
+    assert_eq!(code(&error), "store_unavailable", "{error}");
+    provider.rotate(&server, "horse-1");
+    "hunter2".clone_into(&mut provider.password.lock().unwrap());
+    let refused = RedisStore::with_credentials(
+        &options(server.url()),
+        &RedisCredentials {
+            ca_pem: Some(fs::read_to_string(server.ca_file()).unwrap()),
+            provider: Some(provider),
+            ..RedisCredentials::default()
+        },
+    );
+    let error = refused.unwrap().ready(&DEPLOYED).await.unwrap_err();
+    assert_eq!(code(&error), "store_credentials_refused", "{error}");
 }

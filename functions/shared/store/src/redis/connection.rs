@@ -6,6 +6,7 @@
 //! where the address leads.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
@@ -17,7 +18,7 @@ use redis::{
 use tokio::time::{sleep, timeout};
 
 use super::circuit::{Circuit, CircuitOptions, jittered};
-use super::credentials::{RedisCredentials, failure};
+use super::credentials::{LoginStream, RedisCredentials, failure};
 use super::nodes::Nodes;
 use crate::StoreError;
 
@@ -121,12 +122,8 @@ impl Connection {
             .set_response_timeout(Some(options.response_timeout))
             .set_number_of_retries(1)
             .set_min_delay(Duration::from_millis(50));
-        if let Some(user) = &credentials.iam {
-            config = config.set_credentials_provider(user.credentials());
-        }
-        if let Some(password) = &credentials.kept {
-            let credentials = password.credentials(options.connect_timeout);
-            config = config.set_credentials_provider(credentials);
+        if let Some(provider) = &credentials.provider {
+            config = config.set_credentials_provider(LoginStream(Arc::clone(provider)));
         }
         let n_circuits = match options.topology {
             Topology::Single => 1,

@@ -1,24 +1,32 @@
-//! How this process shows Redis who it is, and Redis this process.
+//! Authentication in both directions: the login sent to Redis, and the certificates that Redis must present.
 
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use redis::auth::{BasicAuth, StreamingCredentialsProvider};
 use redis::{Client, ConnectionInfo, ErrorKind, RedisError, RedisResult, TlsCertificates};
+use tokio::time::sleep;
 
-use super::iam::IamUser;
-use super::kept::KeptPassword;
-use crate::{Secret, StoreError};
+use crate::{CredentialsError, CredentialsProvider, Login, Secret, StoreError};
 
-/// What is not part of an address, or should not be: where it is given it counts, and not what the address says.
+/// Pause before a renewal that failed is repeated; a server leaves hours for it.
+const RENEWAL_RETRY: Duration = Duration::from_mins(1);
+
+/// User, password and trusted certificates; they override what the address contains.
 #[derive(Debug, Clone, Default)]
 pub struct RedisCredentials {
     /// The user of the access control list.
     pub username: Option<String>,
     /// Its password, or that of the server.
     pub password: Option<Secret>,
-    /// Certificates in PEM, one of which must vouch for a `rediss://` server; without it those that browsers trust.
+    /// Certificates in PEM, one of which must have signed that of a `rediss://` server; by default those of browsers.
     pub ca_pem: Option<String>,
-    /// A user of an ElastiCache, whose tokens are in the place of user and password.
-    pub iam: Option<IamUser>,
-    /// A password that is asked for, in the place of user and password.
-    pub kept: Option<KeptPassword>,
+    /// Supplies user and password for each new connection, instead of the two above.
+    pub provider: Option<Arc<dyn CredentialsProvider>>,
 }
 
 impl RedisCredentials {
@@ -44,20 +52,63 @@ impl RedisCredentials {
     }
 }
 
-/// How Redis 7.0 begins to tell of a right that is missing within a script; it has no code for it.
-const IN_SCRIPT: &str = "The user executing the script can't";
+/// Passes the logins of a provider to the client: one when a connection opens, and one for each renewal.
+pub(super) struct LoginStream(pub(super) Arc<dyn CredentialsProvider>);
 
-/// What the failure of a command says of credentials, rights and trust, and otherwise that Redis is not available.
+#[derive(Clone, Copy)]
+enum Renewal {
+    Immediate,
+    WhenDue,
+    Retry,
+}
+
+impl StreamingCredentialsProvider for LoginStream {
+    fn subscribe(&self) -> Pin<Box<dyn Stream<Item = RedisResult<BasicAuth>> + Send + 'static>> {
+        let provider = Arc::clone(&self.0);
+        Box::pin(unfold(Renewal::Immediate, move |renewal| {
+            let provider = Arc::clone(&provider);
+            async move {
+                match renewal {
+                    Renewal::Immediate => {}
+                    Renewal::WhenDue => provider.renewal().await,
+                    Renewal::Retry => sleep(RENEWAL_RETRY).await,
+                }
+                Some(match provider.login().await {
+                    Ok(Login { username, password }) => {
+                        let login = BasicAuth::new(username, password.expose().to_owned());
+                        (Ok(login), Renewal::WhenDue)
+                    }
+                    Err(error) => (Err(login_error(error)), Renewal::Retry),
+                })
+            }
+        }))
+    }
+}
+
+/// The error of a connection without login: like a refusal by the server, or like a server that is away.
+fn login_error(error: CredentialsError) -> RedisError {
+    match error {
+        CredentialsError::Refused { reason } => {
+            (ErrorKind::AuthenticationFailed, "no login", reason).into()
+        }
+        error => io::Error::other(error.to_string()).into(),
+    }
+}
+
+/// Start of the error by which Redis 7.0 reports a missing right within a script; it has no code.
+const DENIED_IN_SCRIPT: &str = "The user executing the script can't";
+
+/// The error of the store for the error of a command: credentials, rights, trust, and otherwise unavailability.
 ///
-/// The client tells of a certificate, and of commands within a transaction, in its text only.
+/// The client reports certificates, and commands within a transaction, in the text only.
 pub(super) fn failure(error: &RedisError) -> StoreError {
     let reason = error.to_string();
-    let says = |code: &str| error.code() == Some(code) || reason.contains(code);
-    if error.kind() == ErrorKind::AuthenticationFailed || says("WRONGPASS") || says("NOAUTH") {
+    let has = |code: &str| error.code() == Some(code) || reason.contains(code);
+    if error.kind() == ErrorKind::AuthenticationFailed || has("WRONGPASS") || has("NOAUTH") {
         StoreError::CredentialsRefused { reason }
-    } else if says("NOPERM") || says("NoPerm") || says(IN_SCRIPT) {
+    } else if has("NOPERM") || has("NoPerm") || has(DENIED_IN_SCRIPT) {
         StoreError::NotPermitted { reason }
-    } else if says("invalid peer certificate") {
+    } else if has("invalid peer certificate") {
         StoreError::Untrusted { reason }
     } else {
         StoreError::Unavailable { reason }

@@ -6,50 +6,47 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_config::BehaviorVersion;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
-use aws_smithy_http_client::Builder;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use detector::SeriesConfig;
 use domain::SeriesKey;
 use store::{History, HistoryError, HistoryOptions, Page, PastRange, StoredConfig, StoredEpisode};
 
-use crate::failure::{failure, is_older};
-use crate::item;
+use super::failure::{failure, is_older};
+use super::item;
+use crate::client::https_client;
 
-/// Longest wait for a connection: a table is near, or it is not there.
+/// Longest wait for a connection: a table is near, or unreachable.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Longest wait for one attempt.
+/// Longest attempt of a call.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Attempts of one call; throttling is told after them, and the next sweep comes again.
+/// Attempts of one call; the next sweep repeats what is throttled even then.
 const ATTEMPTS_MAX: u32 = 3;
 
-/// Pages that one read follows: expired items that DynamoDB has not dropped yet count towards a page and are not told.
+/// Pages read for one answer: expired items that DynamoDB has not removed yet count towards a page and are left out.
 const PAGES_MAX: usize = 8;
 
-/// Items in one request to delete: the bound of DynamoDB.
+/// Items in one request to delete: the limit of DynamoDB.
 const DELETED_MAX: usize = 25;
 
-/// Rounds in which a series is forgotten: 25 items each, so more than ten thousand episodes.
-const FORGOTTEN_ROUNDS_MAX: usize = 512;
+/// Rounds in which a series is deleted: 25 items each, so more than ten thousand episodes.
+const DELETE_ROUNDS_MAX: usize = 512;
 
-/// Episodes and configurations in a table of DynamoDB, or of whatever answers at `AWS_ENDPOINT_URL_DYNAMODB`.
+/// Episodes and configurations in a table of DynamoDB, or of the server at `AWS_ENDPOINT_URL_DYNAMODB`.
 #[derive(Debug)]
-pub struct Dynamo {
-    pub(crate) client: Client,
-    pub(crate) options: HistoryOptions,
+pub struct HistoryTable {
+    pub(super) client: Client,
+    pub(super) options: HistoryOptions,
     now_us: fn() -> i64,
 }
 
-impl Dynamo {
-    /// The table of `options`, with region, credentials and endpoint from the environment; connects when first asked.
+impl HistoryTable {
+    /// The table of `options`, with region, credentials and endpoint from the environment; connects at the first call.
     ///
-    /// `now_us` is the time in microseconds since the Unix epoch.
+    /// `now_us` returns the time in microseconds since the Unix epoch.
     pub async fn new(options: HistoryOptions, now_us: fn() -> i64) -> Self {
         let config = aws_config::defaults(BehaviorVersion::latest())
             .http_client(https_client())
@@ -60,7 +57,7 @@ impl Dynamo {
         Self::with_client(Client::new(&config), options, now_us)
     }
 
-    /// The same with a client that was made elsewhere.
+    /// The table of `options`, reached by `client`.
     pub(crate) fn with_client(
         client: Client,
         options: HistoryOptions,
@@ -69,7 +66,7 @@ impl Dynamo {
         Self { client, options, now_us }
     }
 
-    /// Writes an item, unless one of a later revision is there.
+    /// Writes an item, unless it exists in this or a later revision.
     async fn put(
         &self,
         item: HashMap<String, AttributeValue>,
@@ -82,13 +79,12 @@ impl Dynamo {
             .expression_attribute_values(":revision", item::number(revision));
         match put.send().await {
             Ok(_) => Ok(()),
-            // It is there already, or a later word on it.
             Err(error) if is_older(&error) => Ok(()),
             Err(error) => Err(failure(&error)),
         }
     }
 
-    /// The starts of some episodes of a series, as sort keys.
+    /// Sort keys of some episodes of a series.
     async fn starts(&self, key: &SeriesKey) -> Result<Vec<AttributeValue>, HistoryError> {
         let query = self.client.query().table_name(&self.options.table);
         let answer = query
@@ -103,23 +99,12 @@ impl Dynamo {
             .items
             .unwrap_or_default()
             .into_iter()
-            .filter_map(|mut it| it.remove("sk"))
+            .filter_map(|mut item| item.remove("sk"))
             .collect())
     }
 }
 
-/// Trusts what the system trusts, and AWS.
-///
-/// # Panics
-///
-/// When the roots of AWS are no certificates.
-fn https_client() -> SharedHttpClient {
-    let roots = TrustStore::default().with_pem_certificate(https::AMAZON_ROOTS);
-    let tls = TlsContext::builder().with_trust_store(roots).build().expect("of this crate");
-    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls).build_https()
-}
-
-/// How long a call waits.
+/// The time limits of a call.
 pub(crate) fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
@@ -127,7 +112,7 @@ pub(crate) fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// How often a call is made.
+/// The retries of a call.
 pub(crate) fn retries() -> RetryConfig {
     RetryConfig::standard()
         .with_max_attempts(ATTEMPTS_MAX)
@@ -135,14 +120,15 @@ pub(crate) fn retries() -> RetryConfig {
 }
 
 #[async_trait]
-impl History for Dynamo {
+impl History for HistoryTable {
     async fn save(
         &self,
         key: &SeriesKey,
         episode: &StoredEpisode,
         received_us: i64,
     ) -> Result<(), HistoryError> {
-        self.put(item::of(key, episode, received_us, self.options.days), episode.revision).await
+        let item = item::of_episode(key, episode, received_us, self.options.days);
+        self.put(item, episode.revision).await
     }
 
     async fn mirror(
@@ -176,7 +162,7 @@ impl History for Dynamo {
         let last = answer.last_evaluated_key.and_then(|mut key| key.remove("sk"));
         Ok(Page {
             items: answer.items.unwrap_or_default().iter().filter_map(item::config).collect(),
-            next: last.and_then(|it| it.as_s().ok().cloned()),
+            next: last.and_then(|sk| sk.as_s().ok().cloned()),
         })
     }
 
@@ -191,7 +177,7 @@ impl History for Dynamo {
             return Ok(episodes);
         }
         let last_us = range.before_us.map_or(i64::MAX, |before_us| before_us - 1);
-        let mut from: Option<HashMap<String, AttributeValue>> = None;
+        let mut next: Option<HashMap<String, AttributeValue>> = None;
         for _ in 0..PAGES_MAX {
             let answer = self
                 .client
@@ -203,17 +189,17 @@ impl History for Dynamo {
                 .expression_attribute_values(":last", item::sk(last_us))
                 .scan_index_forward(false)
                 .limit(range.limit.saturating_sub(episodes.len()).clamp(1, 1_000) as i32)
-                .set_exclusive_start_key(from)
+                .set_exclusive_start_key(next)
                 .send()
                 .await
                 .map_err(|error| failure(&error))?;
-            for it in answer.items.unwrap_or_default() {
-                if !item::is_expired(&it, now_s) {
-                    episodes.push(item::episode(&it).ok_or(HistoryError::Unreadable)?);
+            for found in answer.items.unwrap_or_default() {
+                if !item::is_expired(&found, now_s) {
+                    episodes.push(item::episode(&found).ok_or(HistoryError::Unreadable)?);
                 }
             }
-            from = answer.last_evaluated_key;
-            if from.is_none() || episodes.len() >= range.limit {
+            next = answer.last_evaluated_key;
+            if next.is_none() || episodes.len() >= range.limit {
                 break;
             }
         }
@@ -221,7 +207,7 @@ impl History for Dynamo {
     }
 
     async fn forget(&self, key: &SeriesKey) -> Result<(), HistoryError> {
-        for _ in 0..FORGOTTEN_ROUNDS_MAX {
+        for _ in 0..DELETE_ROUNDS_MAX {
             let starts = self.starts(key).await?;
             if starts.is_empty() {
                 return Ok(());
@@ -232,17 +218,17 @@ impl History for Dynamo {
                 let delete = delete.build().map_err(|_| HistoryError::Unreadable)?;
                 writes.push(WriteRequest::builder().delete_request(delete).build());
             }
-            // What is not processed is found again in the next round.
+            // The next round finds the items that were not processed.
             let delete = self.client.batch_write_item().request_items(&self.options.table, writes);
             delete.send().await.map_err(|error| failure(&error))?;
         }
         Err(HistoryError::Unavailable {
-            reason: "there is more than could be forgotten".to_owned(),
+            reason: format!("more than {} items to delete", DELETED_MAX * DELETE_ROUNDS_MAX),
         })
     }
 
     async fn ready(&self) -> Result<(), HistoryError> {
-        // A read of nothing: the cheapest that needs no right besides those to use it.
+        // The cheapest call that needs only the rights for its use: a query without result.
         let query = self.client.query().table_name(&self.options.table);
         let query = query
             .key_condition_expression("pk = :pk")

@@ -1,10 +1,10 @@
-//! What a failed call means.
+//! Errors of the SDK as errors of the port.
 
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use store::HistoryError;
 
-/// Codes of failures that no repetition mends: the table, the rights or the credentials are not those wanted.
+/// Codes of errors that no retry fixes: a wrong table, missing rights, or wrong credentials.
 const REFUSED: [&str; 7] = [
     "AccessDeniedException",
     "ResourceNotFoundException",
@@ -15,14 +15,14 @@ const REFUSED: [&str; 7] = [
     "ValidationException",
 ];
 
-/// Whether an item was not written since a later word on it is there.
-pub(crate) fn is_older<R>(error: &SdkError<PutItemError, R>) -> bool {
+/// Whether an item was not written because a later revision exists.
+pub(super) fn is_older<R>(error: &SdkError<PutItemError, R>) -> bool {
     let service = error.as_service_error();
     service.is_some_and(PutItemError::is_conditional_check_failed_exception)
 }
 
-/// The failure of a call.
-pub(crate) fn failure<E, R>(error: &SdkError<E, R>) -> HistoryError
+/// The error of the port for the error of a call.
+pub(super) fn failure<E, R>(error: &SdkError<E, R>) -> HistoryError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! An episode, or a configuration, as an item of the table.
+//! Encodes episodes and configurations as items of the table.
 
 use std::collections::HashMap;
 
@@ -7,52 +7,56 @@ use detector::SeriesConfig;
 use domain::SeriesKey;
 use store::{StoredConfig, StoredEpisode};
 
-/// The attribute by which a later word on an episode is told from an earlier one.
-pub(crate) const REVISION: &str = "revision";
+/// The attribute that rises with each change.
+pub(super) const REVISION: &str = "revision";
 
-/// The attribute that DynamoDB's time to live looks at.
+/// The attribute of DynamoDB's time to live.
 const EXPIRES_AT: &str = "expires_at";
 
-/// All that is known of the episode.
+/// The whole episode.
 const EPISODE: &str = "episode";
 
-/// The partition of all configurations; that of a series has a `#` in it.
+/// The partition of all configurations; that of a series contains a `#`.
 const CONFIGS: &str = "configs";
 
-/// Whose configuration it is, whole.
+/// The series of a configuration.
 const KEY: &str = "key";
 
-/// The configuration; not there where it was removed.
+/// The configuration; missing after its removal.
 const CONFIG: &str = "config";
 
-/// For how long it is known that a configuration was removed, in seconds: longer than any sweep that heard of it before
-/// goes on. A week.
+/// Life of the record of a removal, in seconds: a week, longer than any sweep that read the configuration before.
 const REMOVED_KNOWN_S: i64 = 7 * 86_400;
 
 type Item = HashMap<String, AttributeValue>;
 
-/// A text.
-pub(crate) fn text(text: impl Into<String>) -> AttributeValue {
+/// An attribute with a text.
+pub(super) fn text(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }
 
-/// A whole number.
-pub(crate) fn number(number: i64) -> AttributeValue {
+/// An attribute with a whole number.
+pub(super) fn number(number: i64) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
 /// The partition of a series: tenant and series, at most 257 bytes.
-pub(crate) fn pk(key: &SeriesKey) -> AttributeValue {
+pub(super) fn pk(key: &SeriesKey) -> AttributeValue {
     text(key.path().replacen('/', "#", 1))
 }
 
-/// The place of an episode within its series; in the order of time, since a time has at most 16 digits.
-pub(crate) fn sk(start_us: i64) -> AttributeValue {
+/// The sort key of an episode within its series; in the order of time, since a time has at most 16 digits.
+pub(super) fn sk(start_us: i64) -> AttributeValue {
     text(format!("{:016}", start_us.clamp(0, 9_999_999_999_999_999)))
 }
 
-/// The item of an episode that was heard of at `received_us`.
-pub(crate) fn of(key: &SeriesKey, episode: &StoredEpisode, received_us: i64, days: u32) -> Item {
+/// The item of an episode that was read at `received_us`; it expires after `days`.
+pub(super) fn of_episode(
+    key: &SeriesKey,
+    episode: &StoredEpisode,
+    received_us: i64,
+    days: u32,
+) -> Item {
     let record = &episode.record;
     let expires_at = received_us / 1_000_000 + i64::from(days) * 86_400;
     let time = |at_us: i64| number(at_us / 1_000);
@@ -72,29 +76,29 @@ pub(crate) fn of(key: &SeriesKey, episode: &StoredEpisode, received_us: i64, day
     attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// Reads back what [`of`] wrote.
-pub(crate) fn episode(item: &Item) -> Option<StoredEpisode> {
+/// Decodes the item of an episode.
+pub(super) fn episode(item: &Item) -> Option<StoredEpisode> {
     StoredEpisode::from_text(item.get(EPISODE)?.as_s().ok()?)
 }
 
 /// The partition of all configurations.
-pub(crate) fn pk_of_configs() -> AttributeValue {
+pub(super) fn pk_of_configs() -> AttributeValue {
     text(CONFIGS)
 }
 
-/// The place of a configuration among all, by the path of its series.
-pub(crate) fn sk_of_config(path: &str) -> AttributeValue {
+/// The sort key of a configuration: the path of its series.
+pub(super) fn sk_of_config(path: &str) -> AttributeValue {
     text(path)
 }
 
-/// The item of a configuration, or of its removal, which was heard of at `received_us`.
-pub(crate) fn of_config(
+/// The item of a configuration, or of its removal, that was read at `received_us`.
+pub(super) fn of_config(
     key: &SeriesKey,
     revision: i64,
     config: Option<&SeriesConfig>,
     received_us: i64,
 ) -> Item {
-    let what = match config {
+    let content = match config {
         Some(config) => {
             let stored = StoredConfig { revision, config: config.clone() };
             (CONFIG, text(stored.to_text()))
@@ -106,20 +110,20 @@ pub(crate) fn of_config(
         ("sk", sk_of_config(key.path())),
         (REVISION, number(revision)),
         (KEY, text(key.to_text())),
-        what,
+        content,
     ];
     attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-/// Reads back what [`of_config`] wrote; none for a removal, and for what cannot be read here.
-pub(crate) fn config(item: &Item) -> Option<(SeriesKey, StoredConfig)> {
+/// Decodes the item of a configuration; `None` for a removal, and for an unknown format.
+pub(super) fn config(item: &Item) -> Option<(SeriesKey, StoredConfig)> {
     let stored = StoredConfig::from_text(item.get(CONFIG)?.as_s().ok()?)?;
     let key = SeriesKey::from_text(item.get(KEY)?.as_s().ok()?).ok()?;
     Some((key, stored))
 }
 
-/// Whether its time is over, whether or not DynamoDB has dropped it: that may take days.
-pub(crate) fn is_expired(item: &Item, now_s: i64) -> bool {
-    let expires_at = item.get(EXPIRES_AT).and_then(|it| it.as_n().ok()?.parse::<i64>().ok());
+/// Whether an item has expired; DynamoDB may take days to remove it.
+pub(super) fn is_expired(item: &Item, now_s: i64) -> bool {
+    let expires_at = item.get(EXPIRES_AT).and_then(|value| value.as_n().ok()?.parse::<i64>().ok());
     expires_at.is_some_and(|expires_at| expires_at <= now_s)
 }
