@@ -37,8 +37,9 @@ ALLOWED = {
     # These two bring the history along, so that the package of `ingest` does without the SDK.
     "analyze": ["server", "aws"],
     "standalone": ["server", "aws"],
-    "quality": PURE,
-    "load": PURE,
+    "page": [],
+    "quality": ["page", *PURE],
+    "load": ["page", *PURE],
     "evaluator": ["quality", "load", "aws", *PURE],
     # Feeds bytes to every parser.
     "fuzz": ["server", "service", "intake", "store", "protocol", *PURE],

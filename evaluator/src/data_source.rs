@@ -6,15 +6,15 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
-use quality::contender::{Contender, Stored};
-use quality::measure::Rule;
+use quality::contender::{Contender, StoredScores};
+use quality::measure::ScoringRule;
 use quality::read::{self, Dataset};
 use thiserror::Error;
 
 /// Where the data is.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[group(multiple = false)]
-pub(crate) struct Source {
+pub(crate) struct DataSource {
     /// CSV files: `timestamp,value[,label]`; `-` is stdin.
     #[arg(long, num_args = 1.., value_name = "FILE")]
     pub(crate) csv: Vec<PathBuf>,
@@ -26,7 +26,7 @@ pub(crate) struct Source {
     pub(crate) nab: Option<PathBuf>,
 }
 
-impl Source {
+impl DataSource {
     /// Whether any data is named.
     pub(crate) fn is_given(&self) -> bool {
         !self.csv.is_empty() || self.folder.is_some() || self.nab.is_some()
@@ -61,31 +61,31 @@ impl Source {
     }
 
     /// The rule that counts besides the usual ones.
-    pub(crate) fn rule(&self, kpi: bool) -> Rule {
+    pub(crate) fn rule(&self, kpi: bool) -> ScoringRule {
         match (&self.nab, kpi) {
-            (Some(_), _) => Rule::Nab,
-            (None, true) => Rule::Kpi,
-            (None, false) => Rule::Usual,
+            (Some(_), _) => ScoringRule::Nab,
+            (None, true) => ScoringRule::Kpi,
+            (None, false) => ScoringRule::Usual,
         }
     }
 }
 
 /// Who is measured.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub(crate) struct Field {
+pub(crate) struct ContenderArgs {
     /// A detector, `silent` or `random`; repeatable; the same as of `run` when none is given.
     #[arg(long = "detector", value_name = "SPEC")]
     pub(crate) detectors: Vec<Contender>,
     /// Scores of a detector that ran elsewhere: a folder with a file for each series, as `--write-scores` writes
     /// it; repeatable. `NAME=` is what reports call it, its folder's name unless given.
     #[arg(long, value_name = "[NAME=]FOLDER")]
-    pub(crate) from_scores: Vec<ScoresFolder>,
+    pub(crate) from_scores: Vec<ScoreFolder>,
     /// A score of `--from-scores` above this is an alarm.
     #[arg(long, value_name = "SCORE", default_value_t = 1.0, requires = "from_scores")]
     pub(crate) from_threshold: f64,
 }
 
-impl Field {
+impl ContenderArgs {
     /// The detectors, or `defaults` when none is named, and the scores of others; no two of one name.
     pub(crate) fn contenders(
         &self,
@@ -99,11 +99,12 @@ impl Field {
         );
         let mut contenders =
             if self.detectors.is_empty() { defaults()? } else { self.detectors.clone() };
-        for ScoresFolder { name, folder } in &self.from_scores {
+        for ScoreFolder { name, folder } in &self.from_scores {
             let scores = read::read_scores(folder, dataset)
                 .with_context(|| format!("read the scores of `{name}`"))?;
-            let stored = Stored { name: name.clone(), threshold: self.from_threshold, scores };
-            contenders.push(Contender::Stored(Arc::new(stored)));
+            let stored =
+                StoredScores { name: name.clone(), threshold: self.from_threshold, scores };
+            contenders.push(Contender::StoredScores(Arc::new(stored)));
         }
         let mut names = BTreeSet::new();
         for contender in &contenders {
@@ -118,15 +119,15 @@ impl Field {
 
 /// A folder of scores and the name of who said them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ScoresFolder {
+pub(crate) struct ScoreFolder {
     name: String,
     folder: PathBuf,
 }
 
-impl FromStr for ScoresFolder {
-    type Err = ScoresFolderError;
+impl FromStr for ScoreFolder {
+    type Err = ScoreFolderError;
 
-    fn from_str(text: &str) -> Result<Self, ScoresFolderError> {
+    fn from_str(text: &str) -> Result<Self, ScoreFolderError> {
         // What stands before a `=` in a deeper folder is no name.
         let named = text.split_once('=').filter(|(name, _)| !name.contains('/'));
         let folder_name =
@@ -134,7 +135,7 @@ impl FromStr for ScoresFolder {
         let (name, folder) =
             named.map_or_else(|| (folder_name(), text), |(name, folder)| (name.to_owned(), folder));
         if name.trim().is_empty() || folder.is_empty() {
-            return Err(ScoresFolderError { text: text.to_owned() });
+            return Err(ScoreFolderError { text: text.to_owned() });
         }
         Ok(Self { name, folder: folder.into() })
     }
@@ -143,7 +144,7 @@ impl FromStr for ScoresFolder {
 /// The text names no folder of scores.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{text}` is not a folder of scores: `FOLDER` or `NAME=FOLDER` is wanted")]
-pub(crate) struct ScoresFolderError {
+pub(crate) struct ScoreFolderError {
     text: String,
 }
 
@@ -160,11 +161,11 @@ mod tests {
             ("out/a=b", "a=b", "out/a=b"),
         ];
         for (text, name, folder) in cases {
-            let wanted = ScoresFolder { name: name.to_owned(), folder: folder.into() };
+            let wanted = ScoreFolder { name: name.to_owned(), folder: folder.into() };
             assert_eq!(text.parse(), Ok(wanted), "{text}");
         }
         for text in ["", "=x", "x=", ".."] {
-            assert!(text.parse::<ScoresFolder>().is_err(), "{text}");
+            assert!(text.parse::<ScoreFolder>().is_err(), "{text}");
         }
     }
 }

@@ -15,10 +15,10 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::labeled::Labeled;
+use crate::labeled::LabeledSeries;
 
 /// The rule that the ancestor of this system ran, which every report shows for comparison.
-pub const ANCESTOR_SPEC: &str = "zscore:window=50,threshold=2,self=included";
+pub const ROLLING_ZSCORE: &str = "zscore:window=50,threshold=2,self=included";
 
 /// Share of the samples that the random baseline alarms on.
 const RANDOM_ALARM_SHARE: f64 = 0.01;
@@ -33,12 +33,12 @@ pub enum Contender {
     /// Alarms on one sample in a hundred, whatever comes.
     Random,
     /// Said elsewhere, and read from files.
-    Stored(Arc<Stored>),
+    StoredScores(Arc<StoredScores>),
 }
 
 /// The scores of a detector that ran elsewhere.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stored {
+pub struct StoredScores {
     /// What reports call it.
     pub name: String,
     /// An alarm is a score above it; positive.
@@ -49,7 +49,7 @@ pub struct Stored {
 
 /// What was said of one row, without the expectation.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Opinion {
+pub struct RowVerdict {
     /// What is said.
     pub kind: VerdictKind,
     /// The score; 0 when nothing was judged.
@@ -58,9 +58,9 @@ pub struct Opinion {
 
 /// What was said of each row of one series.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Opinions {
+pub struct SeriesVerdicts {
     /// One per row.
-    pub rows: Vec<Opinion>,
+    pub rows: Vec<RowVerdict>,
     /// Size of the memory at the end, besides the window, in bytes.
     pub memory_len: usize,
 }
@@ -68,7 +68,7 @@ pub struct Opinions {
 impl Contender {
     /// What `run` and `score` measure unless told otherwise; the ancestor's rule is first.
     pub fn defaults() -> Result<Vec<Self>, SpecError> {
-        let detectors = [ANCESTOR_SPEC, "traffic", "novelty", "deviation"];
+        let detectors = [ROLLING_ZSCORE, "traffic", "novelty", "deviation"];
         let mut contenders = detectors
             .iter()
             .map(|spec| spec.parse().map(Self::Detector))
@@ -83,7 +83,7 @@ impl Contender {
             Self::Detector(detector) => detector.threshold(),
             Self::Silent => 1.0,
             Self::Random => 1.0 - RANDOM_ALARM_SHARE,
-            Self::Stored(stored) => stored.threshold,
+            Self::StoredScores(stored) => stored.threshold,
         }
     }
 
@@ -94,20 +94,20 @@ impl Contender {
 
     /// Whether it runs here, so that its time and memory can be measured.
     pub fn runs_here(&self) -> bool {
-        !matches!(self, Self::Stored(_))
+        !matches!(self, Self::StoredScores(_))
     }
 
     /// Judges a whole series; `stream` is its place among the series of the data.
-    pub fn judge(&self, series: &Labeled, seed: u64, stream: u64) -> Opinions {
+    pub fn judge(&self, series: &LabeledSeries, seed: u64, stream: u64) -> SeriesVerdicts {
         match self {
             Self::Detector(detector) => judge_rows(*detector, series),
             Self::Silent => {
-                let nothing = Opinion { kind: VerdictKind::Normal, score: 0.0 };
-                Opinions { rows: vec![nothing; series.rows.len()], memory_len: 0 }
+                let nothing = RowVerdict { kind: VerdictKind::Normal, score: 0.0 };
+                SeriesVerdicts { rows: vec![nothing; series.rows.len()], memory_len: 0 }
             }
             Self::Random => random_opinions(series, self.threshold(), seed, stream),
-            Self::Stored(stored) => Opinions {
-                rows: stored.of(stream).iter().map(|score| stored.opinion(*score)).collect(),
+            Self::StoredScores(stored) => SeriesVerdicts {
+                rows: stored.of(stream).iter().map(|score| stored.row_verdict(*score)).collect(),
                 memory_len: 0,
             },
         }
@@ -115,10 +115,10 @@ impl Contender {
 
     /// Judges the first series of the data and answers the verdicts of `rows` in full; only a detector expects
     /// something.
-    pub fn verdicts(&self, series: &Labeled, rows: &Range<usize>) -> Vec<Verdict> {
+    pub fn verdicts(&self, series: &LabeledSeries, rows: &Range<usize>) -> Vec<Verdict> {
         let detector = match self {
             Self::Detector(detector) => detector,
-            Self::Stored(stored) => {
+            Self::StoredScores(stored) => {
                 return stored.of(0)[rows.clone()]
                     .iter()
                     .map(|score| stored.verdict(*score))
@@ -140,49 +140,54 @@ impl Contender {
     }
 }
 
-impl Stored {
+impl StoredScores {
     fn of(&self, stream: u64) -> &[f64] {
         &self.scores[stream as usize]
     }
 
-    fn opinion(&self, score: f64) -> Opinion {
-        Opinion {
+    fn row_verdict(&self, score: f64) -> RowVerdict {
+        RowVerdict {
             kind: if score > self.threshold { VerdictKind::Anomaly } else { VerdictKind::Normal },
             score,
         }
     }
 
     fn verdict(&self, score: f64) -> Verdict {
-        Verdict { score, ..Verdict::unjudged(self.opinion(score).kind) }
+        Verdict { score, ..Verdict::unjudged(self.row_verdict(score).kind) }
     }
 }
 
-fn judge_rows(detector: Detector, series: &Labeled) -> Opinions {
+fn judge_rows(detector: Detector, series: &LabeledSeries) -> SeriesVerdicts {
     let mut judge = Judge::new(detector);
     let mut rows = Vec::with_capacity(series.rows.len());
     for row in &series.rows {
         rows.push(match row.sample() {
             Some(sample) => {
                 let verdict = judge.judge(sample).verdict;
-                Opinion { kind: verdict.kind, score: verdict.score }
+                RowVerdict { kind: verdict.kind, score: verdict.score }
             }
-            None => Opinion { kind: VerdictKind::Learning, score: 0.0 },
+            None => RowVerdict { kind: VerdictKind::Learning, score: 0.0 },
         });
     }
-    Opinions { rows, memory_len: judge.memory_len() }
+    SeriesVerdicts { rows, memory_len: judge.memory_len() }
 }
 
-fn random_opinions(series: &Labeled, threshold: f64, seed: u64, stream: u64) -> Opinions {
+fn random_opinions(
+    series: &LabeledSeries,
+    threshold: f64,
+    seed: u64,
+    stream: u64,
+) -> SeriesVerdicts {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(stream);
-    let mut opinion = || {
+    let mut verdict = || {
         let score = random.random::<f64>();
-        Opinion {
+        RowVerdict {
             kind: if score > threshold { VerdictKind::Anomaly } else { VerdictKind::Normal },
             score,
         }
     };
-    Opinions { rows: series.rows.iter().map(|_| opinion()).collect(), memory_len: 0 }
+    SeriesVerdicts { rows: series.rows.iter().map(|_| verdict()).collect(), memory_len: 0 }
 }
 
 impl fmt::Display for Contender {
@@ -191,7 +196,7 @@ impl fmt::Display for Contender {
             Self::Detector(detector) => detector.fmt(f),
             Self::Silent => f.write_str("silent"),
             Self::Random => f.write_str("random"),
-            Self::Stored(stored) => f.write_str(&stored.name),
+            Self::StoredScores(stored) => f.write_str(&stored.name),
         }
     }
 }
@@ -213,13 +218,13 @@ mod tests {
     use super::*;
     use crate::labeled::LabeledRow;
 
-    fn series(values: &[f64]) -> Labeled {
+    fn series(values: &[f64]) -> LabeledSeries {
         let row = |(i, value): (usize, &f64)| LabeledRow {
             at_us: i as i64 * 60_000_000,
             value: *value,
             label: false,
         };
-        Labeled::from_rows("test".to_owned(), values.iter().enumerate().map(row).collect())
+        LabeledSeries::from_rows("test".to_owned(), values.iter().enumerate().map(row).collect())
     }
 
     #[test]
@@ -241,9 +246,12 @@ mod tests {
         for contender in
             Contender::defaults().unwrap().into_iter().filter(|contender| !contender.is_baseline())
         {
-            let mut opinions = contender.judge(&dirty, 0, 0).rows;
-            assert_eq!(opinions.remove(100), Opinion { kind: VerdictKind::Learning, score: 0.0 });
-            assert_eq!(opinions, contender.judge(&series(&clean), 0, 0).rows, "{contender}");
+            let mut verdicts = contender.judge(&dirty, 0, 0).rows;
+            assert_eq!(
+                verdicts.remove(100),
+                RowVerdict { kind: VerdictKind::Learning, score: 0.0 }
+            );
+            assert_eq!(verdicts, contender.judge(&series(&clean), 0, 0).rows, "{contender}");
         }
     }
 
@@ -253,11 +261,11 @@ mod tests {
         for contender in
             Contender::defaults().unwrap().into_iter().filter(|contender| !contender.is_baseline())
         {
-            let opinions = contender.judge(&series, 0, 0).rows;
-            for (verdict, opinion) in
-                contender.verdicts(&series, &(100..200)).iter().zip(&opinions[100..200])
+            let verdicts = contender.judge(&series, 0, 0).rows;
+            for (verdict, row) in
+                contender.verdicts(&series, &(100..200)).iter().zip(&verdicts[100..200])
             {
-                assert_eq!((verdict.kind, verdict.score), (opinion.kind, opinion.score));
+                assert_eq!((verdict.kind, verdict.score), (row.kind, row.score));
             }
         }
     }
@@ -265,11 +273,11 @@ mod tests {
     #[test]
     fn the_random_baseline_alarms_on_about_one_percent_and_is_seeded() {
         let series = series(&vec![1.0; 20_000]);
-        let opinions = Contender::Random.judge(&series, 1, 2);
+        let verdicts = Contender::Random.judge(&series, 1, 2);
         let n_alarms =
-            opinions.rows.iter().filter(|opinion| opinion.kind == VerdictKind::Anomaly).count();
+            verdicts.rows.iter().filter(|verdict| verdict.kind == VerdictKind::Anomaly).count();
         assert!((140..=260).contains(&n_alarms), "{n_alarms}");
-        assert_eq!(opinions, Contender::Random.judge(&series, 1, 2));
-        assert_ne!(opinions, Contender::Random.judge(&series, 1, 3));
+        assert_eq!(verdicts, Contender::Random.judge(&series, 1, 2));
+        assert_ne!(verdicts, Contender::Random.judge(&series, 1, 3));
     }
 }

@@ -37,7 +37,7 @@ impl LabeledRow {
 
 /// One labelled anomaly.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
+pub struct LabeledEvent {
     /// What kind of anomaly, [`KIND_UNKNOWN`] when the labels do not say.
     pub kind: String,
     /// The indexes of its rows.
@@ -46,22 +46,27 @@ pub struct Event {
 
 /// A series with its labels, in the order in which its samples arrived.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Labeled {
+pub struct LabeledSeries {
     /// The name, unique in its scenario or folder.
     pub name: String,
     /// The rows.
     pub rows: Vec<LabeledRow>,
     /// The anomalies, in order, never overlapping.
-    pub events: Vec<Event>,
+    pub events: Vec<LabeledEvent>,
     /// How many rows at the beginning are the cold start, counted apart.
     pub n_cold: usize,
     /// The usual distance of two rows, in microseconds; 0 when time never advances.
     pub interval_us: i64,
 }
 
-impl Labeled {
+impl LabeledSeries {
     /// A series with known events; `n_cold` rows at its beginning are the cold start.
-    pub fn new(name: String, rows: Vec<LabeledRow>, events: Vec<Event>, n_cold: usize) -> Self {
+    pub fn new(
+        name: String,
+        rows: Vec<LabeledRow>,
+        events: Vec<LabeledEvent>,
+        n_cold: usize,
+    ) -> Self {
         let interval_us = usual_interval_us(&rows);
         Self { name, n_cold: n_cold.min(rows.len()), rows, events, interval_us }
     }
@@ -122,12 +127,12 @@ fn usual_interval_us(rows: &[LabeledRow]) -> i64 {
     *steps.select_nth_unstable(middle).1
 }
 
-fn runs_of_labels(rows: &[LabeledRow]) -> Vec<Event> {
-    let mut events: Vec<Event> = Vec::new();
+fn runs_of_labels(rows: &[LabeledRow]) -> Vec<LabeledEvent> {
+    let mut events: Vec<LabeledEvent> = Vec::new();
     for (i, _) in rows.iter().enumerate().filter(|(_, row)| row.label) {
         match events.last_mut() {
             Some(event) if event.rows.end == i => event.rows.end = i + 1,
-            _ => events.push(Event { kind: KIND_UNKNOWN.to_owned(), rows: i..i + 1 }),
+            _ => events.push(LabeledEvent { kind: KIND_UNKNOWN.to_owned(), rows: i..i + 1 }),
         }
     }
     events
@@ -137,13 +142,13 @@ fn runs_of_labels(rows: &[LabeledRow]) -> Vec<Event> {
 mod tests {
     use super::*;
 
-    fn hourly(labels: &[bool]) -> Labeled {
+    fn hourly(labels: &[bool]) -> LabeledSeries {
         let row = |(i, label): (usize, &bool)| LabeledRow {
             at_us: i as i64 * 3_600_000_000,
             value: 1.0,
             label: *label,
         };
-        Labeled::from_rows("test".to_owned(), labels.iter().enumerate().map(row).collect())
+        LabeledSeries::from_rows("test".to_owned(), labels.iter().enumerate().map(row).collect())
     }
 
     #[test]

@@ -11,8 +11,8 @@ use std::time::Duration;
 use domain::VerdictKind;
 use rayon::prelude::*;
 
-use crate::contender::{ANCESTOR_SPEC, Contender, Opinions};
-use crate::labeled::Labeled;
+use crate::contender::{Contender, ROLLING_ZSCORE, SeriesVerdicts};
+use crate::labeled::LabeledSeries;
 use crate::record::{Confusion, FirstDay, KpiScore, NabScore, Record, Row, Sweep, Trace};
 use crate::score::event::EventTally;
 use crate::score::ranking::{Ranked, rank};
@@ -21,22 +21,22 @@ use crate::stopwatch;
 
 /// What to measure on.
 #[derive(Debug, Clone, Copy)]
-pub struct Plan<'a> {
+pub struct MeasurePlan<'a> {
     /// Name of the rows.
     pub scenario: &'a str,
     /// The series; not empty.
-    pub series: &'a [Labeled],
+    pub series: &'a [LabeledSeries],
     /// Seed of the random baseline and the bootstrap.
     pub seed: u64,
     /// Further rules that apply to the data.
-    pub rule: Rule,
+    pub rule: ScoringRule,
     /// What else to keep.
-    pub extras: Extras,
+    pub extras: RecordExtras,
 }
 
 /// A rule that counts besides the usual ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rule {
+pub enum ScoringRule {
     /// None.
     Usual,
     /// That of the Numenta benchmark.
@@ -47,7 +47,7 @@ pub enum Rule {
 
 /// What a record keeps besides its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Extras {
+pub struct RecordExtras {
     /// Traces and sweeps, which only charts need.
     pub charts: bool,
     /// The time per sample, which no two runs share.
@@ -56,10 +56,10 @@ pub struct Extras {
 
 /// What was measured on one scenario, by contender.
 #[derive(Debug, Default)]
-pub struct Measured {
+pub struct MeasuredScenario {
     /// The rows, in the order of the contenders.
     pub rows: Vec<Row>,
-    /// Event scores at other thresholds; none for baselines.
+    /// LabeledEvent scores at other thresholds; none for baselines.
     pub sweeps: Vec<Sweep>,
     /// A piece of a series; none for baselines.
     pub traces: Vec<Trace>,
@@ -67,18 +67,22 @@ pub struct Measured {
 
 /// Lets contenders judge all series of a plan, in parallel; `progress` is told of each series judged.
 pub fn judge(
-    plan: &Plan<'_>,
+    plan: &MeasurePlan<'_>,
     contenders: &[Contender],
     progress: impl Fn() + Sync,
-) -> Vec<Vec<Judged>> {
+) -> Vec<Vec<ScoredSeries>> {
     contenders.par_iter().map(|contender| judge_all(plan, contender, &progress)).collect()
 }
 
 /// Counts what each contender said of each series, in parallel.
-pub fn measure(plan: &Plan<'_>, contenders: &[Contender], judged: &[Vec<Judged>]) -> Measured {
+pub fn measure(
+    plan: &MeasurePlan<'_>,
+    contenders: &[Contender],
+    judged: &[Vec<ScoredSeries>],
+) -> MeasuredScenario {
     let reference = contenders
         .iter()
-        .position(|contender| contender.to_string() == ANCESTOR_SPEC)
+        .position(|contender| contender.to_string() == ROLLING_ZSCORE)
         .map(|i| (i, tallies(&judged[i])));
     let one = |(i, contender): (usize, &Contender)| {
         let series = &judged[i];
@@ -92,7 +96,7 @@ pub fn measure(plan: &Plan<'_>, contenders: &[Contender], judged: &[Vec<Judged>]
         let trace = if has_charts { trace::trace(plan, contender) } else { None };
         (row, sweep, trace)
     };
-    let mut measured = Measured::default();
+    let mut measured = MeasuredScenario::default();
     let parts: Vec<_> = contenders.par_iter().enumerate().map(one).collect();
     for (row, sweep, trace) in parts {
         measured.rows.push(row);
@@ -102,7 +106,7 @@ pub fn measure(plan: &Plan<'_>, contenders: &[Contender], judged: &[Vec<Judged>]
     measured
 }
 
-impl Measured {
+impl MeasuredScenario {
     /// Appends to a record.
     pub fn add_to(self, record: &mut Record) {
         record.rows.extend(self.rows);
@@ -113,9 +117,9 @@ impl Measured {
 
 /// What was said of one series, counted.
 #[derive(Debug)]
-pub struct Judged {
+pub struct ScoredSeries {
     /// What was said of each row.
-    pub opinions: Opinions,
+    pub verdicts: SeriesVerdicts,
     elapsed: Duration,
     scored: Counted,
     cold: Counted,
@@ -128,20 +132,24 @@ struct Counted {
     events: EventTally,
 }
 
-fn judge_all(plan: &Plan<'_>, contender: &Contender, progress: &(impl Fn() + Sync)) -> Vec<Judged> {
-    let judge = |(stream, series): (usize, &Labeled)| {
-        let (opinions, elapsed) =
+fn judge_all(
+    plan: &MeasurePlan<'_>,
+    contender: &Contender,
+    progress: &(impl Fn() + Sync),
+) -> Vec<ScoredSeries> {
+    let judge = |(stream, series): (usize, &LabeledSeries)| {
+        let (verdicts, elapsed) =
             stopwatch::timed(|| contender.judge(series, plan.seed, stream as u64));
-        let scored = counted(series, series.scored(), &opinions);
-        let cold = counted(series, series.cold(), &opinions);
+        let scored = counted(series, series.scored(), &verdicts);
+        let cold = counted(series, series.cold(), &verdicts);
         progress();
-        Judged { opinions, elapsed, scored, cold }
+        ScoredSeries { verdicts, elapsed, scored, cold }
     };
     plan.series.par_iter().enumerate().map(judge).collect()
 }
 
-fn counted(series: &Labeled, rows: Range<usize>, opinions: &Opinions) -> Counted {
-    let is_alarm = |i: usize| opinions.rows[i].kind == VerdictKind::Anomaly;
+fn counted(series: &LabeledSeries, rows: Range<usize>, verdicts: &SeriesVerdicts) -> Counted {
+    let is_alarm = |i: usize| verdicts.rows[i].kind == VerdictKind::Anomaly;
     let alarms: Vec<usize> = rows.clone().filter(|i| is_alarm(*i)).collect();
     Counted {
         events: event::count(series, &rows, &alarms),
@@ -149,15 +157,15 @@ fn counted(series: &Labeled, rows: Range<usize>, opinions: &Opinions) -> Counted
     }
 }
 
-fn tallies(judged: &[Judged]) -> Vec<EventTally> {
+fn tallies(judged: &[ScoredSeries]) -> Vec<EventTally> {
     judged.iter().map(|series| series.scored.events.clone()).collect()
 }
 
-fn row(plan: &Plan<'_>, contender: &Contender, judged: &[Judged]) -> Row {
+fn row(plan: &MeasurePlan<'_>, contender: &Contender, judged: &[ScoredSeries]) -> Row {
     let (point, events) = sum(judged.iter().map(|series| &series.scored));
     let n_judged: usize = plan.series.iter().map(|series| series.rows.len()).sum();
     let micros: f64 = judged.iter().map(|series| series.elapsed.as_secs_f64() * 1e6).sum();
-    let memory_len: usize = judged.iter().map(|series| series.opinions.memory_len).sum();
+    let memory_len: usize = judged.iter().map(|series| series.verdicts.memory_len).sum();
     Row {
         scenario: plan.scenario.to_owned(),
         detector: contender.to_string(),
@@ -196,7 +204,7 @@ fn sum<'a>(parts: impl Iterator<Item = &'a Counted>) -> (Confusion, EventTally) 
     (point, events)
 }
 
-fn first_day(judged: &[Judged]) -> Option<FirstDay> {
+fn first_day(judged: &[ScoredSeries]) -> Option<FirstDay> {
     let (point, events) = sum(judged.iter().map(|series| &series.cold));
     (point != Confusion::default()).then(|| FirstDay {
         series_days: events.days,
@@ -207,55 +215,66 @@ fn first_day(judged: &[Judged]) -> Option<FirstDay> {
     })
 }
 
-fn ranked(plan: &Plan<'_>, judged: &[Judged]) -> Vec<Ranked> {
-    let of_series = |(labeled, judged): (&Labeled, &Judged)| {
-        labeled.scored().map(|i| (judged.opinions.rows[i].score, labeled.rows[i].label)).collect()
+fn ranked(plan: &MeasurePlan<'_>, judged: &[ScoredSeries]) -> Vec<Ranked> {
+    let of_series = |(labeled, judged): (&LabeledSeries, &ScoredSeries)| {
+        labeled.scored().map(|i| (judged.verdicts.rows[i].score, labeled.rows[i].label)).collect()
     };
     plan.series.par_iter().zip(judged).map(of_series).collect()
 }
 
 /// The scores of all scored rows.
-fn scored_scores(plan: &Plan<'_>, judged: &[Judged]) -> Vec<f64> {
-    let of_series = |(labeled, judged): (&Labeled, &Judged)| {
-        judged.opinions.rows[labeled.scored()].iter().map(|opinion| opinion.score).collect()
+fn scored_scores(plan: &MeasurePlan<'_>, judged: &[ScoredSeries]) -> Vec<f64> {
+    let of_series = |(labeled, judged): (&LabeledSeries, &ScoredSeries)| {
+        judged.verdicts.rows[labeled.scored()].iter().map(|verdict| verdict.score).collect()
     };
     plan.series.par_iter().zip(judged).map(of_series).collect::<Vec<Vec<f64>>>().concat()
 }
 
-fn nab_score(plan: &Plan<'_>, judged: &[Judged]) -> Option<NabScore> {
+fn nab_score(plan: &MeasurePlan<'_>, judged: &[ScoredSeries]) -> Option<NabScore> {
     // Every other file: neighbors are of one kind.
     let half = |odd| board(plan, judged, |i| i % 2 == odd);
-    (plan.rule == Rule::Nab).then(|| board(plan, judged, |_| true).score([half(0), half(1)]))
+    (plan.rule == ScoringRule::Nab).then(|| board(plan, judged, |_| true).score([half(0), half(1)]))
 }
 
 /// Every scored row of the files of a benchmark that `is_in` wants by their number.
-fn board(plan: &Plan<'_>, judged: &[Judged], is_in: impl Fn(usize) -> bool) -> nab::Board {
-    let mut board = nab::Board::default();
+fn board(
+    plan: &MeasurePlan<'_>,
+    judged: &[ScoredSeries],
+    is_in: impl Fn(usize) -> bool,
+) -> nab::NabBoard {
+    let mut board = nab::NabBoard::default();
     let files = plan.series.iter().zip(judged).enumerate();
     for (_, (labeled, series)) in files.filter(|(i, _)| is_in(*i)) {
         board.add(
             labeled,
             series
-                .opinions
+                .verdicts
                 .rows
                 .iter()
-                .map(|opinion| (opinion.score, opinion.kind == VerdictKind::Anomaly)),
+                .map(|verdict| (verdict.score, verdict.kind == VerdictKind::Anomaly)),
         );
     }
     board
 }
 
-fn kpi_score(plan: &Plan<'_>, contender: &Contender, judged: &[Judged]) -> Option<KpiScore> {
-    if plan.rule != Rule::Kpi {
+fn kpi_score(
+    plan: &MeasurePlan<'_>,
+    contender: &Contender,
+    judged: &[ScoredSeries],
+) -> Option<KpiScore> {
+    if plan.rule != ScoringRule::Kpi {
         return None;
     }
     kpi::score(&with_scores(plan, judged), contender.threshold())
 }
 
 /// Each series with the scores of all its rows.
-fn with_scores<'a>(plan: &Plan<'a>, judged: &[Judged]) -> Vec<(&'a Labeled, Vec<f64>)> {
+fn with_scores<'a>(
+    plan: &MeasurePlan<'a>,
+    judged: &[ScoredSeries],
+) -> Vec<(&'a LabeledSeries, Vec<f64>)> {
     let scores =
-        |judged: &Judged| judged.opinions.rows.iter().map(|opinion| opinion.score).collect();
+        |judged: &ScoredSeries| judged.verdicts.rows.iter().map(|verdict| verdict.score).collect();
     plan.series.iter().zip(judged).map(|(labeled, judged)| (labeled, scores(judged))).collect()
 }
 
@@ -264,12 +283,13 @@ mod tests {
     use super::*;
     use crate::scenario::Scenario;
 
-    fn measured(name: &str, n_series: usize, seed: u64) -> Measured {
+    fn measured(name: &str, n_series: usize, seed: u64) -> MeasuredScenario {
         let mut scenario = Scenario::find(name).unwrap();
         scenario.n_series = n_series;
         let series = scenario.generate(seed);
-        let extras = Extras { charts: true, timing: false };
-        let plan = Plan { scenario: name, series: &series, seed, rule: Rule::Usual, extras };
+        let extras = RecordExtras { charts: true, timing: false };
+        let plan =
+            MeasurePlan { scenario: name, series: &series, seed, rule: ScoringRule::Usual, extras };
         let contenders = Contender::defaults().unwrap();
         measure(&plan, &contenders, &judge(&plan, &contenders, || {}))
     }
@@ -278,7 +298,7 @@ mod tests {
     fn the_ancestors_rule_gets_its_own_test_exactly_right() {
         for seed in [0, 1, 2] {
             let row = &measured("ancestor", 1, seed).rows[0];
-            assert_eq!(row.detector, ANCESTOR_SPEC);
+            assert_eq!(row.detector, ROLLING_ZSCORE);
             assert_eq!(row.point, Confusion { tp: 180, tn: 1620, fp: 0, fn_: 0 }, "seed {seed}");
         }
     }

@@ -18,9 +18,9 @@ use thiserror::Error;
 pub use self::csv_text::{read_csv, read_csv_from};
 pub use self::folder::read_folder;
 pub use self::nab::{read_nab, read_nab_file};
-pub use self::origin::{Origin, Times, file_name_safe};
+pub use self::origin::{SeriesOrigin, TimeTexts, file_name_safe};
 pub use self::scores::{SCORE_COLUMN, read_scores};
-use crate::labeled::Labeled;
+use crate::labeled::LabeledSeries;
 
 /// Most rows of one file: two years of seconds.
 pub const FILE_ROWS_MAX: usize = 64_000_000;
@@ -29,9 +29,9 @@ pub const FILE_ROWS_MAX: usize = 64_000_000;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Dataset {
     /// The series, in the order of their files.
-    pub series: Vec<Labeled>,
+    pub series: Vec<LabeledSeries>,
     /// Where each series came from, in the same order.
-    pub origins: Vec<Origin>,
+    pub origins: Vec<SeriesOrigin>,
     /// Sentences for stderr, each with file and line.
     pub warnings: Vec<String>,
 }

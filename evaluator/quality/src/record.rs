@@ -21,7 +21,7 @@ pub struct Record {
     /// Pieces of single series, for charts.
     #[serde(default)]
     pub traces: Vec<Trace>,
-    /// Event scores as a function of the threshold, for charts.
+    /// LabeledEvent scores as a function of the threshold, for charts.
     #[serde(default)]
     pub sweeps: Vec<Sweep>,
     /// What each scenario stands for.
@@ -290,7 +290,7 @@ pub struct KpiScore {
     pub halves: HalvesScore,
 }
 
-/// Event scores on the second halves, with one threshold for all series: that with the best event F1 on the first.
+/// LabeledEvent scores on the second halves, with one threshold for all series: that with the best event F1 on the first.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct HalvesScore {
     /// The threshold, inclusive.
@@ -352,7 +352,7 @@ pub struct TraceEvent {
     pub end_ms: i64,
 }
 
-/// Event scores of one row at other thresholds.
+/// LabeledEvent scores of one row at other thresholds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sweep {
     /// The row's scenario.
@@ -377,11 +377,11 @@ pub struct SweepPoint {
     /// Samples counted one by one.
     #[serde(default)]
     pub point: Confusion,
-    /// Event precision; none when there is no alarm.
+    /// LabeledEvent precision; none when there is no alarm.
     pub precision: Option<f64>,
-    /// Event recall; none when there is no event.
+    /// LabeledEvent recall; none when there is no event.
     pub recall: Option<f64>,
-    /// Event F1.
+    /// LabeledEvent F1.
     pub f1: Option<f64>,
     /// False runs per series and day; none when no time passed.
     pub false_alarms_per_series_day: Option<f64>,

@@ -14,7 +14,7 @@ mod retry;
 mod summary;
 mod tally;
 
-pub(crate) use self::answer::Problem;
+pub(crate) use self::answer::ProblemDocument;
 pub(crate) use self::client::{endpoint, http_client};
 pub use self::options::{Answered, ReplayOptions, metric_of, n_samples, send};
 pub use self::outcome::ReplayOutcome;

@@ -18,7 +18,7 @@ pub use self::anomaly::AnomalyKind;
 pub use self::noise::Noise;
 pub use self::steady::Steady;
 pub use self::traffic::{Poison, Traffic};
-use crate::labeled::Labeled;
+use crate::labeled::LabeledSeries;
 
 /// Most series of one scenario: enough for tight intervals, few enough to stay in memory.
 pub const SERIES_MAX: usize = 1_000;
@@ -139,11 +139,11 @@ impl Scenario {
     }
 
     /// Makes the series, in parallel; the same seed makes the same bytes, and series k does not depend on how many there are.
-    pub fn generate(&self, seed: u64) -> Vec<Labeled> {
+    pub fn generate(&self, seed: u64) -> Vec<LabeledSeries> {
         (0..self.n_series).into_par_iter().map(|k| self.generate_one(seed, k)).collect()
     }
 
-    fn generate_one(&self, seed: u64, k: usize) -> Labeled {
+    fn generate_one(&self, seed: u64, k: usize) -> LabeledSeries {
         use rand_chacha::rand_core::SeedableRng;
         let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(self.seed.wrapping_add(seed));
         random.set_stream(k as u64);

@@ -1,4 +1,4 @@
-//! The rules by which opinions are counted against labels; each file is one rule, `METHODOLOGY.md` explains them.
+//! The rules by which verdicts are counted against labels; each file is one rule, `METHODOLOGY.md` explains them.
 //!
 //! All of them are pure: rows and scores go in, counts come out. None knows a detector.
 

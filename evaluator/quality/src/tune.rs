@@ -14,8 +14,8 @@ use domain::VerdictKind;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::contender::{Contender, Opinions};
-use crate::labeled::Labeled;
+use crate::contender::{Contender, SeriesVerdicts};
+use crate::labeled::LabeledSeries;
 use crate::score::bootstrap;
 use crate::score::event::{self, EventTally};
 
@@ -83,17 +83,17 @@ fn variants(name: &str) -> Result<Vec<Detector>, SpecError> {
 /// Recommends a detector for each series and, where there are several, one for all of them; `candidates` begin with
 /// the default, `budget` is in false alarms per series and day, `progress` is told of each series judged.
 pub fn tune(
-    series: &[Labeled],
+    series: &[LabeledSeries],
     candidates: &[Detector],
     budget: f64,
     progress: impl Fn() + Sync,
 ) -> Vec<Tuned> {
     let names: Vec<String> = candidates.iter().map(ToString::to_string).collect();
-    let judge = |labeled: &Labeled| -> Vec<Halves> {
+    let judge = |labeled: &LabeledSeries| -> Vec<Halves> {
         let judge_one = |candidate: &Detector| {
-            let opinions = Contender::Detector(*candidate).judge(labeled, 0, 0);
+            let verdicts = Contender::Detector(*candidate).judge(labeled, 0, 0);
             progress();
-            Halves::of(labeled, &opinions)
+            Halves::of(labeled, &verdicts)
         };
         candidates.par_iter().map(judge_one).collect()
     };
@@ -139,10 +139,10 @@ struct Halves {
 }
 
 impl Halves {
-    fn of(labeled: &Labeled, opinions: &Opinions) -> Self {
+    fn of(labeled: &LabeledSeries, verdicts: &SeriesVerdicts) -> Self {
         let middle = labeled.rows.len() / 2;
         let tally = |rows: Range<usize>| {
-            let is_alarm = |i: &usize| opinions.rows[*i].kind == VerdictKind::Anomaly;
+            let is_alarm = |i: &usize| verdicts.rows[*i].kind == VerdictKind::Anomaly;
             let alarms: Vec<usize> = rows.clone().filter(is_alarm).collect();
             event::count(labeled, &rows, &alarms)
         };

@@ -12,7 +12,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use quality::read::read_nab;
-use quality::score::nab::{Board, PROFILES};
+use quality::score::nab::{NabBoard, PROFILES};
 
 /// Names of the profiles in the published files, in the order of `PROFILES`.
 const PROFILE_NAMES: [&str; 3] = ["standard", "reward_low_FP_rate", "reward_low_FN_rate"];
@@ -61,7 +61,7 @@ fn published_detectors_get_their_published_points() {
             .unwrap();
     for (detector, points) in PUBLISHED {
         let scores = published_scores(&results.join(format!("{detector}.csv.xz")));
-        let mut board = Board::default();
+        let mut board = NabBoard::default();
         for series in &benchmark.series {
             board.add(series, scores[&series.name].iter().map(|score| (*score, false)));
         }

@@ -20,7 +20,7 @@ pub(crate) struct GateArgs {
     pub(crate) record: PathBuf,
     /// Bars: a column of the CSV report, `>=` or `<=`, a number: `event_f1>=0.5`.
     #[arg(required = true)]
-    pub(crate) bars: Vec<Bar>,
+    pub(crate) bars: Vec<GateLimit>,
     /// Only rows of this scenario.
     #[arg(long)]
     pub(crate) scenario: Option<String>,
@@ -31,7 +31,7 @@ pub(crate) struct GateArgs {
 
 /// A number that a column must reach, or must not exceed.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Bar {
+pub(crate) struct GateLimit {
     column: String,
     side: Side,
     limit: f64,
@@ -83,7 +83,7 @@ fn names(record: &Record) -> String {
     names.join(", ")
 }
 
-impl Bar {
+impl GateLimit {
     /// Whether the text of a column reaches it; an undefined number reaches none.
     fn is_reached(&self, value: &str) -> bool {
         value.parse::<f64>().is_ok_and(|value| match self.side {
@@ -93,18 +93,18 @@ impl Bar {
     }
 }
 
-impl std::fmt::Display for Bar {
+impl std::fmt::Display for GateLimit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let side = if self.side == Side::AtLeast { ">=" } else { "<=" };
         write!(f, "{}{side}{}", self.column, self.limit)
     }
 }
 
-impl FromStr for Bar {
-    type Err = BarError;
+impl FromStr for GateLimit {
+    type Err = GateLimitError;
 
-    fn from_str(text: &str) -> Result<Self, BarError> {
-        let malformed = || BarError { text: text.to_owned() };
+    fn from_str(text: &str) -> Result<Self, GateLimitError> {
+        let malformed = || GateLimitError { text: text.to_owned() };
         let (side, (column, limit)) = match (text.split_once(">="), text.split_once("<=")) {
             (Some(parts), None) => (Side::AtLeast, parts),
             (None, Some(parts)) => (Side::AtMost, parts),
@@ -127,7 +127,7 @@ impl FromStr for Bar {
 /// The text is no bar.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("`{text}` is not a bar: a column of the CSV report, `>=` or `<=`, and a number are wanted")]
-pub(crate) struct BarError {
+pub(crate) struct GateLimitError {
     text: String,
 }
 
@@ -138,18 +138,18 @@ mod tests {
     #[test]
     fn bars_read_back_and_mistakes_are_named() {
         for text in ["event_f1>=0.5", "false_alarms_per_series_day<=0.3"] {
-            assert_eq!(text.parse::<Bar>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<GateLimit>().unwrap().to_string(), text);
         }
         for text in
             ["event_f1", "event_f1=1", "event_f1>=", "event_f1>=NaN", "beauty>=1", "fp<=1>=0"]
         {
-            assert!(text.parse::<Bar>().is_err(), "{text}");
+            assert!(text.parse::<GateLimit>().is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_bar_is_reached_at_its_limit_and_never_by_an_undefined_number() {
-        let bar: Bar = "event_f1>=0.5".parse().unwrap();
+        let bar: GateLimit = "event_f1>=0.5".parse().unwrap();
         assert_eq!(
             ["0.5", "0.49", "", "NaN"].map(|value| bar.is_reached(value)),
             [true, false, false, false]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::ensure;
-use quality::labeled::Labeled;
+use quality::labeled::LabeledSeries;
 use quality::scenario::{SERIES_MAX, Scenario};
 
 use crate::output::OutputError;
@@ -59,7 +59,7 @@ enum Naming {
     InFileName,
 }
 
-fn text(series: &[Labeled], naming: Naming) -> anyhow::Result<String> {
+fn text(series: &[LabeledSeries], naming: Naming) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let name_len = usize::from(naming == Naming::InColumn);
     writer.write_record(

@@ -26,7 +26,7 @@ fn analysis(contender: &Contender) -> &'static str {
     match contender {
         Contender::Silent => "Never alarms: the worth of accuracy.",
         Contender::Random => "Alarms on one sample in a hundred, at random: the worth of luck.",
-        Contender::Stored(_) => "Scores of another detector, read from files.",
+        Contender::StoredScores(_) => "Scores of another detector, read from files.",
         Contender::Detector(detector) => match detector.name() {
             "zscore" => {
                 "Standard deviations from the mean of the window; with these parameters the rolling z-score \

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use quality::contender::Contender;
-use quality::labeled::Labeled;
+use quality::labeled::LabeledSeries;
 use quality::read::{Dataset, read_csv, read_nab_file};
 use quality::replay::{self, Answered, ReplayOptions, SpeedUp};
 use quality::scenario::Scenario;
@@ -115,7 +115,7 @@ pub(crate) fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
 }
 
 impl ReplayArgs {
-    fn options(&self, series: &Labeled) -> anyhow::Result<ReplayOptions> {
+    fn options(&self, series: &LabeledSeries) -> anyhow::Result<ReplayOptions> {
         Ok(ReplayOptions {
             urls: self.url.clone(),
             api_key: api_key::read(self.api_key_file.as_deref())?,
@@ -130,7 +130,7 @@ impl ReplayArgs {
 }
 
 /// Reads or generates the series.
-fn load(args: &ReplayArgs) -> anyhow::Result<Labeled> {
+fn load(args: &ReplayArgs) -> anyhow::Result<LabeledSeries> {
     let mut all = load_all(args)?;
     let n_series = all.len();
     if args.series >= n_series {
@@ -143,7 +143,7 @@ fn load(args: &ReplayArgs) -> anyhow::Result<Labeled> {
     Ok(series)
 }
 
-fn load_all(args: &ReplayArgs) -> anyhow::Result<Vec<Labeled>> {
+fn load_all(args: &ReplayArgs) -> anyhow::Result<Vec<LabeledSeries>> {
     let with_warnings = |dataset: Dataset| {
         progress::warn(&dataset.warnings);
         dataset.series
@@ -162,7 +162,7 @@ fn load_all(args: &ReplayArgs) -> anyhow::Result<Vec<Labeled>> {
 }
 
 /// Shifts all times by the same amount, so that the newest one is `now_us`.
-fn rebase(series: &mut Labeled, now_us: i64) {
+fn rebase(series: &mut LabeledSeries, now_us: i64) {
     let newest_us = series.rows.iter().map(|row| row.at_us).max().unwrap_or(now_us);
     for row in &mut series.rows {
         row.at_us = row.at_us.saturating_add(now_us - newest_us);
@@ -192,19 +192,19 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Parser)]
-    struct Cli {
+    struct ReplayCli {
         #[command(flatten)]
         args: ReplayArgs,
     }
 
     fn parse(text: &str) -> Result<ReplayArgs, clap::Error> {
-        Cli::try_parse_from(text.split(' ')).map(|cli| cli.args)
+        ReplayCli::try_parse_from(text.split(' ')).map(|cli| cli.args)
     }
 
-    fn series(times_us: &[i64]) -> Labeled {
+    fn series(times_us: &[i64]) -> LabeledSeries {
         let rows =
             times_us.iter().map(|at_us| LabeledRow { at_us: *at_us, value: 1.0, label: false });
-        Labeled::from_rows("test".to_owned(), rows.collect())
+        LabeledSeries::from_rows("test".to_owned(), rows.collect())
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `evaluator run`: detectors on scenarios.
 
 use quality::contender::Contender;
-use quality::measure::{Extras, Measured, Plan, Rule, judge, measure};
+use quality::measure::{MeasurePlan, MeasuredScenario, RecordExtras, ScoringRule, judge, measure};
 use quality::record::{Record, ScenarioNote};
 use quality::scenario::Scenario;
 use rayon::prelude::*;
@@ -47,16 +47,16 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let n_series: usize = scenarios.iter().map(|scenario| scenario.n_series).sum();
     let bar = progress::bar(n_series * contenders.len(), "series judged");
     let extras =
-        Extras { charts: args.output.has_charts() && !args.no_charts, timing: !args.untimed };
-    let measured: Vec<Measured> = scenarios
+        RecordExtras { charts: args.output.has_charts() && !args.no_charts, timing: !args.untimed };
+    let measured: Vec<MeasuredScenario> = scenarios
         .par_iter()
         .map(|scenario| {
             let series = scenario.generate(args.seed);
-            let plan = Plan {
+            let plan = MeasurePlan {
                 scenario: &scenario.name,
                 series: &series,
                 seed: args.seed,
-                rule: Rule::Usual,
+                rule: ScoringRule::Usual,
                 extras,
             };
             measure(&plan, &contenders, &judge(&plan, &contenders, || bar.inc(1)))

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use quality::contender::Contender;
-use quality::labeled::Labeled;
-use quality::measure::{Extras, Plan, judge, measure};
+use quality::labeled::LabeledSeries;
+use quality::measure::{MeasurePlan, RecordExtras, judge, measure};
 use quality::read::Dataset;
 use quality::record::Record;
 
 use super::scores;
-use crate::data_source::{Field, Source};
+use crate::data_source::{ContenderArgs, DataSource};
 use crate::output::write_to;
 use crate::progress;
 use crate::provenance;
@@ -22,10 +22,10 @@ use crate::report_output::ReportOutput;
 pub(crate) struct ScoreArgs {
     /// Where the data is.
     #[command(flatten)]
-    pub(crate) source: Source,
+    pub(crate) source: DataSource,
     /// Who is measured.
     #[command(flatten)]
-    pub(crate) field: Field,
+    pub(crate) field: ContenderArgs,
     /// Also count by the rule of the 2018 KPI competition: thresholds from the first halves, F1 on the second.
     #[arg(long, conflicts_with = "nab")]
     pub(crate) kpi: bool,
@@ -64,8 +64,9 @@ pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     let bar = progress::bar(dataset.series.len() * contenders.len(), "series judged");
     let rule = args.source.rule(args.kpi);
     let extras =
-        Extras { charts: args.output.has_charts() && !args.no_charts, timing: !args.untimed };
-    let plan = Plan { scenario: &name, series: &dataset.series, seed: args.seed, rule, extras };
+        RecordExtras { charts: args.output.has_charts() && !args.no_charts, timing: !args.untimed };
+    let plan =
+        MeasurePlan { scenario: &name, series: &dataset.series, seed: args.seed, rule, extras };
     let judged = judge(&plan, &contenders, || bar.inc(1));
     bar.finish_and_clear();
     if let Some(folder) = &args.write_scores {
@@ -100,23 +101,21 @@ fn contenders(args: &ScoreArgs, dataset: &Dataset) -> anyhow::Result<Vec<Contend
 }
 
 /// What the contender says of every row, as CSV; the series is a column of its own when there are several.
-fn verdicts(series: &[Labeled], contender: &Contender, seed: u64) -> anyhow::Result<String> {
+fn verdicts(series: &[LabeledSeries], contender: &Contender, seed: u64) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let n_skipped = usize::from(series.len() == 1);
     writer.write_record(
         ["series", "timestamp", "value", "verdict", "score"].iter().skip(n_skipped),
     )?;
     for (stream, labeled) in series.iter().enumerate() {
-        let opinions = contender.judge(labeled, seed, stream as u64);
-        for (row, opinion) in labeled.rows.iter().zip(&opinions.rows) {
-            let verdict =
-                if row.sample().is_some() { opinion.kind.as_str() } else { "not_a_sample" };
+        let verdicts = contender.judge(labeled, seed, stream as u64);
+        for (row, verdict) in labeled.rows.iter().zip(&verdicts.rows) {
+            let kind = if row.sample().is_some() { verdict.kind.as_str() } else { "not_a_sample" };
             let numbers =
-                [row.at_us as f64 / 1e3, row.value, opinion.score].map(|number| number.to_string());
+                [row.at_us as f64 / 1e3, row.value, verdict.score].map(|number| number.to_string());
             let [at_ms, value, score] = &numbers;
-            writer.write_record(
-                [&labeled.name, at_ms, value, verdict, score].iter().skip(n_skipped),
-            )?;
+            writer
+                .write_record([&labeled.name, at_ms, value, kind, score].iter().skip(n_skipped))?;
         }
     }
     Ok(String::from_utf8(writer.into_inner()?)?)

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
 use domain::VerdictKind;
-use quality::contender::{Contender, Opinion};
-use quality::measure::Judged;
-use quality::read::{Dataset, Origin, SCORE_COLUMN, file_name_safe};
+use quality::contender::{Contender, RowVerdict};
+use quality::measure::ScoredSeries;
+use quality::read::{Dataset, SCORE_COLUMN, SeriesOrigin, file_name_safe};
 use rayon::prelude::*;
 
 use crate::output::OutputError;
@@ -18,9 +18,9 @@ pub(crate) fn write(
     folder: &Path,
     dataset: &Dataset,
     contenders: &[Contender],
-    judged: &[Vec<Judged>],
+    judged: &[Vec<ScoredSeries>],
 ) -> anyhow::Result<()> {
-    let mut jobs: Vec<(PathBuf, &Origin, &Judged, f64)> = Vec::new();
+    let mut jobs: Vec<(PathBuf, &SeriesOrigin, &ScoredSeries, f64)> = Vec::new();
     for (contender, series) in contenders.iter().zip(judged) {
         let folder = match contenders {
             [_] => folder.to_owned(),
@@ -40,7 +40,7 @@ pub(crate) fn write(
         );
     }
     jobs.par_iter().try_for_each(|(path, origin, judged, threshold)| {
-        write_file(path, &text(origin, &judged.opinions.rows, *threshold)?)
+        write_file(path, &text(origin, &judged.verdicts.rows, *threshold)?)
     })
 }
 
@@ -51,20 +51,20 @@ fn write_file(path: &Path, text: &[u8]) -> anyhow::Result<()> {
         .map_err(|source| OutputError { target: path.display().to_string(), source }.into())
 }
 
-fn text(origin: &Origin, opinions: &[Opinion], threshold: f64) -> anyhow::Result<Vec<u8>> {
+fn text(origin: &SeriesOrigin, verdicts: &[RowVerdict], threshold: f64) -> anyhow::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(["timestamp", SCORE_COLUMN])?;
-    for (time, opinion) in origin.times.iter().zip(opinions) {
-        writer.write_record([time, &over_threshold(*opinion, threshold).to_string()])?;
+    for (time, verdict) in origin.times.iter().zip(verdicts) {
+        writer.write_record([time, &over_threshold(*verdict, threshold).to_string()])?;
     }
     Ok(writer.into_inner()?)
 }
 
 /// The score over the threshold: above 1 where there was an alarm and only there, 0 where nothing was judged.
-fn over_threshold(opinion: Opinion, threshold: f64) -> f64 {
+fn over_threshold(verdict: RowVerdict, threshold: f64) -> f64 {
     // A threshold of 0 cannot be divided by; there any score at all is an alarm.
-    let score = if threshold > 0.0 { opinion.score / threshold } else { 1.0 + opinion.score };
-    match opinion.kind {
+    let score = if threshold > 0.0 { verdict.score / threshold } else { 1.0 + verdict.score };
+    match verdict.kind {
         VerdictKind::Anomaly => score.clamp(1.0_f64.next_up(), f64::MAX),
         VerdictKind::Normal | VerdictKind::Maintenance => score.clamp(f64::MIN, 1.0),
         VerdictKind::Learning | VerdictKind::Constant => 0.0,
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_written_score_is_above_one_exactly_where_there_was_an_alarm() {
-        let at = |kind, score, threshold| over_threshold(Opinion { kind, score }, threshold);
+        let at = |kind, score, threshold| over_threshold(RowVerdict { kind, score }, threshold);
         assert_eq!(at(VerdictKind::Normal, 3.0, 6.0), 0.5);
         assert_eq!(at(VerdictKind::Anomaly, 9.0, 6.0), 1.5);
         // A verdict goes before its score: heads may be muted, and a quotient may round to 1.

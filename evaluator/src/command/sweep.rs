@@ -2,13 +2,13 @@
 
 use anyhow::{Context, ensure};
 use quality::contender::Contender;
-use quality::labeled::Labeled;
-use quality::measure::{Extras, Judged, Plan, Rule, judge, sweep};
+use quality::labeled::LabeledSeries;
+use quality::measure::{MeasurePlan, RecordExtras, ScoredSeries, ScoringRule, judge, sweep};
 use quality::read::Dataset;
 use quality::record::{NabProfiles, Sweep, SweepPoint};
 
 use super::run::find;
-use crate::data_source::{Field, Source};
+use crate::data_source::{ContenderArgs, DataSource};
 use crate::output::write_stdout;
 use crate::progress;
 
@@ -46,10 +46,10 @@ pub(crate) struct SweepArgs {
     pub(crate) scenarios: Vec<String>,
     /// Data instead of scenarios.
     #[command(flatten)]
-    pub(crate) source: Source,
+    pub(crate) source: DataSource,
     /// Who is measured.
     #[command(flatten)]
-    pub(crate) field: Field,
+    pub(crate) field: ContenderArgs,
     /// Thresholds over each detector's own; 41 from a quarter to eight times it when none is given.
     #[arg(long, value_name = "FACTOR", value_delimiter = ',')]
     pub(crate) multipliers: Vec<f64>,
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &SweepArgs) -> anyhow::Result<()> {
     } else {
         ensure!(args.field.from_scores.is_empty(), "--from-scores wants --csv, --folder or --nab");
         let contenders = args.field.contenders(&Dataset::default(), defaults)?;
-        let rule = if args.kpi { Rule::Kpi } else { Rule::Usual };
+        let rule = if args.kpi { ScoringRule::Kpi } else { ScoringRule::Usual };
         for scenario in find(&args.scenarios, args.quick)? {
             let series = scenario.generate(args.seed);
             let data = (scenario.name.as_str(), series.as_slice(), rule);
@@ -104,14 +104,14 @@ fn multipliers(args: &SweepArgs) -> anyhow::Result<Vec<f64>> {
 
 fn sweep_all(
     args: &SweepArgs,
-    (name, series, rule): (&str, &[Labeled], Rule),
+    (name, series, rule): (&str, &[LabeledSeries], ScoringRule),
     contenders: &[Contender],
     multipliers: &[f64],
 ) -> Vec<Sweep> {
-    let extras = Extras { charts: false, timing: false };
-    let plan = Plan { scenario: name, series, seed: args.seed, rule, extras };
+    let extras = RecordExtras { charts: false, timing: false };
+    let plan = MeasurePlan { scenario: name, series, seed: args.seed, rule, extras };
     let bar = progress::bar(series.len() * contenders.len(), "series judged");
-    let judged: Vec<Vec<Judged>> = judge(&plan, contenders, || bar.inc(1));
+    let judged: Vec<Vec<ScoredSeries>> = judge(&plan, contenders, || bar.inc(1));
     bar.finish_and_clear();
     let each = contenders.iter().zip(&judged);
     each.map(|(contender, judged)| sweep::sweep(&plan, contender, judged, multipliers)).collect()

@@ -10,13 +10,13 @@ use anyhow::{Context, bail, ensure};
 use detector::Detector;
 use quality::read::Dataset;
 use quality::replay;
-use quality::tune::apply::{self, ApplyOutcome, Assignment};
+use quality::tune::apply::{self, ApplyOutcome, DetectorAssignment};
 use quality::tune::{self, Basis, Evidence, Part, TOGETHER, Tuned};
 use reqwest::Url;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::data_source::Source;
+use crate::data_source::DataSource;
 use crate::exit_code::{EXIT_INPUT, EXIT_MISSED};
 use crate::output::{write_stdout, write_to};
 use crate::progress;
@@ -65,7 +65,7 @@ pub(crate) struct Deployment {
     /// Where the deployment answers.
     #[arg(long)]
     pub(crate) url: Option<Url>,
-    /// Source name of the series.
+    /// DataSource name of the series.
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub(crate) source: String,
     /// Metric name of the only series; a series' own name when absent.
@@ -96,7 +96,7 @@ pub(crate) fn run(args: &TuneArgs) -> anyhow::Result<ExitCode> {
         budget.is_finite() && budget >= 0.0,
         "--false-alarms-per-day `{budget}` is not possible: 0 or more is wanted"
     );
-    let source = Source { csv: args.csv.clone(), folder: args.folder.clone(), nab: None };
+    let source = DataSource { csv: args.csv.clone(), folder: args.folder.clone(), nab: None };
     let (_, dataset) = source.read()?;
     progress::warn(&dataset.warnings);
     let destinations = args.deployment.destinations(&dataset)?;
@@ -275,15 +275,17 @@ impl Deployment {
         let key = api_key::read(self.api_key_file.as_deref())?;
         let assignment = |one: &Tuned| {
             let (source, metric) = destinations.get(&one.series)?.clone();
-            Some(Assignment { source, metric, detector: one.decision.recommended.clone()? })
+            Some(DetectorAssignment { source, metric, detector: one.decision.recommended.clone()? })
         };
-        let assignments: Vec<Assignment> = tuned.iter().filter_map(assignment).collect();
+        let assignments: Vec<DetectorAssignment> = tuned.iter().filter_map(assignment).collect();
         let outcomes = apply::apply(url, key.as_deref(), &assignments)?;
         let mut code = 0;
         for (assignment, outcome) in assignments.iter().zip(&outcomes) {
             let name = format!("{}/{}", assignment.source, assignment.metric);
             match outcome {
-                ApplyOutcome::Stored => eprintln!("stored: {name} has {}", assignment.detector),
+                ApplyOutcome::StoredScores => {
+                    eprintln!("stored: {name} has {}", assignment.detector)
+                }
                 ApplyOutcome::Refused(why) => {
                     eprintln!("error: {name} is refused: {why}");
                     code = EXIT_INPUT;
@@ -294,7 +296,8 @@ impl Deployment {
                 }
             }
         }
-        let n_stored = outcomes.iter().filter(|outcome| **outcome == ApplyOutcome::Stored).count();
+        let n_stored =
+            outcomes.iter().filter(|outcome| **outcome == ApplyOutcome::StoredScores).count();
         let n_series = destinations.len();
         eprintln!(
             "{n_stored} of {n_series} series stored, {} keep the default",

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use page::embed;
 
-use crate::html::detectors::{Detectors, Role};
+use crate::html::detectors::{DetectorRole, Detectors};
 use crate::record::{self, DelayCount, Record, Row, Sweep, SweepPoint, Trace, TracePoint};
 
 /// Significant digits of a number in a chart, which is about a thousand pixels wide.
@@ -23,7 +23,7 @@ const DIGITS_BELOW_SPREAD: f64 = 4.0;
 struct Data {
     /// The scenario that charts open with, and the trace.
     opening: (String, usize),
-    detectors: Vec<Named>,
+    detectors: Vec<NamedDetector>,
     sweeps: Vec<Curve>,
     curves: Vec<SampleCurve>,
     delays: Vec<Delays>,
@@ -31,7 +31,7 @@ struct Data {
 }
 
 #[derive(Debug, Serialize)]
-struct Named {
+struct NamedDetector {
     name: String,
     color: &'static str,
 }
@@ -118,7 +118,7 @@ pub(crate) fn json(record: &Record, detectors: &Detectors<'_>) -> String {
     let data = Data {
         opening: opening(record, &traces, detectors),
         detectors: (0..detectors.all.len())
-            .map(|i| Named { name: detectors.short_name(i), color: detectors.all[i].color })
+            .map(|i| NamedDetector { name: detectors.short_name(i), color: detectors.all[i].color })
             .collect(),
         sweeps: record.sweeps.iter().map(|sweep| curve(sweep, record, detectors)).collect(),
         curves: record
@@ -143,7 +143,7 @@ fn opening(record: &Record, traces: &[&Trace], detectors: &Detectors<'_>) -> (St
     let kinds_max = record.rows.iter().map(|row| row.by_kind.len()).max();
     let row = record.rows.iter().find(|row| Some(row.by_kind.len()) == kinds_max);
     let scenario = row.map(|row| row.scenario.clone()).unwrap_or_default();
-    let default = detectors.of_role(Role::Default).map(|named| named.spec);
+    let default = detectors.of_role(DetectorRole::Default).map(|named| named.spec);
     let of_default = |trace: &&Trace| Some(trace.detector.as_str()) == default;
     let of_scenario = |trace: &&Trace| trace.scenario == scenario;
     let trace = traces

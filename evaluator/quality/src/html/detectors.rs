@@ -6,7 +6,7 @@ use detector::Detector;
 
 use page::escape;
 
-use crate::contender::ANCESTOR_SPEC;
+use crate::contender::ROLLING_ZSCORE;
 use crate::record::Record;
 
 /// Style names of the colors of other detectors; past them the colors repeat.
@@ -14,11 +14,11 @@ const OTHER_COLORS: [&str; 4] = ["d2", "d3", "d4", "d5"];
 
 /// What a detector is to the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
+pub(crate) enum DetectorRole {
     /// The one that ships.
     Default,
     /// The rule of the service that this one replaces.
-    Ancestor,
+    RollingZscore,
     /// Silent or random: what the others must beat.
     Baseline,
     /// Any other.
@@ -27,11 +27,11 @@ pub(crate) enum Role {
 
 /// One detector of a record.
 #[derive(Debug)]
-pub(crate) struct Named<'a> {
+pub(crate) struct NamedDetector<'a> {
     /// Its text spec.
     pub(crate) spec: &'a str,
     /// What it is to the reader.
-    pub(crate) role: Role,
+    pub(crate) role: DetectorRole,
     /// Style name of its color.
     pub(crate) color: &'static str,
 }
@@ -40,7 +40,7 @@ pub(crate) struct Named<'a> {
 #[derive(Debug)]
 pub(crate) struct Detectors<'a> {
     /// Each once.
-    pub(crate) all: Vec<Named<'a>>,
+    pub(crate) all: Vec<NamedDetector<'a>>,
 }
 
 impl<'a> Detectors<'a> {
@@ -61,17 +61,17 @@ impl<'a> Detectors<'a> {
         let lead = specs
             .iter()
             .position(|spec| spec.parse() == Ok(shipped))
-            .or_else(|| specs.iter().position(|spec| role_of(spec) == Role::Other));
+            .or_else(|| specs.iter().position(|spec| role_of(spec) == DetectorRole::Other));
         let mut other_colors = OTHER_COLORS.into_iter().cycle();
         let named = specs.into_iter().enumerate().map(|(i, spec)| {
-            let role = if lead == Some(i) { Role::Default } else { role_of(spec) };
+            let role = if lead == Some(i) { DetectorRole::Default } else { role_of(spec) };
             let color = match role {
-                Role::Default => "d0",
-                Role::Ancestor => "d1",
-                Role::Baseline => "quiet",
-                Role::Other => other_colors.next().unwrap_or("d2"),
+                DetectorRole::Default => "d0",
+                DetectorRole::RollingZscore => "d1",
+                DetectorRole::Baseline => "quiet",
+                DetectorRole::Other => other_colors.next().unwrap_or("d2"),
             };
-            Named { spec, role, color }
+            NamedDetector { spec, role, color }
         });
         Self { all: named.collect() }
     }
@@ -82,7 +82,7 @@ impl<'a> Detectors<'a> {
     }
 
     /// The first detector of that role.
-    pub(crate) fn of_role(&self, role: Role) -> Option<&Named<'a>> {
+    pub(crate) fn of_role(&self, role: DetectorRole) -> Option<&NamedDetector<'a>> {
         self.all.iter().find(|named| named.role == role)
     }
 
@@ -108,9 +108,9 @@ impl<'a> Detectors<'a> {
     fn marked(&self, spec: &str, name: &str) -> String {
         let named = &self.all[self.index(spec)];
         let tag = match named.role {
-            Role::Default => "<span class=\"tag\">default</span>",
-            Role::Ancestor => "<span class=\"tag\">ancestor</span>",
-            Role::Baseline | Role::Other => "",
+            DetectorRole::Default => "<span class=\"tag\">default</span>",
+            DetectorRole::RollingZscore => "<span class=\"tag\">ancestor</span>",
+            DetectorRole::Baseline | DetectorRole::Other => "",
         };
         let swatch =
             format!("<span class=\"swatch\" style=\"--color:var(--{})\"></span>", named.color);
@@ -134,10 +134,10 @@ pub(crate) fn split(spec: &str) -> (&str, &str) {
     spec.split_once(':').unwrap_or((spec, ""))
 }
 
-fn role_of(spec: &str) -> Role {
+fn role_of(spec: &str) -> DetectorRole {
     match spec {
-        "silent" | "random" => Role::Baseline,
-        ANCESTOR_SPEC => Role::Ancestor,
-        _ => Role::Other,
+        "silent" | "random" => DetectorRole::Baseline,
+        ROLLING_ZSCORE => DetectorRole::RollingZscore,
+        _ => DetectorRole::Other,
     }
 }

@@ -2,17 +2,17 @@
 
 use page::escape;
 
-use crate::html::detectors::{Detectors, Role, split};
+use crate::html::detectors::{DetectorRole, Detectors, split};
 use crate::html::pooled;
 use crate::html::text::{DASH, counted, days, percent, rate, share};
 use crate::record::{Record, Row};
 
 /// The paragraph under the title.
 pub(crate) fn lead(record: &Record, detectors: &Detectors<'_>) -> String {
-    let Some(default) = of_role(record, detectors, Role::Default) else {
+    let Some(default) = of_role(record, detectors, DetectorRole::Default) else {
         return "This record holds no detector besides baselines.".to_owned();
     };
-    let theirs = of_role(record, detectors, Role::Ancestor);
+    let theirs = of_role(record, detectors, DetectorRole::RollingZscore);
     [
         scope(record, &default),
         sentence(&default),
@@ -23,7 +23,7 @@ pub(crate) fn lead(record: &Record, detectors: &Detectors<'_>) -> String {
 }
 
 /// All rows of the detector of that role, added up.
-fn of_role(record: &Record, detectors: &Detectors<'_>, role: Role) -> Option<Row> {
+fn of_role(record: &Record, detectors: &Detectors<'_>, role: DetectorRole) -> Option<Row> {
     detectors.of_role(role).and_then(|named| pooled::row(record, named.spec))
 }
 
@@ -77,10 +77,10 @@ fn silent_sentence(silent: &Row) -> String {
 
 /// The numbers, each with the ancestor's beside it.
 pub(crate) fn key_figures(record: &Record, detectors: &Detectors<'_>) -> String {
-    let Some(ours) = of_role(record, detectors, Role::Default) else {
+    let Some(ours) = of_role(record, detectors, DetectorRole::Default) else {
         return String::new();
     };
-    let theirs = of_role(record, detectors, Role::Ancestor);
+    let theirs = of_role(record, detectors, DetectorRole::RollingZscore);
     let figure = |name: &str, text: &dyn Fn(&Row) -> String| {
         let beside = theirs.as_ref().map_or_else(String::new, |theirs| {
             format!("<dd class=\"beside\">ancestor’s rule <b>{}</b></dd>", text(theirs))

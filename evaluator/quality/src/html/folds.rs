@@ -2,15 +2,15 @@
 
 use page::escape;
 
-use crate::html::detectors::{Detectors, Role};
+use crate::html::detectors::{DetectorRole, Detectors};
 use crate::html::text::{DASH, count, percent, plain, rate, share};
 use crate::record::{BudgetScore, Confusion, NabProfiles, Rates, Record, Row};
 
 /// A column of numbers: its heading and what it shows of a row.
-type Column = (&'static str, fn(&Row) -> String);
+type DetailColumn = (&'static str, fn(&Row) -> String);
 
 /// Samples counted one by one.
-const SAMPLES: [Column; 12] = [
+const SAMPLES: [DetailColumn; 12] = [
     ("Samples", |row| count(row.n_samples as i64)),
     ("Threshold", |row| format!("{}", row.threshold)),
     ("TP", |row| count(row.point.tp as i64)),
@@ -26,7 +26,7 @@ const SAMPLES: [Column; 12] = [
 ];
 
 /// Anomalies and alarm runs, counted.
-const EVENTS: [Column; 8] = [
+const EVENTS: [DetailColumn; 8] = [
     ("Anomalies", |row| count(row.events.n_events as i64)),
     ("Caught", |row| count(row.events.caught as i64)),
     ("Within 7 samples", |row| count(row.events.caught_early as i64)),
@@ -40,7 +40,7 @@ const EVENTS: [Column; 8] = [
 ];
 
 /// Threshold-free quality, and what a sample and a series cost.
-const COST: [Column; 9] = [
+const COST: [DetailColumn; 9] = [
     ("PR-AUC, pooled", |row| share(row.ranking.map(|ranking| ranking.pr_auc))),
     ("PR-AUC, mean of series", |row| share(row.ranking.map(|ranking| ranking.pr_auc_mean))),
     ("ROC-AUC", |row| share(row.ranking.map(|ranking| ranking.roc_auc))),
@@ -53,7 +53,7 @@ const COST: [Column; 9] = [
 ];
 
 /// The beginnings, which the other tables leave out.
-const FIRST_DAY: [Column; 8] = [
+const FIRST_DAY: [DetailColumn; 8] = [
     ("Anomalies", |row| first(row, |events, _, _| count(events.0 as i64))),
     ("Caught", |row| first(row, |events, _, _| count(events.1 as i64))),
     ("False runs", |row| first(row, |events, _, _| count(events.2 as i64))),
@@ -67,7 +67,7 @@ const FIRST_DAY: [Column; 8] = [
 ];
 
 /// Points of the Numenta benchmark: standard / low FP / low FN.
-const NAB: [Column; 4] = [
+const NAB: [DetailColumn; 4] = [
     ("Optimized threshold", |row| row.nab.map_or(DASH.to_owned(), |nab| profiles(nab.optimized))),
     ("Threshold of the other half", |row| {
         row.nab.map_or(DASH.to_owned(), |nab| profiles(nab.two_fold))
@@ -77,7 +77,7 @@ const NAB: [Column; 4] = [
 ];
 
 /// F1 by the rule of the KPI competition.
-const KPI: [Column; 4] = [
+const KPI: [DetailColumn; 4] = [
     ("One threshold", |row| share(row.kpi.map(|kpi| kpi.f1_one_threshold))),
     ("That threshold", |row| rate(row.kpi.map(|kpi| kpi.threshold))),
     ("A threshold per series", |row| share(row.kpi.map(|kpi| kpi.f1_threshold_per_series))),
@@ -87,7 +87,7 @@ const KPI: [Column; 4] = [
 /// The folded tables; those without a number are left out.
 pub(crate) fn details(record: &Record, detectors: &Detectors<'_>) -> String {
     let some = |has: fn(&Row) -> bool| record.rows.iter().any(has);
-    let fold = |name: &str, caption: &str, columns: &[Column]| {
+    let fold = |name: &str, caption: &str, columns: &[DetailColumn]| {
         format!(
             "<details><summary>{name}</summary><p class=\"caption\">{caption}</p>{}</details>",
             table(name, columns, record, detectors)
@@ -126,7 +126,12 @@ pub(crate) fn details(record: &Record, detectors: &Detectors<'_>) -> String {
     folds.concat()
 }
 
-fn table(name: &str, columns: &[Column], record: &Record, detectors: &Detectors<'_>) -> String {
+fn table(
+    name: &str,
+    columns: &[DetailColumn],
+    record: &Record,
+    detectors: &Detectors<'_>,
+) -> String {
     let headings =
         columns.iter().map(|(name, _)| format!("<th scope=\"col\" class=\"n\">{name}</th>"));
     let header = headings.collect::<Vec<_>>().concat();
@@ -137,7 +142,7 @@ fn table(name: &str, columns: &[Column], record: &Record, detectors: &Detectors<
     )
 }
 
-fn body(rows: &[Row], columns: &[Column], detectors: &Detectors<'_>) -> String {
+fn body(rows: &[Row], columns: &[DetailColumn], detectors: &Detectors<'_>) -> String {
     let heading = format!(
         "<th scope=\"rowgroup\" rowspan=\"{}\">{}</th>",
         rows.len(),
@@ -153,9 +158,9 @@ fn body(rows: &[Row], columns: &[Column], detectors: &Detectors<'_>) -> String {
 }
 
 /// One row; the first of its scenario begins with the scenario's name.
-fn line(row: &Row, heading: &str, columns: &[Column], detectors: &Detectors<'_>) -> String {
+fn line(row: &Row, heading: &str, columns: &[DetailColumn], detectors: &Detectors<'_>) -> String {
     let role = detectors.all[detectors.index(&row.detector)].role;
-    let class = if role == Role::Default { " class=\"default\"" } else { "" };
+    let class = if role == DetectorRole::Default { " class=\"default\"" } else { "" };
     let cells = columns.iter().map(|(_, show)| format!("<td class=\"n\">{}</td>", show(row)));
     format!(
         "<tr{class}>{heading}<th scope=\"row\" class=\"detector\">{}</th>{}</tr>",

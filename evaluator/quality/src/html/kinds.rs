@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use page::escape;
 
-use crate::html::detectors::{Detectors, Role};
+use crate::html::detectors::{DetectorRole, Detectors};
 use crate::html::text::{DASH, count, percent_whole, plain};
 use crate::record::Record;
 
 /// Anomalies of one kind as one detector met them, over every scenario.
 #[derive(Debug, Default, Clone, Copy)]
-struct Met {
+struct KindCounts {
     n_events: u64,
     caught: u64,
     delay_sum: f64,
@@ -41,19 +41,19 @@ fn columns(detectors: &Detectors<'_>) -> Vec<usize> {
     (0..detectors.all.len())
         .filter(|i| {
             let named = &detectors.all[*i];
-            named.role != Role::Baseline || named.spec != "silent"
+            named.role != DetectorRole::Baseline || named.spec != "silent"
         })
         .collect()
 }
 
 /// By kind, what each detector met, in the order of the detectors.
-fn pooled<'a>(record: &'a Record, detectors: &Detectors<'_>) -> BTreeMap<&'a str, Vec<Met>> {
-    let mut kinds: BTreeMap<&str, Vec<Met>> = BTreeMap::new();
+fn pooled<'a>(record: &'a Record, detectors: &Detectors<'_>) -> BTreeMap<&'a str, Vec<KindCounts>> {
+    let mut kinds: BTreeMap<&str, Vec<KindCounts>> = BTreeMap::new();
     for row in &record.rows {
         for score in &row.by_kind {
             let met = kinds
                 .entry(&score.kind)
-                .or_insert_with(|| vec![Met::default(); detectors.all.len()]);
+                .or_insert_with(|| vec![KindCounts::default(); detectors.all.len()]);
             let met = &mut met[detectors.index(&row.detector)];
             met.n_events += score.n_events;
             met.caught += score.caught;
@@ -63,7 +63,7 @@ fn pooled<'a>(record: &'a Record, detectors: &Detectors<'_>) -> BTreeMap<&'a str
     kinds
 }
 
-fn kind_row(kind: &str, met: &[Met], shown: &[usize]) -> String {
+fn kind_row(kind: &str, met: &[KindCounts], shown: &[usize]) -> String {
     let n_events = met.iter().map(|met| met.n_events).max().unwrap_or_default();
     let cells: String = shown.iter().map(|i| cell(met[*i])).collect();
     format!(
@@ -73,7 +73,7 @@ fn kind_row(kind: &str, met: &[Met], shown: &[usize]) -> String {
     )
 }
 
-fn cell(met: Met) -> String {
+fn cell(met: KindCounts) -> String {
     if met.n_events == 0 {
         return format!("<td class=\"none\">{DASH}</td>");
     }

@@ -5,7 +5,7 @@
 
 use page::escape;
 
-use crate::html::detectors::{Detectors, Role};
+use crate::html::detectors::{DetectorRole, Detectors};
 use crate::html::pooled::{self, TOGETHER};
 use crate::html::text::{DASH, counted, days, percent, percent_bare, plain, rate, share};
 use crate::record::{Record, Row};
@@ -59,17 +59,18 @@ fn heading(row: &Row, record: &Record) -> String {
 
 /// The best F1 among detectors that are compared; none when there is nothing to compare.
 fn best_f1(rows: &[Row], detectors: &Detectors<'_>) -> Option<f64> {
-    let compared = rows.iter().filter(|row| role(row, detectors) != Role::Baseline);
+    let compared = rows.iter().filter(|row| role(row, detectors) != DetectorRole::Baseline);
     let scores: Vec<f64> = compared.filter_map(|row| row.events.f1).collect();
     (scores.len() > 1).then(|| scores.into_iter().fold(0.0, f64::max))
 }
 
-fn role(row: &Row, detectors: &Detectors<'_>) -> Role {
+fn role(row: &Row, detectors: &Detectors<'_>) -> DetectorRole {
     detectors.all[detectors.index(&row.detector)].role
 }
 
 fn line(row: &Row, best_f1: Option<f64>, detectors: &Detectors<'_>) -> String {
-    let class = if role(row, detectors) == Role::Default { " class=\"default\"" } else { "" };
+    let class =
+        if role(row, detectors) == DetectorRole::Default { " class=\"default\"" } else { "" };
     let color = detectors.all[detectors.index(&row.detector)].color;
     let f1_class = if row.events.f1.is_some() && row.events.f1 == best_f1 { "n best" } else { "n" };
     let intervals = row.intervals.as_ref();

@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::{Judged, Plan, Rule, board, ranked, with_scores};
+use super::{MeasurePlan, ScoredSeries, ScoringRule, board, ranked, with_scores};
 use crate::contender::Contender;
-use crate::labeled::Labeled;
+use crate::labeled::LabeledSeries;
 use crate::record::{Confusion, Sweep, SweepPoint};
 use crate::score::event::{self, EventTally};
 use crate::score::{confusion, kpi, ranking};
@@ -22,13 +22,13 @@ pub fn multipliers() -> Vec<f64> {
 
 /// Counts at thresholds around the contender's own, in parallel.
 pub fn sweep(
-    plan: &Plan<'_>,
+    plan: &MeasurePlan<'_>,
     contender: &Contender,
-    judged: &[Judged],
+    judged: &[ScoredSeries],
     multipliers: &[f64],
 ) -> Sweep {
-    let board = (plan.rule == Rule::Nab).then(|| board(plan, judged, |_| true));
-    let halves = (plan.rule == Rule::Kpi).then(|| with_scores(plan, judged));
+    let board = (plan.rule == ScoringRule::Nab).then(|| board(plan, judged, |_| true));
+    let halves = (plan.rule == ScoringRule::Kpi).then(|| with_scores(plan, judged));
     let mut multipliers = multipliers.to_vec();
     multipliers.sort_by(f64::total_cmp);
     let thresholds: Vec<f64> =
@@ -64,11 +64,15 @@ pub fn sweep(
 }
 
 /// The anomalies and alarm runs of all series when every score above the threshold is an alarm.
-pub(super) fn tally_at(series: &[Labeled], judged: &[Judged], threshold: f64) -> EventTally {
-    let of_series = |(labeled, judged): (&Labeled, &Judged)| {
+pub(super) fn tally_at(
+    series: &[LabeledSeries],
+    judged: &[ScoredSeries],
+    threshold: f64,
+) -> EventTally {
+    let of_series = |(labeled, judged): (&LabeledSeries, &ScoredSeries)| {
         let rows = labeled.scored();
         let alarms: Vec<usize> =
-            rows.clone().filter(|i| judged.opinions.rows[*i].score > threshold).collect();
+            rows.clone().filter(|i| judged.verdicts.rows[*i].score > threshold).collect();
         event::count(labeled, &rows, &alarms)
     };
     // Counted in parallel, and added in the order of the series: sums of fractions depend on it.
@@ -81,9 +85,13 @@ pub(super) fn tally_at(series: &[Labeled], judged: &[Judged], threshold: f64) ->
 }
 
 /// The same at several thresholds, which rise.
-fn tallies_at(series: &[Labeled], judged: &[Judged], thresholds: &[f64]) -> Vec<EventTally> {
-    let of_series = |(labeled, judged): (&Labeled, &Judged)| {
-        let is_alarm = |i: usize, threshold: f64| judged.opinions.rows[i].score > threshold;
+fn tallies_at(
+    series: &[LabeledSeries],
+    judged: &[ScoredSeries],
+    thresholds: &[f64],
+) -> Vec<EventTally> {
+    let of_series = |(labeled, judged): (&LabeledSeries, &ScoredSeries)| {
+        let is_alarm = |i: usize, threshold: f64| judged.verdicts.rows[i].score > threshold;
         event::count_at(labeled, &labeled.scored(), thresholds, is_alarm)
     };
     let each: Vec<Vec<EventTally>> = series.par_iter().zip(judged).map(of_series).collect();
@@ -96,10 +104,10 @@ fn tallies_at(series: &[Labeled], judged: &[Judged], thresholds: &[f64]) -> Vec<
     sums
 }
 
-fn confusion_at(series: &[Labeled], judged: &[Judged], threshold: f64) -> Confusion {
+fn confusion_at(series: &[LabeledSeries], judged: &[ScoredSeries], threshold: f64) -> Confusion {
     let mut sum = Confusion::default();
     for (labeled, judged) in series.iter().zip(judged) {
-        let is_alarm = |i: usize| judged.opinions.rows[i].score > threshold;
+        let is_alarm = |i: usize| judged.verdicts.rows[i].score > threshold;
         sum += confusion::count(labeled, labeled.scored(), is_alarm);
     }
     sum

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use domain::Verdict;
 
-use super::Plan;
+use super::MeasurePlan;
 use crate::contender::Contender;
-use crate::labeled::{Labeled, LabeledRow};
+use crate::labeled::{LabeledRow, LabeledSeries};
 use crate::record::{Trace, TraceEvent, TracePoint};
 
 /// Longest trace, in rows: a day of minutes, about as many points as a screen has columns.
@@ -19,7 +19,7 @@ const LEAD: usize = 60;
 const DIGITS: usize = 6;
 
 /// The piece of the first series with the most anomalies; none without series.
-pub(super) fn trace(plan: &Plan<'_>, contender: &Contender) -> Option<Trace> {
+pub(super) fn trace(plan: &MeasurePlan<'_>, contender: &Contender) -> Option<Trace> {
     let series = plan.series.first()?;
     let rows = busiest(series);
     let verdicts = contender.verdicts(series, &rows);
@@ -45,7 +45,7 @@ pub(super) fn trace(plan: &Plan<'_>, contender: &Contender) -> Option<Trace> {
 }
 
 /// The scored rows, at most [`ROWS_MAX`], that hold the beginnings of the most anomalies; the first such piece.
-fn busiest(series: &Labeled) -> Range<usize> {
+fn busiest(series: &LabeledSeries) -> Range<usize> {
     let scored = series.scored();
     let starts: Vec<usize> = series.events_in(&scored).map(|(_, event)| event.start).collect();
     let n_from = |first: usize| {
@@ -82,10 +82,10 @@ fn rounded(number: f64) -> Option<f64> {
 mod tests {
     use super::*;
 
-    fn series(n: usize, starts: &[usize]) -> Labeled {
+    fn series(n: usize, starts: &[usize]) -> LabeledSeries {
         let row =
             |i| LabeledRow { at_us: i as i64 * 60_000_000, value: 1.0, label: starts.contains(&i) };
-        Labeled::from_rows("test".to_owned(), (0..n).map(row).collect())
+        LabeledSeries::from_rows("test".to_owned(), (0..n).map(row).collect())
     }
 
     #[test]

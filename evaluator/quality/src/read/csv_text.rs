@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use csv::StringRecord;
 
-use super::{Dataset, FILE_ROWS_MAX, Origin, ReadError, Times, time, unreadable};
-use crate::labeled::{Event, KIND_UNKNOWN, Labeled, LabeledRow};
+use super::{Dataset, FILE_ROWS_MAX, ReadError, SeriesOrigin, TimeTexts, time, unreadable};
+use crate::labeled::{KIND_UNKNOWN, LabeledEvent, LabeledRow, LabeledSeries};
 
 /// The columns of a file of data.
 const WANTED: &str = "timestamp,value[,label]";
@@ -33,8 +33,8 @@ pub fn read_csv_from(text: impl Read, path: &Path) -> Result<Dataset, ReadError>
     if headers.is_empty() {
         return Err(ReadError::Empty { path: path.to_owned(), wanted: WANTED });
     }
-    let columns = Columns::find(&headers, path)?;
-    let mut drafts: Vec<Draft> = Vec::new();
+    let columns = CsvColumns::find(&headers, path)?;
+    let mut drafts: Vec<SeriesDraft> = Vec::new();
     let mut record = StringRecord::new();
     let mut n_rows = 0;
     while reader.read_record(&mut record).map_err(malformed)? {
@@ -57,15 +57,18 @@ pub fn read_csv_from(text: impl Read, path: &Path) -> Result<Dataset, ReadError>
     let mut dataset = Dataset::default();
     let is_alone = drafts.len() == 1;
     for draft in drafts {
-        let file =
-            if is_alone { Origin::of_file(path) } else { Origin::of_part(path, &draft.name) };
+        let file = if is_alone {
+            SeriesOrigin::of_file(path)
+        } else {
+            SeriesOrigin::of_part(path, &draft.name)
+        };
         draft.finish(path, file, &mut dataset);
     }
     Ok(dataset)
 }
 
 /// Where the columns are.
-struct Columns {
+struct CsvColumns {
     timestamp: usize,
     value: usize,
     label: Option<usize>,
@@ -73,7 +76,7 @@ struct Columns {
     series: Option<usize>,
 }
 
-impl Columns {
+impl CsvColumns {
     fn find(headers: &StringRecord, path: &Path) -> Result<Self, ReadError> {
         // A byte order mark is no part of a name.
         let find = |name: &str| {
@@ -140,24 +143,24 @@ fn parse_label(text: &str) -> Option<bool> {
 }
 
 /// A series of a file while it is read.
-struct Draft {
+struct SeriesDraft {
     name: String,
     rows: Vec<LabeledRow>,
-    times: Times,
+    times: TimeTexts,
     kinds: Vec<(usize, String)>,
-    unjudged: Lines,
-    repeated: Lines,
-    back: Lines,
+    unjudged: LineCount,
+    repeated: LineCount,
+    back: LineCount,
 }
 
 /// How often something was seen, and where first.
 #[derive(Default)]
-struct Lines {
+struct LineCount {
     n: usize,
     first: u64,
 }
 
-impl Lines {
+impl LineCount {
     fn note(&mut self, line: u64) {
         if self.n < WARNED_LINES_MAX {
             self.first = line;
@@ -166,26 +169,30 @@ impl Lines {
     }
 }
 
-fn draft_of<'a>(drafts: &'a mut Vec<Draft>, series: &str, path: &Path) -> &'a mut Draft {
+fn draft_of<'a>(
+    drafts: &'a mut Vec<SeriesDraft>,
+    series: &str,
+    path: &Path,
+) -> &'a mut SeriesDraft {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let name = if series.is_empty() { stem.as_ref() } else { series };
     // Rows of a series usually follow each other, so the last one is looked at first.
     let i = drafts.iter().rposition(|draft| draft.name == name).unwrap_or_else(|| {
-        drafts.push(Draft {
+        drafts.push(SeriesDraft {
             name: name.to_owned(),
             rows: Vec::new(),
-            times: Times::default(),
+            times: TimeTexts::default(),
             kinds: Vec::new(),
-            unjudged: Lines::default(),
-            repeated: Lines::default(),
-            back: Lines::default(),
+            unjudged: LineCount::default(),
+            repeated: LineCount::default(),
+            back: LineCount::default(),
         });
         drafts.len() - 1
     });
     &mut drafts[i]
 }
 
-impl Draft {
+impl SeriesDraft {
     fn push(&mut self, row: LabeledRow, time: &str, kind: &str, line: u64) {
         self.times.push(time);
         if let Some(previous) = self.rows.last() {
@@ -221,30 +228,30 @@ impl Draft {
                 lines.n
             ));
         }
-        let mut series = Labeled::from_rows(self.name, self.rows);
+        let mut series = LabeledSeries::from_rows(self.name, self.rows);
         if !self.kinds.is_empty() {
             series.events = split_by_kind(&series.events, &self.kinds);
         }
         dataset.series.push(series);
-        dataset.origins.push(Origin { file, times: self.times });
+        dataset.origins.push(SeriesOrigin { file, times: self.times });
     }
 }
 
 /// Cuts runs of labels where the kind changes; `kinds` holds rows in order.
-fn split_by_kind(runs: &[Event], kinds: &[(usize, String)]) -> Vec<Event> {
+fn split_by_kind(runs: &[LabeledEvent], kinds: &[(usize, String)]) -> Vec<LabeledEvent> {
     let kind_at = |row: usize| {
         kinds
             .binary_search_by_key(&row, |(i, _)| *i)
             .map_or(KIND_UNKNOWN, |found| kinds[found].1.as_str())
     };
-    let mut events: Vec<Event> = Vec::new();
+    let mut events: Vec<LabeledEvent> = Vec::new();
     for run in runs {
         let mut start = run.rows.start;
         for row in run.rows.clone() {
             let next = row + 1;
             if next == run.rows.end || kind_at(next) != kind_at(start) {
                 let rows: Range<usize> = start..next;
-                events.push(Event { kind: kind_at(start).to_owned(), rows });
+                events.push(LabeledEvent { kind: kind_at(start).to_owned(), rows });
                 start = next;
             }
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::folder::csv_files;
 use super::{Dataset, ReadError, read_csv, time, unreadable};
-use crate::labeled::{Event, KIND_UNKNOWN, Labeled};
+use crate::labeled::{KIND_UNKNOWN, LabeledEvent, LabeledSeries};
 
 /// Windows by `<category>/<file>`: first and last time of each.
 type Windows = BTreeMap<String, Vec<[String; 2]>>;
@@ -80,13 +80,13 @@ fn name_of(file: &Path) -> String {
 }
 
 /// Makes each window an event that spans its rows.
-fn label(series: &mut Labeled, windows: &[[String; 2]]) -> Result<(), String> {
+fn label(series: &mut LabeledSeries, windows: &[[String; 2]]) -> Result<(), String> {
     series.events.clear();
     for [first, last] in windows {
         let parsed =
             |text: &str| time::parse(text).ok_or_else(|| format!("`{text}` is not a time"));
         let times_us = parsed(first)?..=parsed(last)?;
-        // Times may step back, so a window is the rows from the first to the last whose time is in it.
+        // TimeTexts may step back, so a window is the rows from the first to the last whose time is in it.
         let inside = |row: &crate::labeled::LabeledRow| times_us.contains(&row.at_us);
         let (Some(start), Some(end)) =
             (series.rows.iter().position(inside), series.rows.iter().rposition(inside))
@@ -101,7 +101,7 @@ fn label(series: &mut Labeled, windows: &[[String; 2]]) -> Result<(), String> {
         for row in &mut series.rows[start..=end] {
             row.label = true;
         }
-        series.events.push(Event { kind: KIND_UNKNOWN.to_owned(), rows: start..end + 1 });
+        series.events.push(LabeledEvent { kind: KIND_UNKNOWN.to_owned(), rows: start..end + 1 });
     }
     Ok(())
 }

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 /// Where a series came from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origin {
+pub struct SeriesOrigin {
     /// The name of its file, below the folder of the data.
     pub file: PathBuf,
     /// The times of its rows.
-    pub times: Times,
+    pub times: TimeTexts,
 }
 
-impl Origin {
+impl SeriesOrigin {
     /// The name of the only series of a file.
     pub(super) fn of_file(path: &Path) -> PathBuf {
         let name = PathBuf::from(path.file_name().unwrap_or(path.as_os_str()));
@@ -37,12 +37,12 @@ pub fn file_name_safe(text: &str) -> String {
 
 /// Texts of times, in one piece of memory: a string of its own for each row would double what a history needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Times {
+pub struct TimeTexts {
     text: String,
     ends: Vec<usize>,
 }
 
-impl Times {
+impl TimeTexts {
     /// Appends one.
     pub fn push(&mut self, time: &str) {
         self.text.push_str(time);
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn times_come_back_as_they_were_written() {
-        let mut times = Times::default();
+        let mut times = TimeTexts::default();
         let texts = ["2014-04-01 00:00:00", "", "1397114100", "2014-04-10T09:15:00+02:00"];
         for text in texts {
             times.push(text);
@@ -72,8 +72,11 @@ mod tests {
 
     #[test]
     fn no_name_of_a_series_leaves_its_folder() {
-        assert_eq!(Origin::of_part(Path::new("x/all.csv"), "../a b"), Path::new("all/.._a_b.csv"));
-        assert_eq!(Origin::of_file(Path::new("x/a.csv")), Path::new("a.csv"));
-        assert_eq!(Origin::of_file(Path::new("stdin")), Path::new("stdin.csv"));
+        assert_eq!(
+            SeriesOrigin::of_part(Path::new("x/all.csv"), "../a b"),
+            Path::new("all/.._a_b.csv")
+        );
+        assert_eq!(SeriesOrigin::of_file(Path::new("x/a.csv")), Path::new("a.csv"));
+        assert_eq!(SeriesOrigin::of_file(Path::new("stdin")), Path::new("stdin.csv"));
     }
 }

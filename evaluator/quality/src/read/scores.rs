@@ -10,8 +10,8 @@ use std::path::Path;
 use csv::StringRecord;
 use rayon::prelude::*;
 
-use super::{Dataset, Origin, ReadError, time, unreadable};
-use crate::labeled::Labeled;
+use super::{Dataset, ReadError, SeriesOrigin, time, unreadable};
+use crate::labeled::LabeledSeries;
 
 /// The column of scores, as the Numenta benchmark calls it.
 pub const SCORE_COLUMN: &str = "anomaly_score";
@@ -29,7 +29,11 @@ pub fn read_scores(folder: &Path, dataset: &Dataset) -> Result<Vec<Vec<f64>>, Re
     both.map(|(series, origin)| read_series(&folder.join(&origin.file), series, origin)).collect()
 }
 
-fn read_series(path: &Path, series: &Labeled, origin: &Origin) -> Result<Vec<f64>, ReadError> {
+fn read_series(
+    path: &Path,
+    series: &LabeledSeries,
+    origin: &SeriesOrigin,
+) -> Result<Vec<f64>, ReadError> {
     let file = File::open(path).map_err(unreadable(path))?;
     let mut reader =
         csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(file);

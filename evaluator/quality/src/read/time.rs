@@ -1,4 +1,4 @@
-//! Times as files write them: text like RFC 3339, or Unix seconds, milliseconds or microseconds.
+//! TimeTexts as files write them: text like RFC 3339, or Unix seconds, milliseconds or microseconds.
 //!
 //! Text without an offset is taken as UTC, because the benchmark files have none and only distances matter.
 

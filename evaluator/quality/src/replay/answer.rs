@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, de};
 
 /// The answer to one request.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub(super) struct IngestAnswer {
+pub(super) struct IngestResponse {
     /// Samples that the store holds now and did not before.
     pub(super) accepted: u64,
     /// Those of them that were older than a judged one.
@@ -82,7 +82,7 @@ fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<VerdictKind
 /// What a whole request was refused with (`application/problem+json`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub(crate) struct Problem {
+pub(crate) struct ProblemDocument {
     /// The reason, of a closed set.
     code: Option<String>,
     /// One sentence.
@@ -91,7 +91,7 @@ pub(crate) struct Problem {
     detail: Option<String>,
 }
 
-impl Problem {
+impl ProblemDocument {
     /// Everything it says in one line; the text itself when it says nothing that is understood.
     pub(crate) fn explain(text: &str) -> String {
         /// Longest excerpt of an answer that is no problem document, in characters.
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_answer_of_the_contract_is_read() {
-        let answer: IngestAnswer = serde_json::from_str(ANSWER).unwrap();
+        let answer: IngestResponse = serde_json::from_str(ANSWER).unwrap();
         assert_eq!((answer.accepted, answer.late, answer.duplicates, answer.too_old), (2, 1, 3, 4));
         assert_eq!(answer.rejected[0].code, "value_not_finite");
         let [anomaly, unknown] = &answer.verdicts[..] else { panic!("two verdicts") };
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn an_unknown_verdict_is_an_error() {
         let error =
-            serde_json::from_str::<IngestAnswer>(&ANSWER.replace("anomaly", "odd")).unwrap_err();
+            serde_json::from_str::<IngestResponse>(&ANSWER.replace("anomaly", "odd")).unwrap_err();
         assert!(error.to_string().contains("`odd`"));
     }
 
@@ -154,7 +154,7 @@ mod tests {
     fn a_problem_is_told_in_one_line() {
         let problem =
             r#"{"type":"about:blank","title":"Unauthorized","status":401,"code":"key_unknown"}"#;
-        assert_eq!(Problem::explain(problem), "key_unknown: Unauthorized");
-        assert_eq!(Problem::explain(" <html>no</html> "), "<html>no</html>");
+        assert_eq!(ProblemDocument::explain(problem), "key_unknown: Unauthorized");
+        assert_eq!(ProblemDocument::explain(" <html>no</html> "), "<html>no</html>");
     }
 }

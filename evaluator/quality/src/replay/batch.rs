@@ -11,7 +11,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::labeled::{Labeled, LabeledRow};
+use crate::labeled::{LabeledRow, LabeledSeries};
 
 /// The names under which samples are sent.
 #[derive(Debug, Clone)]
@@ -61,7 +61,7 @@ fn milliseconds(at_us: i64) -> String {
 }
 
 /// Cuts the samples of a series into batches of at most `len`.
-pub(super) fn cut(series: &Labeled, len: usize) -> Vec<Batch> {
+pub(super) fn cut(series: &LabeledSeries, len: usize) -> Vec<Batch> {
     let samples: Vec<Sample> = series.rows.iter().filter_map(LabeledRow::sample).collect();
     samples.chunks(len).map(|samples| Batch { samples: samples.to_vec() }).collect()
 }
@@ -85,13 +85,13 @@ pub(super) fn shuffle(batches: &mut Vec<Batch>, seed: u64, within: u32) {
 mod tests {
     use super::*;
 
-    fn series(values: &[f64]) -> Labeled {
+    fn series(values: &[f64]) -> LabeledSeries {
         let row = |(i, value): (usize, &f64)| LabeledRow {
             at_us: 1_000_000 * i as i64,
             value: *value,
             label: false,
         };
-        Labeled::from_rows("test".to_owned(), values.iter().enumerate().map(row).collect())
+        LabeledSeries::from_rows("test".to_owned(), values.iter().enumerate().map(row).collect())
     }
 
     #[test]

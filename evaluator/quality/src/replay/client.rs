@@ -6,8 +6,8 @@ use anyhow::{Context, bail, ensure};
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Certificate, Response, Url};
 
-use super::answer::{IngestAnswer, Problem};
-use super::retry::{self, Step};
+use super::answer::{IngestResponse, ProblemDocument};
+use super::retry::{self, RetryStep};
 
 /// Timeout of a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -25,8 +25,8 @@ pub(super) struct Client {
 
 /// The answer to one attempt.
 pub(super) enum Reply {
-    Answered(IngestAnswer),
-    Failed { partial: IngestAnswer, retry_after: Option<Duration>, why: String },
+    Answered(IngestResponse),
+    Failed { partial: IngestResponse, retry_after: Option<Duration>, why: String },
 }
 
 impl Client {
@@ -98,23 +98,25 @@ async fn read(response: Response, endpoint: &Url) -> anyhow::Result<Reply> {
         Err(error) => return Ok(unreachable(endpoint, error)),
     };
     match retry::step(status) {
-        Step::Done => {
+        RetryStep::Done => {
             let answer = serde_json::from_str(&text);
             let answer = answer.with_context(|| {
-                format!("`{endpoint}` answered {status}: {}", Problem::explain(&text))
+                format!("`{endpoint}` answered {status}: {}", ProblemDocument::explain(&text))
             })?;
             Ok(Reply::Answered(answer))
         }
-        Step::Again => {
-            let partial: IngestAnswer = serde_json::from_str(&text).unwrap_or_default();
+        RetryStep::Again => {
+            let partial: IngestResponse = serde_json::from_str(&text).unwrap_or_default();
             let cause = match partial.rejected.first() {
                 Some(rejected) => rejected.code.clone(),
-                None => Problem::explain(&text),
+                None => ProblemDocument::explain(&text),
             };
             let why = format!("`{endpoint}` answered {status}: {cause}");
             Ok(Reply::Failed { partial, retry_after, why })
         }
-        Step::Stop => bail!("`{endpoint}` answered {status}: {}", Problem::explain(&text)),
+        RetryStep::Stop => {
+            bail!("`{endpoint}` answered {status}: {}", ProblemDocument::explain(&text))
+        }
     }
 }
 
@@ -122,7 +124,7 @@ fn unreachable(endpoint: &Url, error: reqwest::Error) -> Reply {
     // The error's own text repeats the address and hides the cause, so the chain is printed without the URL.
     let why =
         format!("`{endpoint}` gave no answer: {:#}", anyhow::Error::from(error.without_url()));
-    Reply::Failed { partial: IngestAnswer::default(), retry_after: None, why }
+    Reply::Failed { partial: IngestResponse::default(), retry_after: None, why }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::client::Client;
 use super::deliver::{self, Delivery};
 use super::outcome::ReplayOutcome;
 use super::pace::{self, SpeedUp};
-use crate::labeled::{Labeled, LabeledRow};
+use crate::labeled::{LabeledRow, LabeledSeries};
 
 /// Longest name that `ingest` accepts, in bytes.
 const NAME_LEN_MAX: usize = 128;
@@ -46,7 +46,7 @@ pub struct Answered {
 /// Delivers every batch and gathers the answers; calls `on_answer` after each batch.
 pub fn send(
     options: ReplayOptions,
-    series: &Labeled,
+    series: &LabeledSeries,
     mut on_answer: impl FnMut(&Answered),
 ) -> anyhow::Result<ReplayOutcome> {
     let mut batches = batch::cut(series, options.batch_len);
@@ -67,7 +67,7 @@ pub fn send(
 }
 
 /// The number of rows that are sent: those with a finite value.
-pub fn n_samples(series: &Labeled) -> usize {
+pub fn n_samples(series: &LabeledSeries) -> usize {
     series.rows.iter().filter_map(LabeledRow::sample).count()
 }
 

@@ -9,7 +9,7 @@ use domain::VerdictKind;
 
 use super::answer::SampleAnswer;
 use super::tally::DeliveryCounts;
-use crate::labeled::Labeled;
+use crate::labeled::LabeledSeries;
 
 /// What one sender, or all of them together, did.
 #[derive(Debug, Default)]
@@ -59,7 +59,7 @@ pub struct ReplayOutcome {
 
 impl ReplayOutcome {
     /// Brings the verdicts back to their rows.
-    pub(super) fn new(series: &Labeled, log: Log, seconds: f64) -> Self {
+    pub(super) fn new(series: &LabeledSeries, log: Log, seconds: f64) -> Self {
         let Log { counts, verdicts: answers, mut latencies_ms, n_retries, failure } = log;
         latencies_ms.sort_by(f64::total_cmp);
         Self {
@@ -73,7 +73,7 @@ impl ReplayOutcome {
     }
 
     /// Writes `timestamp_us,value,verdict,score,late` per sample, by time; what was not said is empty.
-    pub fn write_verdicts(&self, series: &Labeled, path: &Path) -> io::Result<()> {
+    pub fn write_verdicts(&self, series: &LabeledSeries, path: &Path) -> io::Result<()> {
         let mut samples: Vec<_> = series
             .rows
             .iter()
@@ -103,7 +103,7 @@ impl ReplayOutcome {
 }
 
 /// One verdict per row. Rows of equal time and value are one sample, so they share what was said of it.
-fn verdicts(series: &Labeled, said: &[SampleAnswer]) -> Vec<Option<ReplayVerdict>> {
+fn verdicts(series: &LabeledSeries, said: &[SampleAnswer]) -> Vec<Option<ReplayVerdict>> {
     let mut heard: HashMap<(i64, u64), ReplayVerdict> = HashMap::with_capacity(said.len());
     for said in said {
         if let Some(kind) = said.verdict {
@@ -130,7 +130,7 @@ mod tests {
         serde_json::from_str(json).unwrap()
     }
 
-    fn series() -> Labeled {
+    fn series() -> LabeledSeries {
         let row =
             |(at_us, value): &(i64, f64)| LabeledRow { at_us: *at_us, value: *value, label: false };
         let rows = [
@@ -141,7 +141,7 @@ mod tests {
             (2_000, 7.0),
             (4_001, 0.1),
         ];
-        Labeled::from_rows("test".to_owned(), rows.iter().map(row).collect())
+        LabeledSeries::from_rows("test".to_owned(), rows.iter().map(row).collect())
     }
 
     fn outcome() -> ReplayOutcome {

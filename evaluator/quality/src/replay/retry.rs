@@ -15,7 +15,7 @@ const WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// What an answer's status asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum RetryStep {
     /// The body says what became of each sample.
     Done,
     /// The deployment is overloaded, or its store is away: the same again, later.
@@ -25,17 +25,17 @@ pub(super) enum Step {
 }
 
 /// What to do after an answer with that status.
-pub(super) fn step(status: u16) -> Step {
+pub(super) fn step(status: u16) -> RetryStep {
     match status {
-        200 | 422 => Step::Done,
-        429 | 502..=504 => Step::Again,
-        _ => Step::Stop,
+        200 | 422 => RetryStep::Done,
+        429 | 502..=504 => RetryStep::Again,
+        _ => RetryStep::Stop,
     }
 }
 
 /// Whether the same request may be answered otherwise later.
 pub(crate) fn is_worth_repeating(status: u16) -> bool {
-    step(status) == Step::Again
+    step(status) == RetryStep::Again
 }
 
 /// How long to wait after that many failed attempts, at least 1; what the deployment asks for goes first.
@@ -71,16 +71,16 @@ mod tests {
     #[test]
     fn only_what_may_pass_later_is_sent_again() {
         for (status, wanted) in [
-            (200, Step::Done),
-            (422, Step::Done),
-            (429, Step::Again),
-            (503, Step::Again),
-            (504, Step::Again),
-            (400, Step::Stop),
-            (401, Step::Stop),
-            (404, Step::Stop),
-            (413, Step::Stop),
-            (500, Step::Stop),
+            (200, RetryStep::Done),
+            (422, RetryStep::Done),
+            (429, RetryStep::Again),
+            (503, RetryStep::Again),
+            (504, RetryStep::Again),
+            (400, RetryStep::Stop),
+            (401, RetryStep::Stop),
+            (404, RetryStep::Stop),
+            (413, RetryStep::Stop),
+            (500, RetryStep::Stop),
         ] {
             assert_eq!(step(status), wanted, "{status}");
         }

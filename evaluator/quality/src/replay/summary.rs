@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::outcome::ReplayOutcome;
 use super::tally::DeliveryCounts;
-use crate::contender::Opinions;
-use crate::labeled::Labeled;
+use crate::contender::SeriesVerdicts;
+use crate::labeled::LabeledSeries;
 use crate::record::{Confusion, Delay, EventScore, FirstDay, KindScore, Rates};
 use crate::score::event::{self, EventTally};
 use crate::score::{confusion, ratio};
@@ -63,7 +63,11 @@ struct ReplayQuality {
 
 impl ReplaySummary {
     /// Scores an outcome against the labels of its series, and counts where it differs from what was expected.
-    pub fn of(series: &Labeled, outcome: &ReplayOutcome, expected: Option<&Opinions>) -> Self {
+    pub fn of(
+        series: &LabeledSeries,
+        outcome: &ReplayOutcome,
+        expected: Option<&SeriesVerdicts>,
+    ) -> Self {
         let is_alarm = |i: usize| {
             outcome.verdicts[i].is_some_and(|verdict| verdict.kind == VerdictKind::Anomaly)
         };
@@ -85,7 +89,7 @@ impl ReplaySummary {
             seconds: outcome.seconds,
             quality: quality(point, &events),
             first_day: (!series.cold().is_empty()).then(|| first_day(cold_point, &cold_events)),
-            comparison: expected.map(|opinions| compare(outcome, opinions)),
+            comparison: expected.map(|verdicts| compare(outcome, verdicts)),
         }
     }
 
@@ -186,10 +190,10 @@ impl ReplayQuality {
 }
 
 /// Kinds are compared, not scores: those travel as text and may lose their last bit in a store.
-fn compare(outcome: &ReplayOutcome, expected: &Opinions) -> Comparison {
+fn compare(outcome: &ReplayOutcome, expected: &SeriesVerdicts) -> Comparison {
     let pairs = outcome.verdicts.iter().zip(&expected.rows);
     let heard =
-        pairs.filter_map(|(verdict, opinion)| verdict.map(|verdict| (verdict.kind, opinion.kind)));
+        pairs.filter_map(|(verdict, expected)| Some((verdict.as_ref()?.kind, expected.kind)));
     let (mut compared, mut differing) = (0, 0);
     for (kind, wanted) in heard {
         compared += 1;
@@ -239,7 +243,7 @@ fn dash() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contender::Opinion;
+    use crate::contender::RowVerdict;
     use crate::labeled::LabeledRow;
     use crate::replay::outcome::{Log, ReplayVerdict};
 
@@ -250,7 +254,7 @@ mod tests {
             value: i as f64,
             label: (100..110).contains(&i),
         };
-        let series = Labeled::from_rows("test".to_owned(), (0..200).map(row).collect());
+        let series = LabeledSeries::from_rows("test".to_owned(), (0..200).map(row).collect());
         let mut outcome = ReplayOutcome::new(&series, Log::default(), 2.0);
         let verdict = |i: usize| {
             let kind =
@@ -261,8 +265,8 @@ mod tests {
         outcome.latencies_ms = (1..=100).map(f64::from).collect();
         outcome.counts =
             DeliveryCounts { sent: 200, accepted: 200, late: 20, ..DeliveryCounts::default() };
-        let normal = Opinion { kind: VerdictKind::Normal, score: 0.0 };
-        let expected = Opinions { rows: vec![normal; 200], memory_len: 0 };
+        let normal = RowVerdict { kind: VerdictKind::Normal, score: 0.0 };
+        let expected = SeriesVerdicts { rows: vec![normal; 200], memory_len: 0 };
         ReplaySummary::of(&series, &outcome, Some(&expected))
     }
 

@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 
 use serde::Serialize;
 
-use super::answer::IngestAnswer;
+use super::answer::IngestResponse;
 
 /// Samples by what became of them; all but `late` add up to `sent`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -49,13 +49,13 @@ pub(super) struct Attempts {
 
 impl Attempts {
     /// Notes an answer after which the same batch is sent again: what it accepted comes back as a repetition.
-    pub(super) fn failed(&mut self, partial: &IngestAnswer) {
+    pub(super) fn failed(&mut self, partial: &IngestResponse) {
         self.accepted += partial.accepted;
         self.late += partial.late;
     }
 
     /// The counts after the last answer.
-    pub(super) fn answered(self, n_samples: u64, last: &IngestAnswer) -> DeliveryCounts {
+    pub(super) fn answered(self, n_samples: u64, last: &IngestResponse) -> DeliveryCounts {
         let repeated_duplicates = self.accepted.min(last.duplicates);
         let repeated_too_old = (self.accepted - repeated_duplicates).min(last.too_old);
         let mut rejected = BTreeMap::new();
@@ -90,9 +90,9 @@ mod tests {
     use super::*;
     use crate::replay::answer::Rejected;
 
-    fn answer(accepted: u64, duplicates: u64, too_old: u64, codes: &[&str]) -> IngestAnswer {
+    fn answer(accepted: u64, duplicates: u64, too_old: u64, codes: &[&str]) -> IngestResponse {
         let rejected = codes.iter().map(|code| Rejected { code: (*code).to_owned() }).collect();
-        IngestAnswer {
+        IngestResponse {
             accepted,
             late: accepted / 2,
             duplicates,

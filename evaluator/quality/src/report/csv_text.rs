@@ -3,7 +3,7 @@
 use crate::record::{BudgetScore, Record, Row};
 
 /// A column: its name and how to write it.
-type Column = (&'static str, fn(&Row) -> String);
+type CsvColumn = (&'static str, fn(&Row) -> String);
 
 /// The names and texts of a row, as they stand in its line of CSV.
 pub fn columns(row: &Row) -> impl Iterator<Item = (&'static str, String)> {
@@ -26,7 +26,7 @@ pub(super) fn render(record: &Record) -> Result<String, csv::Error> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-const COLUMNS: [Column; 49] = [
+const COLUMNS: [CsvColumn; 49] = [
     ("scenario", |row| row.scenario.clone()),
     ("detector", |row| row.detector.clone()),
     ("threshold", |row| row.threshold.to_string()),

@@ -19,12 +19,12 @@ pub(super) struct Grid {
     /// Texts, as many per row as there are columns.
     pub(super) rows: Vec<Vec<String>>,
     /// What the columns hold.
-    pub(super) columns: Columns,
+    pub(super) columns: GridColumns,
 }
 
 /// What the columns of a table hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Columns {
+pub(super) enum GridColumns {
     /// A scenario, named on its first line only, a detector, and numbers.
     ScenarioDetectorNumbers,
     /// A text and numbers.
@@ -43,7 +43,7 @@ pub(super) fn notes(record: &Record) -> Option<Grid> {
             .iter()
             .map(|note| vec![note.name.clone(), note.analysis.clone()])
             .collect(),
-        columns: Columns::Texts,
+        columns: GridColumns::Texts,
     })
 }
 
@@ -227,7 +227,7 @@ fn kinds_of(record: &Record, scenario: &str) -> Option<Grid> {
         title: format!("Caught by kind in {scenario} (median delay in samples)"),
         header: std::iter::once("kind".to_owned()).chain(heads).collect(),
         rows: kinds.iter().map(line).collect(),
-        columns: Columns::TextNumbers,
+        columns: GridColumns::TextNumbers,
     })
 }
 
@@ -338,7 +338,12 @@ fn grid(title: &str, columns: &[&str], rows: &[Row], cells: impl Fn(&Row) -> Vec
     }
     let header =
         ["scenario", "detector"].iter().chain(columns).map(|name| (*name).to_owned()).collect();
-    Grid { title: title.to_owned(), header, rows: lines, columns: Columns::ScenarioDetectorNumbers }
+    Grid {
+        title: title.to_owned(),
+        header,
+        rows: lines,
+        columns: GridColumns::ScenarioDetectorNumbers,
+    }
 }
 
 fn share(value: Option<f64>) -> String {

@@ -1,6 +1,6 @@
 //! The tables as Markdown: a whole document, or an excerpt for another one.
 
-use super::grid::{self, Columns, Grid};
+use super::grid::{self, Grid, GridColumns};
 use crate::record::Record;
 
 /// A document with every table.
@@ -29,8 +29,8 @@ fn command(record: &Record) -> String {
 
 fn draw(grid: &Grid) -> String {
     let n_texts = match grid.columns {
-        Columns::ScenarioDetectorNumbers | Columns::Texts => 2,
-        Columns::TextNumbers => 1,
+        GridColumns::ScenarioDetectorNumbers | GridColumns::Texts => 2,
+        GridColumns::TextNumbers => 1,
     };
     let rule = (0..grid.header.len()).map(|i| if i < n_texts { "---" } else { "---:" });
     let mut text = line(grid.header.iter().map(String::as_str)) + &line(rule);

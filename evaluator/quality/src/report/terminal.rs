@@ -4,7 +4,7 @@ use comfy_table::{
     CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle,
 };
 
-use super::grid::{self, Columns, Grid};
+use super::grid::{self, Grid, GridColumns};
 use crate::record::Record;
 
 /// Widest line: two panes fit a wide screen, and CI logs do not wrap it.
@@ -36,8 +36,8 @@ fn draw(grid: &Grid) -> String {
     table.load_style(STYLE).force_no_tty();
     table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
     match grid.columns {
-        Columns::ScenarioDetectorNumbers => fill_grouped(&mut table, grid),
-        Columns::TextNumbers | Columns::Texts => {
+        GridColumns::ScenarioDetectorNumbers => fill_grouped(&mut table, grid),
+        GridColumns::TextNumbers | GridColumns::Texts => {
             table.set_header(&grid.header);
             table.add_rows(&grid.rows);
         }
@@ -46,7 +46,7 @@ fn draw(grid: &Grid) -> String {
         column.set_padding((0, 1));
         if column.index == 0 {
             column.set_constraint(ColumnConstraint::ContentWidth);
-        } else if grid.columns != Columns::Texts {
+        } else if grid.columns != GridColumns::Texts {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }

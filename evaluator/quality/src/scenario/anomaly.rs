@@ -87,7 +87,7 @@ impl AnomalyKind {
 }
 
 /// An anomaly with its first and past-the-last row, before gaps are taken out.
-pub(super) type Placed = (AnomalyKind, usize, usize);
+pub(super) type PlacedAnomaly = (AnomalyKind, usize, usize);
 
 /// A series under work: what is expected at each row, and what anomalies do to it.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ pub(super) struct Canvas {
     kept: Vec<bool>,
     frozen: Vec<Range<usize>>,
     fixed: Vec<(usize, f64)>,
-    events: Vec<Placed>,
+    events: Vec<PlacedAnomaly>,
 }
 
 impl Canvas {
@@ -168,7 +168,7 @@ impl Canvas {
         self,
         noise: Noise,
         random: &mut ChaCha8Rng,
-    ) -> (Vec<Option<f64>>, Vec<Placed>) {
+    ) -> (Vec<Option<f64>>, Vec<PlacedAnomaly>) {
         let mut values: Vec<f64> = Vec::with_capacity(self.mean.len());
         for i in 0..self.mean.len() {
             let mean = self.mean[i] * self.factor[i];

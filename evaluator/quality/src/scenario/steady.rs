@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::noise::standard_normal;
 use super::traffic::START_S;
 use super::{AnomalyKind, FieldError, ROWS_MAX};
-use crate::labeled::{Event, Labeled, LabeledRow};
+use crate::labeled::{LabeledEvent, LabeledRow, LabeledSeries};
 
 /// Noise around one level with regular spikes.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -52,13 +52,13 @@ impl Steady {
         }
     }
 
-    pub(super) fn generate(&self, name: String, random: &mut ChaCha8Rng) -> Labeled {
+    pub(super) fn generate(&self, name: String, random: &mut ChaCha8Rng) -> LabeledSeries {
         let rows: Vec<LabeledRow> = (0..self.n_samples).map(|i| self.row(i, random)).collect();
         let spikes = rows.iter().enumerate().filter(|(_, row)| row.label).map(|(i, _)| i);
         let events = spikes
-            .map(|i| Event { kind: AnomalyKind::Spike.as_str().to_owned(), rows: i..i + 1 })
+            .map(|i| LabeledEvent { kind: AnomalyKind::Spike.as_str().to_owned(), rows: i..i + 1 })
             .collect();
-        Labeled::new(name, rows, events, self.n_unscored)
+        LabeledSeries::new(name, rows, events, self.n_unscored)
     }
 
     fn row(&self, i: usize, random: &mut ChaCha8Rng) -> LabeledRow {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::anomaly::{Canvas, POSITION_STEP};
 use super::noise::{standard_normal, uniform};
 use super::{AnomalyKind, FieldError, Noise, ROWS_MAX};
-use crate::labeled::{Event, Labeled, LabeledRow, usual_cold_start};
+use crate::labeled::{LabeledEvent, LabeledRow, LabeledSeries, usual_cold_start};
 
 /// Time of the first sample, Unix seconds: a midnight, UTC.
 pub(super) const START_S: i64 = 1_699_920_000;
@@ -96,7 +96,7 @@ impl Traffic {
         }
     }
 
-    pub(super) fn generate(&self, name: &str, k: usize, random: &mut ChaCha8Rng) -> Labeled {
+    pub(super) fn generate(&self, name: &str, k: usize, random: &mut ChaCha8Rng) -> LabeledSeries {
         let noise = self.noises[k % self.noises.len()];
         let mean = self.mean(random);
         let mut canvas = Canvas::new(mean, (DAY_S / 2.0 / f64::from(self.interval_s)) as usize);
@@ -156,7 +156,7 @@ impl Traffic {
         name: String,
         values: &[Option<f64>],
         events: Vec<(AnomalyKind, usize, usize)>,
-    ) -> Labeled {
+    ) -> LabeledSeries {
         let mut rows = Vec::with_capacity(values.len());
         // The index that each place has when the samples of gaps are left out.
         let mut index = Vec::with_capacity(values.len() + 1);
@@ -179,10 +179,10 @@ impl Traffic {
             for row in &mut rows[event_rows.clone()] {
                 row.label = true;
             }
-            labeled.push(Event { kind: kind.as_str().to_owned(), rows: event_rows });
+            labeled.push(LabeledEvent { kind: kind.as_str().to_owned(), rows: event_rows });
         }
         let n_cold = usual_cold_start(&rows);
-        Labeled::new(name, rows, labeled, n_cold)
+        LabeledSeries::new(name, rows, labeled, n_cold)
     }
 }
 

@@ -19,7 +19,7 @@ pub const SERIES_MIN: usize = 4;
 
 /// The counts of one series that the intervals need.
 #[derive(Debug, Clone, Copy, Default)]
-struct Counts {
+struct SeriesCount {
     n_events: f64,
     caught: f64,
     false_runs: f64,
@@ -37,15 +37,15 @@ pub fn intervals(
     if tallies.len() < SERIES_MIN {
         return None;
     }
-    let own: Vec<Counts> = tallies.iter().map(Counts::of).collect();
-    let theirs: Option<Vec<Counts>> =
-        reference.map(|tallies| tallies.iter().map(Counts::of).collect());
+    let own: Vec<SeriesCount> = tallies.iter().map(SeriesCount::of).collect();
+    let theirs: Option<Vec<SeriesCount>> =
+        reference.map(|tallies| tallies.iter().map(SeriesCount::of).collect());
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut samples: [Vec<f64>; 5] = Default::default();
     for _ in 0..RESAMPLES {
         let drawn: Vec<usize> = (0..own.len()).map(|_| random.random_range(0..own.len())).collect();
-        let sum = Counts::sum(&own, &drawn);
-        let gain = theirs.as_ref().map(|theirs| sum.f1() - Counts::sum(theirs, &drawn).f1());
+        let sum = SeriesCount::sum(&own, &drawn);
+        let gain = theirs.as_ref().map(|theirs| sum.f1() - SeriesCount::sum(theirs, &drawn).f1());
         let values =
             [sum.f1(), sum.recall(), sum.precision(), sum.false_alarms(), gain.unwrap_or_default()];
         for (all, value) in samples.iter_mut().zip(values) {
@@ -75,7 +75,7 @@ pub struct Differences {
 /// of the same series.
 pub fn differences(old: &SeriesCounts, new: &SeriesCounts, seed: u64) -> Option<Differences> {
     let is_paired = old.n_events == new.n_events && old.days == new.days;
-    let (old, new) = (Counts::all(old)?, Counts::all(new)?);
+    let (old, new) = (SeriesCount::all(old)?, SeriesCount::all(new)?);
     if !is_paired || old.len() < SERIES_MIN {
         return None;
     }
@@ -83,9 +83,14 @@ pub fn differences(old: &SeriesCounts, new: &SeriesCounts, seed: u64) -> Option<
     let mut samples: [Vec<f64>; 4] = Default::default();
     for _ in 0..RESAMPLES {
         let drawn: Vec<usize> = (0..old.len()).map(|_| random.random_range(0..old.len())).collect();
-        let (before, after) = (Counts::sum(&old, &drawn), Counts::sum(&new, &drawn));
-        let values = [Counts::f1, Counts::recall, Counts::precision, Counts::false_alarms]
-            .map(|number| number(&after) - number(&before));
+        let (before, after) = (SeriesCount::sum(&old, &drawn), SeriesCount::sum(&new, &drawn));
+        let values = [
+            SeriesCount::f1,
+            SeriesCount::recall,
+            SeriesCount::precision,
+            SeriesCount::false_alarms,
+        ]
+        .map(|number| number(&after) - number(&before));
         for (all, value) in samples.iter_mut().zip(values) {
             all.push(value);
         }
@@ -94,7 +99,7 @@ pub fn differences(old: &SeriesCounts, new: &SeriesCounts, seed: u64) -> Option<
     Some(Differences { event_f1, recall, precision, false_alarms_per_series_day })
 }
 
-impl Counts {
+impl SeriesCount {
     /// Each series of a record; none when its columns differ in length.
     fn all(columns: &SeriesCounts) -> Option<Vec<Self>> {
         let SeriesCounts { n_events, caught, false_runs, days } = columns;

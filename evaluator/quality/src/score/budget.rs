@@ -70,7 +70,7 @@ fn of(budget: f64, (threshold, tally): &(Option<f64>, EventTally)) -> BudgetScor
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::labeled::{Labeled, LabeledRow};
+    use crate::labeled::{LabeledRow, LabeledSeries};
     use crate::score::event;
 
     /// Ten days of an hourly series with anomalies at rows 50 and 150, and these scores.
@@ -80,7 +80,7 @@ mod tests {
             value: 0.0,
             label: i == 50 || i == 150,
         };
-        let series = Labeled::from_rows("test".to_owned(), (0..240).map(row).collect());
+        let series = LabeledSeries::from_rows("test".to_owned(), (0..240).map(row).collect());
         let mut scores = vec![0.0; 240];
         for (i, score) in high {
             scores[*i] = *score;

@@ -6,11 +6,15 @@
 use std::ops::{AddAssign, Range};
 
 use super::{f1, ratio};
-use crate::labeled::Labeled;
+use crate::labeled::LabeledSeries;
 use crate::record::{Confusion, Rates};
 
 /// Counts the rows of a range; `is_alarm` tells which raise an alarm.
-pub fn count(series: &Labeled, rows: Range<usize>, is_alarm: impl Fn(usize) -> bool) -> Confusion {
+pub fn count(
+    series: &LabeledSeries,
+    rows: Range<usize>,
+    is_alarm: impl Fn(usize) -> bool,
+) -> Confusion {
     let mut confusion = Confusion::default();
     for i in rows {
         match (series.rows[i].label, is_alarm(i)) {
@@ -61,7 +65,7 @@ mod tests {
             value: 0.0,
             label,
         });
-        let series = Labeled::from_rows("test".to_owned(), rows.to_vec());
+        let series = LabeledSeries::from_rows("test".to_owned(), rows.to_vec());
         let confusion = count(&series, 0..5, |i| [true, false, true, false, false][i]);
         assert_eq!(confusion, Confusion { tp: 1, tn: 2, fp: 1, fn_: 1 });
         assert_eq!(count(&series, 1..4, |_| false), Confusion { tp: 0, tn: 2, fp: 0, fn_: 1 });

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::ops::{AddAssign, Range};
 
 use super::{f1, ratio};
-use crate::labeled::Labeled;
+use crate::labeled::LabeledSeries;
 use crate::record::{Delay, DelayCount, EventScore, KindScore, SeriesCounts};
 
 /// Alarms at most this many samples apart belong to one run.
@@ -42,7 +42,7 @@ pub struct KindTally {
 }
 
 /// Counts the anomalies that touch `rows`; `alarms` are the indexes of the alarms in them, rising.
-pub fn count(series: &Labeled, rows: &Range<usize>, alarms: &[usize]) -> EventTally {
+pub fn count(series: &LabeledSeries, rows: &Range<usize>, alarms: &[usize]) -> EventTally {
     let events: Vec<(&str, Range<usize>)> = series.events_in(rows).collect();
     let mut tally = EventTally { days: series.days(rows), ..EventTally::default() };
     for (kind, event) in &events {
@@ -65,7 +65,7 @@ pub fn count(series: &Labeled, rows: &Range<usize>, alarms: &[usize]) -> EventTa
 /// Counts at several thresholds, which rise; `is_alarm` tells of a row and a threshold, and no row is an alarm again
 /// at a higher one.
 pub fn count_at(
-    series: &Labeled,
+    series: &LabeledSeries,
     rows: &Range<usize>,
     thresholds: &[f64],
     is_alarm: impl Fn(usize, f64) -> bool,
@@ -213,13 +213,13 @@ mod tests {
     const N: usize = 1_000;
 
     /// A series of `N` minutes with anomalies at 100..120 and 500..501.
-    fn series() -> Labeled {
+    fn series() -> LabeledSeries {
         let row = |i: usize| LabeledRow {
             at_us: i as i64 * 60_000_000,
             value: 0.0,
             label: (100..120).contains(&i) || i == 500,
         };
-        Labeled::from_rows("test".to_owned(), (0..N).map(row).collect())
+        LabeledSeries::from_rows("test".to_owned(), (0..N).map(row).collect())
     }
 
     fn tally(alarms: &[usize]) -> EventTally {

@@ -1,4 +1,4 @@
-//! Event scores with a threshold fitted on the first halves and judged on the second.
+//! LabeledEvent scores with a threshold fitted on the first halves and judged on the second.
 //!
 //! This is how labelled data without a budget of false alarms is compared: one threshold for all series, chosen
 //! where it is not judged.
@@ -8,14 +8,14 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::event::{self, EventTally};
-use crate::labeled::Labeled;
+use crate::labeled::LabeledSeries;
 use crate::record::HalvesScore;
 
 /// Thresholds tried: more than there are steps worth telling apart, few enough for millions of samples.
 const THRESHOLDS_MAX: usize = 200;
 
 /// Scores series by their scores, one per row; none when the first or the second halves have no anomaly.
-pub fn score(series: &[(&Labeled, Vec<f64>)]) -> Option<HalvesScore> {
+pub fn score(series: &[(&LabeledSeries, Vec<f64>)]) -> Option<HalvesScore> {
     let fitted = tallies(series, first_half);
     let best =
         fitted.iter().max_by(|a, b| a.1.f1().unwrap_or(0.0).total_cmp(&b.1.f1().unwrap_or(0.0)))?;
@@ -28,18 +28,18 @@ pub fn score(series: &[(&Labeled, Vec<f64>)]) -> Option<HalvesScore> {
     })
 }
 
-fn first_half(labeled: &Labeled) -> Range<usize> {
+fn first_half(labeled: &LabeledSeries) -> Range<usize> {
     0..labeled.rows.len() / 2
 }
 
-fn second_half(labeled: &Labeled) -> Range<usize> {
+fn second_half(labeled: &LabeledSeries) -> Range<usize> {
     labeled.rows.len() / 2..labeled.rows.len()
 }
 
-type Half = fn(&Labeled) -> Range<usize>;
+type HalfRange = fn(&LabeledSeries) -> Range<usize>;
 
 /// Counts at the thresholds at which an anomaly of the half is just caught, by falling threshold.
-fn tallies(series: &[(&Labeled, Vec<f64>)], half: Half) -> Vec<(f64, EventTally)> {
+fn tallies(series: &[(&LabeledSeries, Vec<f64>)], half: HalfRange) -> Vec<(f64, EventTally)> {
     let mut highest: Vec<f64> = Vec::new();
     let mut n_events = 0;
     for (labeled, scores) in series {
@@ -74,7 +74,7 @@ fn tallies(series: &[(&Labeled, Vec<f64>)], half: Half) -> Vec<(f64, EventTally)
     thresholds.into_iter().zip(sums.into_iter().rev()).collect()
 }
 
-fn tally_at(series: &[(&Labeled, Vec<f64>)], half: Half, threshold: f64) -> EventTally {
+fn tally_at(series: &[(&LabeledSeries, Vec<f64>)], half: HalfRange, threshold: f64) -> EventTally {
     let mut sum = EventTally::default();
     for (labeled, scores) in series {
         let rows = half(labeled);
@@ -103,13 +103,13 @@ mod tests {
     use crate::labeled::LabeledRow;
 
     /// Anomalies at 20..30 and 60..70 in the first half, 120..130 and 160..170 in the second.
-    fn series() -> Labeled {
+    fn series() -> LabeledSeries {
         let row = |i: usize| LabeledRow {
             at_us: i as i64 * 60_000_000,
             value: 0.0,
             label: [20, 60, 120, 160].iter().any(|start| (*start..start + 10).contains(&i)),
         };
-        Labeled::from_rows("test".to_owned(), (0..200).map(row).collect())
+        LabeledSeries::from_rows("test".to_owned(), (0..200).map(row).collect())
     }
 
     fn scored(high: &[(usize, f64)]) -> Option<HalvesScore> {

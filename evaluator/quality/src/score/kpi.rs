@@ -5,15 +5,15 @@
 //! series and judged on the second, because a threshold fitted where it is judged flatters.
 
 use super::{f1, halves};
-use crate::labeled::Labeled;
+use crate::labeled::LabeledSeries;
 use crate::record::KpiScore;
 
 /// Largest delay of a found anomaly in samples after its first one, as the competition sets it.
 pub const DELAY_MAX: usize = 7;
 
-/// Half of a series as the rule sees it.
+/// KpiHalf of a series as the rule sees it.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Half {
+pub struct KpiHalf {
     /// Of each anomaly, the highest score near its beginning and its number of points.
     anomalies: Vec<(f64, f64)>,
     /// The scores of all other points.
@@ -21,12 +21,12 @@ pub struct Half {
 }
 
 /// Scores series by their scores, one per row; `shipped` is the detector's own threshold, exclusive.
-pub fn score(series: &[(&Labeled, Vec<f64>)], shipped: f64) -> Option<KpiScore> {
-    let both: Vec<(Half, Half)> =
+pub fn score(series: &[(&LabeledSeries, Vec<f64>)], shipped: f64) -> Option<KpiScore> {
+    let both: Vec<(KpiHalf, KpiHalf)> =
         series.iter().map(|(labeled, scores)| split(labeled, scores)).collect();
-    let first: Vec<&Half> = both.iter().map(|(first, _)| first).collect();
+    let first: Vec<&KpiHalf> = both.iter().map(|(first, _)| first).collect();
     let threshold = best_threshold(&first)?;
-    let at = |threshold_of: &dyn Fn(&Half) -> f64| {
+    let at = |threshold_of: &dyn Fn(&KpiHalf) -> f64| {
         total_f1(both.iter().map(|(first, second)| {
             let threshold = threshold_of(first);
             second.counts(|score| score >= threshold)
@@ -45,20 +45,23 @@ pub fn score(series: &[(&Labeled, Vec<f64>)], shipped: f64) -> Option<KpiScore> 
 }
 
 /// The F1 on the second halves at one threshold, exclusive, for all series; none without anomalies.
-pub fn f1_above(series: &[(&Labeled, Vec<f64>)], threshold: f64) -> Option<f64> {
-    let counts = |(labeled, scores): &(&Labeled, Vec<f64>)| {
+pub fn f1_above(series: &[(&LabeledSeries, Vec<f64>)], threshold: f64) -> Option<f64> {
+    let counts = |(labeled, scores): &(&LabeledSeries, Vec<f64>)| {
         split(labeled, scores).1.counts(|score| score > threshold)
     };
     total_f1(series.iter().map(counts))
 }
 
-fn split(labeled: &Labeled, scores: &[f64]) -> (Half, Half) {
+fn split(labeled: &LabeledSeries, scores: &[f64]) -> (KpiHalf, KpiHalf) {
     let middle = labeled.rows.len() / 2;
-    (Half::new(labeled, scores, 0, middle), Half::new(labeled, scores, middle, labeled.rows.len()))
+    (
+        KpiHalf::new(labeled, scores, 0, middle),
+        KpiHalf::new(labeled, scores, middle, labeled.rows.len()),
+    )
 }
 
-impl Half {
-    fn new(labeled: &Labeled, scores: &[f64], start: usize, end: usize) -> Self {
+impl KpiHalf {
+    fn new(labeled: &LabeledSeries, scores: &[f64], start: usize, end: usize) -> Self {
         let rows = start..end;
         let anomalies = labeled
             .events_in(&rows)
@@ -85,7 +88,7 @@ impl Half {
 /// The threshold, inclusive, with the highest F1 over all halves together; none without anomalies.
 ///
 /// Only the scores of anomalies can be best: between two of them a higher threshold only drops false points.
-pub fn best_threshold(halves: &[&Half]) -> Option<f64> {
+pub fn best_threshold(halves: &[&KpiHalf]) -> Option<f64> {
     let mut anomalies: Vec<(f64, f64)> =
         halves.iter().flat_map(|half| half.anomalies.iter().copied()).collect();
     let mut others: Vec<f64> = halves.iter().flat_map(|half| half.others.iter().copied()).collect();
@@ -122,11 +125,11 @@ mod tests {
     use super::*;
     use crate::labeled::LabeledRow;
 
-    fn series(n: usize, anomalies: &[std::ops::Range<usize>]) -> Labeled {
+    fn series(n: usize, anomalies: &[std::ops::Range<usize>]) -> LabeledSeries {
         let is_anomalous = |i: usize| anomalies.iter().any(|anomaly| anomaly.contains(&i));
         let row =
             |i| LabeledRow { at_us: i as i64 * 60_000_000, value: 0.0, label: is_anomalous(i) };
-        Labeled::from_rows("test".to_owned(), (0..n).map(row).collect())
+        LabeledSeries::from_rows("test".to_owned(), (0..n).map(row).collect())
     }
 
     fn scores(n: usize, high: &[(usize, f64)]) -> Vec<f64> {
@@ -146,7 +149,7 @@ mod tests {
             (28, [0.0, 0.0, 20.0]),
             (41, [0.0, 1.0, 20.0]),
         ] {
-            let half = Half::new(&labeled, &scores(100, &[(alarm, 1.0)]), 0, 100);
+            let half = KpiHalf::new(&labeled, &scores(100, &[(alarm, 1.0)]), 0, 100);
             assert_eq!(half.counts(|score| score >= 0.5), counts, "alarm at {alarm}");
         }
     }
@@ -164,14 +167,14 @@ mod tests {
     #[test]
     fn the_threshold_is_best_over_all_series() {
         let labeled = series(100, &[10..20, 30..31]);
-        let half = Half::new(
+        let half = KpiHalf::new(
             &labeled,
             &scores(100, &[(10, 5.0), (30, 1.0), (60, 2.0), (70, 2.0), (80, 2.0)]),
             0,
             100,
         );
         assert_eq!(best_threshold(&[&half]), Some(5.0));
-        let half = Half::new(&labeled, &scores(100, &[(10, 1.0), (30, 5.0), (60, 2.0)]), 0, 100);
+        let half = KpiHalf::new(&labeled, &scores(100, &[(10, 1.0), (30, 5.0), (60, 2.0)]), 0, 100);
         assert_eq!(best_threshold(&[&half]), Some(1.0));
     }
 

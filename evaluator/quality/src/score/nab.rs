@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::labeled::Labeled;
+use crate::labeled::LabeledSeries;
 use crate::record::{NabProfiles, NabScore};
 
 /// Longest unscored beginning, in rows: 15 % of 5,000.
@@ -20,7 +20,7 @@ const FALSE_DISTANCE_MAX: f64 = 3.0;
 
 /// What hits, misses and false alarms weigh.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Profile {
+pub struct NabProfile {
     hit: f64,
     miss: f64,
     false_alarm: f64,
@@ -28,15 +28,15 @@ pub struct Profile {
 
 /// The three published profiles, in the order of [`NabProfiles`]: standard, low false positive rate, low false
 /// negative rate.
-pub const PROFILES: [Profile; 3] = [
-    Profile { hit: 1.0, miss: 1.0, false_alarm: 0.11 },
-    Profile { hit: 1.0, miss: 1.0, false_alarm: 0.22 },
-    Profile { hit: 1.0, miss: 2.0, false_alarm: 0.11 },
+pub const PROFILES: [NabProfile; 3] = [
+    NabProfile { hit: 1.0, miss: 1.0, false_alarm: 0.11 },
+    NabProfile { hit: 1.0, miss: 1.0, false_alarm: 0.22 },
+    NabProfile { hit: 1.0, miss: 2.0, false_alarm: 0.11 },
 ];
 
 /// What an alarm at one row is worth, before weights.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Place {
+enum AlarmPosition {
     /// In the window of that number, counted over all files.
     Inside { window: usize, row: usize, worth: f64 },
     /// Outside every window; `worth` is negative.
@@ -45,20 +45,20 @@ enum Place {
 
 /// Every scored row of a benchmark, with its score.
 #[derive(Debug, Default)]
-pub struct Board {
-    rows: Vec<(f64, bool, Place)>,
+pub struct NabBoard {
+    rows: Vec<(f64, bool, AlarmPosition)>,
     n_windows: usize,
 }
 
-impl Board {
-    /// Adds a file: `opinions` are score and alarm of each row; the windows are the events.
-    pub fn add(&mut self, labeled: &Labeled, opinions: impl Iterator<Item = (f64, bool)>) {
+impl NabBoard {
+    /// Adds a file: `verdicts` are score and alarm of each row; the windows are the events.
+    pub fn add(&mut self, labeled: &LabeledSeries, verdicts: impl Iterator<Item = (f64, bool)>) {
         let first_window = self.n_windows;
         self.n_windows += labeled.events.len();
         let windows: Vec<Range<usize>> =
             labeled.events.iter().map(|event| event.rows.clone()).collect();
         let n_rows = labeled.rows.len();
-        for (row, (score, alarm)) in opinions.enumerate().take(n_rows).skip(probation(n_rows)) {
+        for (row, (score, alarm)) in verdicts.enumerate().take(n_rows).skip(probation(n_rows)) {
             self.rows.push((score, alarm, place(row, &windows, first_window)));
         }
     }
@@ -81,7 +81,7 @@ impl Board {
     }
 
     /// The points when every row with a score of at least the threshold is an alarm.
-    pub fn points_at(&self, profile: Profile, threshold: f64) -> f64 {
+    pub fn points_at(&self, profile: NabProfile, threshold: f64) -> f64 {
         self.points(profile, |score, _| score >= threshold)
     }
 
@@ -90,8 +90,8 @@ impl Board {
         profiles(PROFILES.map(|profile| self.points(profile, |score, _| score > threshold)))
     }
 
-    fn points(&self, profile: Profile, is_alarm: impl Fn(f64, bool) -> bool) -> f64 {
-        let mut sum = Sum::new(profile, self.n_windows);
+    fn points(&self, profile: NabProfile, is_alarm: impl Fn(f64, bool) -> bool) -> f64 {
+        let mut sum = NabSum::new(profile, self.n_windows);
         self.rows
             .iter()
             .filter(|(score, alarm, _)| is_alarm(*score, *alarm))
@@ -100,8 +100,8 @@ impl Board {
     }
 
     /// The highest points of any threshold and that threshold; rows are sorted by falling score.
-    fn best(&self, profile: Profile) -> (f64, f64) {
-        let mut sum = Sum::new(profile, self.n_windows);
+    fn best(&self, profile: NabProfile) -> (f64, f64) {
+        let mut sum = NabSum::new(profile, self.n_windows);
         let highest = self.rows.first().map_or(0.0, |(score, ..)| *score);
         // A threshold above every score: a silent detector.
         let mut best = (sum.normalized(), highest.next_up());
@@ -119,8 +119,8 @@ impl Board {
 }
 
 /// The points of all windows, each half's at the threshold that is best for the other.
-fn two_fold(mut halves: [Board; 2]) -> [f64; 3] {
-    halves.iter_mut().for_each(Board::sort);
+fn two_fold(mut halves: [NabBoard; 2]) -> [f64; 3] {
+    halves.iter_mut().for_each(NabBoard::sort);
     let [a, b] = halves;
     let n_windows = (a.n_windows + b.n_windows).max(1) as f64;
     PROFILES.map(|profile| {
@@ -131,22 +131,22 @@ fn two_fold(mut halves: [Board; 2]) -> [f64; 3] {
 }
 
 /// Points while alarms are added, in any order.
-struct Sum {
-    profile: Profile,
+struct NabSum {
+    profile: NabProfile,
     /// The first alarmed row of each window, and what it is worth.
     earliest: Vec<Option<(usize, f64)>>,
     raw: f64,
 }
 
-impl Sum {
-    fn new(profile: Profile, n_windows: usize) -> Self {
+impl NabSum {
+    fn new(profile: NabProfile, n_windows: usize) -> Self {
         Self { profile, earliest: vec![None; n_windows], raw: -profile.miss * n_windows as f64 }
     }
 
-    fn add(&mut self, place: Place) {
+    fn add(&mut self, place: AlarmPosition) {
         match place {
-            Place::Outside { worth } => self.raw += self.profile.false_alarm * worth,
-            Place::Inside { window, row, worth } => {
+            AlarmPosition::Outside { worth } => self.raw += self.profile.false_alarm * worth,
+            AlarmPosition::Inside { window, row, worth } => {
                 let earned = match self.earliest[window] {
                     None => self.profile.miss + self.profile.hit * worth,
                     Some((earlier, before)) if row < earlier => self.profile.hit * (worth - before),
@@ -175,12 +175,12 @@ fn probation(n_rows: usize) -> usize {
     ((n_rows as f64 * PROBATION_SHARE) as usize).min(PROBATION_ROWS_MAX)
 }
 
-fn place(row: usize, windows: &[Range<usize>], first_window: usize) -> Place {
+fn place(row: usize, windows: &[Range<usize>], first_window: usize) -> AlarmPosition {
     let next = windows.partition_point(|window| window.end <= row);
     if let Some(window) = windows.get(next).filter(|window| window.contains(&row)) {
         let position = -((window.end - row) as f64) / window.len() as f64;
         // The first row of a window is worth exactly 1.
-        return Place::Inside {
+        return AlarmPosition::Inside {
             window: first_window + next,
             row,
             worth: sigmoid(position) / sigmoid(-1.0),
@@ -193,7 +193,7 @@ fn place(row: usize, windows: &[Range<usize>], first_window: usize) -> Place {
         }
         None => -1.0,
     };
-    Place::Outside { worth }
+    AlarmPosition::Outside { worth }
 }
 
 fn sigmoid(x: f64) -> f64 {
@@ -212,21 +212,21 @@ mod tests {
     const N: usize = 1_000;
 
     /// A file of `N` rows, 150 of them probation, with windows 300..=399 and 600..=699.
-    fn file() -> Labeled {
+    fn file() -> LabeledSeries {
         let row = |i: usize| LabeledRow {
             at_us: i as i64 * 300_000_000,
             value: 0.0,
             label: (300..400).contains(&i) || (600..700).contains(&i),
         };
-        Labeled::from_rows("test".to_owned(), (0..N).map(row).collect())
+        LabeledSeries::from_rows("test".to_owned(), (0..N).map(row).collect())
     }
 
-    fn board(scored: &[(usize, f64)]) -> Board {
+    fn board(scored: &[(usize, f64)]) -> NabBoard {
         let mut scores = vec![0.0; N];
         for (row, score) in scored {
             scores[*row] = *score;
         }
-        let mut board = Board::default();
+        let mut board = NabBoard::default();
         board.add(&file(), scores.into_iter().map(|score| (score, score > 0.5)));
         board
     }
@@ -279,7 +279,7 @@ mod tests {
         for profile in PROFILES {
             let tried =
                 (0..=50).map(|k| board.points_at(profile, f64::from(k) / 50.0)).fold(0.0, f64::max);
-            let mut sorted = Board { rows: board.rows.clone(), n_windows: board.n_windows };
+            let mut sorted = NabBoard { rows: board.rows.clone(), n_windows: board.n_windows };
             sorted.rows.sort_by(|a, b| b.0.total_cmp(&a.0));
             let (best, threshold) = sorted.best(profile);
             assert!((best - tried).abs() < 1e-9, "{best} {tried}");
@@ -289,6 +289,6 @@ mod tests {
 
     #[test]
     fn without_windows_nothing_is_earned() {
-        assert_eq!(Board::default().score(Default::default()).optimized.standard, 0.0);
+        assert_eq!(NabBoard::default().score(Default::default()).optimized.standard, 0.0);
     }
 }

@@ -4,14 +4,14 @@ use anyhow::Context;
 use reqwest::Url;
 use serde_json::json;
 
-use crate::replay::{self, Problem};
+use crate::replay::{self, ProblemDocument};
 
 /// Attempts for one series while the deployment is overloaded or away.
 const ATTEMPTS_MAX: u32 = 3;
 
 /// A series of a deployment, and the detector that it is to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Assignment {
+pub struct DetectorAssignment {
     /// Source name of the series.
     pub source: String,
     /// Metric name of the series.
@@ -24,7 +24,7 @@ pub struct Assignment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApplyOutcome {
     /// The deployment holds it.
-    Stored,
+    StoredScores,
     /// The deployment would refuse the same request forever; what it said.
     Refused(String),
     /// The deployment gave no answer, or was overloaded each time.
@@ -35,7 +35,7 @@ pub enum ApplyOutcome {
 pub fn apply(
     url: &Url,
     api_key: Option<&str>,
-    assignments: &[Assignment],
+    assignments: &[DetectorAssignment],
 ) -> anyhow::Result<Vec<ApplyOutcome>> {
     let http = replay::http_client()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -52,7 +52,7 @@ async fn one(
     http: &reqwest::Client,
     url: &Url,
     api_key: Option<&str>,
-    assignment: &Assignment,
+    assignment: &DetectorAssignment,
 ) -> anyhow::Result<ApplyOutcome> {
     let mut endpoint = replay::endpoint(url, "series/config")?;
     endpoint
@@ -86,10 +86,10 @@ async fn one(
 async fn read(response: reqwest::Response, endpoint: &Url) -> ApplyOutcome {
     let status = response.status().as_u16();
     if status == 200 {
-        return ApplyOutcome::Stored;
+        return ApplyOutcome::StoredScores;
     }
     let text = response.text().await.unwrap_or_default();
-    let why = format!("`{endpoint}` answered {status}: {}", Problem::explain(&text));
+    let why = format!("`{endpoint}` answered {status}: {}", ProblemDocument::explain(&text));
     if replay::is_worth_repeating(status) {
         ApplyOutcome::Unreached(why)
     } else {

@@ -17,7 +17,7 @@ pub struct Part {
     pub false_runs: u64,
     /// False runs per series and day; none when no time passed.
     pub false_alarms_per_day: Option<f64>,
-    /// Event F1; none without labelled anomalies.
+    /// LabeledEvent F1; none without labelled anomalies.
     pub event_f1: Option<f64>,
 }
 
@@ -54,7 +54,7 @@ pub struct Evidence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
-    /// Event F1 on labels.
+    /// LabeledEvent F1 on labels.
     Labels,
     /// The rate of alarms, which is all that can be checked without labels.
     AlarmRate,
