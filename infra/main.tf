@@ -1,7 +1,7 @@
-# Tidemark on AWS: the functions, the cache with their series, the table with their history, and what invokes them.
+# Tidemark on AWS: functions, cache, history table, and their triggers. Longer than 400 lines, as it wires all modules.
 #
-# It is a configuration of its own (`terraform -chdir=infra apply`) and a module (`examples/`). The region, and further
-# tags, are the provider's.
+# Apply it directly (`terraform -chdir=infra apply`), or use it as a module (`examples/`). The provider sets the region,
+# and further tags.
 
 data "aws_partition" "current" {}
 data "aws_region" "current" {}
@@ -16,7 +16,7 @@ locals {
   has_streams = var.queue != null || var.stream != null || var.events != null
 
   packages = coalesce(var.packages_folder, "${path.module}/../target/lambda")
-  package  = { for it in ["ingest", "analyze", "ingest-stream"] : it => "${local.packages}/${var.architecture}/${it}/bootstrap.zip" }
+  package  = { for function in ["ingest", "analyze", "ingest-stream"] : function => "${local.packages}/${var.architecture}/${function}/bootstrap.zip" }
 
   cache = local.is_external ? {
     REDIS_URL          = var.cache.url
@@ -38,22 +38,22 @@ locals {
     TIDEMARK_DETECTOR_GENERATION = tostring(var.detector.generation)
   }) : key => value if value != null }
 
-  # Only `analyze` knows the table: its sweep writes there, and its answers read there.
+  # Only `analyze` uses the table: its sweep writes episodes, and its queries read them.
   history = var.history.enabled ? {
     TIDEMARK_HISTORY_TABLE = module.table[0].name
     TIDEMARK_HISTORY_DAYS  = tostring(var.history.days)
   } : {}
 
-  # Who calls a function by HTTP is asked by IAM or by a token before it runs, unless the function asks for keys.
-  asked = var.front.authorization == "keys" ? { TIDEMARK_API_KEYS = join(",", var.api_keys) } : { TIDEMARK_ACCESS = "open" }
+  # IAM or the API's authorizer authenticates callers before the function runs, except with `keys`: the function checks them.
+  access = var.front.authorization == "keys" ? { TIDEMARK_API_KEYS = join(",", var.api_keys) } : { TIDEMARK_ACCESS = "open" }
 
   vpc = local.in_network ? {
     subnet_ids         = module.network[0].subnet_ids
     security_group_ids = [module.network[0].functions_security_group_id]
   } : null
 
-  # What every function does: it connects to the cache.
-  statements = [for it in [
+  # Rights of every function: connecting to the cache.
+  statements = [for statement in [
     {
       when     = !local.is_external || var.cache.iam != null
       Sid      = "Cache"
@@ -72,19 +72,19 @@ locals {
       Action   = ["kms:Decrypt"]
       Resource = [try(var.cache.password.kms_key_arn, null)]
     },
-  ] : { Sid = it.Sid, Action = it.Action, Resource = it.Resource } if it.when]
+  ] : { Sid = statement.Sid, Action = statement.Action, Resource = statement.Resource } if statement.when]
 
-  history_statements = [for it in [
+  history_statements = [for statement in [
     {
       when = var.history.enabled
       Sid  = "History"
-      # Each of them is called in `functions/shared/history`, and no other.
+      # The operations that `functions/shared/aws` calls.
       Action   = ["dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:Query"]
       Resource = module.table[*].arn
     },
-  ] : { Sid = it.Sid, Action = it.Action, Resource = it.Resource } if it.when]
+  ] : { Sid = statement.Sid, Action = statement.Action, Resource = statement.Resource } if statement.when]
 
-  stream_statements = [for it in [
+  stream_statements = [for statement in [
     {
       when     = var.queue != null
       Sid      = "Queue"
@@ -103,15 +103,15 @@ locals {
       Action   = ["sqs:SendMessage"]
       Resource = var.stream == null ? [] : [module.stream[0].dead_letters_arn]
     },
-  ] : { Sid = it.Sid, Action = it.Action, Resource = it.Resource } if it.when]
+  ] : { Sid = statement.Sid, Action = statement.Action, Resource = statement.Resource } if statement.when]
 
-  names   = { for it in ["queue", "stream", "events"] : it => "${var.name}-${it}" }
-  release = { for it in ["ingest", "analyze", "ingest-stream"] : it => lookup(var.release, it, { version = null, new_version_weight = 0 }) }
+  names   = { for source in ["queue", "stream", "events"] : source => "${var.name}-${source}" }
+  release = { for function in ["ingest", "analyze", "ingest-stream"] : function => lookup(var.release, function, { version = null, new_version_weight = 0 }) }
 }
 
 resource "aws_kms_key" "this" {
   count                   = var.kms.create ? 1 : 0
-  description             = "All that ${var.name} stores"
+  description             = "Encrypts all data of ${var.name}"
   enable_key_rotation     = true
   deletion_window_in_days = 30
   tags                    = local.tags
@@ -120,7 +120,7 @@ resource "aws_kms_key" "this" {
     Version = "2012-10-17"
     Statement = [
       {
-        # Who may use the key is then a matter of the account's policies; without it nobody could ever change this one.
+        # Delegates access to the policies of the account; without this statement the key policy could never be changed.
         Sid       = "Account"
         Effect    = "Allow"
         Principal = { AWS = "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:root" }
@@ -214,7 +214,7 @@ module "ingest" {
   memory_mb            = var.ingest.memory_mb
   timeout_s            = var.ingest.timeout_s
   reserved_concurrency = var.ingest.reserved_concurrency
-  environment = merge(local.environment, local.asked, {
+  environment = merge(local.environment, local.access, {
     TIDEMARK_REQUEST_TIMEOUT_MS = tostring(var.ingest.timeout_s * 1000 - 1000)
   })
   statements         = local.statements
@@ -230,13 +230,13 @@ module "analyze" {
 
   name                 = "${var.name}-analyze"
   tags                 = local.tags
-  description          = "What is normal, what is not, and why"
+  description          = "Reports anomalies and their reasons"
   package              = local.package["analyze"]
   architecture         = var.architecture
   memory_mb            = var.analyze.memory_mb
   timeout_s            = var.analyze.timeout_s
   reserved_concurrency = var.analyze.reserved_concurrency
-  environment = merge(local.environment, local.asked, local.history, {
+  environment = merge(local.environment, local.access, local.history, {
     TIDEMARK_REQUEST_TIMEOUT_MS = tostring(var.analyze.timeout_s * 1000 - 1000)
   })
   statements         = concat(local.statements, local.history_statements)
@@ -247,7 +247,7 @@ module "analyze" {
   release            = local.release["analyze"]
 }
 
-# What comes here was let in by the policies of queue, stream and bus, so it asks for no keys.
+# Requires no keys: the policies of queue, stream and bus decide which records arrive.
 module "ingest_stream" {
   source = "./modules/function"
   count  = local.has_streams ? 1 : 0
@@ -300,12 +300,12 @@ module "stream" {
   retention_h  = var.stream.retention_h
   batch_size   = var.stream.batch_size
   attempts_max = var.stream.attempts_max
-  # What is older is no longer in the stream for whoever looks at a dead letter.
+  # One hour before the stream deletes a record, so that the record of a dead letter can still be read.
   record_age_max_s   = 3600 * (var.stream.retention_h - 1)
   function_alias_arn = module.ingest_stream[0].alias_arn
 }
 
-# Events come one by one and are not asked for again, so what failed for good has a queue.
+# EventBridge invokes asynchronously, so events that fail after all retries go to a queue.
 resource "aws_sqs_queue" "event_dead_letters" {
   count                     = var.events == null ? 0 : 1
   name                      = "${local.names.events}-dead-letters"
@@ -351,7 +351,7 @@ module "sweep" {
 
   name                = "${var.name}-sweep"
   tags                = local.tags
-  description         = "Judges what waits, and notices silent series"
+  description         = "Judges waiting samples, and detects silent series"
   schedule            = var.sweep
   function_name       = module.analyze.name
   function_alias_name = module.analyze.alias_name
@@ -379,7 +379,7 @@ module "api" {
   }
 }
 
-# For callers of the account whose own policy lets them; others want a permission of the function as well.
+# For callers in the account whose policy allows it; callers in other accounts also need a permission on the function.
 resource "aws_lambda_function_url" "this" {
   for_each = var.front.kind == "function_url" ? { ingest = module.ingest, analyze = module.analyze } : {}
 
@@ -409,14 +409,14 @@ module "alarms" {
   cache_nodes = var.cache.mode != "replication_group" ? [] : flatten([
     for shard in range(var.cache.n_shards) : [
       for node in range(1 + var.cache.n_replicas) : (
-        # As ElastiCache names them: with the shard where there are several.
+        # Names that ElastiCache gives to nodes; they contain the shard if there are several.
         var.cache.n_shards == 1 ? format("%s-%03d", var.name, node + 1) : format("%s-%04d-%03d", var.name, shard + 1, node + 1)
       )
     ]
   ])
-  # What these bring is counted by the functions themselves, unless they are told not to.
+  # The functions write these metrics as log lines, unless `TIDEMARK_EMF` is off.
   metrics_namespace = lookup(var.environment, "TIDEMARK_EMF", "on") == "off" ? null : lookup(var.environment, "TIDEMARK_EMF_NAMESPACE", "Tidemark")
-  triggers          = [for trigger, it in { sqs = var.queue, kinesis = var.stream, eventbridge = var.events } : trigger if it != null]
+  triggers          = [for trigger, source in { sqs = var.queue, kinesis = var.stream, eventbridge = var.events } : trigger if source != null]
   queue_name        = var.queue == null ? null : local.names.queue
   stream_name       = var.stream == null ? null : local.names.stream
   dead_letters      = { for key, name in local.names : key => "${name}-dead-letters" if { queue = var.queue, stream = var.stream, events = var.events }[key] != null }

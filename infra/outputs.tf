@@ -1,35 +1,35 @@
 output "urls" {
-  description = "Where the functions answer, by function; empty where nothing is in front of them."
+  description = "Base URL of each function; empty without HTTP access."
   value = (
-    var.front.kind == "api" ? { for it in ["ingest", "analyze"] : it => module.api[0].url }
-    : { for key, it in aws_lambda_function_url.this : key => trimsuffix(it.function_url, "/") }
+    var.front.kind == "api" ? { for function in ["ingest", "analyze"] : function => module.api[0].url }
+    : { for key, url in aws_lambda_function_url.this : key => trimsuffix(url.function_url, "/") }
   )
 }
 
 output "functions" {
-  description = "Of each function: its name, alias, newest version and log group."
+  description = "Name, alias, newest version and log group of each function."
   value = {
-    for key, it in merge({ ingest = module.ingest, analyze = module.analyze }, local.has_streams ? { ingest-stream = module.ingest_stream[0] } : {}) : key => {
-      name      = it.name
-      alias_arn = it.alias_arn
-      version   = it.version
-      log_group = it.log_group_name
+    for key, function in merge({ ingest = module.ingest, analyze = module.analyze }, local.has_streams ? { ingest-stream = module.ingest_stream[0] } : {}) : key => {
+      name      = function.name
+      alias_arn = function.alias_arn
+      version   = function.version
+      log_group = function.log_group_name
     }
   }
 }
 
 output "policies" {
-  description = "What each function may do, as JSON, for whoever must approve it."
-  value       = { for key, it in merge({ ingest = module.ingest, analyze = module.analyze }, local.has_streams ? { ingest-stream = module.ingest_stream[0] } : {}) : key => it.policy }
+  description = "Policy of each function as JSON, for review."
+  value       = { for key, function in merge({ ingest = module.ingest, analyze = module.analyze }, local.has_streams ? { ingest-stream = module.ingest_stream[0] } : {}) : key => function.policy }
 }
 
 output "redis_url" {
-  description = "Address of the cache; it holds no password."
+  description = "Address of the cache, without a password."
   value       = local.cache.REDIS_URL
 }
 
 output "functions_security_group_id" {
-  description = "Group of the functions in their network, which an `external` cache there lets in; null for none."
+  description = "Security group of the functions, which an `external` cache in their network must accept; null for none."
   value       = one(module.network[*].functions_security_group_id)
 }
 
@@ -39,12 +39,12 @@ output "table_name" {
 }
 
 output "queue_url" {
-  description = "Where to send samples; null for none."
+  description = "URL of the queue of samples; null for none."
   value       = one(module.queue[*].url)
 }
 
 output "dead_letter_queues" {
-  description = "Queues of what failed for good, by what it came from."
+  description = "Dead-letter queues by source."
   value       = { for key, name in local.names : key => "${name}-dead-letters" if { queue = var.queue, stream = var.stream, events = var.events }[key] != null }
 }
 
@@ -54,12 +54,12 @@ output "stream_name" {
 }
 
 output "kms_key_arn" {
-  description = "Key of all that is stored; null for those of the services."
+  description = "Key of all stored data; null for the keys of the AWS services."
   value       = local.kms_key_arn
 }
 
 output "alarms" {
-  description = "Names of the alarms, and the topic that is told; null for none."
+  description = "Names of the alarms, and their topic; null for none."
   value       = { names = module.alarms.names, topic_arn = module.alarms.topic_arn }
 }
 

@@ -33,7 +33,7 @@ EMPTY_NAMES = "Held Said Told Begun Fate Inner Shared Known Place".split()
 TYPE = re.compile(r"^(?:pub(?:\([^)]*\))? )?(?:struct|enum|trait|union|type) (\w+)|^ +(?:pub(?:\([^)]*\))? )?(?:struct|enum|trait|union) (\w+)", re.MULTILINE)
 FUNCTION = re.compile(r"\bfn (\w+)")
 IT = re.compile(r"\|(?:[^|\n]*\W)?it(?:\W[^|\n]*)?\|")
-PYTHON_IT = re.compile(r"\b(?:lambda|for) it\b")
+PYTHON_IT = re.compile(r"\b(?:lambda it\b|for it in\b)")
 WHO = re.compile(r"\b[Ww]hom?\b")
 
 # Retired words as regular expressions over whole words, and what to write instead.

@@ -1,11 +1,10 @@
-"""Applies the example `complete` to a stand-in for AWS, and uses what it made.
+"""Applies the example `complete` to moto, a mock of AWS, and runs the functions against the created resources.
 
-    python3 checks/apply.py packages FOLDER      the packages of `make lambda-build` are deployed, and run
-    python3 checks/apply.py binaries FOLDER      empty packages are deployed, and binaries that Cargo built are run
+    python3 checks/apply.py packages FOLDER      deploys and runs the packages of `make lambda-build`
+    python3 checks/apply.py binaries FOLDER      deploys empty packages, and runs the binaries that Cargo built
 
-The stand-in is moto; it has no ElastiCache, so the cache is a Redis of this machine, and it runs no functions, so a
-Runtime API of `runtime_api.py` does. It wants `moto_server` and `redis-server` on the path, boto3, and TF_DATA_DIR of an
-initialized example.
+moto has no ElastiCache, so the cache is a local Redis. It runs no functions, so the Runtime API of `runtime_api.py` does.
+Needs `moto_server` and `redis-server` on the path, boto3, and the TF_DATA_DIR of an initialized example.
 """
 
 import contextlib
@@ -29,18 +28,18 @@ from runtime_api import Function
 
 INFRA = Path(__file__).resolve().parent.parent
 REGION = "eu-west-1"
-# moto takes any keys; the provider and the functions want some.
+# moto accepts any keys; the provider and the functions require some.
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
 APPLY_TIMEOUT_S = 420
 
 
 def copy_of_module(folder: Path) -> Path:
-    """Without what moto never tells of, for which the provider would wait for ever."""
+    """Copies the module without a resource that moto does not report: the provider would wait for it until its timeout."""
     copy = folder / "infra"
     shutil.copytree(INFRA, copy, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*"))
     queue = copy / "modules/queue/main.tf"
     text, n = re.subn(r'resource "aws_sqs_queue_redrive_allow_policy" .*?\n}\n', "", queue.read_text(), flags=re.DOTALL)
-    assert n == 1, "the policy of dead letters is no longer there"
+    assert n == 1, "the redrive policy of dead letters is missing"
     queue.write_text(text)
     return copy
 
@@ -61,13 +60,13 @@ def n_made(state: Path) -> int:
 
 
 def apply(module: Path, packages: Path, endpoint: str) -> dict:
-    """The outputs of all but the cache; the network, which goes with a cache, is made apart, in another region."""
+    """Applies all but the cache and returns the outputs; applies the network, which needs a cache, in another region."""
     state, network = module / "complete.tfstate", module / "network.tfstate"
     variables = ["-no-color", "-auto-approve", f"-var=packages_folder={packages}", "-var=protection=false"]
     external = '-var=cache={mode="external",url="rediss://redis.example.com:6379"}'
     of_all = [f"-state={state}", *variables, f"-var=region={REGION}", external]
     of_network = [f"-state={network}", *variables, "-var=region=us-east-1", "-target=module.tidemark.module.network"]
-    # Both at once: the provider spends its time on waiting for what the stand-in has long done.
+    # Both in parallel, since the provider mostly waits.
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda arguments: terraform(module, "apply", *arguments, endpoint=endpoint), [of_all, of_network]))
     print(f"apply: {n_made(state)} resources; the network and its table, {n_made(network)}")
@@ -76,7 +75,7 @@ def apply(module: Path, packages: Path, endpoint: str) -> dict:
 
 
 def binary_of(packages: Path, function: str, folder: Path) -> Path:
-    """The binary of a package, as Lambda unpacks it."""
+    """Unpacks the binary of a package, like Lambda."""
     with zipfile.ZipFile(packages / "x86_64" / function / "bootstrap.zip") as package:
         package.extract("bootstrap", folder / function)
     binary = folder / function / "bootstrap"
@@ -100,13 +99,13 @@ def main() -> int:
         clients = {service: boto3.client(service, **options) for service in ("dynamodb", "kinesis", "lambda", "sqs")}
 
         stack.enter_context(running(["redis-server", "--port", str(redis_port), "--save", "", "--dir", str(folder)]))
-        # Their variables are the deployed ones, but for where cache and AWS are.
-        here = {"REDIS_URL": f"redis://127.0.0.1:{redis_port}", "AWS_ENDPOINT_URL": endpoint}
+        # The deployed variables, except for the addresses of the cache and of AWS.
+        local = {"REDIS_URL": f"redis://127.0.0.1:{redis_port}", "AWS_ENDPOINT_URL": endpoint}
         functions = {}
         for name, function in outputs["functions"].items():
             variables = clients["lambda"].get_function_configuration(FunctionName=function["name"])["Environment"]["Variables"]
             binary = binary_of(packages, name, folder) if kind == "packages" else given / name
-            functions[name] = stack.enter_context(Function(binary, variables | KEYS | here))
+            functions[name] = stack.enter_context(Function(binary, variables | KEYS | local))
         empty_cache = lambda: subprocess.run(["redis-cli", "-p", str(redis_port), "FLUSHALL"], check=True, capture_output=True)
         deployment.use(outputs, clients, functions, empty_cache)
     return 0

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Applies the example `complete` to moto, and uses what it made with the real functions.
+# Applies the example `complete` to moto, a mock of AWS, and runs the real functions against the created resources.
 #
-#   infra/checks/apply.sh packages target/lambda     as `make infra-apply`: deploys and runs the packages of a folder
-#   infra/checks/apply.sh binaries target/debug      as part of `make test`: runs what Cargo built
+#   infra/checks/apply.sh packages target/lambda     for `make infra-apply`: deploys and runs the packages of a folder
+#   infra/checks/apply.sh binaries target/debug      for `make test`: runs the binaries that Cargo built
 set -euo pipefail
 what=$1
 folder=$(cd "$2" && pwd)

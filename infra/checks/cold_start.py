@@ -1,11 +1,11 @@
-"""Measures how long the packaged functions take from nothing to their first answer, beside a function that does nothing.
+"""Measures the cold start of the packaged functions and of an empty function as reference.
 
     python3 checks/cold_start.py FOLDER EMPTY            prints the table
-    python3 checks/cold_start.py FOLDER EMPTY --write    and puts it into the README of this folder
+    python3 checks/cold_start.py FOLDER EMPTY --write    also writes it into the README of this folder
 
-FOLDER holds the packages, as `make lambda-build` makes them, and EMPTY is the binary of the function that does nothing.
-Each is started twenty times, in turn with the others, by a Runtime API on the loopback; its first event reaches a Redis
-that runs. Fails where a median is over twice that of the empty function, or a package is over six megabytes.
+FOLDER contains the packages of `make lambda-build`; EMPTY is the binary of the empty function. A Runtime API on loopback
+starts each twenty times, in turns; a local Redis is running. Fails if a median is over twice that of the empty function,
+or a package is larger than six megabytes.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ FUNCTIONS = [name for name in FIRST_EVENTS if name != "empty"]
 
 
 def start(binary: Path, environment: dict[str, str], event: dict) -> tuple[float, float]:
-    """Milliseconds to the first question for an event, and to the answer to it."""
+    """Returns the milliseconds until the function polls for its first event, and until it answers."""
     with Function(binary, environment) as function:
         polled_s = function.first_poll_s()
         kind, answer, answered_s = function.invoke(event)
@@ -62,14 +62,14 @@ def main() -> int:
             binaries[name] = folder / name / "bootstrap"
             binaries[name].chmod(0o755)
         for name in events:
-            # The first start reads the file from the disk, which is no part of what is compared.
+            # The first start reads the file from disk, which is not part of the comparison.
             start(binaries[name], environment, events[name])
         for _round in range(N_ROUNDS):
             for name, event in events.items():
                 times[name].append(start(binaries[name], environment, event))
 
     empty_ms = statistics.median(measured[1] for measured in times["empty"])
-    lines = ["| function | package (MB) | to the first question (ms) | to the first answer (ms) | beside the empty one |", "|---|---:|---:|---:|---:|"]
+    lines = ["| function | package (MB) | first poll (ms) | first answer (ms) | ratio to `empty` |", "|---|---:|---:|---:|---:|"]
     is_good = True
     for name, measured in times.items():
         size = (packages / name / "bootstrap.zip").stat().st_size if name in FUNCTIONS else 0

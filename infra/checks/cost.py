@@ -1,8 +1,8 @@
-"""Reckons what a month on AWS costs, from the prices and assumptions in `prices.toml`.
+"""Estimates the cost of a month on AWS from the prices and assumptions in `prices.toml`.
 
     python3 checks/cost.py            prints the table
-    python3 checks/cost.py --write    puts it into the README of this folder
-    python3 checks/cost.py --check    fails where the README has another one
+    python3 checks/cost.py --write    writes it into the README of this folder
+    python3 checks/cost.py --check    fails if the README has a different table
 """
 
 import math
@@ -20,7 +20,7 @@ SAMPLES_AN_HOUR = [1_000, 100_000, 10_000_000]
 
 
 class Traffic:
-    """What a month brings."""
+    """Samples, series and requests of a month."""
 
     def __init__(self, samples_an_hour: int):
         self.samples = samples_an_hour * HOURS
@@ -30,7 +30,7 @@ class Traffic:
 
 
 def functions(traffic: Traffic, size: str) -> float:
-    """Requests and the sweep of each minute, which looks and finds nothing."""
+    """The cost of requests, and of a sweep each minute that finds nothing to do."""
     ms = traffic.requests * P["function"]["ms_a_request"] + traffic.samples * P["function"]["ms_a_sample"][size]
     ms += MINUTES * P["function"]["ms_a_request"]
     gb_s = ms / 1000 * P["function"]["memory_gb"][size]
@@ -45,7 +45,7 @@ def serverless_cache(traffic: Traffic) -> float:
 
 
 def history(traffic: Traffic) -> float:
-    """Writes of a month, and the storage of a year of a kilobyte an episode."""
+    """The cost of a month of writes, and of storing a year of episodes of one kilobyte each."""
     episodes = traffic.series * P["traffic"]["episodes_a_series_day"] * HOURS / 24
     writes = episodes * P["traffic"]["writes_an_episode"]
     return writes / 1e6 * P["table"]["per_million_writes"] + 12 * episodes * 1e-6 * P["table"]["per_gb_month"]
@@ -65,7 +65,7 @@ def metrics(n: int) -> float:
 
 
 def traces(traffic: Traffic) -> float:
-    """Lambda traces the first request of each second, and one in twenty of the others."""
+    """The cost of traces: Lambda traces the first request of each second, and one in twenty of the others."""
     invocations = traffic.requests + MINUTES
     seconds = MINUTES * 60
     traced = min(invocations, seconds) + 0.05 * max(0.0, invocations - seconds)
@@ -78,14 +78,14 @@ def minimal(traffic: Traffic) -> dict[str, float]:
         "cache": serverless_cache(traffic),
         "history": history(traffic),
         "logs and metrics": log(traffic) + metrics(P["function"]["metrics"]),
-        # The alarms of two functions and their URLs, of table and cache; no API, queue, stream, key or trace.
+        # Alarms of two functions and their URLs, of table and cache.
         "alarms and dashboard": 12 * P["alarms"]["per_metric"],
         "API, queue, stream, key, traces": 0.0,
     }
 
 
 def complete(traffic: Traffic) -> dict[str, float]:
-    # Of an idle queue Lambda asks with five pollers, each of which waits for twenty seconds.
+    # Lambda polls an idle queue with five pollers, each of which waits for twenty seconds.
     polls = 5 * 3 * MINUTES
     rest = (
         traffic.requests / 1e6 * P["api"]["per_million_requests"]
@@ -105,7 +105,7 @@ def complete(traffic: Traffic) -> dict[str, float]:
 
 
 def cloudwatch(traffic: Traffic) -> dict[str, float]:
-    """A metric a series, sent a thousand to a request each minute, and an alarm on each one's anomalies."""
+    """The cost of one metric per series, a thousand in a request each minute, with an anomaly alarm on each."""
     requests = math.ceil(traffic.series / 1000) * MINUTES
     return {
         "metrics": metrics(traffic.series),
@@ -116,10 +116,10 @@ def cloudwatch(traffic: Traffic) -> dict[str, float]:
 
 def table() -> str:
     columns = [Traffic(n) for n in SAMPLES_AN_HOUR]
-    head = [f"{n:,} samples an hour ({t.series:,} series)" for n, t in zip(SAMPLES_AN_HOUR, columns)]
-    lines = [f"| a month, in dollars | {' | '.join(head)} |", "|---|" + "---:|" * len(columns)]
-    for name, reckon in [("minimal", minimal), ("complete", complete), ("CloudWatch anomaly detection", cloudwatch)]:
-        months = [reckon(column) for column in columns]
+    titles = [f"{n:,} samples an hour ({t.series:,} series)" for n, t in zip(SAMPLES_AN_HOUR, columns)]
+    lines = [f"| dollars per month | {' | '.join(titles)} |", "|---|" + "---:|" * len(columns)]
+    for name, estimate in [("minimal", minimal), ("complete", complete), ("CloudWatch anomaly detection", cloudwatch)]:
+        months = [estimate(column) for column in columns]
         lines.append(f"| **{name}** | " + " | ".join(f"**{sum(month.values()):,.2f}**" for month in months) + " |")
         lines += [f"| {part} | " + " | ".join(f"{month[part]:,.2f}" for month in months) + " |" for part in months[0]]
     return "\n".join(lines) + "\n"

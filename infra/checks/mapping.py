@@ -1,8 +1,7 @@
-"""Plays the event source mappings of Lambda: what takes batches from a queue or a stream, and acts on their answers.
+"""Simulates Lambda's event source mappings, which read batches from a queue or a stream and process partial failures.
 
-The stand-in would do it itself: with each message that is sent it starts the function in a container, which is not to be
-had here, message by message, and looks at no partial answer. So the deployed mapping is switched off there, and played here
-as it is deployed: its size of a batch, its answers in part, its attempts.
+moto's own mappings start a container for each message and ignore partial failures. So the deployed mapping is disabled in
+moto and simulated here with its deployed settings: batch size, partial failures, attempts.
 """
 
 import base64
@@ -12,12 +11,12 @@ from botocore.exceptions import ClientError
 
 from runtime_api import Function
 
-# Messages that SQS gives at once.
+# Largest number of messages that SQS returns at once.
 RECEIVED_MAX = 10
 
 
 def deployed(client, arn: str) -> dict:
-    """The mapping of a queue or stream, which must ask for partial answers; it is switched off."""
+    """Returns the mapping of a queue or stream after disabling it; it must request partial failures."""
     (mapping,) = client.list_event_source_mappings(EventSourceArn=arn)["EventSourceMappings"]
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"], mapping
     client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
@@ -25,25 +24,25 @@ def deployed(client, arn: str) -> dict:
 
 
 def failed_of(function: Function, event: dict) -> list[str]:
-    """The records that the function names as failed."""
+    """Invokes the function and returns the records that it reports as failed."""
     kind, answer, _ = function.invoke(event)
     assert kind == "response", (kind, answer)
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
 class QueueMapping:
-    """Brings the messages of a queue to a function."""
+    """Invokes a function with the messages of a queue."""
 
     def __init__(self, client, url: str, arn: str, mapping: dict, function: Function):
         self.client, self.url, self.arn, self.function = client, url, arn, function
         self.batch_size = mapping["BatchSize"]
 
     def receive(self) -> list[dict]:
-        """A batch of what can be seen."""
+        """Receives a batch of visible messages."""
         messages: list[dict] = []
         while len(messages) < self.batch_size:
             n_wanted = min(RECEIVED_MAX, self.batch_size - len(messages))
-            # Without waiting as long as the queue says: what is there is there.
+            # No long polling: all messages were sent before.
             some = self.client.receive_message(QueueUrl=self.url, MaxNumberOfMessages=n_wanted, WaitTimeSeconds=0, AttributeNames=["All"])
             if "Messages" not in some:
                 break
@@ -58,22 +57,22 @@ class QueueMapping:
         } for message in messages]}
 
     def drain(self) -> list[list[str]]:
-        """What each invocation named as failed, until nothing can be seen any more."""
-        named = []
+        """Invokes the function until no message is visible, and returns the failed messages of each invocation."""
+        failures = []
         while messages := self.receive():
             failed = failed_of(self.function, self.event(messages))
             for message in messages:
                 if message["MessageId"] in failed:
-                    # As after its visibility timeout, which is minutes.
+                    # Ends the visibility timeout, which is minutes.
                     self.client.change_message_visibility(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0)
                 else:
                     self.client.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
-            named.append(failed)
-        return named
+            failures.append(failed)
+        return failures
 
 
 class StreamMapping:
-    """Brings the records of a stream to a function, shard by shard."""
+    """Invokes a function with the records of a stream, shard by shard."""
 
     def __init__(self, client, name: str, arn: str, mapping: dict, function: Function):
         self.client, self.name, self.arn, self.function = client, name, arn, function
@@ -82,8 +81,8 @@ class StreamMapping:
     def put(self, bodies: list[str]):
         """Puts records, in order, into one shard.
 
-        The stand-in keeps a record, then starts the function although its mapping is switched off, and answers 500 when
-        there is no container: that answer says nothing of the record, and must not have it sent again.
+        moto stores a record, then starts the function although its mapping is disabled, and answers 500 without a
+        container. So a 500 does not mean that the record was not stored, and it must not be sent again.
         """
         for body in bodies:
             try:
@@ -108,8 +107,8 @@ class StreamMapping:
         } for record in records]}
 
     def drain(self, shard: str) -> list[str]:
-        """The records that were given up, each after all its attempts; what comes behind one goes on from there."""
-        waiting, given_up, n_attempts = self.records(shard), [], 0
+        """Invokes the function until all records are processed, and returns those that failed after all attempts."""
+        waiting, dropped, n_attempts = self.records(shard), [], 0
         while waiting:
             batch = waiting[: self.batch_size]
             failed = failed_of(self.function, self.event(shard, batch))
@@ -121,6 +120,6 @@ class StreamMapping:
             n_attempts = n_attempts + 1 if lowest == 0 else 0
             waiting = waiting[lowest:]
             if n_attempts > self.attempts_max:
-                given_up.append(waiting.pop(0)["SequenceNumber"])
+                dropped.append(waiting.pop(0)["SequenceNumber"])
                 n_attempts = 0
-        return given_up
+        return dropped

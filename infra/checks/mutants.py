@@ -1,9 +1,9 @@
-"""Breaks promises of the module on purpose, one in each copy of it, and demands that its tests notice.
+"""Breaks one promise in each copy of the module, and checks that the tests fail.
 
-    python3 checks/mutants.py quick     the three without which nothing should be deployed
-    python3 checks/mutants.py all       all of them
+    python3 checks/mutants.py quick     the three most important promises
+    python3 checks/mutants.py all       all promises
 
-It wants a `terraform init` before it, whose data folder it uses (TF_DATA_DIR).
+Needs the data folder of a `terraform init` in TF_DATA_DIR.
 """
 
 import re
@@ -19,7 +19,7 @@ INFRA = Path(__file__).resolve().parent.parent
 
 
 class Mutant(NamedTuple):
-    """A promise that is broken: how, and which file of tests notices by which message."""
+    """A broken promise: the changed text, and the test file and message that must report it."""
 
     promise: str
     file: str
@@ -65,20 +65,20 @@ MUTANTS = [
     Mutant(
         "a function may read its own password only",
         "main.tf", "Resource = [try(var.cache.password.arn, null)]", 'Resource = [replace(try(var.cache.password.arn, ""), "/[^:]+$/", "*")]',
-        "rights", "a function may not read its password, or more than that",
+        "rights", "a function may not read its password, or may read more",
     ),
     Mutant(
-        "functions reach the cache, and nothing else",
+        "functions reach the cache only",
         "modules/network/main.tf", "  to_port           = var.external_cache_port", "  to_port           = 65535",
-        "deployment", "the functions cannot reach the cache, or more than that",
+        "deployment", "the functions cannot reach the cache, or can reach more",
     ),
     Mutant(
-        "only the sweep may touch the history",
+        "only `analyze` has rights on the history",
         "main.tf", "statements         = local.statements\n", "statements         = concat(local.statements, local.history_statements)\n",
-        "rights", "a function that never touches the table may",
+        "rights", "a function has rights on the table without using it",
     ),
     Mutant(
-        "what can never be stored wakes somebody up",
+        "poisoned records have an alarm",
         "modules/alarms/main.tf", "local.of_poisoned, ", "",
         "deployment", "an alarm is missing",
     ),
@@ -88,29 +88,29 @@ MUTANTS = [
         "rights", "the code of a function is not denied",
     ),
     Mutant(
-        "the cache is reached over TLS only",
+        "the cache accepts connections over TLS only",
         "modules/cache/main.tf", 'transit_encryption_mode    = "required"', 'transit_encryption_mode    = "preferred"',
-        "stores", "the cache is reached without TLS",
+        "stores", "the cache accepts connections without TLS",
     ),
     Mutant(
-        "no password is in the state",
+        "the state contains no password",
         "modules/cache/main.tf", 'type = "iam"', 'type      = "password"\n    passwords = ["sixteen-letters-or-more"]',
         "stores", "the user has a password",
     ),
     Mutant(
-        "a full cache refuses",
+        "a full cache refuses writes",
         "modules/cache/main.tf", '"noeviction"', '"allkeys-lru"',
-        "stores", "a full cache drops series",
+        "stores", "a full cache evicts acknowledged series",
     ),
     Mutant(
-        "history can be restored",
+        "the history can be restored",
         "modules/table/main.tf", "point_in_time_recovery {\n    enabled = true", "point_in_time_recovery {\n    enabled = false",
-        "stores", "the table can be lost by a mistake",
+        "stores", "the table has no protection against deletion, or no backups",
     ),
     Mutant(
-        "history expires",
+        "the history expires",
         "modules/table/main.tf", 'attribute_name = "expires_at"', 'attribute_name = "expires"',
-        "stores", "episodes are kept for ever",
+        "stores", "episodes do not expire",
     ),
     Mutant(
         "a queue is encrypted",
@@ -118,55 +118,55 @@ MUTANTS = [
         "triggers", "a queue is not encrypted",
     ),
     Mutant(
-        "a batch of a queue is answered in parts",
+        "a batch of a queue may fail partially",
         "modules/queue/main.tf", '["ReportBatchItemFailures"]', "[]",
-        "triggers", "one message that fails brings back its whole batch",
+        "triggers", "one failed message redelivers its whole batch",
     ),
     Mutant(
-        "a record that always fails does not hold up its shard",
+        "a record that always fails does not block its shard",
         "modules/stream/main.tf", "bisect_batch_on_function_error = true", "bisect_batch_on_function_error = false",
-        "triggers", "a record that fails brings back what was stored before it",
+        "triggers", "a failed record redelivers the records before it",
     ),
     Mutant(
-        "every route asks who calls",
+        "every route authenticates callers",
         "modules/api/main.tf", 'iam = "AWS_IAM"', 'iam = "NONE"',
-        "front", "a route asks nobody",
+        "front", "a route does not authenticate callers",
     ),
     Mutant(
-        "what asks nobody is on no route",
+        "routes without authentication in the function are not exposed",
         "modules/api/main.tf", '"GET /openapi.json"     = "analyze"', '"GET /openapi.json"     = "analyze"\n    "GET /metrics"          = "analyze"',
-        "front", "a route that asks nobody within the function can be reached",
+        "front", "a route without authentication in the function is exposed",
     ),
     Mutant(
-        "the endpoint leads to one table",
+        "the endpoint allows one table",
         "modules/network/main.tf", "Resource  = [var.table_arn]", 'Resource  = ["*"]',
-        "front", "the endpoint leads to the tables of others",
+        "front", "the endpoint allows other tables",
     ),
     Mutant(
-        "lines are not kept for ever",
+        "logs have a retention",
         "modules/function/main.tf", "retention_in_days = var.log_retention_days", "retention_in_days = 0",
-        "function", "log lines are kept for ever",
+        "function", "log lines have no retention",
     ),
     Mutant(
-        "a roll back takes all calls from the newest version",
+        "a rollback sends no calls to the newest version",
         "modules/function/main.tf", "function_version = coalesce(var.release.version, aws_lambda_function.this.version)", "function_version = aws_lambda_function.this.version",
-        "function", "the newest version still gets calls",
+        "function", "the newest version is still invoked",
     ),
     Mutant(
-        "dead letters wake somebody up",
+        "dead letters have an alarm",
         "modules/alarms/main.tf", "local.of_functions, local.of_dead_letters,", "local.of_functions,",
         "deployment", "an alarm is missing",
     ),
     Mutant(
-        "a function URL asks who calls",
+        "a function URL authenticates callers",
         "main.tf", 'authorization_type = "AWS_IAM"', 'authorization_type = "NONE"',
-        "deployment", "a function URL asks nobody",
+        "deployment", "a function URL does not authenticate callers",
     ),
 ]
 
 
 def survives(mutant: Mutant) -> str | None:
-    """Why the tests do not notice; nothing where they do."""
+    """Returns the reason that the tests did not report the mutant, or `None` if they did."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "infra"
         shutil.copytree(INFRA, copy, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
@@ -177,11 +177,11 @@ def survives(mutant: Mutant) -> str | None:
             ["terraform", "test", "-no-color", f"-filter=tests/{mutant.test}.tftest.hcl"],
             cwd=copy, capture_output=True, text=True,
         )
-    said = re.sub(r"\s+", " ", run.stdout + run.stderr)
+    output = re.sub(r"\s+", " ", run.stdout + run.stderr)
     if run.returncode == 0:
         return "the tests pass"
-    if mutant.message not in said:
-        return f"the tests fail, but do not say `{mutant.message}`: {said[:2000]}"
+    if mutant.message not in output:
+        return f"the tests fail, but without the message `{mutant.message}`: {output[:2000]}"
     return None
 
 
@@ -196,8 +196,8 @@ def main() -> int:
         whys = list(pool.map(survives, mutants))
     for mutant, why in zip(mutants, whys):
         if why is not None:
-            print(f"infra: nobody notices where it no longer holds that {mutant.promise}: {why}", file=sys.stderr)
-    print(f"infra: {whys.count(None)} of {len(mutants)} broken promises are noticed")
+            print(f"infra: no test reports the broken promise that {mutant.promise}: {why}", file=sys.stderr)
+    print(f"infra: the tests report {whys.count(None)} of {len(mutants)} broken promises")
     return 0 if whys.count(None) == len(mutants) else 1
 
 

@@ -1,4 +1,4 @@
-"""Servers that live as long as a check."""
+"""Starts servers for the duration of a check."""
 
 import contextlib
 import socket
@@ -7,7 +7,7 @@ import time
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
+    """Returns a port that is currently free."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
@@ -15,7 +15,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running(command: list[str], **options):
-    """Runs a server that listens on the port among its arguments, until the end of the block."""
+    """Runs a server until the end of the block; the first number among its arguments is its port."""
     port = next(int(part) for part in command if part.isdigit())
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
     try:

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# Sourced, with a folder in `tools`: finds the AWS provider for `terraform init`, and sets what makes Terraform find it.
+# Configures `terraform init` to find the AWS provider. Source it with a folder in `tools`.
 #
-# A configuration in TF_CLI_CONFIG_FILE counts, then a mirror in the folders where Terraform and packages look for one,
-# then the registry, if it can be reached. Exits 0 with a line where none of these is there.
+# Sources in order: the configuration in TF_CLI_CONFIG_FILE, a mirror in the usual folders or in TF_MIRROR, the registry.
+# If none is available, prints a line and exits 0.
 
-# A mirror is a folder of hosts; the provider is at `<host>/hashicorp/aws` in it.
+# Prints the folder of a mirror, which contains `<host>/hashicorp/aws`.
 mirror() {
   local folder
   for folder in "${TF_MIRROR:-}" ~/.terraform.d/plugins /usr/local/share/terraform/plugins /usr/share/terraform/plugins /opt/*; do
@@ -16,7 +16,7 @@ mirror() {
 }
 
 if ! command -v terraform >/dev/null; then
-  echo 'infra: NOT checked: terraform is not installed (1.9 or newer is wanted)' >&2
+  echo 'infra: NOT checked: terraform is not installed (expected 1.9 or newer)' >&2
   exit 0
 fi
 
@@ -31,16 +31,16 @@ if [ ! -f "${TF_CLI_CONFIG_FILE:-}" ]; then
   fi
 fi
 
-# Downloads the provider into, or links it in, the data folder of each configuration; ends the script where it cannot be had.
+# Installs the provider into the data folder of a configuration; exits 0 if no source is available.
 init() {
-  local said
-  if said=$(timeout 120 terraform -chdir="$1" init -backend=false -no-color 2>&1); then
+  local output
+  if output=$(timeout 120 terraform -chdir="$1" init -backend=false -no-color 2>&1); then
     return
   fi
-  if [ -z "${TF_CLI_CONFIG_FILE:-}" ] && grep -qiE 'registry|failed to query|no such host|timeout|tls|connect' <<<"$said"; then
-    echo 'infra: NOT checked: neither a mirror of providers (TF_CLI_CONFIG_FILE, TF_MIRROR) nor the registry is there' >&2
+  if [ -z "${TF_CLI_CONFIG_FILE:-}" ] && grep -qiE 'registry|failed to query|no such host|timeout|tls|connect' <<<"$output"; then
+    echo 'infra: NOT checked: neither a mirror of providers (TF_CLI_CONFIG_FILE, TF_MIRROR) nor the registry is available' >&2
     exit 0
   fi
-  echo "$said" >&2
+  echo "$output" >&2
   exit 1
 }

@@ -1,7 +1,7 @@
-"""A Lambda Runtime API on the loopback, which runs one function as the service does and answers what came of it.
+"""A Lambda Runtime API on loopback that runs one function and returns its answers.
 
-It knows `next`, `response`, `error` and `init/error`: all that the Rust runtime asks for. It says nothing of memory,
-freezing or limits of a real one.
+It has the calls that the Rust runtime uses: `next`, `response`, `error` and `init/error`. It simulates no memory limit, no
+freezing and no timeout.
 """
 
 import json
@@ -14,12 +14,12 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-# How long a function may take to ask for its first event, or to answer one; a loaded machine may take seconds.
+# Longest wait for the first poll or for an answer; a busy machine may take seconds.
 TIMEOUT_S = 60.0
 
 
 class Server(ThreadingHTTPServer):
-    """A server whose client is killed in the middle of a question, which is no news."""
+    """A server that ignores connections closed by the client, which is killed during a poll."""
 
     def handle_error(self, request, client_address):
         if not isinstance(sys.exc_info()[1], ConnectionError):
@@ -27,7 +27,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Function:
-    """A function that runs; use it with `with`."""
+    """A running function; use it in a `with` block."""
 
     def __init__(self, binary: Path, environment: dict[str, str]):
         self.events: queue.Queue = queue.Queue()
@@ -36,11 +36,11 @@ class Function:
         self.server = Server(("127.0.0.1", 0), self._handler())
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self.started_at = time.monotonic()
         self.process = subprocess.Popen(
             [binary],
-            env=kept | {
+            env=inherited | {
                 "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self.server.server_port}",
                 "AWS_LAMBDA_FUNCTION_NAME": binary.name,
                 "AWS_LAMBDA_FUNCTION_VERSION": "1",
@@ -112,15 +112,15 @@ class Function:
             except queue.Empty:
                 code = self.process.poll()
                 if code is not None or time.monotonic() > deadline:
-                    said = "\n".join(self.lines[-20:])
-                    raise RuntimeError(f"the function ended with {code}, or said nothing:\n{said}") from None
+                    output = "\n".join(self.lines[-20:])
+                    raise RuntimeError(f"the function ended with {code}, or did not answer:\n{output}") from None
 
     def first_poll_s(self) -> float:
-        """Seconds from the start of the process to its first question for an event."""
+        """Returns the seconds from the start of the process to its first poll for an event."""
         return self._get(self.polled_at) - self.started_at
 
     def invoke(self, event: dict) -> tuple[str, object, float]:
-        """What it answered: `response` or `error`, the JSON, and the seconds since the process started."""
+        """Sends an event; returns `response` or `error`, the JSON, and the seconds since the process started."""
         identity = f"00000000-0000-4000-8000-{time.monotonic_ns() % 10**12:012d}"
         self.events.put((identity, json.dumps(event).encode()))
         kind, body, at = self._get(self.answers)

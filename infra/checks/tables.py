@@ -1,8 +1,8 @@
-"""Makes the tables of variables and outputs from `variables.tf` and `outputs.tf`.
+"""Generates the tables of variables and outputs from `variables.tf` and `outputs.tf`.
 
     python3 checks/tables.py            prints them
-    python3 checks/tables.py --write    puts them into the README of this folder
-    python3 checks/tables.py --check    fails where the README has others
+    python3 checks/tables.py --write    writes them into the README of this folder
+    python3 checks/tables.py --check    fails if the README has others
 """
 
 import re
@@ -15,7 +15,7 @@ INFRA = Path(__file__).resolve().parent.parent
 
 
 def blocks(file: str, kind: str) -> list[tuple[str, str]]:
-    """Name and text of each block of a kind, as `terraform fmt` leaves them: the last line is a brace at its start."""
+    """Returns name and text of each block of a kind; in the format of `terraform fmt` a block ends with an unindented brace."""
     found = re.findall(rf'^{kind} "(\w+)" \{{\n(.*?)^\}}\n', (INFRA / file).read_text(), re.DOTALL | re.MULTILINE)
     if not found:
         sys.exit(f"{file} has no block `{kind}`")
@@ -26,31 +26,31 @@ def description(name: str, text: str) -> str:
     heredoc = re.search(r"description = <<-EOT\n(.*?)^\s*EOT$", text, re.DOTALL | re.MULTILINE)
     quoted = re.search(r'description = "((?:[^"\\]|\\.)*)"', text)
     if heredoc:
-        said = " ".join(heredoc[1].split())
+        shown = " ".join(heredoc[1].split())
     elif quoted:
-        said = quoted[1].replace('\\"', '"')
+        shown = quoted[1].replace('\\"', '"')
     else:
         sys.exit(f"`{name}` has no description")
-    return said.replace("|", "\\|")
+    return shown.replace("|", "\\|")
 
 
 def fields(text: str) -> list[str]:
-    """The attributes of an object with their defaults."""
+    """Returns the attributes of an object type with their defaults."""
     body = re.search(r"^  type = (?:map\()?object\(\{\n(.*?)^  \}\)", text, re.DOTALL | re.MULTILINE)
     if not body:
         return []
     lines = re.findall(r"^    (\w+)\s+= (.*)$", body[1], re.MULTILINE)
-    said = []
+    shown = []
     for name, kind in lines:
         default = re.fullmatch(r"optional\((?:object\(.*\)|[\w()]+)(?:, (.*))?\)", kind)
-        said.append(f"{name} = {default[1] or 'null'}" if default else name)
-    return said
+        shown.append(f"{name} = {default[1] or 'null'}" if default else name)
+    return shown
 
 
 def default(text: str) -> str:
     found = re.search(r"^  default\s+= (.*)$", text, re.MULTILINE)
     if not found:
-        return "(wanted)"
+        return "(required)"
     inner = fields(text)
     if inner and found[1] in ("{}", "null"):
         shown = "{ " + ", ".join(inner) + " }"
@@ -60,12 +60,12 @@ def default(text: str) -> str:
 
 def variables() -> str:
     rows = [f"| `{name}` | {description(name, text)} | {default(text)} |" for name, text in blocks("variables.tf", "variable")]
-    return "\n".join(["| variable | what it sets | default |", "|---|---|---|", *rows]) + "\n"
+    return "\n".join(["| variable | description | default |", "|---|---|---|", *rows]) + "\n"
 
 
 def outputs() -> str:
     rows = [f"| `{name}` | {description(name, text)} |" for name, text in blocks("outputs.tf", "output")]
-    return "\n".join(["| output | what it tells |", "|---|---|", *rows]) + "\n"
+    return "\n".join(["| output | description |", "|---|---|", *rows]) + "\n"
 
 
 if __name__ == "__main__":

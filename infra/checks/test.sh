@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Checks the Terraform of this folder without an account: format, validity, its tests with a provider that is made up,
-# that these tests fail where a promise is broken on purpose.
+# Checks the Terraform of this folder without an AWS account: format, validity, tests with a mock provider, and mutation
+# tests, which break a promise on purpose and expect a test to fail.
 #
-#   infra/checks/test.sh            as part of `make test`: three of the broken promises; the complete example applied to a
-#                                   stand-in for AWS, and used by what Cargo built
-#   infra/checks/test.sh all        as `make infra-test`: all of the broken promises, checkov
+#   infra/checks/test.sh            for `make test`: three mutants; applies the complete example to a mock of AWS, and runs
+#                                   the binaries that Cargo built against it
+#   infra/checks/test.sh all        for `make infra-test`: all mutants, and checkov
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tools=$(cd .. && pwd)/.tools/terraform
-what=${1:-quick}
+scope=${1:-quick}
 
 python3 checks/tables.py --check
 python3 checks/cost.py --check
@@ -29,8 +29,8 @@ for example in examples/*/; do
 done
 echo 'infra: formatted and valid'
 
-# Most of its minutes are the provider's waiting, so the rest goes on beside it.
-if [ "$what" = quick ]; then
+# Runs in the background, since the provider mostly waits.
+if [ "$scope" = quick ]; then
   checks/apply.sh binaries "${CARGO_TARGET_DIR:-../target}/debug" >"$tools/apply.log" 2>&1 &
   applied=$!
 fi
@@ -42,9 +42,9 @@ if ! terraform test -no-color >"$log" 2>&1; then
 fi
 tail -n 1 "$log"
 
-python3 checks/mutants.py "$what"
+python3 checks/mutants.py "$scope"
 
-if [ "$what" = all ]; then
+if [ "$scope" = all ]; then
   checkov=$tools/checkov
   if ! cmp --silent checks/checkov.txt "$checkov/requirements.txt"; then
     rm -rf "$checkov"
@@ -58,16 +58,16 @@ import json, sys
 
 report = json.load(open(sys.argv[1]))
 summary, results = report["summary"], report["results"]
-for it in results["failed_checks"]:
-    print(f"checkov: {it['check_id']} {it['resource']}: {it['check_name']}", file=sys.stderr)
-for it in results["parsing_errors"]:
-    print(f"checkov: cannot read {it}", file=sys.stderr)
-print(f"checkov: {summary['passed']} passed, {summary['skipped']} excepted with a reason beside the resource")
+for check in results["failed_checks"]:
+    print(f"checkov: {check['check_id']} {check['resource']}: {check['check_name']}", file=sys.stderr)
+for file in results["parsing_errors"]:
+    print(f"checkov: cannot read {file}", file=sys.stderr)
+print(f"checkov: {summary['passed']} passed, {summary['skipped']} skipped with a reason beside the resource")
 sys.exit(bool(results["failed_checks"] or results["parsing_errors"] or not summary["passed"]))
 PYTHON
 fi
 
-if [ "$what" = quick ]; then
+if [ "$scope" = quick ]; then
   failed=0
   wait "$applied" || failed=$?
   cat "$tools/apply.log"

@@ -15,11 +15,11 @@ run "complete" {
 
   assert {
     condition     = keys(output.functions) == ["analyze", "ingest", "ingest-stream"] && output.alarms.topic_arn != null && output.queue_url != null
-    error_message = "something of all that there is is missing"
+    error_message = "a part of the example is missing"
   }
 }
 
-run "complete_serverless_with_tokens_and_a_release_by_weight" {
+run "complete_serverless_with_tokens_and_a_weighted_release" {
   variables {
     cache   = { mode = "serverless" }
     jwt     = { issuer = "https://issuer.example.com", audience = ["tidemark"] }
@@ -32,6 +32,6 @@ run "complete_serverless_with_tokens_and_a_release_by_weight" {
 
   assert {
     condition     = contains(output.alarms.names, "tidemark-prod-cache-full")
-    error_message = "the cache is not watched"
+    error_message = "the cache has no alarms"
   }
 }

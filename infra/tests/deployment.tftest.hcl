@@ -1,4 +1,4 @@
-# The whole: what is made by default, what by switches, and what is refused.
+# The whole deployment: defaults, options, and refused values.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -11,7 +11,7 @@ variables {
 run "by_default" {
   assert {
     condition     = length(module.ingest_stream) + length(module.queue) + length(module.stream) + length(module.api) + length(aws_kms_key.this) == 0
-    error_message = "something is made that was not asked for"
+    error_message = "a resource is created by default that should be optional"
   }
 
   assert {
@@ -20,22 +20,22 @@ run "by_default" {
   }
 
   assert {
-    condition     = alltrue([for it in aws_lambda_function_url.this : it.authorization_type == "AWS_IAM" && it.qualifier == "live"])
-    error_message = "a function URL asks nobody"
+    condition     = alltrue([for url in aws_lambda_function_url.this : url.authorization_type == "AWS_IAM" && url.qualifier == "live"])
+    error_message = "a function URL does not authenticate callers"
   }
 
   assert {
     condition     = contains(output.alarms.names, "tidemark-ingest-url-errors") && contains(output.alarms.names, "tidemark-analyze-url-errors")
-    error_message = "a URL that answers 5xx wakes nobody up"
+    error_message = "a function URL has no alarm on 5xx"
   }
 
   assert {
     condition     = module.analyze.environment["TIDEMARK_HISTORY_TABLE"] == "tidemark-history" && module.ingest.environment["TIDEMARK_REQUEST_TIMEOUT_MS"] == "14000"
-    error_message = "a function does not know its table, or answers too late to be heard"
+    error_message = "a function lacks the name of its table, or its request timeout exceeds its own"
   }
 }
 
-run "alarms_watch_every_promise" {
+run "every_promise_has_an_alarm" {
   variables {
     front  = { kind = "api" }
     kms    = { create = true }
@@ -65,22 +65,22 @@ run "alarms_watch_every_promise" {
 
   assert {
     condition     = output.alarms.topic_arn != null && length(aws_sqs_queue.event_dead_letters) == 1
-    error_message = "nobody is told, or events that failed are lost"
+    error_message = "alarms have no topic, or failed events have no queue"
   }
 }
 
-run "alarms_of_each_node" {
+run "every_node_has_alarms" {
   variables {
     cache = { mode = "replication_group", n_shards = 2, n_replicas = 1 }
   }
 
   assert {
-    condition     = length([for it in output.alarms.names : it if can(regex("^tidemark-tidemark-000[12]-00[12]-(memory|cpu)$", it))]) == 8
-    error_message = "a node of the cache is not watched: ${jsonencode(output.alarms.names)}"
+    condition     = length([for alarm in output.alarms.names : alarm if can(regex("^tidemark-tidemark-000[12]-00[12]-(memory|cpu)$", alarm))]) == 8
+    error_message = "a node of the cache has no alarms: ${jsonencode(output.alarms.names)}"
   }
 }
 
-run "a_dashboard_shows_what_there_is" {
+run "the_dashboard_is_created" {
   variables {
     front     = { kind = "api" }
     queue     = {}
@@ -89,7 +89,7 @@ run "a_dashboard_shows_what_there_is" {
 
   assert {
     condition     = output.dashboard_name == "tidemark"
-    error_message = "there is no dashboard"
+    error_message = "the dashboard is missing"
   }
 }
 
@@ -101,16 +101,16 @@ run "an_external_cache_needs_no_network" {
 
   assert {
     condition     = length(module.network) == 0 && length(module.table) == 0 && output.redis_url == "rediss://redis.example.com:6379"
-    error_message = "a network is made for nothing"
+    error_message = "a network is created without need"
   }
 
   assert {
     condition     = !contains(keys(module.ingest.environment), "REDIS_IAM") && !contains(keys(module.analyze.environment), "TIDEMARK_HISTORY_TABLE")
-    error_message = "a function looks for what is not there"
+    error_message = "a function has variables of a missing resource"
   }
 }
 
-run "an_external_cache_in_a_network_is_reached_at_its_port" {
+run "an_external_cache_in_a_network_is_allowed_at_its_port" {
   variables {
     cache   = { mode = "external", url = "rediss://redis.example.com:6390" }
     network = { vpc_id = "vpc-1", subnet_ids = ["subnet-1"] }
@@ -118,18 +118,18 @@ run "an_external_cache_in_a_network_is_reached_at_its_port" {
 
   assert {
     condition     = module.network[0].ports_out == toset([443, 6390]) && output.functions_security_group_id != null
-    error_message = "the functions cannot reach the cache, or more than that: ${jsonencode(module.network[0].ports_out)}"
+    error_message = "the functions cannot reach the cache, or can reach more: ${jsonencode(module.network[0].ports_out)}"
   }
 }
 
-run "a_network_of_its_own_leads_to_cache_and_table" {
+run "a_new_network_allows_cache_and_table" {
   assert {
     condition     = module.network[0].ports_out == toset([443, 6379])
-    error_message = "the functions cannot reach the cache, or more than that: ${jsonencode(module.network[0].ports_out)}"
+    error_message = "the functions cannot reach the cache, or can reach more: ${jsonencode(module.network[0].ports_out)}"
   }
 }
 
-run "keys_are_asked_for_by_the_functions" {
+run "functions_check_keys" {
   variables {
     front    = { kind = "api", authorization = "keys" }
     api_keys = ["checkout:write+read:8169c6777c72bd359c394b63df1146efc24b6bc88169c6777c72bd359c394b63"]
@@ -137,11 +137,11 @@ run "keys_are_asked_for_by_the_functions" {
 
   assert {
     condition     = module.ingest.environment["TIDEMARK_API_KEYS"] == var.api_keys[0] && !contains(keys(module.ingest.environment), "TIDEMARK_ACCESS")
-    error_message = "the functions ask nobody"
+    error_message = "the functions do not check keys"
   }
 }
 
-run "a_key_itself_is_refused" {
+run "a_key_instead_of_its_hash_is_refused" {
   command = plan
   variables {
     front    = { kind = "api", authorization = "keys" }
@@ -167,7 +167,7 @@ run "a_password_in_the_address_is_refused" {
   expect_failures = [var.cache]
 }
 
-run "a_user_of_every_cache_is_refused" {
+run "an_arn_with_a_wildcard_is_refused" {
   command = plan
   variables {
     cache = { mode = "external", url = "rediss://cache.example.com", iam = { cache = "cluster:shared", username = "tidemark", arns = ["arn:aws:elasticache:eu-west-1:123456789012:*", "*"] } }
@@ -188,7 +188,7 @@ run "a_password_beside_a_user_of_iam_is_refused" {
   expect_failures = [var.cache]
 }
 
-run "a_password_itself_is_refused" {
+run "a_password_instead_of_its_arn_is_refused" {
   command = plan
   variables {
     cache = { mode = "external", url = "rediss://cache.example.com", password = { arn = "hunter2" } }
@@ -196,7 +196,7 @@ run "a_password_itself_is_refused" {
   expect_failures = [var.cache]
 }
 
-run "any_password_is_refused" {
+run "a_password_arn_with_a_wildcard_is_refused" {
   command = plan
   variables {
     cache = { mode = "external", url = "rediss://cache.example.com", password = { arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:*" } }
@@ -220,7 +220,7 @@ run "a_password_among_the_variables_is_refused" {
   expect_failures = [var.environment]
 }
 
-run "a_name_that_no_cache_takes_is_refused" {
+run "a_name_that_elasticache_refuses_is_refused" {
   command = plan
   variables {
     name = "Tide--mark"
@@ -244,7 +244,7 @@ run "a_weight_without_a_version_is_refused" {
   expect_failures = [var.release]
 }
 
-run "lines_kept_for_ever_are_refused" {
+run "logs_without_retention_are_refused" {
   command = plan
   variables {
     log = { retention_days = 0 }
@@ -252,7 +252,7 @@ run "lines_kept_for_ever_are_refused" {
   expect_failures = [var.log]
 }
 
-run "one_attempt_of_a_message_is_refused" {
+run "a_single_attempt_is_refused" {
   command = plan
   variables {
     queue = { attempts_max = 1 }
@@ -260,7 +260,7 @@ run "one_attempt_of_a_message_is_refused" {
   expect_failures = [var.queue]
 }
 
-run "a_stream_that_is_tried_for_ever_is_refused" {
+run "unlimited_retries_are_refused" {
   command = plan
   variables {
     stream = { attempts_max = -1 }
@@ -268,7 +268,7 @@ run "a_stream_that_is_tried_for_ever_is_refused" {
   expect_failures = [var.stream]
 }
 
-run "every_event_of_a_bus_is_refused" {
+run "an_empty_pattern_is_refused" {
   command = plan
   variables {
     events = { pattern = "{}" }
@@ -276,7 +276,7 @@ run "every_event_of_a_bus_is_refused" {
   expect_failures = [var.events]
 }
 
-run "a_schedule_that_is_none_is_refused" {
+run "a_malformed_schedule_is_refused" {
   command = plan
   variables {
     sweep = "every minute"
@@ -292,7 +292,7 @@ run "a_cluster_without_replicas_is_refused" {
   expect_failures = [var.cache]
 }
 
-run "half_a_network_is_refused" {
+run "a_network_without_subnets_is_refused" {
   command = plan
   variables {
     network = { vpc_id = "vpc-1" }
@@ -300,7 +300,7 @@ run "half_a_network_is_refused" {
   expect_failures = [var.network]
 }
 
-run "a_function_that_is_switched_off_is_refused" {
+run "a_reserved_concurrency_of_0_is_refused" {
   command = plan
   variables {
     ingest = { reserved_concurrency = 0 }

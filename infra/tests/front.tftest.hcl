@@ -1,4 +1,4 @@
-# Who reaches the functions: what is in front of them, the network around them, and who is told.
+# Access to the functions: API and network.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -30,28 +30,28 @@ run "api" {
   }
 
   assert {
-    condition     = alltrue([for it in aws_apigatewayv2_route.this : it.authorization_type == "AWS_IAM"])
-    error_message = "a route asks nobody"
+    condition     = alltrue([for route in aws_apigatewayv2_route.this : route.authorization_type == "AWS_IAM"])
+    error_message = "a route does not authenticate callers"
   }
 
   assert {
-    condition     = length([for it in keys(aws_apigatewayv2_route.this) : it if can(regex("metrics|livez|readyz|healthz|debug|proxy|default", it))]) == 0
-    error_message = "a route that asks nobody within the function can be reached"
+    condition     = length([for route in keys(aws_apigatewayv2_route.this) : route if can(regex("metrics|livez|readyz|healthz|debug|proxy|default", route))]) == 0
+    error_message = "a route without authentication in the function is exposed"
   }
 
   assert {
     condition     = aws_apigatewayv2_stage.this.default_route_settings[0].throttling_rate_limit == 100 && aws_apigatewayv2_stage.this.default_route_settings[0].throttling_burst_limit == 200
-    error_message = "nothing bounds the requests"
+    error_message = "requests are not throttled"
   }
 
   assert {
     condition     = aws_apigatewayv2_stage.this.access_log_settings[0].destination_arn == aws_cloudwatch_log_group.access.arn && aws_cloudwatch_log_group.access.retention_in_days == 30
-    error_message = "there is no access log, or it is kept for ever"
+    error_message = "the access log is missing, or has no retention"
   }
 
   assert {
-    condition     = alltrue([for it in aws_lambda_permission.this : it.qualifier == "live" && startswith(it.source_arn, aws_apigatewayv2_api.this.execution_arn)])
-    error_message = "another API may invoke a function, or a version that was not released"
+    condition     = alltrue([for permission in aws_lambda_permission.this : permission.qualifier == "live" && startswith(permission.source_arn, aws_apigatewayv2_api.this.execution_arn)])
+    error_message = "another API may invoke a function, or an unreleased version may be invoked"
   }
 }
 
@@ -66,8 +66,8 @@ run "api_with_tokens" {
   }
 
   assert {
-    condition     = alltrue([for it in aws_apigatewayv2_route.this : it.authorization_type == "JWT" && it.authorizer_id == aws_apigatewayv2_authorizer.jwt[0].id])
-    error_message = "a route does not ask for a token"
+    condition     = alltrue([for route in aws_apigatewayv2_route.this : route.authorization_type == "JWT" && route.authorizer_id == aws_apigatewayv2_authorizer.jwt[0].id])
+    error_message = "a route does not require a token"
   }
 }
 
@@ -77,27 +77,27 @@ run "network" {
   }
 
   assert {
-    condition     = length(aws_subnet.private) == 3 && alltrue([for it in aws_subnet.private : it.map_public_ip_on_launch != true])
+    condition     = length(aws_subnet.private) == 3 && alltrue([for subnet in aws_subnet.private : subnet.map_public_ip_on_launch != true])
     error_message = "a subnet is public"
   }
 
   assert {
     condition     = aws_vpc_endpoint.dynamodb[0].vpc_endpoint_type == "Gateway" && jsondecode(aws_vpc_endpoint.dynamodb[0].policy).Statement[0].Resource == [var.table_arn]
-    error_message = "the endpoint leads to the tables of others"
+    error_message = "the endpoint allows other tables"
   }
 
   assert {
     condition     = aws_vpc_security_group_ingress_rule.cache[0].referenced_security_group_id == aws_security_group.functions.id && aws_vpc_security_group_ingress_rule.cache[0].from_port == 6379
-    error_message = "others than the functions reach the cache"
+    error_message = "the cache accepts connections from others than the functions"
   }
 
   assert {
     condition     = length(aws_vpc_security_group_egress_rule.functions_to_endpoints) == 0
-    error_message = "there is a way out"
+    error_message = "the functions can reach the internet"
   }
 
   assert {
     condition     = length(aws_default_security_group.this[0].ingress) == 0 && length(aws_default_security_group.this[0].egress) == 0
-    error_message = "the default group lets something through"
+    error_message = "the default group allows traffic"
   }
 }

@@ -29,7 +29,7 @@ run "promises" {
 
   assert {
     condition     = aws_cloudwatch_log_group.this.retention_in_days == 30 && aws_cloudwatch_log_group.this.kms_key_id == var.kms_key_arn
-    error_message = "log lines are kept for ever, or not with the key"
+    error_message = "log lines have no retention, or are not encrypted with the key"
   }
 
   assert {
@@ -49,7 +49,7 @@ run "promises" {
 
   assert {
     condition     = aws_lambda_function.this.architectures == tolist(["arm64"]) && aws_lambda_function.this.runtime == "provided.al2023"
-    error_message = "the package is run by another machine than it was built for"
+    error_message = "the architecture differs from the package"
   }
 
   assert {
@@ -64,22 +64,22 @@ run "promises" {
 
   assert {
     condition     = jsondecode(aws_iam_role.this.assume_role_policy).Statement[0].Principal.Service == "lambda.amazonaws.com"
-    error_message = "another than Lambda may have the role"
+    error_message = "another service than Lambda may assume the role"
   }
 }
 
-run "callers_get_the_newest_version" {
+run "callers_invoke_the_newest_version" {
   module {
     source = "./modules/function"
   }
 
   assert {
     condition     = aws_lambda_function.this.publish && aws_lambda_alias.live.function_version == aws_lambda_function.this.version && length(aws_lambda_alias.live.routing_config) == 0
-    error_message = "the alias does not lead to the newest version"
+    error_message = "the alias does not invoke the newest version"
   }
 }
 
-run "a_release_by_weight_leads_a_tenth_to_the_newest_version" {
+run "a_weighted_release_sends_a_tenth_of_the_calls_to_the_newest_version" {
   variables {
     release = { version = "7", new_version_weight = 0.1 }
   }
@@ -94,7 +94,7 @@ run "a_release_by_weight_leads_a_tenth_to_the_newest_version" {
   }
 }
 
-run "a_roll_back_leads_nothing_to_the_newest_version" {
+run "a_rollback_sends_no_calls_to_the_newest_version" {
   variables {
     release = { version = "7" }
   }
@@ -105,11 +105,11 @@ run "a_roll_back_leads_nothing_to_the_newest_version" {
 
   assert {
     condition     = aws_lambda_alias.live.function_version == "7" && length(aws_lambda_alias.live.routing_config) == 0
-    error_message = "the newest version still gets calls"
+    error_message = "the newest version is still invoked"
   }
 }
 
-run "asynchronous_invocations_that_failed_are_kept" {
+run "failed_asynchronous_invocations_go_to_a_queue" {
   variables {
     has_dead_letters      = true
     dead_letter_queue_arn = "arn:aws:sqs:eu-west-1:123456789012:dead"

@@ -1,4 +1,4 @@
-# Least privilege, of the deployment that has everything.
+# Least privilege in a deployment with all features.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -13,11 +13,11 @@ variables {
   events          = { pattern = "{\"source\":[\"load-test\"]}" }
 }
 
-run "functions_may_do_only_what_they_do" {
-  # Every right that any function has, by name: one more fails this, whatever it is.
+run "functions_have_the_rights_they_use" {
+  # The full list of rights of all functions: any other right fails the test.
   assert {
     condition = sort(distinct(flatten([
-      for policy in values(output.policies) : [for it in jsondecode(policy).Statement : it.Action if it.Effect == "Allow"]
+      for policy in values(output.policies) : [for statement in jsondecode(policy).Statement : statement.Action if statement.Effect == "Allow"]
       ]))) == tolist([
       "dynamodb:BatchWriteItem",
       "dynamodb:PutItem",
@@ -45,23 +45,23 @@ run "functions_may_do_only_what_they_do" {
       "xray:PutTelemetryRecords",
       "xray:PutTraceSegments",
     ])
-    error_message = "a function has a right that is not in the list, or not one that is"
+    error_message = "a function has a right that is not in the list, or lacks one"
   }
 
   assert {
     condition = alltrue(flatten([
-      for policy in values(output.policies) : [for it in jsondecode(policy).Statement : [for action in it.Action : !strcontains(action, "*")]]
+      for policy in values(output.policies) : [for statement in jsondecode(policy).Statement : [for action in statement.Action : !strcontains(action, "*")]]
     ]))
     error_message = "a right has a wildcard"
   }
 
-  # The two that know no resources are network interfaces, which the code itself is denied, and traces.
+  # Two statements have no resources: network interfaces, which the code is denied, and traces.
   assert {
     condition = alltrue(flatten([
       for policy in values(output.policies) : [
-        for it in jsondecode(policy).Statement : [for resource in it.Resource : startswith(resource, "arn:aws:") && (
+        for statement in jsondecode(policy).Statement : [for resource in statement.Resource : startswith(resource, "arn:aws:") && (
           !strcontains(resource, "*") || can(regex("^arn:aws:logs:[^*]+:\\*$", resource))
-        )] if it.Effect == "Allow" && !contains(["NetworkOfTheService", "Trace"], it.Sid)
+        )] if statement.Effect == "Allow" && !contains(["NetworkOfTheService", "Trace"], statement.Sid)
       ]
     ]))
     error_message = "a statement names no resource"
@@ -69,47 +69,47 @@ run "functions_may_do_only_what_they_do" {
 
   assert {
     condition = alltrue([
-      for policy in values(output.policies) : jsonencode(one([for it in jsondecode(policy).Statement : it.Action if it.Sid == "NetworkOfTheService"])) ==
-      jsonencode(one([for it in jsondecode(policy).Statement : it.Action if it.Effect == "Deny"]))
+      for policy in values(output.policies) : jsonencode(one([for statement in jsondecode(policy).Statement : statement.Action if statement.Sid == "NetworkOfTheService"])) ==
+      jsonencode(one([for statement in jsondecode(policy).Statement : statement.Action if statement.Effect == "Deny"]))
     ])
     error_message = "the code of a function is not denied what the service does with network interfaces"
   }
 
   assert {
     condition = alltrue([for policy in [output.policies["ingest"], output.policies["analyze"]] :
-      length([for it in jsondecode(policy).Statement : it if contains(["Queue", "Stream", "StreamDeadLetters", "DeadLetters"], it.Sid)]) == 0
+      length([for statement in jsondecode(policy).Statement : statement if contains(["Queue", "Stream", "StreamDeadLetters", "DeadLetters"], statement.Sid)]) == 0
     ])
-    error_message = "a function may touch queues or streams that are not its own"
+    error_message = "a function has rights on queues or streams that it does not use"
   }
 }
 
-run "only_the_sweep_knows_the_history" {
+run "only_analyze_uses_the_history" {
   assert {
-    condition = { for key, policy in output.policies : key => length([for it in jsondecode(policy).Statement : it if it.Sid == "History"]) } == {
+    condition = { for key, policy in output.policies : key => length([for statement in jsondecode(policy).Statement : statement if statement.Sid == "History"]) } == {
       analyze = 1, ingest = 0, ingest-stream = 0
     }
-    error_message = "a function that never touches the table may, or the one that does may not"
+    error_message = "a function has rights on the table without using it, or `analyze` has none"
   }
 
   assert {
-    condition     = [for it in [module.analyze, module.ingest, module.ingest_stream[0]] : contains(keys(it.environment), "TIDEMARK_HISTORY_TABLE")] == [true, false, false]
-    error_message = "`analyze` does not know its table, or another function does"
+    condition     = [for function in [module.analyze, module.ingest, module.ingest_stream[0]] : contains(keys(function.environment), "TIDEMARK_HISTORY_TABLE")] == [true, false, false]
+    error_message = "`analyze` lacks the name of its table, or another function has it"
   }
 }
 
-run "variables_hold_no_secret" {
+run "variables_contain_no_secret" {
   assert {
-    condition     = alltrue([for it in [module.ingest, module.analyze, module.ingest_stream[0]] : length(setintersection(keys(it.environment), ["REDIS_PASSWORD"])) == 0])
-    error_message = "a password is in the variables of a function, and so in the state"
+    condition     = alltrue([for function in [module.ingest, module.analyze, module.ingest_stream[0]] : length(setintersection(keys(function.environment), ["REDIS_PASSWORD"])) == 0])
+    error_message = "the variables of a function contain a password, which the state stores"
   }
 
   assert {
-    condition     = alltrue([for it in [module.ingest, module.analyze, module.ingest_stream[0]] : it.environment["REDIS_IAM"] == "serverless:tidemark" && startswith(it.environment["REDIS_URL"], "rediss://")])
-    error_message = "the cache is not reached by IAM over TLS"
+    condition     = alltrue([for function in [module.ingest, module.analyze, module.ingest_stream[0]] : function.environment["REDIS_IAM"] == "serverless:tidemark" && startswith(function.environment["REDIS_URL"], "rediss://")])
+    error_message = "the functions do not connect by IAM over TLS"
   }
 }
 
-run "a_password_is_read_by_its_name_and_with_its_key" {
+run "a_function_may_read_its_password_and_decrypt_it" {
   variables {
     cache = {
       mode = "external"
@@ -123,29 +123,29 @@ run "a_password_is_read_by_its_name_and_with_its_key" {
   }
 
   assert {
-    condition = alltrue([for policy in values(output.policies) : { for it in jsondecode(policy).Statement : it.Sid => "${one(it.Action)} ${one(it.Resource)}" if startswith(it.Sid, "CachePassword") } == {
+    condition = alltrue([for policy in values(output.policies) : { for statement in jsondecode(policy).Statement : statement.Sid => "${one(statement.Action)} ${one(statement.Resource)}" if startswith(statement.Sid, "CachePassword") } == {
       CachePassword    = "secretsmanager:GetSecretValue ${var.cache.password.arn}"
       CachePasswordKey = "kms:Decrypt ${var.cache.password.kms_key_arn}"
     }])
-    error_message = "a function may not read its password, or more than that"
+    error_message = "a function may not read its password, or may read more"
   }
 
   assert {
-    condition = alltrue([for it in [module.ingest, module.analyze, module.ingest_stream[0]] :
-      it.environment["REDIS_PASSWORD_ARN"] == var.cache.password.arn && it.environment["REDIS_USERNAME"] == "tidemark" && !contains(keys(it.environment), "REDIS_IAM")
+    condition = alltrue([for function in [module.ingest, module.analyze, module.ingest_stream[0]] :
+      function.environment["REDIS_PASSWORD_ARN"] == var.cache.password.arn && function.environment["REDIS_USERNAME"] == "tidemark" && !contains(keys(function.environment), "REDIS_IAM")
     ])
-    error_message = "a function does not know where its password is"
+    error_message = "a function lacks the ARN of its password"
   }
 }
 
-run "a_parameter_is_read_as_one" {
+run "a_function_may_read_its_parameter" {
   variables {
     cache = { mode = "external", url = "rediss://redis.example.com", password = { arn = "arn:aws:ssm:eu-west-1:123456789012:parameter/tidemark/redis" } }
   }
 
   assert {
-    condition     = one([for it in jsondecode(output.policies["ingest"]).Statement : "${one(it.Action)} ${one(it.Resource)}" if startswith(it.Sid, "CachePassword")]) == "ssm:GetParameter ${var.cache.password.arn}"
-    error_message = "a function may not read its password, or more than that"
+    condition     = one([for statement in jsondecode(output.policies["ingest"]).Statement : "${one(statement.Action)} ${one(statement.Resource)}" if startswith(statement.Sid, "CachePassword")]) == "ssm:GetParameter ${var.cache.password.arn}"
+    error_message = "a function may not read its password, or may read more"
   }
 }
 
@@ -157,9 +157,9 @@ run "the_key_is_rotated" {
 
   assert {
     condition = alltrue([
-      for it in jsondecode(aws_kms_key.this[0].policy).Statement : length(it.Condition) > 0 && !strcontains(jsonencode(it.Action), "*") if it.Sid != "Account"
+      for statement in jsondecode(aws_kms_key.this[0].policy).Statement : length(statement.Condition) > 0 && !strcontains(jsonencode(statement.Action), "*") if statement.Sid != "Account"
     ])
-    error_message = "a service may use the key for others' sake, or for anything"
+    error_message = "a service may use the key without a condition, or for any action"
   }
 }
 
@@ -178,17 +178,17 @@ run "an_external_cache_is_connected_to_as_one_user" {
   }
 
   assert {
-    condition     = one([for it in jsondecode(output.policies["ingest"]).Statement : jsonencode(it.Resource) if it.Sid == "Cache"]) == jsonencode(var.cache.iam.arns)
+    condition     = one([for statement in jsondecode(output.policies["ingest"]).Statement : jsonencode(statement.Resource) if statement.Sid == "Cache"]) == jsonencode(var.cache.iam.arns)
     error_message = "a function may connect to another cache, or as another user"
   }
 
   assert {
     condition     = module.ingest.environment["REDIS_IAM"] == "cluster:shared" && module.ingest.environment["REDIS_USERNAME"] == "tidemark" && module.ingest.environment["REDIS_TOPOLOGY"] == "cluster"
-    error_message = "a function does not know its user"
+    error_message = "a function lacks the name of its user"
   }
 
   assert {
     condition     = !strcontains(output.policies["ingest"], "ec2:")
-    error_message = "a function outside of networks has rights in them"
+    error_message = "a function outside of a network has rights on networks"
   }
 }

@@ -1,4 +1,4 @@
-# What keeps samples and verdicts: encrypted at rest and on the way, and not lost by accident.
+# Cache and table: encryption at rest and in transit, and protection against loss.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -35,17 +35,17 @@ run "table" {
 
   assert {
     condition     = aws_dynamodb_table.this.point_in_time_recovery[0].enabled && aws_dynamodb_table.this.deletion_protection_enabled
-    error_message = "the table can be lost by a mistake"
+    error_message = "the table has no protection against deletion, or no backups"
   }
 
   assert {
     condition     = one(aws_dynamodb_table.this.ttl).enabled && one(aws_dynamodb_table.this.ttl).attribute_name == "expires_at"
-    error_message = "episodes are kept for ever"
+    error_message = "episodes do not expire"
   }
 
   assert {
     condition     = aws_dynamodb_table.this.hash_key == "pk" && aws_dynamodb_table.this.range_key == "sk" && aws_dynamodb_table.this.billing_mode == "PAY_PER_REQUEST"
-    error_message = "the functions expect the keys pk and sk, and no table that costs when nothing happens"
+    error_message = "the table lacks the keys pk and sk, or is not billed by request"
   }
 }
 
@@ -61,17 +61,17 @@ run "serverless_cache" {
 
   assert {
     condition     = one(one(aws_elasticache_serverless_cache.this[0].cache_usage_limits).data_storage).maximum == 5 && one(one(aws_elasticache_serverless_cache.this[0].cache_usage_limits).ecpu_per_second).maximum == 15000
-    error_message = "nothing bounds the bill"
+    error_message = "the cache has no limits"
   }
 
   assert {
     condition     = aws_elasticache_serverless_cache.this[0].user_group_id == "tidemark" && toset(aws_elasticache_serverless_cache.this[0].security_group_ids) == toset(["sg-1"])
-    error_message = "whoever is in the network reaches the cache"
+    error_message = "the cache does not use its security group"
   }
 
   assert {
     condition     = output.url == "rediss://cache.serverless.euw1.cache.amazonaws.com:6379" && output.topology == "cluster" && output.iam == "serverless:tidemark"
-    error_message = "the functions do not find the cache, or not over TLS"
+    error_message = "the address of the cache is wrong, or without TLS"
   }
 }
 
@@ -82,7 +82,7 @@ run "user_of_the_cache" {
 
   assert {
     condition     = one(aws_elasticache_user.functions.authentication_mode).type == "iam" && aws_elasticache_user.functions.user_id == aws_elasticache_user.functions.user_name
-    error_message = "the user has a password, which is in the state, or another name than IAM wants"
+    error_message = "the user has a password, which the state stores, or a name other than its id"
   }
 
   assert {
@@ -92,7 +92,7 @@ run "user_of_the_cache" {
 
   assert {
     condition     = toset(aws_elasticache_user_group.this.user_ids) == toset(["tidemark"])
-    error_message = "another user reaches the cache"
+    error_message = "the cache accepts another user"
   }
 }
 
@@ -107,7 +107,7 @@ run "replication_group" {
 
   assert {
     condition     = aws_elasticache_replication_group.this[0].transit_encryption_enabled && aws_elasticache_replication_group.this[0].transit_encryption_mode == "required"
-    error_message = "the cache is reached without TLS"
+    error_message = "the cache accepts connections without TLS"
   }
 
   assert {
@@ -117,21 +117,21 @@ run "replication_group" {
 
   assert {
     condition     = aws_elasticache_replication_group.this[0].automatic_failover_enabled && aws_elasticache_replication_group.this[0].multi_az_enabled
-    error_message = "a failed node takes its series with it"
+    error_message = "a failed node loses its series"
   }
 
   assert {
-    condition     = contains([for it in aws_elasticache_parameter_group.this[0].parameter : it.value if it.name == "maxmemory-policy"], "noeviction")
-    error_message = "a full cache drops series that were acknowledged"
+    condition     = contains([for parameter in aws_elasticache_parameter_group.this[0].parameter : parameter.value if parameter.name == "maxmemory-policy"], "noeviction")
+    error_message = "a full cache evicts acknowledged series"
   }
 
   assert {
     condition     = output.url == "rediss://clustercfg.cache.euw1.cache.amazonaws.com:6379" && output.topology == "cluster" && output.iam == "cluster:tidemark"
-    error_message = "the functions do not find the cluster"
+    error_message = "the address or the topology of the cluster is wrong"
   }
 }
 
-run "one_node_is_no_cluster" {
+run "one_node_is_not_a_cluster" {
   variables {
     mode       = "replication_group"
     n_shards   = 1
@@ -144,6 +144,6 @@ run "one_node_is_no_cluster" {
 
   assert {
     condition     = output.url == "rediss://master.cache.euw1.cache.amazonaws.com:6379" && output.topology == "single" && !aws_elasticache_replication_group.this[0].automatic_failover_enabled
-    error_message = "one node is taken for a cluster"
+    error_message = "one node is configured as a cluster"
   }
 }

@@ -1,4 +1,4 @@
-# What delivers samples: nothing is lost, and nothing that cannot be stored holds up the rest.
+# Queue and stream: no sample is lost, and a malformed record does not block others.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -26,36 +26,36 @@ run "queue" {
 
   assert {
     condition     = aws_lambda_event_source_mapping.this.function_response_types == toset(["ReportBatchItemFailures"])
-    error_message = "one message that fails brings back its whole batch"
+    error_message = "one failed message redelivers its whole batch"
   }
 
   assert {
     condition     = jsondecode(aws_sqs_queue.this.redrive_policy).maxReceiveCount == 5 && jsondecode(aws_sqs_queue.this.redrive_policy).deadLetterTargetArn == aws_sqs_queue.dead_letters.arn
-    error_message = "a message that always fails is no dead letter"
+    error_message = "a message that always fails does not become a dead letter"
   }
 
   assert {
-    condition     = alltrue([for it in [aws_sqs_queue.this, aws_sqs_queue.dead_letters] : it.kms_master_key_id == var.kms_key_arn])
+    condition     = alltrue([for queue in [aws_sqs_queue.this, aws_sqs_queue.dead_letters] : queue.kms_master_key_id == var.kms_key_arn])
     error_message = "a queue is not encrypted with the key"
   }
 
   assert {
     condition     = aws_sqs_queue.this.visibility_timeout_seconds >= 6 * 60
-    error_message = "a message is given out again while it is being read"
+    error_message = "a message is delivered again while it is processed"
   }
 
   assert {
     condition     = aws_sqs_queue.dead_letters.message_retention_seconds > aws_sqs_queue.this.message_retention_seconds
-    error_message = "a dead letter, whose age counts from its sending, expires before anybody sees it"
+    error_message = "a dead letter, whose age counts from its sending, expires too early"
   }
 
   assert {
-    condition     = alltrue([for it in [aws_sqs_queue_policy.this, aws_sqs_queue_policy.dead_letters] : jsondecode(it.policy).Statement[0].Effect == "Deny" && jsondecode(it.policy).Statement[0].Condition.Bool["aws:SecureTransport"] == "false"])
-    error_message = "a queue is reached without TLS"
+    condition     = alltrue([for policy in [aws_sqs_queue_policy.this, aws_sqs_queue_policy.dead_letters] : jsondecode(policy.policy).Statement[0].Effect == "Deny" && jsondecode(policy.policy).Statement[0].Condition.Bool["aws:SecureTransport"] == "false"])
+    error_message = "a queue accepts requests without TLS"
   }
 }
 
-run "queue_without_a_key_of_one_s_own" {
+run "queue_without_a_kms_key" {
   variables {
     kms_key_arn = null
   }
@@ -65,7 +65,7 @@ run "queue_without_a_key_of_one_s_own" {
   }
 
   assert {
-    condition     = alltrue([for it in [aws_sqs_queue.this, aws_sqs_queue.dead_letters] : it.sqs_managed_sse_enabled])
+    condition     = alltrue([for queue in [aws_sqs_queue.this, aws_sqs_queue.dead_letters] : queue.sqs_managed_sse_enabled])
     error_message = "a queue is not encrypted"
   }
 }
@@ -77,21 +77,21 @@ run "stream" {
 
   assert {
     condition     = aws_lambda_event_source_mapping.this.function_response_types == toset(["ReportBatchItemFailures"]) && aws_lambda_event_source_mapping.this.bisect_batch_on_function_error
-    error_message = "a record that fails brings back what was stored before it"
+    error_message = "a failed record redelivers the records before it"
   }
 
   assert {
     condition     = aws_lambda_event_source_mapping.this.maximum_retry_attempts == 5 && aws_lambda_event_source_mapping.this.destination_config[0].on_failure[0].destination_arn == aws_sqs_queue.dead_letters.arn
-    error_message = "a record that always fails holds up its shard until it expires, and is lost then"
+    error_message = "a record that always fails blocks its shard until it expires, and is lost"
   }
 
   assert {
     condition     = aws_kinesis_stream.this.encryption_type == "KMS" && aws_kinesis_stream.this.kms_key_id == var.kms_key_arn && aws_sqs_queue.dead_letters.kms_master_key_id == var.kms_key_arn
-    error_message = "the stream, or what it dropped, is not encrypted with the key"
+    error_message = "the stream, or its dead-letter queue, is not encrypted with the key"
   }
 }
 
-run "stream_without_a_key_of_one_s_own" {
+run "stream_without_a_kms_key" {
   variables {
     kms_key_arn = null
   }
@@ -102,6 +102,6 @@ run "stream_without_a_key_of_one_s_own" {
 
   assert {
     condition     = aws_kinesis_stream.this.kms_key_id == "alias/aws/kinesis" && aws_sqs_queue.dead_letters.sqs_managed_sse_enabled
-    error_message = "the stream, or what it dropped, is not encrypted"
+    error_message = "the stream, or its dead-letter queue, is not encrypted"
   }
 }

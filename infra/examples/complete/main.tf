@@ -1,5 +1,5 @@
-# All that there is: an API with throttling and an authorizer, queue, stream, events and schedule, a key of one's own, a
-# network without a way out, alarms by mail, a dashboard, traces, reserved concurrency, and a release by weight.
+# All features: an API with throttling and an authorizer, queue, stream, events and schedule, a KMS key, a network without
+# internet access, alarms by mail, a dashboard, traces, reserved concurrency, and a weighted release.
 
 terraform {
   required_version = ">= 1.9.0"
@@ -21,31 +21,31 @@ provider "aws" {
 }
 
 variable "region" {
-  description = "Where to deploy."
+  description = "AWS region."
   type        = string
   default     = "eu-west-1"
 }
 
 variable "packages_folder" {
-  description = "Folder of the packages, where `make lambda-build` puts them elsewhere."
+  description = "Folder of the packages; null for the output of `make lambda-build`."
   type        = string
   default     = null
 }
 
 variable "jwt" {
-  description = "Whose tokens the API takes, for which audience; null for signed requests (IAM)."
+  description = "Issuer and audience of accepted tokens; null for signed requests (IAM)."
   type        = object({ issuer = string, audience = list(string) })
   default     = null
 }
 
 variable "emails" {
-  description = "Who is told of alarms."
+  description = "Recipients of alarms."
   type        = list(string)
   default     = ["on-call@example.com"]
 }
 
 variable "cache" {
-  description = "Where series live, as the module's variable; by default three shards of nodes with a replica each."
+  description = "The module's variable `cache`; by default three shards with a replica each."
   type        = any
   default = {
     mode          = "replication_group"
@@ -57,13 +57,13 @@ variable "cache" {
 }
 
 variable "release" {
-  description = "A release by weight, such as { ingest = { version = \"7\", new_version_weight = 0.1 } }."
+  description = "A weighted release, such as { ingest = { version = \"7\", new_version_weight = 0.1 } }."
   type        = map(object({ version = optional(string), new_version_weight = optional(number, 0) }))
   default     = {}
 }
 
 variable "protection" {
-  description = "Whether deleting the table is refused."
+  description = "Refuses to delete the table."
   type        = bool
   default     = true
 }
@@ -105,12 +105,12 @@ module "tidemark" {
 }
 
 output "urls" {
-  description = "Where the functions answer."
+  description = "Base URL of each function."
   value       = module.tidemark.urls
 }
 
 output "queue_url" {
-  description = "Where to send samples."
+  description = "URL of the queue of samples."
   value       = module.tidemark.queue_url
 }
 
@@ -130,6 +130,6 @@ output "functions" {
 }
 
 output "alarms" {
-  description = "Names of the alarms, and the topic that is told."
+  description = "Names of the alarms, and their topic."
   value       = module.tidemark.alarms
 }

@@ -1,5 +1,5 @@
-# The smallest deployment: two functions with a function URL each, for callers with IAM; Valkey, serverless and bounded;
-# the history. It costs a few dollars a month, of which the cache is nearly all.
+# The smallest deployment: two functions with function URLs for callers with IAM, Valkey Serverless with limits, and the
+# history. The README of `infra` estimates its cost.
 
 terraform {
   required_version = ">= 1.9.0"
@@ -17,13 +17,13 @@ provider "aws" {
 }
 
 variable "region" {
-  description = "Where to deploy."
+  description = "AWS region."
   type        = string
   default     = "eu-west-1"
 }
 
 variable "packages_folder" {
-  description = "Folder of the packages, where `make lambda-build` puts them elsewhere."
+  description = "Folder of the packages; null for the output of `make lambda-build`."
   type        = string
   default     = null
 }
@@ -32,13 +32,13 @@ module "tidemark" {
   source = "../.."
 
   packages_folder = var.packages_folder
-  # One gigabyte is about a hundred thousand series; what is not used is not paid for.
+  # One gigabyte stores about 100,000 series; AWS charges only for the used part.
   cache = { data_gb_max = 1, ecpu_per_s_max = 1000, snapshot_days = 0 }
-  # Four alarms fewer than the free tier of an account has; they show in the console.
+  # Alarms stay enabled without recipients: the console shows their state.
   tracing = false
 }
 
 output "urls" {
-  description = "Where the functions answer; requests are signed for the service `lambda`."
+  description = "Base URL of each function; sign requests for the service `lambda`."
   value       = module.tidemark.urls
 }

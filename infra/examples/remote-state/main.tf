@@ -1,5 +1,5 @@
-# Where a team keeps its state: a bucket of its own, encrypted, versioned, closed to the public and to plain HTTP. It is
-# applied once, by hand, with its own state in this folder; a backend then tells the deployment of it:
+# A bucket for the state of a team: encrypted, versioned, without public access and plain HTTP. Apply it once, by hand, with
+# a local state in this folder, then configure the backend of the deployment:
 #
 #   terraform -chdir=infra/examples/remote-state apply -var bucket=example-terraform-state
 #   cp infra/examples/remote-state/backend.tf.example infra/backend.tf
@@ -21,25 +21,25 @@ provider "aws" {
 }
 
 variable "region" {
-  description = "Where the bucket is."
+  description = "AWS region of the bucket."
   type        = string
   default     = "eu-west-1"
 }
 
 variable "bucket" {
-  description = "Name of the bucket, unique in the world."
+  description = "Name of the bucket, globally unique."
   type        = string
 
   validation {
     condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.bucket))
-    error_message = "A bucket's name is 3 to 63 of a-z, 0-9 and hyphens."
+    error_message = "Expected a name of 3 to 63 of a-z, 0-9 and hyphens."
   }
 }
 
 resource "aws_s3_bucket" "state" {
-  # checkov:skip=CKV_AWS_18:Who reads the state is in CloudTrail; access logs would want another bucket
-  # checkov:skip=CKV_AWS_144:Versions are kept; a copy in another region is an account's decision
-  # checkov:skip=CKV2_AWS_62:Nothing waits for events of the state
+  # checkov:skip=CKV_AWS_18:CloudTrail records reads of the state; access logs would need another bucket
+  # checkov:skip=CKV_AWS_144:The bucket is versioned; replication is a decision of the account
+  # checkov:skip=CKV2_AWS_62:No consumer needs events of the state
   bucket = var.bucket
 
   lifecycle {

@@ -1,6 +1,6 @@
-# What wakes somebody up, who that is, and what they then look at.
+# Alarms, their topic and the dashboard.
 #
-# Each alarm is about a promise that is in danger: samples that are not stored, or not judged, or not in time.
+# Each alarm reports a promise at risk: samples that are not stored, not judged, or late.
 
 locals {
   has_topic = length(var.emails) > 0
@@ -8,7 +8,7 @@ locals {
 
   of_functions = merge([for key, function in var.functions : {
     "${key}-errors" = {
-      description = "Invocations of ${key} fail: see its log; what a queue or stream delivered comes again"
+      description = "Invocations of ${key} fail: see its log; records of a queue or stream are delivered again"
       namespace   = "AWS/Lambda"
       metric      = "Errors"
       statistic   = "Sum"
@@ -17,7 +17,7 @@ locals {
       dimensions  = { FunctionName = function.name }
     }
     "${key}-throttles" = {
-      description = "Invocations of ${key} are refused: the account, or its reserved concurrency, has no more room"
+      description = "Invocations of ${key} are throttled: the concurrency of the account, or its reserved concurrency, is used up"
       namespace   = "AWS/Lambda"
       metric      = "Throttles"
       statistic   = "Sum"
@@ -26,7 +26,7 @@ locals {
       dimensions  = { FunctionName = function.name }
     }
     "${key}-slow" = {
-      description = "One invocation of ${key} in a hundred takes over four fifths of its time: the cache is slow, or batches are too large"
+      description = "One invocation of ${key} in a hundred takes over 80 % of its timeout: the cache is slow, or batches are too large"
       namespace   = "AWS/Lambda"
       metric      = "Duration"
       statistic   = "p99"
@@ -37,7 +37,7 @@ locals {
   }]...)
 
   of_dead_letters = { for key, name in var.dead_letters : "${key}-dead-letters" => {
-    description = "Samples of ${key} failed for good: they wait for somebody to look, and to send them again"
+    description = "Samples of ${key} failed after all attempts: inspect the dead letters, then redrive them"
     namespace   = "AWS/SQS"
     metric      = "ApproximateNumberOfMessagesVisible"
     statistic   = "Maximum"
@@ -48,7 +48,7 @@ locals {
 
   of_queue = var.queue_name == null ? {} : {
     queue-age = {
-      description = "A message waits for over five minutes: samples come faster than they are judged"
+      description = "A message has waited for over five minutes: samples arrive faster than they are judged"
       namespace   = "AWS/SQS"
       metric      = "ApproximateAgeOfOldestMessage"
       statistic   = "Maximum"
@@ -60,7 +60,7 @@ locals {
 
   of_stream = var.stream_name == null ? {} : {
     stream-age = {
-      description = "A record waits for over five minutes: samples come faster than they are judged, or one holds its shard up"
+      description = "A record has waited for over five minutes: samples arrive faster than they are judged, or a record blocks its shard"
       namespace   = "AWS/Kinesis"
       metric      = "GetRecords.IteratorAgeMilliseconds"
       statistic   = "Maximum"
@@ -70,9 +70,9 @@ locals {
     }
   }
 
-  # Told at once, where a dead letter is told after all attempts; of events there is no other word before.
+  # Fires at the first attempt; the alarm on dead letters fires only after the last one.
   of_poisoned = { for trigger in var.metrics_namespace == null ? [] : var.triggers : "${trigger}-poisoned" => {
-    description = "Records of ${trigger} can never be stored as they are: the log of ingest-stream says which, and why"
+    description = "Records of ${trigger} are malformed and can never be stored: the log of ingest-stream names them and the reason"
     namespace   = var.metrics_namespace
     metric      = "stream_records_total"
     statistic   = "Sum"
@@ -83,7 +83,7 @@ locals {
 
   of_api = !var.has_api ? {} : {
     api-errors = {
-      description = "The API answers 5xx: the store is away, or a function fails; senders keep their samples"
+      description = "The API answers 5xx: the store is not available, or a function fails; senders retry"
       namespace   = "AWS/ApiGateway"
       metric      = "5xx"
       statistic   = "Sum"
@@ -94,7 +94,7 @@ locals {
   }
 
   of_urls = { for key, function in var.has_urls ? var.functions : {} : "${key}-url-errors" => {
-    description = "The URL of ${key} answers 5xx: the store is away, or the function fails; senders keep their samples"
+    description = "The URL of ${key} answers 5xx: the store is not available, or the function fails; senders retry"
     namespace   = "AWS/Lambda"
     metric      = "Url5xxCount"
     statistic   = "Sum"
@@ -105,7 +105,7 @@ locals {
 
   of_table = var.table_name == null ? {} : {
     table-throttled-writes = {
-      description = "DynamoDB refuses writes: history lags, and the sweep writes it later"
+      description = "DynamoDB throttles writes: the history is behind, and the next sweep retries"
       namespace   = "AWS/DynamoDB"
       metric      = "WriteThrottleEvents"
       statistic   = "Sum"
@@ -114,7 +114,7 @@ locals {
       dimensions  = { TableName = var.table_name }
     }
     table-throttled-reads = {
-      description = "DynamoDB refuses reads: what is older than the cache is not told"
+      description = "DynamoDB throttles reads: queries that reach back beyond the cache fail"
       namespace   = "AWS/DynamoDB"
       metric      = "ReadThrottleEvents"
       statistic   = "Sum"
@@ -126,7 +126,7 @@ locals {
 
   of_serverless = var.cache_name == null || var.cache_mode != "serverless" ? {} : {
     cache-full = {
-      description = "The cache is at four fifths of its bound: raise `cache.data_gb_max`, or series are dropped"
+      description = "The cache is at 80 % of its limit: raise `cache.data_gb_max`, or series are evicted"
       namespace   = "AWS/ElastiCache"
       metric      = "BytesUsedForCache"
       statistic   = "Maximum"
@@ -135,7 +135,7 @@ locals {
       dimensions  = { clusterId = var.cache_name }
     }
     cache-throttled = {
-      description = "The cache refuses commands: raise `cache.ecpu_per_s_max`, or wait until it has grown"
+      description = "The cache throttles commands: raise `cache.ecpu_per_s_max`, or wait until it has scaled"
       namespace   = "AWS/ElastiCache"
       metric      = "ThrottledCmds"
       statistic   = "Sum"
@@ -147,7 +147,7 @@ locals {
 
   of_nodes = merge([for node in var.cache_nodes : {
     "${node}-memory" = {
-      description = "A node of the cache is four fifths full; once it is full it refuses samples"
+      description = "A node of the cache is 80 % full; a full node refuses samples"
       namespace   = "AWS/ElastiCache"
       metric      = "DatabaseMemoryUsagePercentage"
       statistic   = "Maximum"
@@ -156,7 +156,7 @@ locals {
       dimensions  = { CacheClusterId = node }
     }
     "${node}-cpu" = {
-      description = "A node of the cache is busy: more shards, or a larger type"
+      description = "A node of the cache is over 80 % busy: add shards, or choose a larger node type"
       namespace   = "AWS/ElastiCache"
       metric      = "EngineCPUUtilization"
       statistic   = "Average"
@@ -200,7 +200,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   period              = 60
   datapoints_to_alarm = each.value.n_of[0]
   evaluation_periods  = each.value.n_of[1]
-  # Where nothing is invoked nothing is measured, and that is as it should be.
+  # Without invocations there are no metrics.
   treat_missing_data = "notBreaching"
   alarm_actions      = local.actions
   ok_actions         = local.actions

@@ -1,11 +1,11 @@
 output "topic_arn" {
-  description = "Who is told; null for nobody."
+  description = "Topic of the alarms; null for none."
   value       = one(concat(aws_sns_topic.this[*].arn, var.topic_arn == null ? [] : [var.topic_arn]))
 }
 
 output "names" {
   description = "Names of the alarms."
-  value       = sort([for it in aws_cloudwatch_metric_alarm.this : it.alarm_name])
+  value       = sort([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_name])
 }
 
 output "dashboard_name" {

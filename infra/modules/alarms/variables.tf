@@ -4,22 +4,22 @@ variable "name" {
 }
 
 variable "tags" {
-  description = "Tags of all that can have some."
+  description = "Tags of all resources."
   type        = map(string)
 }
 
 variable "enabled" {
-  description = "Whether there are alarms."
+  description = "Creates the alarms."
   type        = bool
 }
 
 variable "topic_arn" {
-  description = "A topic that is there; null for none, or one of its own."
+  description = "An existing topic; null for none, or for a new one."
   type        = string
 }
 
 variable "emails" {
-  description = "Who is told; with some there is a topic of its own."
+  description = "Recipients; with any, a new topic is created."
   type        = list(string)
 }
 
@@ -29,7 +29,7 @@ variable "kms_key_arn" {
 }
 
 variable "dashboard" {
-  description = "Whether there is a dashboard."
+  description = "Creates the dashboard."
   type        = bool
 }
 
@@ -44,27 +44,27 @@ variable "functions" {
 }
 
 variable "has_urls" {
-  description = "Whether the functions have URLs."
+  description = "True if the functions have URLs."
   type        = bool
 }
 
 variable "has_api" {
-  description = "Whether there is an API; known before its id is."
+  description = "True if there is an API; known at plan time, unlike its id."
   type        = bool
 }
 
 variable "api_id" {
-  description = "Of the API."
+  description = "Id of the API."
   type        = string
 }
 
 variable "table_name" {
-  description = "Of the table; null for none."
+  description = "Name of the table; null for none."
   type        = string
 }
 
 variable "cache_name" {
-  description = "Of the cache; null where it is another's."
+  description = "Name of the cache; null for an external one."
   type        = string
 }
 
@@ -74,7 +74,7 @@ variable "cache_mode" {
 }
 
 variable "data_gb_max" {
-  description = "Most gigabytes of a serverless cache."
+  description = "Limit of a serverless cache, in gigabytes."
   type        = number
 }
 
@@ -84,26 +84,26 @@ variable "cache_nodes" {
 }
 
 variable "metrics_namespace" {
-  description = "Where the functions' own metrics are; null where they tell none."
+  description = "Namespace of the metrics that the functions write; null if they write none."
   type        = string
 }
 
 variable "triggers" {
-  description = "What brings records to `ingest-stream`, as its metrics call it."
+  description = "Triggers of `ingest-stream`, by their names in its metrics."
   type        = list(string)
 }
 
 variable "queue_name" {
-  description = "Of the queue; null for none."
+  description = "Name of the queue; null for none."
   type        = string
 }
 
 variable "stream_name" {
-  description = "Of the stream; null for none."
+  description = "Name of the stream; null for none."
   type        = string
 }
 
 variable "dead_letters" {
-  description = "Queues of dead letters, by what they are of."
+  description = "Dead-letter queues by source."
   type        = map(string)
 }

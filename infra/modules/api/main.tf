@@ -1,7 +1,7 @@
 # An HTTP API in front of `ingest` and `analyze`.
 
 locals {
-  # The routes that are for senders and readers. `/metrics`, `/readyz` and the like ask nobody, so they are not among them.
+  # Routes for senders and readers only: `/metrics`, `/readyz` and others require no authentication in the function.
   routes = {
     "POST /ingest"          = "ingest"
     "GET /analyze"          = "analyze"
@@ -19,8 +19,8 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "access" {
-  # checkov:skip=CKV_AWS_338:How long is the user's choice
-  # checkov:skip=CKV_AWS_158:Logs are always encrypted, and with a key of one's own where `kms` gives one
+  # checkov:skip=CKV_AWS_338:The user chooses the retention
+  # checkov:skip=CKV_AWS_158:Logs are always encrypted, with the user's key if `kms` sets one
   name              = "/aws/apigateway/${var.name}"
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
@@ -56,7 +56,7 @@ resource "aws_apigatewayv2_integration" "function" {
 }
 
 resource "aws_apigatewayv2_route" "this" {
-  # checkov:skip=CKV_AWS_309:IAM by default; where it is `keys` the function itself asks for them, and does not start without
+  # checkov:skip=CKV_AWS_309:IAM by default; with `keys` the function checks API keys, and does not start without entries
   for_each           = local.routes
   api_id             = aws_apigatewayv2_api.this.id
   route_key          = each.key
@@ -76,7 +76,7 @@ resource "aws_apigatewayv2_stage" "this" {
     detailed_metrics_enabled = true
   }
 
-  # No address, no header and no query of a caller: who may not see metrics of others may see this.
+  # Contains no address, header or query of a caller, which could identify series of other tenants.
   access_log_settings {
     destination_arn = aws_cloudwatch_log_group.access.arn
     format = jsonencode({

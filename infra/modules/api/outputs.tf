@@ -1,9 +1,9 @@
 output "id" {
-  description = "Of the API."
+  description = "Id of the API."
   value       = aws_apigatewayv2_api.this.id
 }
 
 output "url" {
-  description = "Where it answers."
+  description = "Base URL of the API."
   value       = aws_apigatewayv2_api.this.api_endpoint
 }

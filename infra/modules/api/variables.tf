@@ -4,12 +4,12 @@ variable "name" {
 }
 
 variable "tags" {
-  description = "Tags of all that can have some."
+  description = "Tags of all resources."
   type        = map(string)
 }
 
 variable "functions" {
-  description = "What is invoked, by the name of the function."
+  description = "Functions by their short name."
   type = map(object({
     name       = string
     alias_name = string
@@ -18,12 +18,12 @@ variable "functions" {
 }
 
 variable "authorization" {
-  description = "`iam`, `jwt`, or `keys`, which the functions check themselves."
+  description = "`iam`, `jwt`, or `keys`, which the functions check."
   type        = string
 }
 
 variable "jwt" {
-  description = "Whose tokens are taken, and for which audience."
+  description = "Issuer and audience of accepted tokens."
   type = object({
     issuer   = string
     audience = list(string)
@@ -31,17 +31,17 @@ variable "jwt" {
 }
 
 variable "rate_per_s" {
-  description = "Requests a second of a route; past it 429."
+  description = "Requests per second of a route; above it 429."
   type        = number
 }
 
 variable "burst" {
-  description = "Requests at once of a route."
+  description = "Concurrent requests of a route; above it 429."
   type        = number
 }
 
 variable "log_retention_days" {
-  description = "How long access log lines are kept."
+  description = "Retention of the access log, in days."
   type        = number
 }
 

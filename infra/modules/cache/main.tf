@@ -1,4 +1,4 @@
-# Where series live: Valkey, over TLS, with one user that IAM authenticates, so that there is no password to keep.
+# The cache that stores the series: Valkey over TLS, with one user that IAM authenticates, so that there is no password.
 
 locals {
   is_serverless = var.mode == "serverless"
@@ -6,11 +6,11 @@ locals {
 }
 
 resource "aws_elasticache_user" "functions" {
-  # IAM wants both the same.
+  # IAM authentication requires equal id and name.
   user_id   = var.name
   user_name = var.name
   engine    = "valkey"
-  # Its own keys, and no command that is about the server.
+  # Keys of Tidemark only, and no administrative command.
   access_string = "on ~tm:* +@all -@admin -@dangerous"
 
   authentication_mode {
@@ -19,7 +19,7 @@ resource "aws_elasticache_user" "functions" {
   tags = var.tags
 }
 
-# A group of Valkey needs no user `default`: who shows no token is nobody.
+# Without a user `default`, connections without a token are refused.
 resource "aws_elasticache_user_group" "this" {
   user_group_id = var.name
   engine        = "valkey"
@@ -59,7 +59,7 @@ resource "aws_elasticache_subnet_group" "this" {
   tags       = var.tags
 }
 
-# A full cache refuses, and senders keep their samples, where the default would drop series that were acknowledged.
+# A full cache refuses writes, and senders retry; the default policy would evict acknowledged samples.
 resource "aws_elasticache_parameter_group" "this" {
   count  = local.is_serverless ? 0 : 1
   name   = var.name
@@ -78,9 +78,9 @@ resource "aws_elasticache_parameter_group" "this" {
 }
 
 resource "aws_elasticache_replication_group" "this" {
-  # checkov:skip=CKV_AWS_31:IAM authenticates; a token of `AUTH` would be in the state
-  # checkov:skip=CKV2_AWS_50:On wherever there is a replica to fail over to
-  # checkov:skip=CKV_AWS_191:Encrypted with a key of one's own where `kms` gives one
+  # checkov:skip=CKV_AWS_31:IAM authenticates; an `AUTH` token would be stored in the state
+  # checkov:skip=CKV2_AWS_50:Enabled if there is a replica
+  # checkov:skip=CKV_AWS_191:Encrypted with the user's key if `kms` sets one
   count                      = local.is_serverless ? 0 : 1
   replication_group_id       = var.name
   description                = "Series of Tidemark"

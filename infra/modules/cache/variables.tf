@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "tags" {
-  description = "Tags of all that can have some."
+  description = "Tags of all resources."
   type        = map(string)
 }
 
@@ -14,22 +14,22 @@ variable "mode" {
 }
 
 variable "data_gb_max" {
-  description = "Serverless: most gigabytes, which bounds the bill."
+  description = "Serverless: limit in gigabytes, which bounds the cost."
   type        = number
 }
 
 variable "ecpu_per_s_max" {
-  description = "Serverless: most processing units a second, which bounds the bill."
+  description = "Serverless: limit in processing units per second, which bounds the cost."
   type        = number
 }
 
 variable "node_type" {
-  description = "Replication group: type of its nodes."
+  description = "Replication group: type of the nodes."
   type        = string
 }
 
 variable "n_shards" {
-  description = "Replication group: shards; past one it is a cluster."
+  description = "Replication group: number of shards; with more than one it is a cluster."
   type        = number
 }
 
@@ -39,21 +39,21 @@ variable "n_replicas" {
 }
 
 variable "snapshot_days" {
-  description = "How long daily snapshots are kept; 0 for none."
+  description = "Retention of daily snapshots, in days; 0 for none."
   type        = number
 }
 
 variable "subnet_ids" {
-  description = "Where it is."
+  description = "Subnets of the cache."
   type        = list(string)
 }
 
 variable "security_group_id" {
-  description = "Who reaches it."
+  description = "Security group of the cache."
   type        = string
 }
 
 variable "kms_key_arn" {
-  description = "Key of what it writes to disks; null for the key of the service."
+  description = "Key of data at rest; null for the key of the service."
   type        = string
 }

@@ -1,4 +1,4 @@
-# A function, its role, its log and the alias that callers use.
+# A function, its role, its log group and the alias that callers invoke.
 
 data "aws_partition" "current" {}
 data "aws_region" "current" {}
@@ -7,9 +7,8 @@ data "aws_caller_identity" "current" {}
 locals {
   log_group = "/aws/lambda/${var.name}"
 
-  # The network interfaces of a function are the service's own doing, but it asks the function's role for the right.
-  # `Describe` knows no resources, and the check that Lambda makes before it creates a function wants all six on `*`.
-  # The second statement takes the right away again from the code that runs in the function.
+  # Lambda manages the network interfaces of a function with the function's role. `Describe` has no resources, and Lambda
+  # checks all six rights on `*` before it creates a function. A second statement denies them to the code of the function.
   network_actions = [
     "ec2:AssignPrivateIpAddresses",
     "ec2:CreateNetworkInterface",
@@ -45,7 +44,7 @@ locals {
       Condition = { ArnEquals = { "lambda:SourceFunctionArn" = local.function_arn } }
     },
     {
-      # X-Ray knows no resources.
+      # X-Ray rights have no resources.
       when      = var.is_traced
       Sid       = "Trace"
       Effect    = "Allow"
@@ -71,16 +70,16 @@ locals {
     },
   ]
 
-  # Without the keys that are null, which a policy may not have.
+  # Drops null keys, which a policy must not have.
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = concat(
-      [for it in local.own_statements : { for key, value in it : key => value if key != "when" && value != null } if it.when],
-      [for it in var.statements : { Sid = it.Sid, Effect = "Allow", Action = it.Action, Resource = it.Resource }],
+      [for statement in local.own_statements : { for key, value in statement : key => value if key != "when" && value != null } if statement.when],
+      [for statement in var.statements : { Sid = statement.Sid, Effect = "Allow", Action = statement.Action, Resource = statement.Resource }],
     )
   })
 
-  # Known before the function is, so that its role can name it.
+  # Composed from its parts, so that the role can name the function before it exists.
   function_arn = join(":", [
     "arn", data.aws_partition.current.partition, "lambda", data.aws_region.current.name,
     data.aws_caller_identity.current.account_id, "function", var.name,
@@ -88,8 +87,8 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  # checkov:skip=CKV_AWS_338:How long is the user's choice; a year of a line for each request costs more than the rest
-  # checkov:skip=CKV_AWS_158:Logs are always encrypted, and with a key of one's own where `kms` gives one
+  # checkov:skip=CKV_AWS_338:The user chooses the retention; a year of one line per request costs more than the rest
+  # checkov:skip=CKV_AWS_158:Logs are always encrypted, with the user's key if `kms` sets one
   name              = local.log_group
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
@@ -110,19 +109,19 @@ resource "aws_iam_role" "this" {
 }
 
 resource "aws_iam_role_policy" "this" {
-  # checkov:skip=CKV_AWS_290:The one statement without resources is about network interfaces, and explained above
-  # checkov:skip=CKV_AWS_355:As above; `terraform test` demands that no other statement has a wildcard
+  # checkov:skip=CKV_AWS_290:Only network interfaces and traces have no resources, as explained above
+  # checkov:skip=CKV_AWS_355:As above; `terraform test` checks that no other statement has a wildcard
   name   = "function"
   role   = aws_iam_role.this.id
   policy = local.policy
 }
 
 resource "aws_lambda_function" "this" {
-  # checkov:skip=CKV_AWS_272:Packages are built by whoever deploys; a signing profile is an account's decision
-  # checkov:skip=CKV_AWS_116:Only asynchronous invocations can be dead letters; where there are some, they have a queue
-  # checkov:skip=CKV_AWS_173:Variables are always encrypted, hold no secret, and have a key of one's own where `kms` gives one
-  # checkov:skip=CKV_AWS_117:In a network wherever the cache is; an external Redis on the internet is reached without one
-  # checkov:skip=CKV_AWS_115:A reservation by default would fail in a new account, which has ten in all
+  # checkov:skip=CKV_AWS_272:Users build the packages; a signing profile is a decision of the account
+  # checkov:skip=CKV_AWS_116:Only asynchronous invocations have dead letters; a function with events has a queue for them
+  # checkov:skip=CKV_AWS_173:Variables contain no secret and are always encrypted, with the user's key if `kms` sets one
+  # checkov:skip=CKV_AWS_117:In the network of the cache; an external Redis on the internet needs none
+  # checkov:skip=CKV_AWS_115:A default reservation would fail in a new account, which has a concurrency of ten
   # checkov:skip=CKV_AWS_50:Traced by default
   function_name                  = var.name
   description                    = var.description
@@ -137,14 +136,14 @@ resource "aws_lambda_function" "this" {
   timeout                        = var.timeout_s
   reserved_concurrent_executions = var.reserved_concurrency
   kms_key_arn                    = var.kms_key_arn
-  # A version for each change, so that the alias can go back to it.
+  # Publishes a version for each change, so that the alias can be set back.
   publish = true
 
   environment {
     variables = var.environment
   }
 
-  # The functions write JSON themselves, with their own level in `RUST_LOG`.
+  # The functions write JSON lines and filter them by `RUST_LOG`.
   logging_config {
     log_format = "Text"
     log_group  = aws_cloudwatch_log_group.this.name
@@ -162,14 +161,14 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  # Lambda tries the rights of the role when the function is made.
+  # Lambda checks the rights of the role when it creates the function.
   depends_on = [aws_iam_role_policy.this]
   tags       = var.tags
 }
 
 resource "aws_lambda_alias" "live" {
   name             = "live"
-  description      = "What callers and triggers invoke"
+  description      = "Invoked by callers and triggers"
   function_name    = aws_lambda_function.this.function_name
   function_version = coalesce(var.release.version, aws_lambda_function.this.version)
 

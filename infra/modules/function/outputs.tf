@@ -4,12 +4,12 @@ output "name" {
 }
 
 output "alias_arn" {
-  description = "What to invoke."
+  description = "ARN of the alias."
   value       = aws_lambda_alias.live.arn
 }
 
 output "alias_invoke_arn" {
-  description = "What API Gateway invokes."
+  description = "ARN by which API Gateway invokes the alias."
   value       = aws_lambda_alias.live.invoke_arn
 }
 
@@ -19,21 +19,21 @@ output "alias_name" {
 }
 
 output "version" {
-  description = "The version that was published last."
+  description = "Newest version."
   value       = aws_lambda_function.this.version
 }
 
 output "log_group_name" {
-  description = "Where its lines are."
+  description = "Name of the log group."
   value       = aws_cloudwatch_log_group.this.name
 }
 
 output "policy" {
-  description = "What it may do, as JSON."
+  description = "Policy of the role as JSON."
   value       = local.policy
 }
 
 output "environment" {
-  description = "Its variables, of which none is a secret."
+  description = "Environment variables; none is a secret."
   value       = var.environment
 }

@@ -4,17 +4,17 @@ variable "name" {
 }
 
 variable "tags" {
-  description = "Tags of all that can have some."
+  description = "Tags of all resources."
   type        = map(string)
 }
 
 variable "description" {
-  description = "What it does, for the console."
+  description = "Description in the console."
   type        = string
 }
 
 variable "package" {
-  description = "Path of the zip that `cargo lambda build` made."
+  description = "Path of the zip from `cargo lambda build`."
   type        = string
 }
 
@@ -24,17 +24,17 @@ variable "architecture" {
 }
 
 variable "memory_mb" {
-  description = "Memory, and with it the share of a CPU."
+  description = "Memory in MB, which also sets the share of a CPU."
   type        = number
 }
 
 variable "timeout_s" {
-  description = "Longest time of an invocation."
+  description = "Timeout of an invocation, in seconds."
   type        = number
 }
 
 variable "reserved_concurrency" {
-  description = "Most invocations at once, taken from the account's; -1 for no bound of its own."
+  description = "Concurrent invocations, reserved from the account's limit; -1 for no reservation."
   type        = number
 }
 
@@ -44,7 +44,7 @@ variable "environment" {
 }
 
 variable "statements" {
-  description = "What it may do beyond writing its log, as statements of a policy."
+  description = "Statements of the policy, in addition to those for its log, network and traces."
   type = list(object({
     Sid      = string
     Action   = list(string)
@@ -53,7 +53,7 @@ variable "statements" {
 }
 
 variable "vpc" {
-  description = "Subnets and security groups to run in; null for outside of any network."
+  description = "Subnets and security groups of the function; null for no network."
   type = object({
     subnet_ids         = list(string)
     security_group_ids = list(string)
@@ -66,29 +66,29 @@ variable "kms_key_arn" {
 }
 
 variable "log_retention_days" {
-  description = "How long log lines are kept."
+  description = "Retention of the log, in days."
   type        = number
 }
 
 variable "is_traced" {
-  description = "Whether invocations are traced with X-Ray."
+  description = "Traces invocations with X-Ray."
   type        = bool
 }
 
 variable "has_dead_letters" {
-  description = "Whether asynchronous invocations that failed for good are kept; known before the ARN of their queue is."
+  description = "True if failed asynchronous invocations go to a queue; known at plan time, unlike its ARN."
   type        = bool
   default     = false
 }
 
 variable "dead_letter_queue_arn" {
-  description = "Where they are kept."
+  description = "Queue of failed asynchronous invocations."
   type        = string
   default     = null
 }
 
 variable "release" {
-  description = "Which version the alias `live` leads to."
+  description = "Version of the alias `live`, and the share of calls for the newest."
   type = object({
     version            = optional(string)
     new_version_weight = optional(number, 0)

@@ -1,10 +1,10 @@
-# A network from which nothing leads out: no gateway to the internet and no NAT, which would cost more than all the rest.
-# DynamoDB is reached through a gateway endpoint, which is free; log, queue, stream and trace are the service's own way.
+# A network without a route to the internet: a NAT gateway would cost more than all the rest. DynamoDB is reached through a
+# gateway endpoint, which is free. Lambda itself handles logs, queues, streams and traces outside of the network.
 
 data "aws_region" "current" {}
 
 data "aws_availability_zones" "available" {
-  # checkov:skip=CKV_AWS_394:A subnet stays in its zone, whatever zones come
+  # checkov:skip=CKV_AWS_394:`ignore_changes` keeps a subnet in its zone when the region gets a new one
   count = var.existing == null ? 1 : 0
   state = "available"
   filter {
@@ -20,7 +20,7 @@ locals {
 }
 
 resource "aws_vpc" "this" {
-  # checkov:skip=CKV2_AWS_11:No flow log: nothing but functions and cache is in it, and no route leads out
+  # checkov:skip=CKV2_AWS_11:No flow log: it contains only functions and cache, and has no route to the internet
   count                = local.is_own ? 1 : 0
   cidr_block           = var.cidr
   enable_dns_support   = true
@@ -28,7 +28,7 @@ resource "aws_vpc" "this" {
   tags                 = merge(var.tags, { Name = var.name })
 }
 
-# Whatever forgets to name a group gets one through which nothing passes.
+# The default group allows no traffic, so that a resource without a group is isolated.
 resource "aws_default_security_group" "this" {
   count  = local.is_own ? 1 : 0
   vpc_id = aws_vpc.this[0].id
@@ -42,7 +42,7 @@ resource "aws_subnet" "private" {
   cidr_block        = cidrsubnet(var.cidr, 4, count.index)
 
   lifecycle {
-    # A zone that is new to the region would move all after it, and the cache with them.
+    # A new zone in the region would shift the others, and replace the cache.
     ignore_changes = [availability_zone]
   }
 
@@ -62,18 +62,18 @@ resource "aws_route_table_association" "private" {
 }
 
 resource "aws_security_group" "functions" {
-  # checkov:skip=CKV2_AWS_5:The root module gives it to the functions
+  # checkov:skip=CKV2_AWS_5:The root module attaches it to the functions
   name        = "${var.name}-functions"
-  description = "The functions: to the cache and to endpoints, and nothing to them"
+  description = "Functions: egress to the cache and to endpoints, no ingress"
   vpc_id      = local.vpc_id
   tags        = merge(var.tags, { Name = "${var.name}-functions" })
 }
 
 resource "aws_security_group" "cache" {
-  # checkov:skip=CKV2_AWS_5:The root module gives it to the cache
+  # checkov:skip=CKV2_AWS_5:The root module attaches it to the cache
   count       = var.external_cache_port == null ? 1 : 0
   name        = "${var.name}-cache"
-  description = "The cache: from the functions, and nothing from it"
+  description = "Cache: ingress from the functions, no egress"
   vpc_id      = local.vpc_id
   tags        = merge(var.tags, { Name = "${var.name}-cache" })
 }
@@ -100,11 +100,11 @@ resource "aws_vpc_security_group_egress_rule" "functions_to_cache" {
   tags                         = var.tags
 }
 
-# Its own group says who is let in: the functions' one is an output.
+# The security group of the external cache restricts this further: it must accept the functions' group, an output.
 resource "aws_vpc_security_group_egress_rule" "functions_to_external_cache" {
   count             = var.external_cache_port == null ? 0 : 1
   security_group_id = aws_security_group.functions.id
-  description       = "The cache, where the network leads"
+  description       = "External cache, by the routes of the network"
   cidr_ipv4         = "0.0.0.0/0"
   ip_protocol       = "tcp"
   from_port         = var.external_cache_port
@@ -142,11 +142,11 @@ resource "aws_vpc_security_group_egress_rule" "functions_to_dynamodb" {
   tags              = var.tags
 }
 
-# In a network of the user's own, its routes and endpoints say where this leads.
+# In an existing network, its routes and endpoints restrict this further.
 resource "aws_vpc_security_group_egress_rule" "functions_to_endpoints" {
   count             = local.is_own ? 0 : 1
   security_group_id = aws_security_group.functions.id
-  description       = "HTTPS, where the network leads"
+  description       = "HTTPS, by the routes of the network"
   cidr_ipv4         = "0.0.0.0/0"
   ip_protocol       = "tcp"
   from_port         = 443

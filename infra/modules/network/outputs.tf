@@ -1,20 +1,20 @@
 output "subnet_ids" {
-  description = "Where functions and cache are."
+  description = "Subnets of functions and cache."
   value       = local.subnet_ids
 }
 
 output "functions_security_group_id" {
-  description = "Of the functions."
+  description = "Security group of the functions."
   value       = aws_security_group.functions.id
 }
 
 output "cache_security_group_id" {
-  description = "Of the cache that is made for the functions; null for another."
+  description = "Security group of the cache; null for an external one."
   value       = one(aws_security_group.cache[*].id)
 }
 
 output "ports_out" {
-  description = "To which ports the functions may connect."
+  description = "Ports that the functions may connect to."
   value = toset(concat(
     aws_vpc_security_group_egress_rule.functions_to_cache[*].to_port,
     aws_vpc_security_group_egress_rule.functions_to_external_cache[*].to_port,
@@ -24,6 +24,6 @@ output "ports_out" {
 }
 
 output "vpc_id" {
-  description = "The network."
+  description = "Id of the network."
   value       = local.vpc_id
 }

@@ -4,22 +4,22 @@ variable "name" {
 }
 
 variable "tags" {
-  description = "Tags of all that can have some."
+  description = "Tags of all resources."
   type        = map(string)
 }
 
 variable "cidr" {
-  description = "Addresses of a network of its own."
+  description = "Addresses of a new network."
   type        = string
 }
 
 variable "n_zones" {
-  description = "In how many availability zones."
+  description = "Number of availability zones."
   type        = number
 }
 
 variable "existing" {
-  description = "A network that is there; null for one of its own."
+  description = "An existing network; null for a new one."
   type = object({
     vpc_id     = string
     subnet_ids = list(string)
@@ -27,17 +27,17 @@ variable "existing" {
 }
 
 variable "external_cache_port" {
-  description = "The port of a cache that is somewhere else in the network; null for one that is made for the functions."
+  description = "Port of an external cache in the network; null for the cache of this deployment."
   type        = number
   default     = null
 }
 
 variable "table_arn" {
-  description = "The only table that can be reached through the endpoint; null for no endpoint."
+  description = "The only table that the endpoint allows; null for no endpoint."
   type        = string
 }
 
 variable "has_table" {
-  description = "Whether there is a table; known before its ARN is."
+  description = "True if there is a table; known at plan time, unlike its ARN."
   type        = bool
 }

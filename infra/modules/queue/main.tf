@@ -1,7 +1,7 @@
-# A queue of samples that a function reads in batches, and the queue of the messages that failed for good.
+# A queue of samples that a function reads in batches, and its dead-letter queue.
 
 locals {
-  # What is not said over TLS is not said.
+  # Denies requests without TLS.
   tls_only = { for name, queue in { queue = aws_sqs_queue.this, dead_letters = aws_sqs_queue.dead_letters } : name => jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -18,7 +18,7 @@ locals {
 resource "aws_sqs_queue" "this" {
   name                      = var.name
   message_retention_seconds = 4 * 86400
-  # Six times the function's, as AWS advises: a batch that waits for its turn is not given out twice.
+  # Six times the function's timeout, as AWS recommends: a batch that waits for a retry is not delivered twice.
   visibility_timeout_seconds = 6 * var.function_timeout_s + var.batching_window_s
   receive_wait_time_seconds  = 20
   sqs_managed_sse_enabled    = var.kms_key_arn == null ? true : null
@@ -62,7 +62,7 @@ resource "aws_lambda_event_source_mapping" "this" {
   function_name                      = var.function_alias_arn
   batch_size                         = var.batch_size
   maximum_batching_window_in_seconds = var.batching_window_s
-  # One message that cannot be read does not bring its batch back.
+  # One malformed message does not redeliver its whole batch.
   function_response_types = ["ReportBatchItemFailures"]
 
   scaling_config {

@@ -1,5 +1,5 @@
 output "url" {
-  description = "Where to send samples."
+  description = "URL of the queue."
   value       = aws_sqs_queue.this.url
 }
 
@@ -14,11 +14,11 @@ output "arn" {
 }
 
 output "dead_letters_name" {
-  description = "Name of the queue of dead letters."
+  description = "Name of the dead-letter queue."
   value       = aws_sqs_queue.dead_letters.name
 }
 
 output "dead_letters_url" {
-  description = "Where dead letters are."
+  description = "URL of the dead-letter queue."
   value       = aws_sqs_queue.dead_letters.url
 }

@@ -4,42 +4,42 @@ variable "name" {
 }
 
 variable "tags" {
-  description = "Tags of all that can have some."
+  description = "Tags of all resources."
   type        = map(string)
 }
 
 variable "kms_key_arn" {
-  description = "Key of its messages; null for the key of the service."
+  description = "Key of the messages; null for the key of the service."
   type        = string
 }
 
 variable "attempts_max" {
-  description = "How often a message is tried before it is a dead letter."
+  description = "Attempts before a message becomes a dead letter."
   type        = number
 }
 
 variable "function_alias_arn" {
-  description = "The function that reads it."
+  description = "Function that reads the queue."
   type        = string
 }
 
-# Apart from the ARN, which is known only after the queue is.
+# Not read from the function, which depends on the queue.
 variable "function_timeout_s" {
-  description = "Longest time of an invocation of that function."
+  description = "Timeout of that function, in seconds."
   type        = number
 }
 
 variable "batch_size" {
-  description = "Most messages of one invocation."
+  description = "Largest number of messages in a batch."
   type        = number
 }
 
 variable "batching_window_s" {
-  description = "How long to wait for a full batch."
+  description = "Longest wait for a full batch, in seconds."
   type        = number
 }
 
 variable "concurrency_max" {
-  description = "Most invocations at once for this queue."
+  description = "Largest number of concurrent invocations for this queue."
   type        = number
 }

@@ -1,4 +1,4 @@
-# What invokes a function without being asked: a schedule, or events of a bus.
+# An EventBridge rule that invokes a function: on a schedule, or for events of a bus.
 
 resource "aws_cloudwatch_event_rule" "this" {
   name                = var.name

@@ -4,12 +4,12 @@ variable "name" {
 }
 
 variable "tags" {
-  description = "Tags of all that can have some."
+  description = "Tags of all resources."
   type        = map(string)
 }
 
 variable "description" {
-  description = "What it is for."
+  description = "Description of the rule."
   type        = string
 }
 
@@ -20,19 +20,19 @@ variable "bus" {
 }
 
 variable "schedule" {
-  description = "When to invoke, `rate(...)` or `cron(...)`; null for a pattern."
+  description = "Schedule, `rate(...)` or `cron(...)`; null for a pattern."
   type        = string
   default     = null
 }
 
 variable "pattern" {
-  description = "Which events to deliver, as JSON; null for a schedule."
+  description = "Pattern of the events to deliver, as JSON; null for a schedule."
   type        = string
   default     = null
 }
 
 variable "function_name" {
-  description = "The function that is invoked."
+  description = "Name of the invoked function."
   type        = string
 }
 

@@ -1,4 +1,4 @@
-# A stream of samples that a function reads, and the queue that is told of the records that failed for good.
+# A stream of samples that a function reads, and the dead-letter queue of failed records.
 
 resource "aws_kinesis_stream" "this" {
   name             = var.name
@@ -13,7 +13,7 @@ resource "aws_kinesis_stream" "this" {
   tags = var.tags
 }
 
-# Holds where a record is, not the record: it is in the stream for as long as the stream keeps it.
+# Contains the positions of failed records; the records themselves stay in the stream until its retention ends.
 resource "aws_sqs_queue" "dead_letters" {
   name                      = "${var.name}-dead-letters"
   message_retention_seconds = 14 * 86400
@@ -42,9 +42,9 @@ resource "aws_lambda_event_source_mapping" "this" {
   function_name     = var.function_alias_arn
   starting_position = "LATEST"
   batch_size        = var.batch_size
-  # The function names the first record that failed, and the batch is taken up there.
+  # The function returns the first failed record, and Lambda retries from there.
   function_response_types = ["ReportBatchItemFailures"]
-  # Neither a record that kills the function, nor one that cannot be stored, holds its shard up for a day.
+  # Limits how long a record that always fails blocks its shard.
   bisect_batch_on_function_error = true
   maximum_retry_attempts         = var.attempts_max
   maximum_record_age_in_seconds  = var.record_age_max_s

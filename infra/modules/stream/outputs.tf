@@ -9,11 +9,11 @@ output "arn" {
 }
 
 output "dead_letters_name" {
-  description = "Name of the queue of dead letters."
+  description = "Name of the dead-letter queue."
   value       = aws_sqs_queue.dead_letters.name
 }
 
 output "dead_letters_arn" {
-  description = "ARN of the queue of dead letters."
+  description = "ARN of the dead-letter queue."
   value       = aws_sqs_queue.dead_letters.arn
 }

@@ -4,41 +4,41 @@ variable "name" {
 }
 
 variable "tags" {
-  description = "Tags of all that can have some."
+  description = "Tags of all resources."
   type        = map(string)
 }
 
 variable "kms_key_arn" {
-  description = "Key of its records; null for the key of the service."
+  description = "Key of the records; null for the key of the service."
   type        = string
 }
 
 variable "n_shards" {
-  description = "Shards; 0 for as many as are needed, on demand."
+  description = "Number of shards; 0 for on demand."
   type        = number
 }
 
 variable "retention_h" {
-  description = "How long records are kept."
+  description = "Retention of records, in hours."
   type        = number
 }
 
 variable "function_alias_arn" {
-  description = "The function that reads it."
+  description = "Function that reads the stream."
   type        = string
 }
 
 variable "batch_size" {
-  description = "Most records of one invocation."
+  description = "Largest number of records in a batch."
   type        = number
 }
 
 variable "record_age_max_s" {
-  description = "How old a record may be that is still tried."
+  description = "Age in seconds after which a record is not retried."
   type        = number
 }
 
 variable "attempts_max" {
-  description = "How often a record is tried again before it is a dead letter."
+  description = "Retries before a record becomes a dead letter."
   type        = number
 }

@@ -1,7 +1,7 @@
-# The durable side: the history of episodes.
+# The DynamoDB table of the history: episodes, and the configuration backup.
 
 resource "aws_dynamodb_table" "this" {
-  # checkov:skip=CKV_AWS_119:Always encrypted with a key of the account's, and with one of one's own where `kms` gives one
+  # checkov:skip=CKV_AWS_119:Always encrypted with a key of the account, with the user's key if `kms` sets one
   name                        = var.name
   billing_mode                = "PAY_PER_REQUEST"
   hash_key                    = "pk"
@@ -18,7 +18,7 @@ resource "aws_dynamodb_table" "this" {
     type = "S"
   }
 
-  # By time of receipt, so that what is written is kept its time whatever its own time says.
+  # Counts from the time of receipt, so that episodes with old timestamps are stored for the full retention.
   ttl {
     attribute_name = "expires_at"
     enabled        = true

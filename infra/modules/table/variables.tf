@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "tags" {
-  description = "Tags of all that can have some."
+  description = "Tags of all resources."
   type        = map(string)
 }
 
@@ -14,6 +14,6 @@ variable "kms_key_arn" {
 }
 
 variable "is_protected" {
-  description = "Whether deleting it is refused."
+  description = "Refuses to delete the table."
   type        = bool
 }

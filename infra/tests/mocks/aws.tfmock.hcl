@@ -1,4 +1,4 @@
-# What the provider would answer, where the shape of it matters: ARNs, and JSON.
+# Mock results of the provider with a required form: ARNs, and JSON.
 
 mock_data "aws_partition" {
   defaults = { partition = "aws" }
