@@ -13,7 +13,7 @@ use domain::Series;
 use domain::{SeriesKey, Tenant};
 use intake::{IncomingBatch, IncomingSample};
 use process::{Analyze, DETECTOR};
-use service::{Config, Role, Service, VerdictsWanted, store_for};
+use service::{Config, Service, StoreScope, VerdictFilter, store_for};
 use store::testbed::RedisServer;
 use store::{PastRange, SeriesStore};
 
@@ -25,7 +25,7 @@ fn ingest(redis: &RedisServer) -> (Service, Arc<dyn SeriesStore>) {
     let vars = [("REDIS_URL", redis.url()), ("TIDEMARK_DETECTOR", DETECTOR.to_owned())];
     let config =
         Config::from_env(vars.into_iter().map(|(name, value)| (name.to_owned(), value))).unwrap();
-    let store = store_for(&config, Role::Shared).unwrap();
+    let store = store_for(&config, StoreScope::Shared).unwrap();
     (Service::new(Arc::clone(&store), &config), store)
 }
 
@@ -46,7 +46,7 @@ async fn send(service: &Service, range: std::ops::Range<i64>) {
         value: if minute % 50 == 49 { 900.0 } else { 100.0 + (minute % 7) as f64 },
     };
     let batch = IncomingBatch { samples: range.map(incoming).collect(), rejected: Vec::new() };
-    let answer = service.ingest(&Tenant::default(), batch, VerdictsWanted::None).await;
+    let answer = service.ingest(&Tenant::default(), batch, VerdictFilter::None).await;
     assert!(answer.rejected.is_empty(), "{:?}", answer.rejected);
 }
 

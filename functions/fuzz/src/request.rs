@@ -10,7 +10,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use serde_json::Value;
 use serde_json::value::to_raw_value;
 use server::{Answer, App, Function, answer_event, router};
-use service::{Config, Role, Service, store_for};
+use service::{Config, Service, StoreScope, store_for};
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
@@ -30,7 +30,7 @@ static RUNTIME: LazyLock<Runtime> =
 /// A function with an empty store of its own.
 fn app(function: Function) -> App {
     let config = Config::from_env(std::iter::empty()).expect("nothing is configured");
-    let store = store_for(&config, Role::Alone).expect("the embedded store wants nothing");
+    let store = store_for(&config, StoreScope::Process).expect("the embedded store wants nothing");
     App::new(function, Service::new(store, &config), &config)
 }
 

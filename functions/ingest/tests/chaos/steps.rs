@@ -1,7 +1,7 @@
 //! Death between any two steps of a writer, one after the other: of one that knows its series, and of one that does not.
 
 use serde_json::json;
-use service::{Config, Role, Service, store_for};
+use service::{Config, Service, StoreScope, store_for};
 use store::Topology;
 use store::testbed::RedisServer;
 
@@ -18,7 +18,7 @@ async fn sweep(url: &str) {
     let vars = [("REDIS_URL", url), ("TIDEMARK_DETECTOR", DETECTOR)];
     let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let config = Config::from_env(vars.into_iter()).unwrap();
-    let service = Service::new(store_for(&config, Role::Shared).unwrap(), &config);
+    let service = Service::new(store_for(&config, StoreScope::Shared).unwrap(), &config);
     let swept = service.sweep().await.unwrap();
     assert_eq!(swept.failed, 0, "{swept:?}");
 }
@@ -56,7 +56,7 @@ async fn die_at_each_step(left: Left) {
     let mut requests = 0;
     for (series, step) in STEPS.iter().enumerate() {
         let die_at = format!("{step}:2");
-        let known = ("TIDEMARK_KNOWN_BYTES_MAX", left.known_bytes_max);
+        let known = ("TIDEMARK_JUDGE_CACHE_BYTES_MAX", left.known_bytes_max);
         let mut process = Process::start(&url, &[("CHAOS_DIE_AT", &die_at), known]);
         for batch in [0..60, 60..80] {
             let body = json!(batch.map(|i| sample(series, i)).collect::<Vec<_>>()).to_string();

@@ -34,7 +34,8 @@ impl Bench {
         let vars = [("TIDEMARK_TENANT_SAMPLES_PER_S_MAX", "1000000000")];
         let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let config = Config::from_env(vars.into_iter()).expect("the variable is a number");
-        let store = store_for(&config, service::Role::Alone).expect("it is in this process");
+        let store =
+            store_for(&config, service::StoreScope::Process).expect("it is in this process");
         let app = App::new(Function::Standalone, Service::new(store, &config), &config);
         Self { runtime, router: server::router(app) }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::Tenant;
 use intake::Limits;
-use service::{Access, Config, Poisoned, Service};
+use service::{Access, Config, PoisonPolicy, Service};
 
 use crate::function::Function;
 use crate::heartbeat::Heartbeat;
@@ -34,7 +34,7 @@ struct Inner {
     answer_len_max: usize,
     request_ids: RequestIds,
     stream_tenant: Tenant,
-    stream_poisoned: Poisoned,
+    stream_poisoned: PoisonPolicy,
     emf_namespace: String,
     is_invoked: AtomicBool,
 }
@@ -129,7 +129,7 @@ impl App {
     }
 
     /// What becomes of a record of a shard that can never be stored.
-    pub(crate) fn stream_poisoned(&self) -> Poisoned {
+    pub(crate) fn stream_poisoned(&self) -> PoisonPolicy {
         self.inner.stream_poisoned
     }
 

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use service::Role;
+use service::StoreScope;
 use service::config::Audience;
 
 /// A deployable function.
@@ -48,10 +48,10 @@ impl Function {
     }
 
     /// Who else must see the series that it stores.
-    pub(crate) fn role(self) -> Role {
+    pub(crate) fn role(self) -> StoreScope {
         match self {
-            Self::Standalone => Role::Alone,
-            _ => Role::Shared,
+            Self::Standalone => StoreScope::Process,
+            _ => StoreScope::Shared,
         }
     }
 

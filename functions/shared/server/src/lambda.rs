@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 use service::answers::SweepAnswer;
-use service::{emf, now_us};
+use service::{EmfContext, emf_lines, now_us};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{Instrument, info, info_span, warn};
 
@@ -78,14 +78,14 @@ pub async fn answer_event(
 
 /// Writes what this process did since the last invocation ended into the log, for CloudWatch.
 fn tell(app: &App, request_id: &str, is_cold: bool) {
-    let Some(journal) = app.service().take_journal() else { return };
-    let head = emf::Head {
+    let Some(buffer) = app.service().take_emf() else { return };
+    let context = EmfContext {
         namespace: app.emf_namespace(),
         function: app.function().name(),
         at_us: now_us(),
         properties: vec![("request_id", json!(request_id)), ("cold_start", json!(is_cold))],
     };
-    let lines = emf::lines(&journal, &head);
+    let lines = emf_lines(&buffer, &context);
     // In one piece: other invocations may be writing, too.
     let text: String = lines.into_iter().map(|line| line + "\n").collect();
     if let Err(error) = io::stdout().lock().write_all(text.as_bytes()) {

@@ -5,7 +5,7 @@
 
 use std::io::Write;
 
-use service::access::MadeKey;
+use service::access::NewApiKey;
 
 use crate::function::Function;
 use crate::run::RunError;
@@ -20,7 +20,8 @@ pub(crate) fn make_key(
     if command != "key" {
         return Err(usage(function));
     }
-    let MadeKey { key, entry } = MadeKey::new(tenant, rights).map_err(RunError::Arguments)?;
+    let NewApiKey { key, entry } =
+        NewApiKey::generate(tenant, rights).map_err(RunError::Arguments)?;
     writeln!(out, "key   {key}\nentry {entry}")
         .map_err(|error| RunError::Arguments(format!("the key cannot be printed: {error}")))
 }

@@ -60,7 +60,7 @@ fn fitting(
     let mut is_kept = vec![false; verdicts.len()];
     for wants_anomalies in [true, false] {
         for (i, verdict) in verdicts.iter().enumerate() {
-            let is_anomaly = verdict.point.verdict == Some("anomaly");
+            let is_anomaly = verdict.sample.verdict == Some("anomaly");
             if is_anomaly != wants_anomalies {
                 continue;
             }
@@ -83,7 +83,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use serde_json::Value;
-    use service::answers::{PointAnswer, SeriesName};
+    use service::answers::{SampleAnswer, SeriesName};
 
     use super::*;
 
@@ -93,9 +93,11 @@ mod tests {
             metric: "rps".to_owned(),
             labels: BTreeMap::from([("path".to_owned(), "\"\\/".to_owned())]),
         };
-        let point =
-            PointAnswer { verdict: Some(verdict), ..PointAnswer::forgotten(i * 1_000, 1.0) };
-        VerdictAnswer { series, point, learning: None }
+        let sample = SampleAnswer {
+            verdict: Some(verdict),
+            ..SampleAnswer::without_verdict(i * 1_000, 1.0)
+        };
+        VerdictAnswer { series, sample, learning: None }
     }
 
     fn answer(n: i64) -> IngestAnswer {

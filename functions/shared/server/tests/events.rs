@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use serde_json::{Value, json};
 use server::{App, Function};
-use service::{Config, Role, Service, store_for};
+use service::{Config, Service, StoreScope, store_for};
 
 /// The sources whose events are for `ingest-stream`.
 const STREAMS: [&str; 6] = ["sqs", "kinesis", "eventbridge", "firehose", "sns", "dynamodb"];
@@ -92,7 +92,7 @@ async fn each_event_is_answered_as_its_snapshot_says() {
     for path in files() {
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let config = Config::from_env(std::iter::empty()).unwrap();
-        let service = Service::new(store_for(&config, Role::Alone).unwrap(), &config);
+        let service = Service::new(store_for(&config, StoreScope::Process).unwrap(), &config);
         let app = |function| app(function, &service, &config);
         let event = fs::read_to_string(&path).unwrap();
         let function = function_of(&name);

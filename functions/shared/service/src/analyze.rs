@@ -9,7 +9,7 @@ use store::State;
 use tracing::warn;
 
 use crate::answers::{
-    AnalyzeAnswer, BodyAnswer, EpisodeAnswer, LearningAnswer, ListedAnswer, PointAnswer,
+    AnalyzeAnswer, BodyAnswer, EpisodeAnswer, LearningAnswer, SampleAnswer, SeriesAnswer,
     SeriesName, SeriesPage, SummaryAnswer, VerdictAnswer, WindowAnswer, WorstAnswer,
 };
 use crate::error::ServiceError;
@@ -48,7 +48,7 @@ impl Service {
             configured: state.config.is_some(),
             own_detector: memory.has_own_detector,
             window: WindowAnswer::of(read_by(&memory.detector, judge.window().judged())),
-            last: memory.last.as_ref().map(PointAnswer::of),
+            last: memory.last.as_ref().map(SampleAnswer::of),
             learning: LearningAnswer::of(&learning),
             pending: state.inbox.len(),
             judged_count: memory.counters.judged,
@@ -56,7 +56,7 @@ impl Service {
             anomaly_count: memory.counters.anomalies,
             episode: episode(memory),
             silent_since: memory.cursor_us.filter(|_| memory.silence.is_silent),
-            anomalies: anomalies.iter().map(PointAnswer::of).collect(),
+            anomalies: anomalies.iter().map(SampleAnswer::of).collect(),
         })
     }
 
@@ -91,7 +91,7 @@ impl Service {
             Some(WorstAnswer {
                 series: SeriesName::from(key.series()),
                 anomaly_count: memory.counters.anomalies,
-                last: memory.last.as_ref().map(PointAnswer::of),
+                last: memory.last.as_ref().map(SampleAnswer::of),
                 episode: episode(&memory),
             })
         });
@@ -144,7 +144,7 @@ impl Service {
             let series = SeriesName::from(&incoming.series);
             answer.verdicts.push(VerdictAnswer {
                 series,
-                point: PointAnswer::of(&judgement),
+                sample: SampleAnswer::of(&judgement),
                 learning: learning.as_ref().map(LearningAnswer::of),
             });
         }
@@ -160,7 +160,7 @@ impl Service {
         limit: usize,
     ) -> Result<SeriesPage, ServiceError> {
         let page = self.store().list(tenant, cursor, limit).await?;
-        let listed = |item: &store::Listed| ListedAnswer {
+        let listed = |item: &store::Listed| SeriesAnswer {
             series: SeriesName::from(item.key.series()),
             received: item.received_us,
         };

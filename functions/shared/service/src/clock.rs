@@ -1,11 +1,11 @@
-//! The one place where the time of day is read.
+//! Reads the wall clock. All other code takes time as an argument.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Microseconds since the Unix epoch.
+/// Returns the current time in Unix microseconds.
 #[expect(
     clippy::disallowed_methods,
-    reason = "this is the border; everything within takes time as an argument"
+    reason = "the only clock of the service; inner code takes time as an argument"
 )]
 pub fn now_us() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -5,7 +5,7 @@ use domain::Series;
 use domain::{SeriesKey, Tenant};
 use tracing::info;
 
-use crate::answers::{ConfigAnswer, MutedAnswer, SeriesName};
+use crate::answers::{ConfigAnswer, MaintenanceAnswer, SeriesName};
 use crate::config_request::ConfigRequest;
 use crate::error::ServiceError;
 use crate::service::Service;
@@ -58,7 +58,7 @@ impl Service {
             configured: revision != 0,
             detector: config.detector.unwrap_or(self.deployed().detector).to_string(),
             own_detector: config.detector.is_some(),
-            maintenance: MutedAnswer::of(config),
+            maintenance: MaintenanceAnswer::of(config),
             revision,
         }
     }

@@ -1,4 +1,4 @@
-//! Why a use case had no answer.
+//! Errors of the use cases.
 
 use std::time::Duration;
 
@@ -7,41 +7,40 @@ use thiserror::Error;
 
 use crate::config_request::ConfigRequestError;
 
-/// Why a use case had no answer.
+/// Error of a use case.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ServiceError {
-    /// Nothing is known of the series.
-    #[error("the series is unknown: one that has sent samples is wanted")]
+    /// The series has no samples.
+    #[error("unknown series: expected one that has sent samples")]
     NotFound,
-    /// What is wanted of the series cannot be.
+    /// The configuration of a series is invalid.
     #[error(transparent)]
     Config(#[from] ConfigRequestError),
-    /// The tenant sends more than it may.
+    /// The tenant exceeds its rate limit.
     #[error(
-        "the tenant sends more than {rate_per_s} samples a second: nothing of this request was stored, send it again \
-         after {} s",
+        "the tenant sends more than {rate_per_s} samples per second: nothing of this request was stored, retry after {} s",
         retry_after.as_secs()
     )]
     RateExceeded {
-        /// What it may send.
+        /// Limit in samples per second.
         rate_per_s: u64,
-        /// When there will be room for this request, in whole seconds.
+        /// Time until the request fits, in whole seconds.
         retry_after: Duration,
     },
-    /// The store did not do its part.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// History did not do its part.
+    /// The history failed.
     #[error(transparent)]
     History(#[from] HistoryError),
-    /// The metrics could not be written.
-    #[error("metrics could not be rendered: {0}")]
+    /// The metrics could not be rendered.
+    #[error("render the metrics: {0}")]
     Metrics(#[from] prometheus::Error),
 }
 
 impl ServiceError {
-    /// The bounded code of the error.
+    /// Bounded error code.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotFound => "series_unknown",
@@ -53,12 +52,12 @@ impl ServiceError {
         }
     }
 
-    /// Whether the series is unknown.
+    /// True if the series is unknown.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound)
     }
 
-    /// Whether the request was wrong, and not the store.
+    /// True if the request is malformed.
     pub fn is_invalid(&self) -> bool {
         match self {
             Self::Store(StoreError::CursorInvalid { .. }) => true,
@@ -67,12 +66,12 @@ impl ServiceError {
         }
     }
 
-    /// Whether the request could be read, and asks for what cannot be.
+    /// True if the request is well-formed but unacceptable.
     pub fn is_unacceptable(&self) -> bool {
         matches!(self, Self::Config(error) if !error.is_malformed())
     }
 
-    /// Whether the same request may succeed later.
+    /// True if the same request may succeed later.
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Store(_) | Self::History(_)) && !self.is_invalid()
     }

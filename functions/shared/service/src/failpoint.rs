@@ -1,44 +1,44 @@
-//! Steps of a writer at which a test lets its process die, as if the power had gone.
+//! Failpoints: aborts the process at a chosen step of a write, as a power failure would.
 //!
-//! `CHAOS_DIE_AT=<step>:<n>` ends the process the n-th time that it comes to the step, without any farewell. It
-//! exists where debug assertions do: a release build has neither the variable nor the call.
+//! `CHAOS_DIE_AT=<step>:<n>` aborts at the n-th arrival at the step. Only builds with debug assertions have failpoints;
+//! release builds contain neither the variable nor the call.
 
-/// A place between two steps of a writer.
+/// A failpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// Samples are about to be appended.
+pub(crate) enum Failpoint {
+    /// Before samples are appended.
     Append,
-    /// They are in the inbox, and not judged.
+    /// Samples are in the inbox, not judged.
     Appended,
-    /// They are judged, and nothing of it is stored.
+    /// Samples are judged, verdicts not stored.
     Judged,
-    /// All is stored, and nobody was told.
+    /// Everything is stored, the request not answered.
     Committed,
-    /// An episode is in history, and still marked as if it were not.
+    /// An episode is in the history, but still marked unsaved.
     Saved,
-    /// A configuration is in history, and still marked as if it were not.
-    Mirrored,
+    /// A configuration is in the history, but still marked unsaved.
+    BackedUp,
 }
 
-/// Says that a step was reached; the process may end here.
+/// Aborts the process if a test chose this failpoint and arrival.
 #[cfg(debug_assertions)]
-pub(crate) fn reach(step: Step) {
+pub(crate) fn reach(step: Failpoint) {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    static DIES_AT: OnceLock<Option<(String, AtomicU64)>> = OnceLock::new();
-    #[expect(clippy::disallowed_methods, reason = "a switch of tests, not of the service")]
-    let dies_at = DIES_AT.get_or_init(|| {
-        let wanted = std::env::var("CHAOS_DIE_AT").ok()?;
-        let (name, n) = wanted.split_once(':')?;
+    static ABORT_AT: OnceLock<Option<(String, AtomicU64)>> = OnceLock::new();
+    #[expect(clippy::disallowed_methods, reason = "only tests set it; it is no configuration")]
+    let abort_at = ABORT_AT.get_or_init(|| {
+        let text = std::env::var("CHAOS_DIE_AT").ok()?;
+        let (name, n) = text.split_once(':')?;
         Some((name.to_owned(), AtomicU64::new(n.parse().ok()?)))
     });
-    let Some((name, left)) = dies_at else { return };
+    let Some((name, left)) = abort_at else { return };
     if *name == format!("{step:?}").to_lowercase() && left.fetch_sub(1, Ordering::Relaxed) == 1 {
         std::process::abort();
     }
 }
 
-/// Says that a step was reached, to nobody.
+/// Does nothing in release builds.
 #[cfg(not(debug_assertions))]
-pub(crate) const fn reach(_: Step) {}
+pub(crate) const fn reach(_: Failpoint) {}

@@ -11,7 +11,7 @@ use tracing::warn;
 
 use crate::answers::SweepAnswer;
 use crate::clock::now_us;
-use crate::failpoint::{Step, reach};
+use crate::failpoint::{Failpoint, reach};
 use crate::service::Service;
 
 /// Series saved at once.
@@ -25,9 +25,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Failures after which a sweep leaves history alone.
 const FAILURES_MAX: usize = 16;
-
-/// What is done with history, as it is counted.
-pub(crate) const OPERATIONS: [&str; 6] = ["save", "read", "forget", "ready", "mirror", "restore"];
 
 impl Service {
     /// Brings to history what the store has marked; what fails stays marked.
@@ -72,7 +69,7 @@ impl Service {
             if self.of_history("save", save).await.is_err() {
                 return saved;
             }
-            reach(Step::Saved);
+            reach(Failpoint::Saved);
             version = version.max(episode.news);
             saved.n += 1;
         }

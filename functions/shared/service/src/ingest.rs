@@ -11,7 +11,7 @@ use store::NewSample;
 use tracing::{info, warn};
 
 use crate::answers::{
-    IngestAnswer, LearningAnswer, PointAnswer, SeriesName, VerdictAnswer, VerdictsWanted,
+    IngestAnswer, LearningAnswer, SampleAnswer, SeriesName, VerdictAnswer, VerdictFilter,
 };
 use crate::clock::now_us;
 use crate::error::ServiceError;
@@ -48,7 +48,7 @@ impl Service {
         &self,
         tenant: &Tenant,
         batch: IncomingBatch,
-        wanted: VerdictsWanted,
+        wanted: VerdictFilter,
     ) -> IngestAnswer {
         let mut answer = IngestAnswer { rejected: batch.rejected, ..IngestAnswer::default() };
         let newest_us = now_us() + self.time_ahead_max_us();
@@ -138,7 +138,7 @@ impl Service {
         let n_anomalies = answer
             .verdicts
             .iter()
-            .filter(|it| it.point.verdict == Some(VerdictKind::Anomaly.as_str()))
+            .filter(|it| it.sample.verdict == Some(VerdictKind::Anomaly.as_str()))
             .count();
         if n_anomalies > 0 {
             info!(n_samples = answer.n_read(), n_anomalies, "anomalies found");
@@ -164,7 +164,7 @@ fn tell(
     answer: &mut IngestAnswer,
     sample: &IncomingSample,
     fate: Result<Fate, WriteError>,
-    wanted: VerdictsWanted,
+    wanted: VerdictFilter,
 ) {
     match fate {
         Ok(Fate::Accepted(told)) => {
@@ -196,21 +196,21 @@ fn tell_verdict(
     answer: &mut IngestAnswer,
     sample: &IncomingSample,
     told: &Told,
-    wanted: VerdictsWanted,
+    wanted: VerdictFilter,
 ) {
     let is_wanted = match wanted {
-        VerdictsWanted::All => true,
-        VerdictsWanted::Anomalies => told.judgement.is_some_and(|it| it.verdict.is_anomaly()),
-        VerdictsWanted::None => false,
+        VerdictFilter::All => true,
+        VerdictFilter::Anomalies => told.judgement.is_some_and(|it| it.verdict.is_anomaly()),
+        VerdictFilter::None => false,
     };
     if is_wanted {
-        let point = told.judgement.map_or_else(
-            || PointAnswer::forgotten(told.at_us, sample.value),
-            |judgement| PointAnswer::of(&judgement),
+        let judged_sample = told.judgement.map_or_else(
+            || SampleAnswer::without_verdict(told.at_us, sample.value),
+            |judgement| SampleAnswer::of(&judgement),
         );
         answer.verdicts.push(VerdictAnswer {
             series: SeriesName::from(&sample.series),
-            point,
+            sample: judged_sample,
             learning: told.learning.as_ref().map(LearningAnswer::of),
         });
     }

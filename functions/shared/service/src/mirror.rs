@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use crate::answers::SweepAnswer;
 use crate::clock::now_us;
 use crate::error::ServiceError;
-use crate::failpoint::{Step, reach};
+use crate::failpoint::{Failpoint, reach};
 use crate::service::Service;
 
 /// Series mirrored or restored at once.
@@ -76,8 +76,8 @@ impl Service {
         let stored = self.store().read(key).await?.and_then(|state| state.config);
         let revision = stored.as_ref().map_or(marked.revision, |it| it.revision);
         let config = stored.as_ref().map(|it| &it.config);
-        self.of_history("mirror", history.mirror(key, revision, config, now_us())).await?;
-        reach(Step::Mirrored);
+        self.of_history("backup", history.mirror(key, revision, config, now_us())).await?;
+        reach(Failpoint::BackedUp);
         Ok(self.store().mirrored(key, revision).await?)
     }
 

@@ -6,7 +6,8 @@ use domain::{SeriesKey, Tenant};
 use store::{HistoryError, PastRange};
 
 use crate::answers::{
-    AnomaliesPage, AnomalyAnswer, EpisodeAnswer, EpisodesPage, PointAnswer, SeriesName, SpanAnswer,
+    AnomaliesPage, AnomalyAnswer, EpisodeAnswer, EpisodeSpan, EpisodesPage, SampleAnswer,
+    SeriesName,
 };
 use crate::error::ServiceError;
 use crate::service::Service;
@@ -67,7 +68,7 @@ impl Service {
         let before_us = oldest_us.or(range.before_us).unwrap_or(i64::MAX);
         let mut anomalies: Vec<AnomalyAnswer> = kept
             .iter()
-            .map(|judgement| AnomalyAnswer { point: PointAnswer::of(judgement), episode: None })
+            .map(|judgement| AnomalyAnswer { sample: SampleAnswer::of(judgement), episode: None })
             .collect();
         anomalies.extend(episodes.iter().filter_map(|record| peak_before(record, before_us)));
         if anomalies.is_empty() && episodes.is_empty() && !is_missing {
@@ -78,7 +79,7 @@ impl Service {
         anomalies.truncate(range.limit);
         // Where history has nothing but silence for a page, the next one begins before the last silence.
         let oldest_us = episodes.last().map(|it| it.start_us).filter(|_| anomalies.is_empty());
-        let last_us = anomalies.last().map(|it| it.point.timestamp).or(oldest_us);
+        let last_us = anomalies.last().map(|it| it.sample.timestamp).or(oldest_us);
         let next = next_of(last_us, has_more, is_missing, range);
         let series = SeriesName::from(key.series());
         Ok(AnomaliesPage { series, anomalies, next, incomplete: is_missing })
@@ -122,8 +123,8 @@ impl Service {
 fn peak_before(record: &EpisodeRecord, before_us: i64) -> Option<AnomalyAnswer> {
     let peak = record.peak.filter(|peak| peak.sample.at_us() < before_us)?;
     let (start, end, samples) = (record.start_us, record.end_us, record.n_samples);
-    let episode = Some(SpanAnswer { start, end, samples });
-    Some(AnomalyAnswer { point: PointAnswer::of(&peak), episode })
+    let episode = Some(EpisodeSpan { start, end, samples });
+    Some(AnomalyAnswer { sample: SampleAnswer::of(&peak), episode })
 }
 
 /// The cursor of the next page; where history did not answer, that of the same one, from its last item on.

@@ -1,41 +1,43 @@
-//! Where a process runs, as the platform tells it: Knative, Kubernetes or AWS Lambda.
+//! Detects the platform of the process: Knative, Kubernetes or AWS Lambda.
 //!
-//! These variables are set by the platform and by nobody else, so they are no part of the configuration.
+//! The platform sets these variables itself, so they are no part of the configuration.
 
 use std::collections::BTreeMap;
 
-/// The variable by which the Lambda runtime says that it is one.
+/// Set by the Lambda runtime only.
 pub(crate) const LAMBDA_RUNTIME: &str = "AWS_LAMBDA_RUNTIME_API";
 
-/// Longest name that is taken over, in bytes: what Kubernetes allows a pod's is a host name's.
+/// Longest instance name in bytes: Kubernetes allows a pod that of a host name.
 const NAME_LEN_MAX: usize = 63;
 
-/// What the platform tells of a process.
+/// Platform of a process, and its names there.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Platform {
-    /// Whether it is AWS Lambda.
+    /// True on AWS Lambda.
     pub is_lambda: bool,
-    /// The name that no other process of the function has: of a pod, or of a Lambda environment.
+    /// Unique name of the process: its pod or its Lambda environment.
     pub instance: Option<String>,
-    /// The Knative service.
+    /// Knative service.
     pub k_service: Option<String>,
-    /// Its revision.
+    /// Knative revision.
     pub k_revision: Option<String>,
-    /// Its configuration.
+    /// Knative configuration.
     pub k_configuration: Option<String>,
 }
 
 impl Platform {
-    /// Reads what the platform tells.
+    /// Reads the variables that the platform sets.
     pub fn of(vars: &BTreeMap<String, String>) -> Self {
-        let text = |name: &str| vars.get(name).map(|text| word(text)).filter(|it| !it.is_empty());
-        // The name of a host says nothing elsewhere: any number of processes may run on it.
+        let text =
+            |name: &str| vars.get(name).map(|text| plain(text)).filter(|text| !text.is_empty());
+        // Outside Kubernetes several processes may share a host name.
         let pod = text("HOSTNAME").filter(|_| vars.contains_key("KUBERNETES_SERVICE_HOST"));
-        // `2026/11/21/[$LATEST]<id>`: only the id tells environments apart.
-        let stream = vars.get("AWS_LAMBDA_LOG_STREAM_NAME").and_then(|it| it.rsplit(']').next());
+        // `2026/11/21/[$LATEST]<id>`: only the id differs between environments.
+        let stream = vars.get("AWS_LAMBDA_LOG_STREAM_NAME");
+        let environment = stream.and_then(|name| name.rsplit(']').next()).map(plain);
         Self {
             is_lambda: vars.contains_key(LAMBDA_RUNTIME),
-            instance: stream.map(word).filter(|it| !it.is_empty()).or(pod),
+            instance: environment.filter(|name| !name.is_empty()).or(pod),
             k_service: text("K_SERVICE"),
             k_revision: text("K_REVISION"),
             k_configuration: text("K_CONFIGURATION"),
@@ -43,8 +45,8 @@ impl Platform {
     }
 }
 
-/// A name that can stand in a log line, a label and a key without an escape.
-fn word(text: &str) -> String {
+/// Removes characters that a log line, a label or a key would have to escape.
+fn plain(text: &str) -> String {
     let is_plain = |c: &char| c.is_ascii_alphanumeric() || "._-".contains(*c);
     text.chars().filter(is_plain).take(NAME_LEN_MAX).collect()
 }
@@ -59,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_has_the_name_of_its_host_and_a_laptop_none() {
+    fn a_pod_is_named_by_its_host_and_a_laptop_is_unnamed() {
         let host = ("HOSTNAME", "ingest-00001-deployment-abc-x1");
         assert_eq!(platform(&[host]).instance, None);
         let pod = platform(&[host, ("KUBERNETES_SERVICE_HOST", "10.0.0.1")]);
@@ -67,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lambda_environment_has_the_name_of_its_log() {
+    fn a_lambda_environment_is_named_by_its_log_stream() {
         let name = "2026/11/21/[$LATEST]0123456789abcdef0123456789abcdef";
         let lambda = platform(&[(LAMBDA_RUNTIME, "x"), ("AWS_LAMBDA_LOG_STREAM_NAME", name)]);
         assert!(lambda.is_lambda);
@@ -75,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_words() {
+    fn names_have_no_special_characters_and_a_bounded_length() {
         let odd = format!("a b\n\"{}", "x".repeat(100));
         let knative = platform(&[("K_SERVICE", &odd), ("K_REVISION", " \n")]);
         assert_eq!(knative.k_service.unwrap(), format!("ab{}", "x".repeat(61)));

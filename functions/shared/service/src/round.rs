@@ -18,7 +18,7 @@ use tracing::{info, warn};
 
 use crate::ahead::{Ordered, fresh_in_order};
 use crate::clock::now_us;
-use crate::failpoint::{Step, reach};
+use crate::failpoint::{Failpoint, reach};
 use crate::fate::{Fate, Round, Said, Told, WriteError};
 use crate::known::Held;
 use crate::writer::{Inner, Work};
@@ -103,14 +103,14 @@ impl Inner {
             appends.push(append);
             prepared.push(known);
         }
-        reach(Step::Append);
+        reach(Failpoint::Append);
         if prepared.iter().any(|it| !it.said.is_empty()) {
-            reach(Step::Judged);
+            reach(Failpoint::Judged);
         }
         let written = self.store.append_all(&appends).await;
-        reach(Step::Appended);
+        reach(Failpoint::Appended);
         if written.iter().any(|it| matches!(it, Ok(Written::Stored { .. }))) {
-            reach(Step::Committed);
+            reach(Failpoint::Committed);
         }
         let (mut open, mut judged) = (Vec::new(), Vec::new());
         let rounds = begun.into_iter().zip(appends).zip(prepared).zip(written);
@@ -287,9 +287,9 @@ impl Inner {
         if commits.is_empty() {
             return;
         }
-        reach(Step::Judged);
+        reach(Failpoint::Judged);
         let committed = self.store.commit_all(&commits).await;
-        reach(Step::Committed);
+        reach(Failpoint::Committed);
         for ((i, held, said), committed) in places.into_iter().zip(committed) {
             let outcome = self.outcome(&open[i].begun.key, held, said, committed);
             open[i].outcome = Some(outcome);
@@ -341,9 +341,9 @@ impl Inner {
             };
             let Some(waiting) = state.filter(|state| !state.inbox.is_empty()) else { break };
             let Judged { held, said, commit } = self.judge_state(key, &waiting).await?;
-            reach(Step::Judged);
+            reach(Failpoint::Judged);
             let committed = self.store.commit(key, &commit).await;
-            reach(Step::Committed);
+            reach(Failpoint::Committed);
             outcome = Some(self.outcome(key, held, said, committed)?);
         }
         self.fill_in(key, &mut round).await?;

@@ -8,26 +8,12 @@ use std::collections::BTreeSet;
 use detector::Memory;
 use domain::Series;
 use domain::{SeriesKey, Tenant};
-use prometheus::proto::{Metric, MetricType};
+use prometheus::proto::Metric;
 use store::Glance;
 
 use crate::error::ServiceError;
-use crate::exposition::{encode, family, labeled_gauge};
+use crate::metrics::{MetricName, encode, family, labeled_gauge};
 use crate::service::Service;
-
-/// The labels of each gauge.
-const LABELS: [&str; 4] = ["tenant", "source", "metric", "labels"];
-
-/// The gauges, with what they tell.
-const GAUGES: [(&str, &str); 7] = [
-    ("series_value", "The newest value."),
-    ("series_expected", "What was expected in its place."),
-    ("series_band_lower", "The lower end of what would have been normal."),
-    ("series_band_upper", "The upper end of what would have been normal."),
-    ("series_score", "The score of the last verdict."),
-    ("series_anomaly", "Whether the last verdict is an anomaly."),
-    ("series_anomalies", "Anomalies that are kept of the series."),
-];
 
 impl Service {
     /// Gauges of at most `limit` series of a tenant.
@@ -49,27 +35,25 @@ impl Service {
 }
 
 fn render(keys: &[SeriesKey], glances: &[Glance]) -> Result<String, prometheus::Error> {
-    let mut metrics: [Vec<Metric>; GAUGES.len()] = Default::default();
+    let mut metrics: [Vec<Metric>; MetricName::PER_SERIES.len()] = Default::default();
     for (key, glance) in keys.iter().zip(glances) {
         // A series that expired stays in the indexes for a while.
         let Some(memory) = glance.memory.as_deref().and_then(Memory::decode) else { continue };
         let labels = labels_of(key.series());
         let series = key.series();
         let values = [key.tenant().as_str(), series.source(), series.metric(), &labels];
-        for (metrics, value) in metrics.iter_mut().zip(numbers(&memory, glance)) {
-            metrics.extend(value.map(|value| labeled_gauge(&LABELS, &values, value)));
+        let gauges = MetricName::PER_SERIES.into_iter().zip(numbers(&memory, glance));
+        for (metrics, (metric, value)) in metrics.iter_mut().zip(gauges) {
+            metrics.extend(value.map(|value| labeled_gauge(metric, &values, value)));
         }
     }
-    let families: Vec<_> = GAUGES
-        .iter()
-        .zip(metrics)
-        .map(|((name, help), metrics)| family(name, help, MetricType::GAUGE, metrics))
-        .collect();
+    let families = MetricName::PER_SERIES.into_iter().zip(metrics);
+    let families: Vec<_> = families.map(|(metric, metrics)| family(metric, metrics)).collect();
     encode(&families)
 }
 
 /// What each gauge tells of a series; none where the last verdict does not say.
-fn numbers(memory: &Memory, glance: &Glance) -> [Option<f64>; GAUGES.len()] {
+fn numbers(memory: &Memory, glance: &Glance) -> [Option<f64>; MetricName::PER_SERIES.len()] {
     let last = memory.last.as_ref();
     let expectation = last.and_then(|it| it.verdict.expectation);
     [

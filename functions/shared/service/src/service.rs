@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use detector::DeployedDetector;
+use domain::Tenant;
 use futures_util::future::try_join4;
 use intake::Trigger;
 use store::{Circuits, EmbeddedStore, History, Instance, RedisStore, SeriesStore, StoreError};
@@ -11,10 +12,11 @@ use tracing::warn;
 use crate::clock::now_us;
 use crate::config::{Config, ConfigError};
 use crate::error::ServiceError;
-use crate::exposition::{render, render_instances, render_levels, render_own, render_unsaved};
-use crate::journal::Journal;
-use crate::metrics::{RecordResult, RequestFacts, Totals};
-use crate::quota::Rate;
+use crate::metrics::{
+    EmfBuffer, RecordResult, RequestFacts, Totals, render_instances, render_levels, render_process,
+    render_totals, render_unsaved,
+};
+use crate::rate_limit::RateLimit;
 use crate::timed::Timed;
 use crate::writer::Writer;
 
@@ -31,31 +33,31 @@ struct Inner {
     writer: Writer,
     deployed: DeployedDetector,
     time_ahead_max_us: i64,
-    rate: Rate,
+    rate_limit: RateLimit,
     totals: Arc<Totals>,
 }
 
-/// Who else sees the series of a function.
+/// Processes that must see the series of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Other processes: the series must live in Redis.
+pub enum StoreScope {
+    /// Several processes: the store must be Redis.
     Shared,
-    /// Nobody: they may live in the process.
-    Alone,
+    /// One process: its memory is enough if no Redis is configured.
+    Process,
 }
 
-/// The store that `config` names.
-pub fn store_for(config: &Config, role: Role) -> Result<Arc<dyn SeriesStore>, ConfigError> {
-    match (&config.redis, role) {
+/// Creates the store that `config` names.
+pub fn store_for(config: &Config, scope: StoreScope) -> Result<Arc<dyn SeriesStore>, ConfigError> {
+    match (&config.redis, scope) {
         (Some(options), _) => {
             let redis = RedisStore::with_credentials(options, &config.redis_credentials)
                 .map_err(|error| ConfigError::one(format!("REDIS_URL: {error}")))?;
             Ok(Arc::new(redis.with_series_max(config.series_max)))
         }
-        (None, Role::Alone) => {
+        (None, StoreScope::Process) => {
             Ok(Arc::new(EmbeddedStore::new(now_us).with_series_max(config.series_max)))
         }
-        (None, Role::Shared) => Err(ConfigError::one(
+        (None, StoreScope::Shared) => Err(ConfigError::one(
             "REDIS_URL is missing: `ingest` and `analyze` in separate processes would not see each other's series; \
              `standalone` runs without it",
         )),
@@ -74,10 +76,10 @@ impl Service {
         history: Option<Arc<dyn History>>,
         config: &Config,
     ) -> Self {
-        let totals = if config.tells_emf() { Totals::with_journal() } else { Totals::default() };
+        let totals = if config.writes_emf() { Totals::with_emf() } else { Totals::default() };
         let totals = Arc::new(totals);
         let store: Arc<dyn SeriesStore> = Arc::new(Timed::new(store, Arc::clone(&totals)));
-        let writer = Writer::new(Arc::clone(&store), config.deployed, config.known_bytes_max);
+        let writer = Writer::new(Arc::clone(&store), config.deployed, config.judge_cache_bytes_max);
         let time_ahead_max_us = config.time_ahead_max_us;
         Self {
             inner: Arc::new(Inner {
@@ -86,7 +88,7 @@ impl Service {
                 writer,
                 deployed: config.deployed,
                 time_ahead_max_us,
-                rate: Rate::new(config.samples_per_s_max, config.limits.n_samples_max),
+                rate_limit: RateLimit::new(config.samples_per_s_max, config.limits.n_samples_max),
                 totals,
             }),
         }
@@ -115,11 +117,11 @@ impl Service {
         let store = self.store();
         let (levels, unsaved) = (store.levels(), store.count_unsaved());
         let read = try_join4(store.totals(), levels, store.instances(), unsaved).await;
-        let own = render_own(read.is_ok(), self.circuits())?;
+        let own = render_process(read.is_ok(), self.circuits())?;
         match read {
             Ok((totals, levels, instances, n_unsaved)) => {
                 let shared = [
-                    render(&totals)?,
+                    render_totals(&totals)?,
                     render_levels(&levels)?,
                     render_instances(instances)?,
                     render_unsaved(n_unsaved)?,
@@ -163,9 +165,9 @@ impl Service {
         self.totals().count_records(trigger, result, n);
     }
 
-    /// What this process did since this was last asked; none where no journal is kept.
-    pub fn take_journal(&self) -> Option<Journal> {
-        self.totals().take_journal()
+    /// Takes the metrics of this process since the last call; `None` if it writes no EMF.
+    pub fn take_emf(&self) -> Option<EmfBuffer> {
+        self.totals().take_emf()
     }
 
     /// Adds what this process counted to the totals in the store; what the store does not take is kept for the next.
@@ -178,6 +180,11 @@ impl Service {
             warn!(code = error.code(), %error, "totals not saved");
             self.totals().give_back(totals);
         }
+    }
+
+    /// Takes `n` samples from the rate limit of a tenant.
+    pub async fn admit(&self, tenant: &Tenant, n: usize) -> Result<(), ServiceError> {
+        self.inner.rate_limit.admit(self.store(), tenant, n as u64).await
     }
 
     pub(crate) fn store(&self) -> &dyn SeriesStore {
@@ -198,10 +205,6 @@ impl Service {
 
     pub(crate) fn deployed(&self) -> DeployedDetector {
         self.inner.deployed
-    }
-
-    pub(crate) fn rate(&self) -> &Rate {
-        &self.inner.rate
     }
 
     pub(crate) fn time_ahead_max_us(&self) -> i64 {

@@ -68,7 +68,7 @@ impl Service {
     async fn look_for_silence(&self, answer: &mut SweepAnswer) -> Result<(), ServiceError> {
         let now_us = now_us();
         let keys = self.store().looks(now_us, SWEPT_MAX).await?;
-        answer.looked = keys.len();
+        answer.checked = keys.len();
         answer.more |= keys.len() == SWEPT_MAX;
         let looked = stream::iter(keys).map(|key| async move {
             let looked = self.look_at(&key, now_us).await;

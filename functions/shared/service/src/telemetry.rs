@@ -1,6 +1,6 @@
-//! Logs: one JSON object a line on stderr, or text for people.
+//! Sets up logging to stderr: one JSON object per line, or text.
 //!
-//! On Knative each JSON line says of which service and revision it is: logs of all revisions end up in one place.
+//! On Knative each JSON line names the service and revision, because the logs of all revisions are collected together.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::{Config, LogFormat};
 use crate::platform::Platform;
 
-/// Sends what `tracing` records to stderr; a second call changes nothing.
+/// Sends `tracing` events to stderr; a second call changes nothing.
 pub fn init_tracing(config: &Config) {
     let filter = config.log_filter.clone();
     let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE);
@@ -24,27 +24,27 @@ pub fn init_tracing(config: &Config) {
     let initialized = match config.log_format {
         LogFormat::Json => builder
             .fmt_fields(JsonFields::new())
-            .event_format(Placed::at(&config.platform))
+            .event_format(KnativeJson::new(&config.platform))
             .finish()
             .with(filter)
             .try_init(),
         LogFormat::Text => builder.with_ansi(false).finish().with(filter).try_init(),
     };
-    // A test that starts two services in one process keeps the first subscriber.
+    // The first subscriber wins if a test starts two services in one process.
     let _is_first = initialized.is_ok();
 }
 
-/// JSON lines that say where they come from.
-struct Placed {
+/// JSON lines with the Knative service and revision.
+struct KnativeJson {
     json: Format<Json>,
-    /// The fields of the place as JSON, each with a comma behind it.
+    /// Knative fields as JSON, each followed by a comma.
     fields: String,
 }
 
-impl Placed {
-    fn at(platform: &Platform) -> Self {
-        let place = [("k_service", &platform.k_service), ("k_revision", &platform.k_revision)];
-        let fields: Map<String, Value> = place
+impl KnativeJson {
+    fn new(platform: &Platform) -> Self {
+        let names = [("k_service", &platform.k_service), ("k_revision", &platform.k_revision)];
+        let fields: Map<String, Value> = names
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?.into())))
             .collect();
@@ -56,7 +56,7 @@ impl Placed {
     }
 }
 
-impl<S, N> FormatEvent<S, N> for Placed
+impl<S, N> FormatEvent<S, N> for KnativeJson
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -84,11 +84,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_told_only_where_there_is_one() {
-        assert_eq!(Placed::at(&Platform::default()).fields, "");
+    fn log_lines_name_the_knative_service_if_there_is_one() {
+        assert_eq!(KnativeJson::new(&Platform::default()).fields, "");
         let k_service = Some("ingest".to_owned());
         let knative =
             Platform { k_service, k_revision: Some("ingest-1".to_owned()), ..Platform::default() };
-        assert_eq!(Placed::at(&knative).fields, r#""k_revision":"ingest-1","k_service":"ingest","#);
+        assert_eq!(
+            KnativeJson::new(&knative).fields,
+            r#""k_revision":"ingest-1","k_service":"ingest","#
+        );
     }
 }

@@ -87,7 +87,7 @@ impl SeriesStore for Timed {
                 match committed {
                     Ok(Committed::Done { .. }) => journal.note_judgements(&commit.judgements),
                     Ok(Committed::Conflict(_)) => {
-                        journal.count("commit_conflicts_total", &[], 1);
+                        journal.count(crate::metrics::MetricName::CommitConflicts, &[], 1);
                     }
                     Err(_) => {}
                 }

@@ -75,9 +75,9 @@ impl Writer {
     pub(crate) fn new(
         store: Arc<dyn SeriesStore>,
         deployed: DeployedDetector,
-        known_bytes_max: usize,
+        judge_cache_bytes_max: usize,
     ) -> Self {
-        let known = Known::new(known_bytes_max);
+        let known = Known::new(judge_cache_bytes_max);
         let (expects_new, rounds) = (AtomicBool::new(true), Mutex::default());
         Self { inner: Arc::new(Inner { store, deployed, known, expects_new, rounds }) }
     }

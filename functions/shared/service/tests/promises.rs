@@ -12,7 +12,7 @@ use domain::Tenant;
 use domain::{Sample, Series};
 use intake::{IncomingBatch, IncomingSample, RejectionCode};
 use service::{
-    Config, ConfigRequest, IngestAnswer, Role, Service, ServiceError, VerdictsWanted, now_us,
+    Config, ConfigRequest, IngestAnswer, Service, ServiceError, StoreScope, VerdictFilter, now_us,
     store_for,
 };
 use store::testbed::RedisServer;
@@ -24,7 +24,7 @@ fn config(vars: &[(&str, &str)]) -> Config {
 
 fn service(vars: &[(&str, &str)]) -> Service {
     let config = config(vars);
-    Service::new(store_for(&config, Role::Alone).unwrap(), &config)
+    Service::new(store_for(&config, StoreScope::Process).unwrap(), &config)
 }
 
 fn replica(server: &RedisServer) -> Service {
@@ -71,7 +71,7 @@ fn fleet() -> IncomingBatch {
 
 async fn send(service: &Service, batch: IncomingBatch) -> IngestAnswer {
     let n_read = batch.n_read();
-    let answer = service.ingest(&Tenant::default(), batch, VerdictsWanted::All).await;
+    let answer = service.ingest(&Tenant::default(), batch, VerdictFilter::All).await;
     assert_eq!(answer.n_read(), n_read);
     answer
 }
@@ -93,7 +93,11 @@ async fn verdicts_equal_the_detectors(service: &Service) {
         assert_eq!(answer.accepted, len as usize);
         for (verdict, i) in answer.verdicts.iter().zip(from..) {
             let judgement = judge.judge(Sample::new(minute(i), value(i)).unwrap());
-            assert_eq!(verdict.point, service::answers::PointAnswer::of(&judgement), "minute {i}");
+            assert_eq!(
+                verdict.sample,
+                service::answers::SampleAnswer::of(&judgement),
+                "minute {i}"
+            );
         }
         from += len;
     }
@@ -102,8 +106,11 @@ async fn verdicts_equal_the_detectors(service: &Service) {
 #[tokio::test]
 async fn verdicts_over_the_embedded_store_equal_the_detectors() {
     for known_bytes_max in ["0", "16777216"] {
-        verdicts_equal_the_detectors(&service(&[("TIDEMARK_KNOWN_BYTES_MAX", known_bytes_max)]))
-            .await;
+        verdicts_equal_the_detectors(&service(&[(
+            "TIDEMARK_JUDGE_CACHE_BYTES_MAX",
+            known_bytes_max,
+        )]))
+        .await;
     }
 }
 
@@ -127,10 +134,10 @@ async fn a_request_sent_three_times_changes_nothing_after_the_first() {
         assert_eq!((again.duplicates, again.too_old), (128, 5_000 - 128));
         for (stored, said) in again.verdicts.iter().zip(&first.verdicts[5_000 - 128..]) {
             assert_eq!(
-                (stored.point.verdict, stored.point.score),
-                (said.point.verdict, said.point.score)
+                (stored.sample.verdict, stored.sample.score),
+                (said.sample.verdict, said.sample.score)
             );
-            assert!(stored.point.verdict != Some("anomaly") || stored == said);
+            assert!(stored.sample.verdict != Some("anomaly") || stored == said);
         }
         assert_eq!(service.analyze(&Tenant::default(), series("rps")).await.unwrap(), told);
     }
@@ -153,8 +160,8 @@ async fn a_late_sample_is_kept_judged_and_marked() {
     send(&service, wave(0..200)).await;
     let answer = send(&service, batch_of("rps", [(Some(minute(150) + 1), 9_000.0)])).await;
     assert_eq!((answer.accepted, answer.late), (1, 1));
-    assert!(answer.verdicts[0].point.late);
-    assert_eq!(answer.verdicts[0].point.verdict, Some("anomaly"));
+    assert!(answer.verdicts[0].sample.late);
+    assert_eq!(answer.verdicts[0].sample.verdict, Some("anomaly"));
     let told = service.analyze(&Tenant::default(), series("rps")).await.unwrap();
     assert_eq!((told.late_count, told.last.unwrap().timestamp), (1, minute(199)));
     let again = send(&service, batch_of("rps", [(Some(minute(150) + 1), 9_000.0)])).await;
@@ -214,7 +221,7 @@ async fn many_writers_on_three_replicas_store_each_sample_once() {
     let offline = judged_offline(n);
     let window: Vec<Sample> =
         offline.window().judged().iter().map(|judged| judged.sample).collect();
-    let state = store_for(&config(&[("REDIS_URL", &server.url())]), Role::Shared).unwrap();
+    let state = store_for(&config(&[("REDIS_URL", &server.url())]), StoreScope::Shared).unwrap();
     let stored = state
         .read(&domain::SeriesKey::new(Tenant::default(), series("rps")))
         .await
@@ -247,7 +254,7 @@ async fn a_client_that_hangs_up_cancels_nobody() {
 async fn what_a_dead_writer_left_is_judged_by_the_next_reader_or_sweep() {
     let server = RedisServer::start();
     let service = replica(&server);
-    let store = store_for(&config(&[("REDIS_URL", &server.url())]), Role::Shared).unwrap();
+    let store = store_for(&config(&[("REDIS_URL", &server.url())]), StoreScope::Shared).unwrap();
     for metric in ["rps", "cpu", "latency"] {
         let key = domain::SeriesKey::new(Tenant::default(), series(metric));
         store
@@ -334,7 +341,7 @@ async fn anomalies_page_from_the_newest_to_the_oldest() {
     loop {
         let range = store::PastRange { since_us: 0, before_us, limit: 4 };
         let page = service.list_anomalies(&Tenant::default(), series("rps"), range).await.unwrap();
-        times.extend(page.anomalies.iter().map(|anomaly| anomaly.point.timestamp));
+        times.extend(page.anomalies.iter().map(|anomaly| anomaly.sample.timestamp));
         before_us = page.next.map(|next| next.parse().unwrap());
         if before_us.is_none() {
             break;
@@ -473,7 +480,7 @@ async fn a_configuration_counts_at_once_on_every_replica_in_the_midst_of_writing
             let spikes = (0..9).map(|i| send(service(i), sample(spike)));
             for answer in futures_util::future::join_all(spikes).await {
                 for verdict in answer.verdicts {
-                    let kind = verdict.point.verdict;
+                    let kind = verdict.sample.verdict;
                     n_windows += usize::from(kind == Some("maintenance"));
                     n_told += usize::from(kind == Some("anomaly"));
                     let wrong = if is_in_maintenance { "anomaly" } else { "maintenance" };
@@ -489,7 +496,7 @@ async fn a_configuration_counts_at_once_on_every_replica_in_the_midst_of_writing
 
 /// The memory and window of the series, as they are stored.
 async fn stored(server: &RedisServer) -> store::State {
-    let store = store_for(&config(&[("REDIS_URL", &server.url())]), Role::Shared).unwrap();
+    let store = store_for(&config(&[("REDIS_URL", &server.url())]), StoreScope::Shared).unwrap();
     let key = domain::SeriesKey::new(Tenant::default(), series("rps"));
     store.read(&key).await.unwrap().unwrap()
 }
@@ -568,12 +575,12 @@ async fn a_maintenance_anomaly_is_told_as_maintenance_and_counted_nowhere() {
         assert_eq!((answer.maintenance.len(), answer.maintenance[0].reason.as_str()), (1, "drill"));
         let spike = || batch_of("rps", [(Some(minute(200)), 90_000.0)]);
         let said = send(&service, spike()).await;
-        let point = &said.verdicts[0].point;
+        let point = &said.verdicts[0].sample;
         assert_eq!((point.verdict, point.signal), (Some("maintenance"), Some("deviation")));
         assert!(point.reason.as_ref().unwrap().contains("maintenance"));
         let again = send(&service, spike()).await;
-        assert_eq!((again.duplicates, again.verdicts[0].point.verdict), (1, Some("maintenance")));
-        let anomalies = VerdictsWanted::Anomalies;
+        assert_eq!((again.duplicates, again.verdicts[0].sample.verdict), (1, Some("maintenance")));
+        let anomalies = VerdictFilter::Anomalies;
         let quiet = service.ingest(&Tenant::default(), spike(), anomalies).await;
         assert!(quiet.verdicts.is_empty());
 
@@ -587,7 +594,7 @@ async fn a_maintenance_anomaly_is_told_as_maintenance_and_counted_nowhere() {
 
         unconfigure(&service).await;
         let loud = send(&service, batch_of("rps", [(Some(minute(201)), 1e9)])).await;
-        assert_eq!(loud.verdicts[0].point.verdict, Some("anomaly"));
+        assert_eq!(loud.verdicts[0].sample.verdict, Some("anomaly"));
     }
 }
 

@@ -9,7 +9,7 @@ use detector::SilenceCheck;
 use domain::Series;
 use domain::{SeriesKey, Tenant};
 use intake::{IncomingBatch, IncomingSample};
-use service::{Config, Role, Service, VerdictsWanted, now_us, store_for};
+use service::{Config, Service, StoreScope, VerdictFilter, now_us, store_for};
 use store::testbed::RedisServer;
 use store::{PastRange, SeriesStore};
 
@@ -19,7 +19,7 @@ const ALL: PastRange = PastRange { since_us: 0, before_us: None, limit: 100 };
 fn deployment(vars: &[(&str, &str)]) -> (Service, Arc<dyn SeriesStore>) {
     let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let config = Config::from_env(vars).unwrap();
-    let store = store_for(&config, Role::Alone).unwrap();
+    let store = store_for(&config, StoreScope::Process).unwrap();
     (Service::new(Arc::clone(&store), &config), store)
 }
 
@@ -43,7 +43,7 @@ async fn send(service: &Service, seconds_ago: impl Iterator<Item = i64>) -> usiz
     let samples: Vec<IncomingSample> = seconds_ago.enumerate().map(incoming).collect();
     let n = samples.len();
     let batch = IncomingBatch { samples, rejected: Vec::new() };
-    let answer = service.ingest(&Tenant::default(), batch, VerdictsWanted::Anomalies).await;
+    let answer = service.ingest(&Tenant::default(), batch, VerdictFilter::Anomalies).await;
     assert_eq!(answer.accepted, n, "{answer:?}");
     answer.verdicts.len()
 }
@@ -60,7 +60,7 @@ async fn a_silence_is_told_once_and_ended_by_the_next_sample(vars: &[(&str, &str
     stopped(&service, store.as_ref()).await;
     let (one, two) = tokio::join!(service.sweep(), other.sweep());
     assert_eq!(one.unwrap().silent + two.unwrap().silent, 1, "several sweeps tell it once");
-    assert_eq!(service.sweep().await.unwrap().looked, 0, "and nobody looks again");
+    assert_eq!(service.sweep().await.unwrap().checked, 0, "and nobody looks again");
 
     let tenant = Tenant::default();
     let told = service.analyze(&tenant, series()).await.unwrap();
@@ -131,7 +131,7 @@ async fn where_nobody_listens_for_gaps_an_episode_ends_without_a_silence() {
         value: 9_000.0,
     };
     let batch = IncomingBatch { samples: vec![spike], rejected: Vec::new() };
-    let answer = service.ingest(&tenant, batch, VerdictsWanted::Anomalies).await;
+    let answer = service.ingest(&tenant, batch, VerdictFilter::Anomalies).await;
     assert_eq!(answer.verdicts.len(), 1, "{answer:?}");
     let page = service.list_episodes(&tenant, series(), ALL).await.unwrap();
     assert_eq!(page.episodes.iter().map(|it| it.state).collect::<Vec<_>>(), ["open"]);
@@ -139,14 +139,14 @@ async fn where_nobody_listens_for_gaps_an_episode_ends_without_a_silence() {
     forget_waits(store.as_ref()).await;
     store.look_again(&key(), SilenceCheck::At(0)).await.unwrap();
     let swept = service.sweep().await.unwrap();
-    assert_eq!((swept.looked, swept.silent), (1, 0));
+    assert_eq!((swept.checked, swept.silent), (1, 0));
     let page = service.list_episodes(&tenant, series(), ALL).await.unwrap();
     let told: Vec<_> = page.episodes.iter().map(|it| (it.state, it.samples)).collect();
     assert_eq!(told, [("over", 1)]);
     let told = service.analyze(&tenant, series()).await.unwrap();
     assert_eq!((told.silent_since, told.anomaly_count), (None, 1));
     metric(&service, "silences_total 0").await;
-    assert_eq!(service.sweep().await.unwrap().looked, 0, "and nobody looks again");
+    assert_eq!(service.sweep().await.unwrap().checked, 0, "and nobody looks again");
 }
 
 #[tokio::test]
@@ -156,11 +156,11 @@ async fn a_pause_that_is_usual_is_no_silence() {
     store.look_again(&key(), SilenceCheck::At(0)).await.unwrap();
     let swept = service.sweep().await.unwrap();
     assert_eq!(
-        (swept.looked, swept.silent),
+        (swept.checked, swept.silent),
         (1, 0),
         "all samples of this sender come two minutes late"
     );
-    assert_eq!(service.sweep().await.unwrap().looked, 0, "the next look is when it would be one");
+    assert_eq!(service.sweep().await.unwrap().checked, 0, "the next look is when it would be one");
 }
 
 #[tokio::test]
@@ -171,10 +171,10 @@ async fn a_series_that_is_forgotten_or_maintenance_is_not_told() {
     let maintenance = service::ConfigRequest::parse(maintenance.as_bytes()).unwrap();
     service.configure(&Tenant::default(), series(), maintenance).await.unwrap();
     let swept = service.sweep().await.unwrap();
-    assert_eq!((swept.looked, swept.silent), (1, 0));
+    assert_eq!((swept.checked, swept.silent), (1, 0));
     service.unconfigure(&Tenant::default(), series()).await.unwrap();
     store.look_again(&key(), SilenceCheck::At(0)).await.unwrap();
     service.forget(&Tenant::default(), series()).await.unwrap();
     let swept = service.sweep().await.unwrap();
-    assert_eq!((swept.looked, swept.silent), (0, 0));
+    assert_eq!((swept.checked, swept.silent), (0, 0));
 }

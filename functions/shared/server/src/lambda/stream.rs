@@ -10,7 +10,7 @@ mod record_outcome;
 use std::collections::HashSet;
 
 use intake::{EventRecord, IncomingBatch, IntakeError, Trigger, TriggerEvent};
-use service::{IngestAnswer, ServiceError, VerdictsWanted};
+use service::{IngestAnswer, ServiceError, VerdictFilter};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{debug, warn};
 
@@ -153,7 +153,7 @@ impl<'a> Storing<'a> {
                 Err(error) => return Err(RecordOutcome::later(error.code(), &error)),
             }
         }
-        Ok(service.ingest(tenant, joined, VerdictsWanted::None).await)
+        Ok(service.ingest(tenant, joined, VerdictFilter::None).await)
     }
 
     /// Lets fail what follows a failed record in its group, also where the store failed it.

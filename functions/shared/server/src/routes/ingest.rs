@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::Tenant;
-use service::{IngestAnswer, VerdictsWanted};
+use service::{IngestAnswer, VerdictFilter};
 
 use crate::app::App;
 use crate::body::read_samples;
@@ -41,11 +41,11 @@ pub(crate) async fn ingest(
     Ok(response)
 }
 
-fn verdicts_wanted(params: &Params) -> Result<VerdictsWanted, RequestError> {
+fn verdicts_wanted(params: &Params) -> Result<VerdictFilter, RequestError> {
     match params.one("verdicts")? {
-        None | Some("anomalies") => Ok(VerdictsWanted::Anomalies),
-        Some("all") => Ok(VerdictsWanted::All),
-        Some("none") => Ok(VerdictsWanted::None),
+        None | Some("anomalies") => Ok(VerdictFilter::Anomalies),
+        Some("all") => Ok(VerdictFilter::All),
+        Some("none") => Ok(VerdictFilter::None),
         Some(_) => Err(RequestError::ParameterInvalid {
             name: "verdicts",
             wanted: "all, anomalies or none".to_owned(),

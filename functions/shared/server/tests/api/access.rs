@@ -5,7 +5,7 @@ use axum::http::Method;
 use axum::http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 use service::Right;
-use service::access::MadeKey;
+use service::access::NewApiKey;
 use store::testbed::RedisServer;
 
 use crate::client::{AT_MS, Answer, Client, request, with_spike};
@@ -21,7 +21,7 @@ fn client_with<const N: usize>(
     wanted: [(&str, &str); N],
     vars: &[(&str, &str)],
 ) -> (Client, [String; N]) {
-    let made = wanted.map(|(tenant, rights)| MadeKey::new(tenant, rights).unwrap());
+    let made = wanted.map(|(tenant, rights)| NewApiKey::generate(tenant, rights).unwrap());
     let entries: Vec<&str> = made.iter().map(|it| it.entry.as_str()).collect();
     let entries = entries.join(",");
     let vars = [&[("TIDEMARK_API_KEYS", entries.as_str())], vars].concat();
@@ -61,7 +61,7 @@ async fn send(client: &Client, method: &Method, path: &str) -> Answer {
 async fn each_route_is_for_those_with_its_right() {
     let names = Right::ALL.map(Right::as_str);
     let (nobody, keys) = client_with_keys(names.map(|right| ("t", right)));
-    let stranger = nobody.with_key(&MadeKey::new("t", "read").unwrap().key);
+    let stranger = nobody.with_key(&NewApiKey::generate("t", "read").unwrap().key);
     let mut n_guarded = 0;
     for (method, path, right) in operations() {
         let Some(right) = right else {

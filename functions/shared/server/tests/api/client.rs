@@ -35,7 +35,7 @@ pub(crate) fn config(vars: &[(&str, &str)]) -> Config {
 /// A function with these variables.
 pub(crate) fn app(function: Function, vars: &[(&str, &str)]) -> App {
     let config = config(vars);
-    let store = store_for(&config, service::Role::Alone).unwrap();
+    let store = store_for(&config, service::StoreScope::Process).unwrap();
     App::new(function, Service::new(store, &config), &config)
 }
 

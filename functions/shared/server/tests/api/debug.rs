@@ -1,7 +1,7 @@
 //! What looks into a process is there when switched on, for those who may.
 
 use server::Function;
-use service::access::MadeKey;
+use service::access::NewApiKey;
 
 use crate::client::Client;
 
@@ -18,7 +18,7 @@ async fn nothing_is_there_unless_switched_on() {
 
 #[tokio::test]
 async fn only_an_admin_may_look() {
-    let made = ["write+read", "admin"].map(|rights| MadeKey::new("one", rights).unwrap());
+    let made = ["write+read", "admin"].map(|rights| NewApiKey::generate("one", rights).unwrap());
     let entries = made.each_ref().map(|it| it.entry.as_str()).join(",");
     let nobody = Client::with(&[("TIDEMARK_API_KEYS", &entries), ("TIDEMARK_DEBUG", "on")]);
     for path in PATHS {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::Method;
 use server::{App, Function};
-use service::access::MadeKey;
+use service::access::NewApiKey;
 use service::{Service, store_for};
 
 use crate::client::{Client, app, closed_port, config, request, sample, with_spike};
@@ -111,9 +111,9 @@ async fn an_exporter_serves_totals_and_health_and_nothing_else() {
 
 #[tokio::test]
 async fn a_sweeper_sweeps_for_whoever_asks_and_serves_nothing_else() {
-    let MadeKey { entry, .. } = MadeKey::new("checkout", "write+read").unwrap();
+    let NewApiKey { entry, .. } = NewApiKey::generate("checkout", "write+read").unwrap();
     let config = config(&[("TIDEMARK_API_KEYS", &entry), ("TIDEMARK_DEBUG", "on")]);
-    let store = store_for(&config, service::Role::Alone).unwrap();
+    let store = store_for(&config, service::StoreScope::Process).unwrap();
     let app = App::new(Function::Sweeper, Service::new(store, &config), &config);
     let sweeper = Client::over(&app);
     assert_eq!(sweeper.get("/livez").await.status, 200);
@@ -127,7 +127,7 @@ async fn a_sweeper_sweeps_for_whoever_asks_and_serves_nothing_else() {
 /// A client of an exporter beside functions, over one store.
 fn beside(vars: &[(&str, &str)]) -> (Client, Client) {
     let config = config(vars);
-    let store = store_for(&config, service::Role::Alone).unwrap();
+    let store = store_for(&config, service::StoreScope::Process).unwrap();
     let of = |function| {
         Client::over(&App::new(function, Service::new(Arc::clone(&store), &config), &config))
     };
@@ -174,8 +174,8 @@ async fn an_exporter_tells_of_the_worst_series_and_then_of_the_last() {
 
 #[tokio::test]
 async fn an_exporter_tells_of_series_only_those_who_may_read_them() {
-    let MadeKey { key, entry } = MadeKey::new("mine", "read").unwrap();
-    let MadeKey { key: writer, entry: other } = MadeKey::new("mine", "write").unwrap();
+    let NewApiKey { key, entry } = NewApiKey::generate("mine", "read").unwrap();
+    let NewApiKey { key: writer, entry: other } = NewApiKey::generate("mine", "write").unwrap();
     let keys = format!("{entry},{other}");
     let (_, exporter) =
         beside(&[("TIDEMARK_EXPORTER_SERIES_MAX", "9"), ("TIDEMARK_API_KEYS", &keys)]);

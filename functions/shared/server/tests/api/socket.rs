@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use server::{App, Function, router, serve_http};
-use service::{Role, Service, store_for};
+use service::{Service, StoreScope, store_for};
 use store::SeriesStore;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -30,7 +30,7 @@ impl Host {
 
     pub(crate) async fn start_with(vars: &[(&str, &str)]) -> Self {
         let config = config(vars);
-        let store = store_for(&config, Role::Alone).unwrap();
+        let store = store_for(&config, StoreScope::Process).unwrap();
         let service = Service::new(Arc::clone(&store), &config);
         let app = App::new(Function::Standalone, service, &config);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();

@@ -5,7 +5,7 @@
 
 use intake::{Trigger, TriggerEvent};
 use serde::Serialize;
-use service::Poisoned;
+use service::PoisonPolicy;
 
 use crate::lambda::error::InvocationError;
 use crate::lambda::stream::record_outcome::RecordOutcome;
@@ -56,13 +56,13 @@ pub struct TransformedRecord {
 pub(super) fn of(
     event: &TriggerEvent<'_>,
     fates: &[RecordOutcome],
-    poisoned: Poisoned,
+    poisoned: PoisonPolicy,
 ) -> Result<StreamAnswer, InvocationError> {
     match event.trigger {
         Trigger::Sqs => Ok(failures(event, fates.iter().map(RecordOutcome::is_failed))),
         Trigger::Kinesis => {
             let is_skipped =
-                |fate: &RecordOutcome| fate.is_poisoned() && poisoned == Poisoned::Skip;
+                |fate: &RecordOutcome| fate.is_poisoned() && poisoned == PoisonPolicy::Skip;
             // The records of a shard come in the order of their sequence numbers.
             let first = fates.iter().position(|fate| fate.is_failed() && !is_skipped(fate));
             Ok(failures(event, (0..fates.len()).map(|place| Some(place) == first)))

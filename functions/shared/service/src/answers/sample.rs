@@ -1,0 +1,167 @@
+//! Answers about samples: their outcomes and verdicts.
+
+use domain::Judgement;
+use intake::RejectedSample;
+use serde::Serialize;
+
+use super::milliseconds::milliseconds;
+use super::series::{LearningAnswer, SeriesName};
+
+/// Answer to ingested samples: the outcome of each is counted once.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct IngestAnswer {
+    /// Samples newly stored by this request.
+    pub accepted: usize,
+    /// Accepted samples older than one that was judged before.
+    pub late: usize,
+    /// Samples that an earlier request stored.
+    pub duplicates: usize,
+    /// Samples older than everything stored of their series.
+    pub too_old: usize,
+    /// Samples that were not stored, each with its reason.
+    pub rejected: Vec<RejectedSample>,
+    /// Verdicts, as selected by the request.
+    pub verdicts: Vec<VerdictAnswer>,
+    /// Verdicts left out because the response would exceed the size limit of its host.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub verdicts_omitted: usize,
+}
+
+impl IngestAnswer {
+    /// Number of samples read: the sum of all outcomes.
+    pub fn n_read(&self) -> usize {
+        self.accepted + self.duplicates + self.too_old + self.rejected.len()
+    }
+
+    /// True if the store failed for some samples; resending the whole request is safe.
+    pub fn is_store_unavailable(&self) -> bool {
+        self.rejected.iter().any(|rejection| rejection.code.is_retryable())
+    }
+
+    /// True if there were samples and all of them were rejected.
+    pub fn is_all_rejected(&self) -> bool {
+        !self.rejected.is_empty() && self.rejected.len() == self.n_read()
+    }
+}
+
+/// Selects the verdicts in an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum VerdictFilter {
+    /// Anomalies only.
+    #[default]
+    Anomalies,
+    /// All samples.
+    All,
+    /// No verdicts.
+    None,
+}
+
+/// One sample of a named series with its verdict.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct VerdictAnswer {
+    /// Name of the series.
+    #[serde(flatten)]
+    pub series: SeriesName,
+    /// Sample and verdict.
+    #[serde(flatten)]
+    pub sample: SampleAnswer,
+    /// Learning progress after the sample; present if this request judged it `learning`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learning: Option<LearningAnswer>,
+}
+
+/// One sample with its verdict.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SampleAnswer {
+    /// Time in Unix milliseconds.
+    #[serde(serialize_with = "milliseconds")]
+    pub timestamp: i64,
+    /// Value.
+    pub value: f64,
+    /// `learning`, `constant`, `normal`, `anomaly` or `maintenance`; null if the verdict is no longer stored.
+    pub verdict: Option<&'static str>,
+    /// Signal with the highest score.
+    pub signal: Option<&'static str>,
+    /// Score of that signal.
+    pub score: Option<f32>,
+    /// Expected value.
+    pub expected: Option<f64>,
+    /// Lower and upper bound of the normal range.
+    pub band: Option<[f64; 2]>,
+    /// True if a newer sample was judged before.
+    pub late: bool,
+    /// Explanation in one sentence.
+    pub reason: Option<String>,
+}
+
+impl SampleAnswer {
+    /// Describes a judged sample.
+    pub fn of(judgement: &Judgement) -> Self {
+        let expectation = judgement.verdict.expectation;
+        let value = judgement.sample.value();
+        let is_scored = judgement.verdict.score != 0.0 || expectation.is_some();
+        Self {
+            timestamp: judgement.sample.at_us(),
+            value,
+            verdict: Some(judgement.verdict.kind.as_str()),
+            signal: expectation.map(|expectation| expectation.signal.as_str()),
+            score: is_scored.then_some(judgement.verdict.score as f32),
+            expected: expectation.map(|expectation| expectation.value),
+            band: expectation.map(|expectation| [expectation.low, expectation.high]),
+            late: judgement.late,
+            reason: Some(judgement.verdict.reason(value)),
+        }
+    }
+
+    /// Describes a judged sample whose verdict is no longer stored.
+    pub fn without_verdict(at_us: i64, value: f64) -> Self {
+        Self {
+            timestamp: at_us,
+            value,
+            verdict: None,
+            signal: None,
+            score: None,
+            expected: None,
+            band: None,
+            late: false,
+            reason: None,
+        }
+    }
+}
+
+/// Verdicts on samples that came in a request body and were not stored.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BodyAnswer {
+    /// Spec of the detector.
+    pub detector: String,
+    /// Samples judged.
+    pub judged: usize,
+    /// Anomalies among them.
+    pub anomalies: usize,
+    /// Samples that could not be judged, each with its reason.
+    pub rejected: Vec<RejectedSample>,
+    /// One verdict per judged sample, series by series in time order.
+    pub verdicts: Vec<VerdictAnswer>,
+    /// Verdicts left out because the response would exceed the size limit of its host.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub verdicts_omitted: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_milliseconds_with_an_exact_fraction() {
+        let text =
+            |at_us| serde_json::to_string(&SampleAnswer::without_verdict(at_us, 1.0)).unwrap();
+        assert!(text(1_732_060_800_000_000).contains(r#""timestamp":1732060800000,"#));
+        assert!(text(1_732_060_800_123_456).contains(r#""timestamp":1732060800123.456,"#));
+        assert!(text(4_102_444_800_000_001).contains(r#""timestamp":4102444800000.001,"#));
+    }
+}
