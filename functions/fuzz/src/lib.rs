@@ -1,7 +1,7 @@
-//! Checks what holds for any bytes from outside: bodies, requests, events, settings, and what a store gives back.
+//! Fuzzing entry points for all bytes from outside: bodies, requests, events, settings, and stored data.
 //!
-//! Each entry point takes bytes and panics where a promise is broken. `tests/stable.rs` feeds them a corpus, and
-//! variations of it, on every run of the tests; cargo-fuzz searches for more, see the README of this folder.
+//! Each entry point takes bytes and panics if a property does not hold. `tests/stable.rs` runs them on a corpus and
+//! variations of it; cargo-fuzz searches further, see the README of this folder.
 
 mod body;
 mod memory;
@@ -17,11 +17,11 @@ pub use request::{event, request};
 pub use stored::stored;
 pub use text::text;
 
-/// A check of some bytes; it panics where a promise is broken.
-pub type Entry = fn(&[u8]);
+/// Checks some bytes; panics if a property does not hold.
+pub type EntryPoint = fn(&[u8]);
 
-/// Every entry point, with the name of its target and of its folder in `corpus`.
-pub const ENTRIES: [(&str, Entry); 7] = [
+/// Entry points by the name of their target and of their folder in `corpus`.
+pub const ENTRY_POINTS: [(&str, EntryPoint); 7] = [
     ("body", body),
     ("packed", packed),
     ("memory", memory),

@@ -1,6 +1,6 @@
-//! Texts of a store: members, names of series, configurations. Rubbish is nothing; what is read is written back alike.
+//! Stored texts: members, names of series, configurations. One that parses prints back equal.
 
-/// Reads a text as each of those that a store keeps.
+/// Parses a text as each kind of stored text.
 pub fn stored(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         store::testbed::read_stored(text);

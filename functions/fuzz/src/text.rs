@@ -1,9 +1,9 @@
-//! Texts of a configuration. A mistake is told, never a panic; what is read is printed alike.
+//! Texts of a configuration: an error, or a value that prints back equal.
 
 use detector::Detector;
 use service::Config;
 
-/// Reads a text as a detector, and as the value of each variable.
+/// Parses a text as a detector, and as the value of each variable.
 pub fn text(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(detector) = text.parse::<Detector>() {
@@ -11,9 +11,10 @@ pub fn text(bytes: &[u8]) {
         assert_eq!(again.as_ref(), Ok(&detector), "{text}");
     }
     for variable in service::config::Variable::ALL {
-        // Those that name a file would be read.
+        // A variable with the path of a file would read it.
         if !variable.name.ends_with("_FILE") {
-            let _told = Config::from_env([(variable.name.to_owned(), text.to_owned())].into_iter());
+            let _result =
+                Config::from_env([(variable.name.to_owned(), text.to_owned())].into_iter());
         }
     }
 }

@@ -1,24 +1,24 @@
-//! The corpus, every cut of it, and variations of it, through each entry point.
+//! Runs each entry point on its corpus, on every truncation, and on variations.
 //!
-//! A file of the corpus was thought of by somebody, or found by a search. Events and requests start from `events/`.
+//! The corpus contains designed cases and findings of searches; that of `event` includes `events/`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fuzz::{ENTRIES, Entry};
+use fuzz::{ENTRY_POINTS, EntryPoint};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-/// Variations of the corpus for each entry point.
+/// Number of variations for each entry point.
 const CASES: u32 = 512;
 
-/// Longest file of which every cut is tried; of a longer one as many, evenly spread.
+/// Most truncations of a file, evenly spread.
 const CUTS_MAX: usize = 512;
 
-fn entry(name: &str) -> Entry {
-    ENTRIES.iter().find(|it| it.0 == name).expect("an entry point has that name").1
+fn entry_point(name: &str) -> EntryPoint {
+    ENTRY_POINTS.iter().find(|entry| entry.0 == name).expect("an entry point has that name").1
 }
 
 fn files(folder: &Path) -> Vec<Vec<u8>> {
@@ -42,7 +42,7 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
     corpus
 }
 
-/// A memory as one is stored, of each detector.
+/// Stored memory of each detector.
 fn memories() -> Vec<Vec<u8>> {
     let stored = |detector: &detector::Detector| {
         let mut judge = detector::Judge::new(*detector);
@@ -55,7 +55,7 @@ fn memories() -> Vec<Vec<u8>> {
     detector::Detector::ALL.iter().map(stored).collect()
 }
 
-/// A few bytes replaced, put in, or taken away; sometimes the end cut off.
+/// Replaces, inserts or removes a few bytes, and sometimes truncates.
 fn variation(corpus: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     let edit = (any::<prop::sample::Index>(), 0..4_usize, prop::collection::vec(any::<u8>(), 0..4));
     let edits = prop::collection::vec(edit, 0..8);
@@ -73,7 +73,7 @@ fn variation(corpus: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn check(name: &str) {
-    let (entry, corpus) = (entry(name), corpus(name));
+    let (entry, corpus) = (entry_point(name), corpus(name));
     for bytes in &corpus {
         let step = bytes.len() / CUTS_MAX + 1;
         (0..bytes.len()).step_by(step).for_each(|len| entry(&bytes[..len]));
@@ -81,7 +81,7 @@ fn check(name: &str) {
     }
     let config = ProptestConfig {
         cases: CASES,
-        // What is found becomes a file of the corpus.
+        // Findings become files of the corpus instead.
         failure_persistence: None,
         ..ProptestConfig::default()
     };
@@ -98,36 +98,36 @@ fn check(name: &str) {
 }
 
 #[test]
-fn no_body_breaks_a_promise() {
+fn body_holds_for_all_bytes() {
     check("body");
 }
 
 #[test]
-fn no_packed_body_breaks_a_promise() {
+fn packed_holds_for_all_bytes() {
     check("packed");
 }
 
 #[test]
-fn no_memory_breaks_a_promise() {
+fn memory_holds_for_all_bytes() {
     check("memory");
 }
 
 #[test]
-fn no_stored_text_breaks_a_promise() {
+fn stored_holds_for_all_bytes() {
     check("stored");
 }
 
 #[test]
-fn no_text_of_a_configuration_breaks_a_promise() {
+fn text_holds_for_all_bytes() {
     check("text");
 }
 
 #[test]
-fn no_request_breaks_a_promise() {
+fn request_holds_for_all_bytes() {
     check("request");
 }
 
 #[test]
-fn no_event_breaks_a_promise() {
+fn event_holds_for_all_bytes() {
     check("event");
 }

@@ -1,4 +1,4 @@
-//! What one sample costs, by detector, and what its memory costs to write and to read.
+//! Cost of judging a sample, and of encoding and decoding a memory, by detector.
 //!
 //! `cargo bench --package detector`; compare rows within one run.
 
@@ -11,7 +11,7 @@ fn main() {
     divan::main();
 }
 
-/// Minute `i` of a daily wave with a little noise.
+/// Sample of minute `i` of a daily wave with a little noise.
 fn sample(i: i64) -> Sample {
     let phase = (i % 1_440) as f64 / 1_440.0 * std::f64::consts::TAU;
     let noise = ((i * 7_919) % 1_009) as f64 / 1_009.0;
@@ -19,7 +19,7 @@ fn sample(i: i64) -> Sample {
         .expect("a minute of 1970 and a small value are a sample")
 }
 
-/// A judge that has learned for two days.
+/// Judge that has learned two days.
 fn learned(spec: &str) -> Judge {
     let detector: Detector = spec.parse().expect("the name of a detector");
     let mut judge = Judge::new(detector);
@@ -39,7 +39,7 @@ const DETECTORS: [&str; 7] = [
     "ewma",
 ];
 
-/// A thousand samples, one after the other.
+/// A thousand consecutive samples.
 #[divan::bench(args = DETECTORS)]
 fn judge_1000(bencher: Bencher<'_, '_>, detector: &str) {
     let judge = learned(detector);

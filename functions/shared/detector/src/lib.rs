@@ -1,7 +1,10 @@
 //! Judges one sample against the history of its series.
 //!
-//! Memory, window and sample go in, a verdict comes out. Architecture invariant: nothing here does I/O, reads a
-//! clock or draws a random number; time is a field of a sample.
+//! Memory, window and sample in, verdict out. Architecture invariant: no I/O, no clock, no random numbers; time is a field
+//! of a sample.
+//!
+//! Reading order: [`detectors`] and [`signals`] contain the formulas, built on the statistics of [`learning`]. [`spec`]
+//! gives a detector its text, [`memory`] its bytes. [`judge`] applies it to a series.
 //!
 //! ```
 //! use detector::{Detector, Judge};
@@ -19,51 +22,33 @@
 
 pub mod window;
 
-pub mod moments;
-pub mod mute;
-pub mod pace;
-pub mod season;
-pub mod zone;
+mod bytes;
+pub mod learning;
 
-pub mod deviation;
-pub mod flat;
-pub mod gap;
-pub mod hold;
-pub mod novelty;
-pub mod restraint;
-pub mod seasonal;
-pub mod shift;
-pub mod variance;
-
+pub mod detectors;
+mod signal_set;
 pub mod signals;
-pub mod tidemark;
-
-pub mod ewma;
-pub mod robust;
-pub mod zscore;
-
-pub mod spec;
 
 pub mod series_config;
+pub mod spec;
 
-mod bucket;
-mod layout;
+mod detector_state;
 pub mod memory;
-pub mod presence;
+mod silence;
 
-pub mod episode;
-
-mod succession;
-
+mod episode_changes;
 pub mod judge;
+mod migration;
 
-pub use episode::EpisodeChanges;
-pub use judge::{DeployedDetector, Judge, LearningProgress, MemoryOrigin, RestoreError};
-pub use memory::{Counters, Episode, Memory};
-pub use presence::{SilenceCheck, SilenceState};
-pub use season::{Calendar, Season};
+pub use episode_changes::EpisodeChanges;
+pub use judge::{Judge, LearningProgress, MemoryOrigin};
+pub use learning::moments::Moments;
+pub use learning::season::{Calendar, Season};
+pub use learning::zone::{Zone, ZoneUnknown};
+pub use memory::{Counters, Memory, OpenEpisode};
+pub use migration::{DeployedDetector, RestoreError};
 pub use series_config::{MaintenanceWindow, SeriesConfig, SeriesConfigError};
-pub use signals::Signals;
+pub use signal_set::{SignalSet, SignalUnknown};
+pub use silence::{SilenceCheck, SilenceState};
 pub use spec::{Detector, SpecError};
 pub use window::Window;
-pub use zone::{Zone, ZoneUnknown};

@@ -1,27 +1,26 @@
-//! What one series wants otherwise than the deployment that judges it.
+//! Configuration of one series: its own detector, and maintenance windows.
 //!
-//! A maintenance window changes what is told of an anomaly and never what is learned from it, so it can be set, moved and
-//! removed without a series learning anything again.
+//! A maintenance window changes verdicts but not what is learned, so it can be set and removed without relearning.
 
 use thiserror::Error;
 
 use crate::Detector;
 
-/// Most maintenance windows of a series: all of them are read with each batch of its samples.
+/// Most maintenance windows of a series: each batch of samples reads all of them.
 pub const MAINTENANCE_WINDOWS_MAX: usize = 16;
 
 /// Longest reason of a maintenance window, in bytes.
 pub const REASON_LEN_MAX: usize = 128;
 
-/// The configuration of one series.
+/// Configuration of one series.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SeriesConfig {
-    /// Its own detector; none where it follows the deployment.
+    /// Detector of the series; `None` for that of the deployment.
     pub detector: Option<Detector>,
     maintenance: Vec<MaintenanceWindow>,
 }
 
-/// A time in which anomalies are told of nobody.
+/// Time in which anomalies of a series raise no alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MaintenanceWindow {
     from_us: i64,
@@ -30,23 +29,23 @@ pub struct MaintenanceWindow {
 }
 
 impl SeriesConfig {
-    /// A configuration with at most [`MAINTENANCE_WINDOWS_MAX`] maintenance windows.
+    /// Accepts at most [`MAINTENANCE_WINDOWS_MAX`] maintenance windows.
     pub fn new(
         detector: Option<Detector>,
         maintenance: Vec<MaintenanceWindow>,
     ) -> Result<Self, SeriesConfigError> {
         if maintenance.len() > MAINTENANCE_WINDOWS_MAX {
-            return Err(SeriesConfigError::MaintenanceTooMany { n_windows: maintenance.len() });
+            return Err(SeriesConfigError::MaintenanceTooMany(maintenance.len()));
         }
         Ok(Self { detector, maintenance })
     }
 
-    /// Its maintenance windows.
+    /// Maintenance windows.
     pub fn maintenance(&self) -> &[MaintenanceWindow] {
         &self.maintenance
     }
 
-    /// Whether a sample of that time is maintenance.
+    /// True if `at_us` is in a maintenance window.
     pub fn is_in_maintenance(&self, at_us: i64) -> bool {
         self.maintenance
             .iter()
@@ -55,13 +54,13 @@ impl SeriesConfig {
 }
 
 impl MaintenanceWindow {
-    /// The time from `from_us` on and before `until_us`, in microseconds, with a reason of one line for people.
+    /// Window from `from_us` to before `until_us`, in microseconds, with a one-line reason for people.
     pub fn new(from_us: i64, until_us: i64, reason: String) -> Result<Self, SeriesConfigError> {
         if from_us >= until_us {
             return Err(SeriesConfigError::MaintenanceEmpty);
         }
         if reason.len() > REASON_LEN_MAX {
-            return Err(SeriesConfigError::ReasonTooLong { len: reason.len() });
+            return Err(SeriesConfigError::ReasonTooLong(reason.len()));
         }
         if reason.contains(char::is_control) {
             return Err(SeriesConfigError::ReasonNotOneLine);
@@ -69,50 +68,42 @@ impl MaintenanceWindow {
         Ok(Self { from_us, until_us, reason })
     }
 
-    /// Its first microsecond.
+    /// First microsecond.
     pub fn from_us(&self) -> i64 {
         self.from_us
     }
 
-    /// The first microsecond after it.
+    /// First microsecond after the window.
     pub fn until_us(&self) -> i64 {
         self.until_us
     }
 
-    /// Why, for people; possibly empty.
+    /// Reason for people; may be empty.
     pub fn reason(&self) -> &str {
         &self.reason
     }
 }
 
-/// Why there is no such configuration.
+/// Reasons why a configuration is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SeriesConfigError {
     /// More than [`MAINTENANCE_WINDOWS_MAX`] maintenance windows.
-    #[error(
-        "there are {n_windows} maintenance windows: at most {MAINTENANCE_WINDOWS_MAX} are wanted"
-    )]
-    MaintenanceTooMany {
-        /// How many were given.
-        n_windows: usize,
-    },
-    /// A maintenance window that no time is in.
-    #[error("it ends before it begins: a `from` before `until` is wanted")]
+    #[error("there are {0} maintenance windows: expected at most {MAINTENANCE_WINDOWS_MAX}")]
+    MaintenanceTooMany(usize),
+    /// A maintenance window that contains no time.
+    #[error("maintenance ends before it begins: expected `from` before `until`")]
     MaintenanceEmpty,
     /// A reason longer than [`REASON_LEN_MAX`].
-    #[error("its reason has {len} bytes: at most {REASON_LEN_MAX} are wanted")]
-    ReasonTooLong {
-        /// The length that was given.
-        len: usize,
-    },
+    #[error("reason has {0} bytes: expected at most {REASON_LEN_MAX}")]
+    ReasonTooLong(usize),
     /// A reason with a line break or another control character.
-    #[error("its reason holds a control character: one line of text is wanted")]
+    #[error("reason contains a control character: expected one line of text")]
     ReasonNotOneLine,
 }
 
 impl SeriesConfigError {
-    /// The bounded code of the error.
+    /// Bounded error code.
     pub fn code(&self) -> &'static str {
         "config_invalid"
     }
@@ -123,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_maintenance_window_holds_its_begin_and_not_its_end() {
+    fn a_maintenance_window_includes_its_start_and_excludes_its_end() {
         let maintenance = MaintenanceWindow::new(10, 20, "deploy".to_owned()).unwrap();
         let config = SeriesConfig::new(None, vec![maintenance]).unwrap();
         let is_in_maintenance = [9, 10, 19, 20].map(|at_us| config.is_in_maintenance(at_us));
@@ -140,7 +131,7 @@ mod tests {
         assert!(maintenance(5, 6, &long).is_ok());
         assert_eq!(
             maintenance(5, 6, &(long + "x")),
-            Err(SeriesConfigError::ReasonTooLong { len: REASON_LEN_MAX + 1 })
+            Err(SeriesConfigError::ReasonTooLong(REASON_LEN_MAX + 1))
         );
         assert_eq!(maintenance(5, 6, "two\nlines"), Err(SeriesConfigError::ReasonNotOneLine));
         let many = vec![maintenance(5, 6, "").unwrap(); MAINTENANCE_WINDOWS_MAX + 1];

@@ -1,29 +1,34 @@
-//! A detector and its parameters, named by one line of text: `zscore:window=50,threshold=2`.
+//! Text of a detector with its parameters: `zscore:window=50,threshold=2`.
 //!
-//! The same text is the environment variable, the command-line option and the row name in reports, so it
-//! prints every parameter that is not a default, and reads back as what was printed.
+//! One text serves as environment variable, command-line option and row name of reports. It contains every parameter that
+//! differs from the default, and parses back to the same detector.
+
+mod error;
+mod parameter;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::str::FromStr;
 
-use thiserror::Error;
+use crate::detectors::ewma::Ewma;
+use crate::detectors::robust::Robust;
+use crate::detectors::tidemark::Tidemark;
+use crate::detectors::zscore::{WindowEnd, Zscore};
+use crate::learning::season::{Calendar, Season};
+use crate::learning::zone::Zone;
+use crate::signals::deviation::Deviation;
+use crate::spec::parameter::parameters;
 
-use crate::deviation::Deviation;
-use crate::ewma::Ewma;
-use crate::robust::Robust;
-use crate::season::{Calendar, Season};
-use crate::signals::Signals;
-use crate::tidemark::Tidemark;
-use crate::zone::Zone;
-use crate::zscore::{Own, Zscore};
+pub use crate::spec::error::SpecError;
 
-/// Shortest window: a deviation needs two samples.
+/// Shortest window: a standard deviation needs two samples.
 pub const WINDOW_LEN_MIN: usize = 2;
 
-/// Longest window: judging reads all of it for each sample.
+/// Longest window: each sample reads all of it.
 pub const WINDOW_LEN_MAX: usize = 1_024;
 
-/// Longest text of a detector, in bytes: it has a fixed place in every memory.
+/// Longest text of a detector, in bytes: every memory contains it, with a length of one byte.
 pub const SPEC_LEN_MAX: usize = 160;
 
 /// A detector with its parameters.
@@ -35,9 +40,9 @@ pub enum Detector {
     Robust(Robust),
     /// Exponentially weighted mean and deviation.
     Ewma(Ewma),
-    /// Window and time of day together.
+    /// Window and season together.
     Deviation(Deviation),
-    /// Several signals, each heard at its own threshold.
+    /// Several signals, each with its own threshold.
     Tidemark(Tidemark),
 }
 
@@ -47,7 +52,8 @@ impl Default for Detector {
     }
 }
 
-const ZSCORE: Zscore = Zscore { window: 50, threshold: 3.0, min: 30, own: Own::Excluded };
+const ZSCORE: Zscore =
+    Zscore { window: 50, threshold: 3.0, min: 30, window_end: WindowEnd::Previous };
 const ROBUST: Robust = Robust { window: 50, threshold: 3.5, min: 30 };
 const EWMA: Ewma = Ewma { alpha: 0.1, threshold: 4.0, min: 30 };
 const DEVIATION: Deviation = Deviation {
@@ -67,13 +73,13 @@ impl Detector {
         Self::Ewma(EWMA),
     ];
 
-    /// Detectors that are known by a name of their own, beside their full text.
+    /// Profiles: composite detectors with a name of their own.
     pub const PROFILES: [(&str, Self); 2] = [
         ("traffic", Self::Tidemark(Tidemark::TRAFFIC)),
         ("novelty", Self::Tidemark(Tidemark::NOVELTY)),
     ];
 
-    /// The first word of its text.
+    /// First word of the text.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Zscore(_) => "zscore",
@@ -84,7 +90,7 @@ impl Detector {
         }
     }
 
-    /// An anomaly has a score above it.
+    /// Score above which a sample is an anomaly.
     pub fn threshold(&self) -> f64 {
         match self {
             Self::Zscore(zscore) => zscore.threshold,
@@ -95,7 +101,7 @@ impl Detector {
         }
     }
 
-    /// Samples of the window that it reads.
+    /// Length of the window that the detector reads, in samples.
     pub fn window_len(&self) -> usize {
         match self {
             Self::Zscore(zscore) => zscore.window,
@@ -106,7 +112,7 @@ impl Detector {
         }
     }
 
-    /// Samples wanted before anything is judged.
+    /// Samples required before judging.
     pub fn samples_needed(&self) -> usize {
         match self {
             Self::Zscore(zscore) => zscore.min,
@@ -124,13 +130,53 @@ impl Detector {
         detector.check()?.check_len()
     }
 
-    /// `1e-300` is short, and prints as 302 digits.
-    fn check_len(self) -> Result<Self, SpecError> {
-        let len = self.to_string().len();
-        if len > SPEC_LEN_MAX { Err(SpecError::TooLong { len }) } else { Ok(self) }
+    fn set(&mut self, parameter: &str, text: &str) -> Result<(), SpecError> {
+        let mut known = Vec::new();
+        for (name, field) in parameters(self) {
+            if name == parameter {
+                return field.set(name, text);
+            }
+            known.push(name);
+        }
+        Err(SpecError::ParameterUnknown { parameter: parameter.to_owned(), known })
     }
 
-    /// The profile that it varies, or the detector with its defaults.
+    /// Rejects a minimum that the window can never contain: the series would learn forever.
+    fn check(self) -> Result<Self, SpecError> {
+        let (min, window_len) = (self.samples_needed(), self.capacity());
+        if min > window_len {
+            return Err(SpecError::MinAboveWindow { min, window_len });
+        }
+        Ok(self)
+    }
+
+    /// Rejects a detector whose text is too long: `1e-300` is short, but prints as 302 digits.
+    fn check_len(self) -> Result<Self, SpecError> {
+        let len = self.to_string().len();
+        if len > SPEC_LEN_MAX { Err(SpecError::TooLong(len)) } else { Ok(self) }
+    }
+
+    /// Number of samples before the judged one that the window can contain.
+    fn capacity(&self) -> usize {
+        match self {
+            Self::Ewma(_) => WINDOW_LEN_MAX,
+            Self::Zscore(Zscore { window, window_end: WindowEnd::Judged, .. }) => window - 1,
+            _ => self.window_len(),
+        }
+    }
+
+    /// Lowers the minimum to the capacity of the window.
+    fn lower_min(&mut self) {
+        let capacity = self.capacity();
+        if let Self::Zscore(Zscore { min, .. })
+        | Self::Robust(Robust { min, .. })
+        | Self::Deviation(Deviation { min, .. }) = self
+        {
+            *min = (*min).min(capacity);
+        }
+    }
+
+    /// Profile or defaults from which the text lists differences, with their name.
     fn base(&self) -> (&'static str, Self) {
         let signals = |detector: &Self| match detector {
             Self::Tidemark(tidemark) => Some(tidemark.signals),
@@ -144,183 +190,19 @@ impl Detector {
         profile.or(detector).unwrap_or((self.name(), *self))
     }
 
-    /// Each parameter with its text, those that are always printed first.
-    fn parameters(&self) -> Vec<(&'static str, String)> {
-        match self {
-            Self::Zscore(Zscore { window, threshold, min, own }) => vec![
-                ("window", window.to_string()),
-                ("threshold", threshold.to_string()),
-                ("self", if *own == Own::Included { "included" } else { "excluded" }.to_owned()),
-                ("min", min.to_string()),
-            ],
-            Self::Robust(Robust { window, threshold, min }) => vec![
-                ("window", window.to_string()),
-                ("threshold", threshold.to_string()),
-                ("min", min.to_string()),
-            ],
-            Self::Deviation(Deviation { window, threshold, min, calendar }) => vec![
-                ("window", window.to_string()),
-                ("threshold", threshold.to_string()),
-                ("min", min.to_string()),
-                ("season", calendar.season.to_string()),
-                ("time_zone", calendar.zone.to_string()),
-            ],
-            Self::Tidemark(Tidemark { signals, false_alarms_per_day, calendar }) => vec![
-                ("signals", signals.to_string()),
-                ("false_alarms_per_day", false_alarms_per_day.to_string()),
-                ("season", calendar.season.to_string()),
-                ("time_zone", calendar.zone.to_string()),
-            ],
-            Self::Ewma(Ewma { alpha, threshold, min }) => vec![
-                ("alpha", alpha.to_string()),
-                ("threshold", threshold.to_string()),
-                ("min", min.to_string()),
-            ],
-        }
+    fn parameter_texts(mut self) -> Vec<(&'static str, String)> {
+        parameters(&mut self).into_iter().map(|(name, field)| (name, field.to_string())).collect()
     }
-
-    /// Sets one parameter from its text.
-    fn set(&mut self, parameter: &str, text: &str) -> Result<(), SpecError> {
-        match (self, parameter) {
-            (
-                Self::Zscore(Zscore { window, .. })
-                | Self::Robust(Robust { window, .. })
-                | Self::Deviation(Deviation { window, .. }),
-                "window",
-            ) => {
-                *window = window_len(text)?;
-            }
-            (
-                Self::Zscore(Zscore { threshold, .. })
-                | Self::Robust(Robust { threshold, .. })
-                | Self::Ewma(Ewma { threshold, .. })
-                | Self::Deviation(Deviation { threshold, .. }),
-                "threshold",
-            ) => {
-                *threshold = number("threshold", text, 0.0, 1e4)?;
-            }
-            (
-                Self::Zscore(Zscore { min, .. })
-                | Self::Robust(Robust { min, .. })
-                | Self::Ewma(Ewma { min, .. })
-                | Self::Deviation(Deviation { min, .. }),
-                "min",
-            ) => {
-                *min = whole("min", text, 1, WINDOW_LEN_MAX)?;
-            }
-            (Self::Ewma(Ewma { alpha, .. }), "alpha") => *alpha = number("alpha", text, 1e-6, 1.0)?,
-            (Self::Tidemark(Tidemark { signals, .. }), "signals") => *signals = signals_from(text)?,
-            (Self::Tidemark(tidemark), "false_alarms_per_day") => {
-                tidemark.false_alarms_per_day = number("false_alarms_per_day", text, 1e-3, 100.0)?;
-            }
-            (
-                Self::Deviation(Deviation { calendar, .. })
-                | Self::Tidemark(Tidemark { calendar, .. }),
-                "season",
-            ) => {
-                calendar.season = season_from(text)?;
-            }
-            (
-                Self::Deviation(Deviation { calendar, .. })
-                | Self::Tidemark(Tidemark { calendar, .. }),
-                "time_zone",
-            ) => {
-                calendar.zone = zone_from(text)?;
-            }
-            (Self::Zscore(Zscore { own, .. }), "self") => *own = own_from(text)?,
-            (detector, _) => {
-                return Err(SpecError::ParameterUnknown {
-                    parameter: parameter.to_owned(),
-                    known: detector.parameters().into_iter().map(|(name, _)| name).collect(),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// A minimum that the window can never hold would learn forever.
-    fn check(self) -> Result<Self, SpecError> {
-        let window_len = match self {
-            Self::Ewma(_) => WINDOW_LEN_MAX,
-            Self::Zscore(Zscore { window, own: Own::Included, .. }) => window - 1,
-            _ => self.window_len(),
-        };
-        if self.samples_needed() > window_len {
-            return Err(SpecError::MinAboveWindow { min: self.samples_needed(), window_len });
-        }
-        Ok(self)
-    }
-}
-
-fn window_len(text: &str) -> Result<usize, SpecError> {
-    whole("window", text, WINDOW_LEN_MIN, WINDOW_LEN_MAX)
-}
-
-fn own_from(text: &str) -> Result<Own, SpecError> {
-    match text {
-        "included" => Ok(Own::Included),
-        "excluded" => Ok(Own::Excluded),
-        _ => Err(SpecError::ValueInvalid {
-            parameter: "self",
-            value: text.to_owned(),
-            wanted: "`included` or `excluded`".to_owned(),
-        }),
-    }
-}
-
-fn signals_from(text: &str) -> Result<Signals, SpecError> {
-    text.parse().map_err(|_unknown| SpecError::ValueInvalid {
-        parameter: "signals",
-        value: text.to_owned(),
-        wanted: format!("some of {}, with `+` between them,", Signals::ALL),
-    })
-}
-
-fn season_from(text: &str) -> Result<Season, SpecError> {
-    let season = Season::ALL.into_iter().find(|season| season.to_string() == text);
-    season.ok_or_else(|| SpecError::ValueInvalid {
-        parameter: "season",
-        value: text.to_owned(),
-        wanted: "one of auto, day, week, none".to_owned(),
-    })
-}
-
-fn zone_from(text: &str) -> Result<Zone, SpecError> {
-    text.parse().map_err(|_unknown| SpecError::ValueInvalid {
-        parameter: "time_zone",
-        value: text.to_owned(),
-        wanted: "a name of the IANA time zone database, such as `Europe/Berlin`,".to_owned(),
-    })
-}
-
-fn whole(parameter: &'static str, text: &str, low: usize, high: usize) -> Result<usize, SpecError> {
-    text.parse().ok().filter(|value| (low..=high).contains(value)).ok_or_else(|| {
-        SpecError::ValueInvalid {
-            parameter,
-            value: text.to_owned(),
-            wanted: format!("a whole number in {low}..={high}"),
-        }
-    })
-}
-
-fn number(parameter: &'static str, text: &str, low: f64, high: f64) -> Result<f64, SpecError> {
-    text.parse().ok().filter(|value| (low..=high).contains(value)).ok_or_else(|| {
-        SpecError::ValueInvalid {
-            parameter,
-            value: text.to_owned(),
-            wanted: format!("a number in {low}..={high}"),
-        }
-    })
 }
 
 impl fmt::Display for Detector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Parameters that tell rows of a report apart are printed even as defaults.
+        /// Parameters that distinguish the rows of a report are printed even if they are defaults.
         const ALWAYS: [&str; 3] = ["window", "alpha", "threshold"];
         let (name, base) = self.base();
-        let defaults = base.parameters();
+        let defaults = base.parameter_texts();
         let printed: Vec<String> = self
-            .parameters()
+            .parameter_texts()
             .into_iter()
             .filter(|parameter| ALWAYS.contains(&parameter.0) || !defaults.contains(parameter))
             .map(|(name, value)| format!("{name}={value}"))
@@ -335,7 +217,7 @@ impl FromStr for Detector {
 
     fn from_str(text: &str) -> Result<Self, SpecError> {
         if text.len() > SPEC_LEN_MAX {
-            return Err(SpecError::TooLong { len: text.len() });
+            return Err(SpecError::TooLong(text.len()));
         }
         let (name, parameters) = text.split_once(':').unwrap_or((text, ""));
         let mut detector = Self::ALL
@@ -343,211 +225,22 @@ impl FromStr for Detector {
             .into_iter()
             .chain(Self::PROFILES)
             .find_map(|(known, detector)| (known == name).then_some(detector))
-            .ok_or_else(|| SpecError::DetectorUnknown { name: name.to_owned() })?;
+            .ok_or_else(|| SpecError::DetectorUnknown(name.to_owned()))?;
         let mut seen: Vec<&str> = Vec::new();
         for parameter in parameters.split(',').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter
                 .split_once('=')
-                .ok_or_else(|| SpecError::NotNameAndValue { text: parameter.to_owned() })?;
+                .ok_or_else(|| SpecError::NotNameAndValue(parameter.to_owned()))?;
             if seen.contains(&name) {
-                return Err(SpecError::ParameterTwice { parameter: name.to_owned() });
+                return Err(SpecError::ParameterTwice(name.to_owned()));
             }
             seen.push(name);
             detector.set(name, value)?;
         }
-        // A window shorter than the default minimum lowers it, unless the text insists.
+        // A window shorter than the default minimum lowers that, but not a minimum that is given.
         if !seen.contains(&"min") {
             detector.lower_min();
         }
         detector.check()?.check_len()
-    }
-}
-
-impl Detector {
-    fn lower_min(&mut self) {
-        match self {
-            Self::Zscore(Zscore { window, min, own, .. }) => {
-                *min = (*min).min(*window - usize::from(*own == Own::Included));
-            }
-            Self::Robust(Robust { window, min, .. })
-            | Self::Deviation(Deviation { window, min, .. }) => {
-                *min = (*min).min(*window);
-            }
-            Self::Ewma(_) | Self::Tidemark(_) => {}
-        }
-    }
-}
-
-/// Why a text does not name a detector.
-#[derive(Debug, Clone, PartialEq, Error)]
-#[non_exhaustive]
-pub enum SpecError {
-    /// No detector has that name.
-    #[error(
-        "detector `{name}` is unknown: one of tidemark, traffic, novelty, deviation, zscore, robust, ewma is wanted"
-    )]
-    DetectorUnknown {
-        /// The name that was given.
-        name: String,
-    },
-    /// The detector has no such parameter.
-    #[error("parameter `{parameter}` is unknown: one of {} is wanted", known.join(", "))]
-    ParameterUnknown {
-        /// The parameter that was given.
-        parameter: String,
-        /// Those that the detector has.
-        known: Vec<&'static str>,
-    },
-    /// A parameter is given twice.
-    #[error("parameter `{parameter}` is given twice")]
-    ParameterTwice {
-        /// The parameter.
-        parameter: String,
-    },
-    /// A parameter lacks its value.
-    #[error("`{text}` is not a parameter: `name=value` is wanted")]
-    NotNameAndValue {
-        /// The text that was given.
-        text: String,
-    },
-    /// A parameter has an impossible value.
-    #[error("{parameter} `{value}` is not possible: {wanted} is wanted")]
-    ValueInvalid {
-        /// The parameter.
-        parameter: &'static str,
-        /// The value that was given.
-        value: String,
-        /// What was wanted.
-        wanted: String,
-    },
-    /// The minimum is more than the window holds.
-    #[error(
-        "min `{min}` is more than the {window_len} samples the window can hold before the one judged"
-    )]
-    MinAboveWindow {
-        /// The minimum that was given.
-        min: usize,
-        /// What the window holds.
-        window_len: usize,
-    },
-    /// The text is longer than [`SPEC_LEN_MAX`].
-    #[error("detector has {len} bytes: at most {SPEC_LEN_MAX} are wanted")]
-    TooLong {
-        /// The length that was given.
-        len: usize,
-    },
-}
-
-impl SpecError {
-    /// The bounded code of the error.
-    pub fn code(&self) -> &'static str {
-        "detector_invalid"
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn the_ancestors_rule_reads_and_prints_as_itself() {
-        let text = "zscore:window=50,threshold=2,self=included";
-        assert_eq!(text.parse::<Detector>().unwrap().to_string(), text);
-    }
-
-    #[test]
-    fn a_bare_name_has_the_defaults() {
-        for detector in Detector::ALL {
-            assert_eq!(detector.name().parse::<Detector>(), Ok(detector));
-        }
-    }
-
-    #[test]
-    fn a_profile_is_known_by_its_name_whatever_it_was_called() {
-        let full = "tidemark:signals=deviation+shift+variance+flat+gap,false_alarms_per_day=0.2";
-        assert_eq!(full.parse::<Detector>(), Ok(Detector::default()));
-        let cases = [
-            (full, "traffic"),
-            (
-                "novelty:season=week,false_alarms_per_day=1",
-                "novelty:false_alarms_per_day=1,season=week",
-            ),
-            ("tidemark:signals=gap+deviation", "tidemark:signals=deviation+gap"),
-        ];
-        for (text, wanted) in cases {
-            assert_eq!(text.parse::<Detector>().unwrap().to_string(), wanted);
-        }
-    }
-
-    #[test]
-    fn each_mistake_is_named() {
-        let cases = [
-            ("zscor", "detector `zscor` is unknown"),
-            (
-                "zscore:windw=50",
-                "parameter `windw` is unknown: one of window, threshold, self, min",
-            ),
-            ("zscore:window=50,window=60", "`window` is given twice"),
-            ("zscore:window", "`window` is not a parameter"),
-            ("zscore:window=1", "window `1` is not possible: a whole number in 2..=1024"),
-            ("zscore:threshold=NaN", "threshold `NaN` is not possible"),
-            ("zscore:self=me", "`included` or `excluded`"),
-            ("zscore:window=10,min=11", "min `11` is more than the 10 samples"),
-            ("ewma:alpha=0", "alpha `0` is not possible"),
-            ("tidemark:signals=shfit", "signals `shfit` is not possible: some of deviation+shift+"),
-            ("tidemark:false_alarms_per_day=0", "a number in 0.001..=100"),
-            ("deviation:season=year", "season `year` is not possible: one of auto, day"),
-            ("deviation:time_zone=Mars/Olympus", "`Europe/Berlin`, is wanted"),
-        ];
-        for (text, wanted) in cases {
-            let error = text.parse::<Detector>().unwrap_err().to_string();
-            assert!(error.contains(wanted), "{text}: {error}");
-        }
-        assert!("deviation:".parse::<Detector>().is_ok());
-        assert!("x".repeat(SPEC_LEN_MAX + 1).parse::<Detector>().is_err());
-    }
-
-    #[test]
-    fn one_parameter_is_set_as_in_the_text() {
-        let detector: Detector = "zscore:window=50,threshold=2".parse().unwrap();
-        let other = detector.with("threshold", "4.5").unwrap();
-        assert_eq!(other.to_string(), "zscore:window=50,threshold=4.5");
-        let error = |parameter, text| detector.with(parameter, text).unwrap_err().to_string();
-        assert!(error("season", "day").contains("parameter `season` is unknown"));
-        assert!(error("threshold", "4,min=2").contains("threshold `4,min=2` is not possible"));
-        assert!(error("window", "10").contains("min `30` is more than the 10 samples"));
-        assert!(error("threshold", &format!("0.{}1", "0".repeat(200))).contains("bytes"));
-    }
-
-    proptest! {
-        #[test]
-        fn a_printed_detector_reads_back(
-            which in 0usize..5,
-            window in WINDOW_LEN_MIN..=WINDOW_LEN_MAX,
-            threshold in 0.0..1e4_f64,
-            alpha in 1e-6..1.0_f64,
-            min in 1usize..=WINDOW_LEN_MAX,
-            included in any::<bool>(),
-            signals in prop::sample::select(vec![Signals::TRAFFIC, Signals::NOVELTY, Signals::ALL]),
-            budget in 1e-3..100.0_f64,
-            season in prop::sample::select(Season::ALL.to_vec()),
-            zone in prop::sample::select(vec!["UTC", "Europe/Berlin", "Pacific/Chatham"]),
-        ) {
-            let calendar = Calendar { season, zone: zone.parse().unwrap() };
-            let own = if included { Own::Included } else { Own::Excluded };
-            let min = min.min(window - usize::from(included)).max(1);
-            let detector = [
-                Detector::Zscore(Zscore { window, threshold, min, own }),
-                Detector::Robust(Robust { window, threshold, min }),
-                Detector::Ewma(Ewma { alpha, threshold, min }),
-                Detector::Deviation(Deviation { window, threshold, min, calendar }),
-                Detector::Tidemark(Tidemark { signals, false_alarms_per_day: budget, calendar }),
-            ][which];
-            let text = detector.to_string();
-            prop_assert!(text.len() <= SPEC_LEN_MAX);
-            prop_assert_eq!(text.parse::<Detector>(), Ok(detector), "{}", text);
-        }
     }
 }

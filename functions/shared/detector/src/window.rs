@@ -1,69 +1,69 @@
-//! The last judged samples of a series, in time order.
+//! Window: the last judged samples of a series, in time order.
 //!
-//! A window keeps more samples than a detector reads, so that late samples find their place and a
-//! replayed request is recognized. What it dropped for good is marked by its floor.
+//! A window stores more samples than a detector reads, so that late samples can be inserted and a replayed request is
+//! recognized. The floor is the newest time that was trimmed; older samples are rejected.
 
 use domain::JudgedSample;
 
-/// Samples a window keeps at least; a sorted set of up to 128 short members has Redis' compact encoding.
-pub const WINDOW_KEPT_MIN: usize = 128;
+/// Least length of a window; Redis stores a sorted set of up to 128 short members in its compact encoding.
+pub const STORED_LEN_MIN: usize = 128;
 
-/// The last judged samples of a series, at most `kept` of them, in time order, one per time.
+/// The last judged samples of a series: at most `len_max`, in time order, one per time.
 #[derive(Debug, Clone)]
 pub struct Window {
-    // The window is `entries[start..]`: the front is dropped an eighth at a time, so that a push is a push, and a series
-    // that a process keeps takes little more than its window.
+    // The window is `entries[start..]`. Trimmed entries are removed an eighth of the window at a time, so that an insertion
+    // rarely moves the others.
     entries: Vec<JudgedSample>,
     start: usize,
-    kept: usize,
+    len_max: usize,
     floor_us: Option<i64>,
 }
 
 impl Window {
-    /// An empty window that keeps `kept` samples.
-    pub fn new(kept: usize) -> Self {
-        Self { entries: Vec::new(), start: 0, kept, floor_us: None }
+    /// Empty window of at most `len_max` samples.
+    pub fn new(len_max: usize) -> Self {
+        Self { entries: Vec::new(), start: 0, len_max, floor_us: None }
     }
 
-    /// A window with what a store kept of it: `entries` in any order, and the newest time ever trimmed.
-    pub fn restore(kept: usize, mut entries: Vec<JudgedSample>, floor_us: Option<i64>) -> Self {
+    /// Window from stored `entries`, in any order, and the newest time ever trimmed.
+    pub fn restore(len_max: usize, mut entries: Vec<JudgedSample>, floor_us: Option<i64>) -> Self {
         entries.sort_by_key(|judged| judged.sample.at_us());
         entries.dedup_by_key(|judged| judged.sample.at_us());
-        let mut window = Self { entries, start: 0, kept, floor_us };
+        let mut window = Self { entries, start: 0, len_max, floor_us };
         window.trim();
         window
     }
 
-    /// The judged samples, in time order.
+    /// Judged samples, in time order.
     pub fn judged(&self) -> &[JudgedSample] {
         self.entries.get(self.start..).unwrap_or_default()
     }
 
-    /// The samples before `at_us`, the newest `len` of them at most, in time order.
+    /// The newest samples before `at_us`, at most `len`, in time order.
     pub fn before(&self, at_us: i64, len: usize) -> &[JudgedSample] {
         let judged = self.judged();
         let end = match judged.last() {
-            // The usual case, without a search: the sample is newer than all.
+            // The common case needs no search: the sample is newer than all.
             Some(last) if last.sample.at_us() < at_us => judged.len(),
             _ => judged.partition_point(|entry| entry.sample.at_us() < at_us),
         };
         &judged[end.saturating_sub(len)..end]
     }
 
-    /// The judged sample at exactly that time.
+    /// The judged sample at exactly `at_us`.
     pub fn at(&self, at_us: i64) -> Option<&JudgedSample> {
         let judged = self.judged();
         judged.binary_search_by_key(&at_us, |entry| entry.sample.at_us()).ok().map(|i| &judged[i])
     }
 
-    /// The newest time ever trimmed: what is at or below it is too old to be kept.
+    /// Newest time ever trimmed: a sample at or below is too old.
     pub fn floor_us(&self) -> Option<i64> {
         self.floor_us
     }
 
-    /// Puts a judged sample in its place and trims the oldest past the length kept.
+    /// Inserts a judged sample by its time, and trims the oldest beyond the length of the window.
     ///
-    /// Answers whether it was put: at the time of another sample, or at or below the floor, it is not.
+    /// Returns false, without a change, at the time of another sample, or at or below the floor.
     pub fn insert(&mut self, judged: JudgedSample) -> bool {
         let at_us = judged.sample.at_us();
         if self.floor_us.is_some_and(|floor_us| at_us <= floor_us) {
@@ -73,7 +73,7 @@ impl Window {
             Ok(_) => return false,
             Err(i) => {
                 if self.entries.len() == self.entries.capacity() {
-                    let room = (self.kept + self.slack()).saturating_sub(self.entries.len());
+                    let room = (self.len_max + self.slack()).saturating_sub(self.entries.len());
                     self.entries.reserve_exact(room.min(self.entries.len()).max(8));
                 }
                 self.entries.insert(self.start + i, judged);
@@ -85,8 +85,8 @@ impl Window {
 
     fn trim(&mut self) {
         let len = self.entries.len() - self.start;
-        if len > self.kept {
-            self.start += len - self.kept;
+        if len > self.len_max {
+            self.start += len - self.len_max;
             self.floor_us = self.floor_us.max(Some(self.entries[self.start - 1].sample.at_us()));
         }
         if self.start >= self.slack() {
@@ -95,18 +95,18 @@ impl Window {
         }
     }
 
-    /// Samples that are kept beyond the window, until they are dropped together.
+    /// Number of trimmed entries that are removed together.
     fn slack(&self) -> usize {
-        (self.kept / 8).max(1)
+        (self.len_max / 8).max(1)
     }
 
-    /// Bytes that its samples take.
+    /// Size of the allocation, in bytes.
     pub fn n_bytes(&self) -> usize {
         self.entries.capacity() * size_of::<JudgedSample>()
     }
 }
 
-/// The values of judged samples, in time order.
+/// Values of judged samples, in time order.
 pub fn values(judged: &[JudgedSample]) -> impl Iterator<Item = f64> + Clone + '_ {
     judged.iter().map(|entry| entry.sample.value())
 }
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_times_are_put_once() {
+    fn equal_times_are_inserted_once() {
         let mut window = Window::new(3);
         assert!(window.insert(judged(1)));
         assert!(!window.insert(judged(1)));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_trimmed_never_comes_back() {
+    fn trimmed_times_are_rejected() {
         let mut window = Window::new(2);
         for at_us in [5, 6, 7] {
             window.insert(judged(at_us));
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn before_an_old_time_only_older_samples_are_read() {
+    fn before_returns_only_older_samples() {
         let mut window = Window::new(10);
         for at_us in 1..=6 {
             window.insert(judged(at_us));
@@ -161,18 +161,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_samples_kept_do_not_depend_on_the_order_of_arrival(
+        fn the_window_does_not_depend_on_the_order_of_arrival(
             times_us in prop::collection::btree_set(0i64..500, 1..100),
-            kept in 1usize..40,
+            len_max in 1usize..40,
             seed in any::<u64>(),
         ) {
             let mut shuffled: Vec<i64> = times_us.iter().copied().collect();
             shuffled.sort_by_key(|at_us| (*at_us as u64 ^ seed).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-            let mut window = Window::new(kept);
+            let mut window = Window::new(len_max);
             for at_us in &shuffled {
                 window.insert(judged(*at_us));
             }
-            let newest: Vec<i64> = times_us.iter().rev().take(kept).rev().copied().collect();
+            let newest: Vec<i64> = times_us.iter().rev().take(len_max).rev().copied().collect();
             prop_assert_eq!(times(&window), newest);
         }
     }

@@ -1,7 +1,7 @@
-//! Defines the terms of the project as types: tenant, series, sample, verdict.
+//! Defines the terms of the project as types: tenant, series, sample, verdict, episode.
 //!
-//! Every other crate names these types and none redefines them. Architecture invariant: no I/O, no clock, no
-//! dependency on another crate of the workspace.
+//! Every other crate uses these types. Architecture invariant: no I/O, no clock, no dependency on another crate of the
+//! workspace.
 
 pub mod episode;
 pub mod sample;

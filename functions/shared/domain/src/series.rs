@@ -1,7 +1,6 @@
-//! The name of a series: source, metric, sorted labels.
+//! Defines a series by its name: source, metric and sorted labels.
 //!
-//! The tenant is not part of it: it comes from the credential and never from a body, so it joins
-//! the name in the store.
+//! The tenant is no part of the name: it comes from the credential, never from a request body.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +9,16 @@ use thiserror::Error;
 /// Longest source, metric or label name, in bytes; a longer one would bloat every key.
 pub const NAME_LEN_MAX: usize = 128;
 
-/// Most labels of one series: enough for zone, pod, route and version, too few for a request id each.
+/// Most labels of one series: enough for zone, pod, route and version, too few for request ids.
 pub const LABELS_MAX: usize = 16;
 
 /// Longest label value, in bytes.
 pub const LABEL_VALUE_LEN_MAX: usize = 256;
 
-/// The source of samples that name none.
+/// Source of samples that name none.
 pub const SOURCE_DEFAULT: &str = "default";
 
-/// What is measured, where.
+/// Name of a series: what is measured, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Series {
     source: String,
@@ -28,8 +27,8 @@ pub struct Series {
 }
 
 impl Series {
-    /// Accepts names of 1 to [`NAME_LEN_MAX`] bytes of `[A-Za-z0-9_.:/-]`, up to [`LABELS_MAX`] labels
-    /// and label values of up to [`LABEL_VALUE_LEN_MAX`] bytes.
+    /// Accepts names of 1 to [`NAME_LEN_MAX`] bytes of `[A-Za-z0-9_.:/-]`, up to [`LABELS_MAX`] labels and label values
+    /// of up to [`LABEL_VALUE_LEN_MAX`] bytes.
     pub fn new(
         source: impl Into<String>,
         metric: impl Into<String>,
@@ -39,7 +38,7 @@ impl Series {
         check_name("source", &source)?;
         check_name("metric", &metric)?;
         if labels.len() > LABELS_MAX {
-            return Err(SeriesError::LabelsTooMany { n_labels: labels.len() });
+            return Err(SeriesError::LabelsTooMany(labels.len()));
         }
         for (name, value) in &labels {
             check_name("label name", name)?;
@@ -50,17 +49,17 @@ impl Series {
         Ok(Self { source, metric, labels })
     }
 
-    /// Who sends it: a service, a host, a queue.
+    /// Sender: a service, a host, a queue.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// What is measured: `rps`, `cpu`, `latency`.
+    /// Measured quantity: `rps`, `cpu`, `latency`.
     pub fn metric(&self) -> &str {
         &self.metric
     }
 
-    /// The labels, sorted by name.
+    /// Labels, sorted by name.
     pub fn labels(&self) -> &BTreeMap<String, String> {
         &self.labels
     }
@@ -77,51 +76,48 @@ fn check_name(field: &'static str, name: &str) -> Result<(), SeriesError> {
     Ok(())
 }
 
-/// Why a name is not the name of a series.
+/// Reasons why names do not form a series.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SeriesError {
-    /// A name is empty or holds another character.
+    /// A name is empty or contains a character that is not allowed.
     #[error(
-        "{field} `{name}` is not a name: 1 to {NAME_LEN_MAX} characters of A-Z a-z 0-9 _ . : / - are wanted"
+        "{field} `{name}` is not a name: expected 1 to {NAME_LEN_MAX} characters of A-Z a-z 0-9 _ . : / -"
     )]
     NameInvalid {
-        /// Which name.
+        /// Field that holds the name.
         field: &'static str,
-        /// The name that was given.
+        /// The rejected name.
         name: String,
     },
     /// A name is longer than [`NAME_LEN_MAX`].
-    #[error("{field} has {len} bytes: at most {NAME_LEN_MAX} are wanted")]
+    #[error("{field} has {len} bytes: expected at most {NAME_LEN_MAX}")]
     NameTooLong {
-        /// Which name.
+        /// Field that holds the name.
         field: &'static str,
-        /// Its length in bytes.
+        /// Length of the name, in bytes.
         len: usize,
     },
     /// More than [`LABELS_MAX`] labels.
-    #[error("{n_labels} labels are too many: at most {LABELS_MAX} are wanted")]
-    LabelsTooMany {
-        /// How many were given.
-        n_labels: usize,
-    },
+    #[error("{0} labels are too many: expected at most {LABELS_MAX}")]
+    LabelsTooMany(usize),
     /// A label value is longer than [`LABEL_VALUE_LEN_MAX`].
-    #[error("value of label `{name}` has {len} bytes: at most {LABEL_VALUE_LEN_MAX} are wanted")]
+    #[error("value of label `{name}` has {len} bytes: expected at most {LABEL_VALUE_LEN_MAX}")]
     LabelTooLong {
-        /// The label's name.
+        /// Name of the label.
         name: String,
-        /// The value's length in bytes.
+        /// Length of the value, in bytes.
         len: usize,
     },
 }
 
 impl SeriesError {
-    /// The bounded code of the error.
+    /// Bounded error code.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NameInvalid { .. } => "name_invalid",
             Self::NameTooLong { .. } => "name_too_long",
-            Self::LabelsTooMany { .. } => "labels_too_many",
+            Self::LabelsTooMany(_) => "labels_too_many",
             Self::LabelTooLong { .. } => "label_too_long",
         }
     }
@@ -136,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn each_broken_name_has_its_code() {
+    fn each_invalid_name_has_its_code() {
         let cases = [
             (Series::new("", "rps", BTreeMap::new()), "name_invalid"),
             (Series::new("a b", "rps", BTreeMap::new()), "name_invalid"),

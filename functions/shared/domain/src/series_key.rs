@@ -1,12 +1,12 @@
-//! Where a series lives: its tenant, its shard and the names of its keys.
+//! Identifies a stored series: tenant, series name, and the key texts derived from both.
 //!
-//! Names are percent-encoded, so that no separator can be smuggled in, and long ones are cut to a readable
-//! prefix and a 128-bit hash, so that keys stay short while distinct series never share one.
+//! Names are percent-encoded, so that a name cannot contain a separator. A long name becomes a readable prefix and a
+//! 128-bit hash: keys stay short, and distinct series never share one. The texts are computed once per key and shared
+//! by its clones, since every store call needs them.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -15,34 +15,34 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-/// Longest part of a key, in bytes, that is written out; a longer one is cut and hashed.
+/// Longest key part that is written in full, in bytes; a longer one becomes a prefix and a hash.
 const PART_LEN_MAX: usize = 128;
 
-/// Bytes of a cut part that stay readable.
+/// Readable bytes of a shortened key part.
 const PREFIX_LEN: usize = 64;
 
-/// Everything but `[A-Za-z0-9_.-]` is written as `%XX`.
+/// Characters written as `%XX`: all but `[A-Za-z0-9_.-]`.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-');
 
-/// Shards of a store unless configured otherwise: enough to spread over any cluster, few enough to ask all.
+/// Default number of shards: enough to spread over any cluster, few enough to query them all.
 pub const SHARDS_DEFAULT: u16 = 64;
 
-/// A stored text that is not a series key.
+/// Error for a stored text that is not a series key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum SeriesKeyError {
-    /// The name of the series cannot be read.
-    #[error("a stored series name cannot be read")]
+    /// The series name is malformed.
+    #[error("stored series name is malformed")]
     Series,
-    /// The name of the tenant cannot be read.
-    #[error("a stored tenant cannot be read")]
+    /// The tenant name is malformed.
+    #[error("stored tenant name is malformed")]
     Tenant,
 }
 
-/// Whose series they are; comes from the credential, never from a body. Clones share its texts.
+/// Owner of series; comes from the credential, never from a request body. Clones share its texts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tenant(Arc<TenantTexts>);
 
-/// The name comes first, and says all of the others.
+/// `name` comes first and determines the others, so derived comparisons are exact.
 #[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 struct TenantTexts {
     name: String,
@@ -51,7 +51,7 @@ struct TenantTexts {
 }
 
 impl Tenant {
-    /// The tenant of that name, which may hold any character.
+    /// Accepts a name of any characters.
     pub fn new(name: impl Into<String>) -> Self {
         let name = name.into();
         let escaped = escaped(&name);
@@ -59,43 +59,43 @@ impl Tenant {
         Self(Arc::new(TenantTexts { name, escaped, part }))
     }
 
-    /// Its name.
+    /// Name.
     pub fn as_str(&self) -> &str {
         &self.0.name
     }
 
-    /// The shard of what is one for all its series.
+    /// Shard of the keys that all series of the tenant share.
     pub fn shard(&self, n_shards: u16) -> u16 {
         shard_of(hash_of(&[self.escaped()]), n_shards)
     }
 
-    /// Its part of a key.
+    /// Key part: the escaped name, shortened if long.
     pub fn part(&self) -> &str {
         &self.0.part
     }
 
-    /// Its name without any separator.
+    /// Percent-encoded name; contains no separator.
     pub fn escaped(&self) -> &str {
         &self.0.escaped
     }
 
-    /// Reads back what [`Tenant::escaped`] wrote.
+    /// Inverse of [`Tenant::escaped`].
     pub fn from_escaped(text: &str) -> Option<Self> {
-        plain(text).map(Self::new)
+        unescaped(text).map(Self::new)
     }
 }
 
 impl Default for Tenant {
-    /// The only tenant where there are no credentials.
+    /// Tenant of requests without credentials.
     fn default() -> Self {
         Self::new("default")
     }
 }
 
-/// A series of a tenant, with the texts by which a store knows it, made once. Clones share them.
+/// A series of a tenant, with its key texts. Clones share them.
 #[derive(Clone)]
 pub struct SeriesKey {
-    inner: Arc<SeriesKeyTexts>,
+    texts: Arc<SeriesKeyTexts>,
 }
 
 struct SeriesKeyTexts {
@@ -107,24 +107,24 @@ struct SeriesKeyTexts {
 }
 
 impl SeriesKey {
-    /// The key of `series` of `tenant`.
+    /// Key of `series` of `tenant`.
     pub fn new(tenant: Tenant, series: Series) -> Self {
         let name = full_name(&series);
         Self::with_name(tenant, series, name)
     }
 
-    /// Reads back what [`SeriesKey::name`] wrote.
+    /// Inverse of [`SeriesKey::name`].
     pub fn from_name(tenant: &Tenant, name: &str) -> Result<Self, SeriesKeyError> {
         let series = series_from(name).ok_or(SeriesKeyError::Series)?;
         Ok(Self::with_name(tenant.clone(), series, name.to_owned()))
     }
 
-    /// The tenant and the whole name, from which [`SeriesKey::from_text`] makes the key again.
+    /// Escaped tenant and name, separated by a space.
     pub fn to_text(&self) -> String {
         format!("{} {}", self.tenant().escaped(), self.name())
     }
 
-    /// Reads back what [`SeriesKey::to_text`] wrote.
+    /// Inverse of [`SeriesKey::to_text`].
     pub fn from_text(text: &str) -> Result<Self, SeriesKeyError> {
         let (tenant, name) = text.split_once(' ').ok_or(SeriesKeyError::Series)?;
         let tenant = Tenant::from_escaped(tenant).ok_or(SeriesKeyError::Tenant)?;
@@ -134,32 +134,32 @@ impl SeriesKey {
     fn with_name(tenant: Tenant, series: Series, name: String) -> Self {
         let path = [tenant.part(), &shortened(&name)].join("/");
         let hash = hash_of(&[tenant.escaped(), "/", &name]);
-        Self { inner: Arc::new(SeriesKeyTexts { tenant, series, name, path, hash }) }
+        Self { texts: Arc::new(SeriesKeyTexts { tenant, series, name, path, hash }) }
     }
 
-    /// Whose it is.
+    /// Tenant that owns the series.
     pub fn tenant(&self) -> &Tenant {
-        &self.inner.tenant
+        &self.texts.tenant
     }
 
-    /// Which series.
+    /// The series.
     pub fn series(&self) -> &Series {
-        &self.inner.series
+        &self.texts.series
     }
 
-    /// The whole name, escaped: the member of the indexes, from which the series can be read back.
+    /// Full escaped name; [`SeriesKey::from_name`] parses it. Store indexes hold it.
     pub fn name(&self) -> &str {
-        &self.inner.name
+        &self.texts.name
     }
 
-    /// The tenant and the name, with a `/` between them, short enough for a key: at most 257 bytes.
+    /// Tenant and name, separated by `/` and shortened if long: at most 257 bytes.
     pub fn path(&self) -> &str {
-        &self.inner.path
+        &self.texts.path
     }
 
-    /// Its shard: the hash of tenant and series modulo the number of shards.
+    /// Shard: hash of tenant and series modulo the number of shards.
     pub fn shard(&self, n_shards: u16) -> u16 {
-        shard_of(self.inner.hash, n_shards)
+        shard_of(self.texts.hash, n_shards)
     }
 }
 
@@ -174,8 +174,7 @@ impl std::fmt::Debug for SeriesKey {
 
 impl PartialEq for SeriesKey {
     fn eq(&self, other: &Self) -> bool {
-        let (a, b) = (&*self.inner, &*other.inner);
-        // A name says all of a series.
+        let (a, b) = (&*self.texts, &*other.texts);
         (a.hash, &a.tenant, &a.name) == (b.hash, &b.tenant, &b.name)
     }
 }
@@ -184,7 +183,7 @@ impl Eq for SeriesKey {}
 
 impl Hash for SeriesKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.inner.hash);
+        state.write_u64(self.texts.hash);
     }
 }
 
@@ -200,7 +199,7 @@ impl Ord for SeriesKey {
     }
 }
 
-/// The hash of a text, in parts, that is the same in every process.
+/// Hashes the concatenation of `parts`; equal in every process.
 fn hash_of(parts: &[&str]) -> u64 {
     let digest = parts.iter().fold(Sha256::new(), Digest::chain_update).finalize();
     u64::from_be_bytes(std::array::from_fn(|i| digest[i]))
@@ -214,7 +213,7 @@ fn escaped(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).collect()
 }
 
-/// `source/metric`, then `/name=value` for each label; no part can hold a `/` or a `=`.
+/// `source/metric`, then `/name=value` for each label; escaped parts contain no `/` and no `=`.
 fn full_name(series: &Series) -> String {
     let mut name = escaped(series.source());
     let mut push = |separator, text| {
@@ -229,36 +228,32 @@ fn full_name(series: &Series) -> String {
     name
 }
 
-fn plain(part: &str) -> Option<String> {
+fn unescaped(part: &str) -> Option<String> {
     percent_decode_str(part).decode_utf8().ok().map(std::borrow::Cow::into_owned)
 }
 
 fn series_from(name: &str) -> Option<Series> {
     let mut parts = name.split('/');
-    let (source, metric) = (plain(parts.next()?)?, plain(parts.next()?)?);
+    let (source, metric) = (unescaped(parts.next()?)?, unescaped(parts.next()?)?);
     let labels: Option<BTreeMap<String, String>> = parts
         .map(|part| {
             let (label, value) = part.split_once('=')?;
-            Some((plain(label)?, plain(value)?))
+            Some((unescaped(label)?, unescaped(value)?))
         })
         .collect();
     Series::new(source, metric, labels?).ok()
 }
 
-/// `text` itself, or a prefix and a hash of all of it; a `~` tells them apart, as no escaped text holds one.
+/// `text` itself if short, else a prefix, `~` and a hash of the whole; no escaped text contains `~`.
 fn shortened(text: &str) -> Cow<'_, str> {
     if text.len() <= PART_LEN_MAX {
         return text.into();
     }
     let digest = Sha256::digest(text);
-    // Escaped text is ASCII, so any cut is at a character.
-    let mut short: String = text.chars().take(PREFIX_LEN).collect();
-    short.push('~');
-    for byte in digest.iter().take(16) {
-        // Writing to a string cannot fail.
-        let _infallible = write!(short, "{byte:02x}");
-    }
-    short.into()
+    let hash = u128::from_be_bytes(std::array::from_fn(|i| digest[i]));
+    // Escaped text is ASCII: a character is a byte.
+    let prefix: String = text.chars().take(PREFIX_LEN).collect();
+    format!("{prefix}~{hash:032x}").into()
 }
 
 #[cfg(test)]
@@ -274,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_separator_in_a_name_moves_nothing() {
+    fn separators_in_names_are_escaped() {
         let paths = [
             key("t", "a/b", "c", &[]),
             key("t", "a", "b/c", &[]),
@@ -289,8 +284,8 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_is_a_stable_promise() {
-        // These numbers are in every store that exists: changing them loses it.
+    fn shards_of_known_series_never_change() {
+        // Every existing store depends on these numbers: changing them loses its data.
         let shards: Vec<u16> = ["rps", "cpu", "latency"]
             .into_iter()
             .map(|metric| key("default", "checkout", metric, &[]).shard(SHARDS_DEFAULT))
@@ -316,13 +311,13 @@ mod tests {
         }
 
         #[test]
-        fn a_name_reads_back(series in any_series()) {
+        fn from_name_inverts_name(series in any_series()) {
             let key = SeriesKey::new(Tenant::default(), series);
             prop_assert_eq!(SeriesKey::from_name(key.tenant(), key.name()).unwrap(), key);
         }
 
         #[test]
-        fn a_key_is_short_and_plain(series in any_series(), tenant in "\\PC{0,300}") {
+        fn paths_are_short_ascii(series in any_series(), tenant in "\\PC{0,300}") {
             let key = SeriesKey::new(Tenant::new(tenant), series);
             let path = key.path();
             prop_assert!(path.len() <= 2 * PART_LEN_MAX + 1);

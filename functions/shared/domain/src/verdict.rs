@@ -1,28 +1,28 @@
-//! What is said of a sample: learning, constant, normal, anomaly or maintenance, and why.
+//! Defines the verdict on a sample: learning, constant, normal, anomaly or maintenance, with its reason.
 
 use crate::Sample;
 
-/// What can be said of a sample.
+/// Outcome of judging a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VerdictKind {
-    /// Too few samples before it; not judged.
+    /// Not judged: too few earlier samples.
     Learning,
-    /// Every sample before it in the window has the same value; not judged.
+    /// Not judged: all earlier samples of the window have the same value.
     Constant,
-    /// JudgedSample, and as expected.
+    /// As expected.
     Normal,
-    /// JudgedSample, and not as expected.
+    /// Not as expected.
     Anomaly,
-    /// JudgedSample, and not as expected, in a time for which the series is maintenance: no anomaly to be told of.
+    /// Not as expected, but inside a maintenance window of the series: no alert.
     Maintenance,
 }
 
 impl VerdictKind {
-    /// All kinds, in the order of their codes in a memory.
+    /// All kinds, in the order of their codes in stored memories.
     pub const ALL: [Self; 5] =
         [Self::Learning, Self::Constant, Self::Normal, Self::Anomaly, Self::Maintenance];
 
-    /// The word used in answers.
+    /// Name in answers.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Learning => "learning",
@@ -34,29 +34,29 @@ impl VerdictKind {
     }
 }
 
-/// Which output of a detector spoke.
+/// Output of a detector that has a threshold of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Signal {
-    /// Far from the last hour and from this time on other days.
+    /// The value is far from the recent samples and from other days at this time.
     Deviation,
     /// The level has moved.
     Shift,
-    /// The values scatter more or less than usual.
+    /// The values scatter more than usual.
     Variance,
-    /// The same value again and again.
+    /// The value does not change any more.
     Flat,
-    /// No sample came for long.
+    /// The sample came late after the one before.
     Gap,
-    /// A value never seen before.
+    /// No similar value was seen before.
     Novelty,
 }
 
 impl Signal {
-    /// All signals, in the order of their codes in a memory.
+    /// All signals, in the order of their codes in stored memories.
     pub const ALL: [Self; 6] =
         [Self::Deviation, Self::Shift, Self::Variance, Self::Flat, Self::Gap, Self::Novelty];
 
-    /// The word used in answers, metrics and stored members.
+    /// Name in answers, metrics and stored members.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Deviation => "deviation",
@@ -68,20 +68,20 @@ impl Signal {
         }
     }
 
-    /// The signal of that name.
+    /// Inverse of [`Signal::as_str`].
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|signal| signal.as_str() == name)
     }
 }
 
-/// What a signal expected of a sample: a value, and the band of values that are usual.
+/// Value that a signal expected, and the band of usual values around it.
 ///
-/// A deviation is an anomaly exactly outside its band; other signals also weigh what came before the sample.
+/// The deviation signal reports an anomaly exactly outside its band; other signals also weigh earlier samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Expectation {
-    /// The signal whose expectation it is.
+    /// Signal that expects the value.
     pub signal: Signal,
-    /// The expected value, in the unit of the samples.
+    /// Expected value, in the unit of the samples.
     pub value: f64,
     /// Lower end of the band.
     pub low: f64,
@@ -89,52 +89,52 @@ pub struct Expectation {
     pub high: f64,
 }
 
-/// What is said of one sample, in full.
+/// Verdict on one sample, in full.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict {
-    /// Which of these things.
+    /// Outcome.
     pub kind: VerdictKind,
-    /// Distance from the expectation in the detector's own unit, in single precision; 0 when nothing was judged.
+    /// Distance from the expected value in the detector's own unit, in single precision; 0 if not judged.
     pub score: f64,
-    /// What was expected; none when nothing was judged.
+    /// Expected value and band; `None` if not judged.
     pub expectation: Option<Expectation>,
 }
 
 impl Verdict {
-    /// A verdict that judges nothing.
+    /// Verdict on a sample that was not judged.
     pub fn unjudged(kind: VerdictKind) -> Self {
         Self { kind, score: 0.0, expectation: None }
     }
 
-    /// An anomaly when `score` is above `threshold`, normal otherwise.
+    /// Anomaly if `score` is above `threshold`, normal otherwise.
     ///
-    /// The score is rounded to single precision, so that a store can keep it in few bytes without changing it.
+    /// Rounds the score to single precision, so that a store can keep it in four bytes without changing it.
     pub fn scored(score: f64, threshold: f64, expectation: Expectation) -> Self {
         let score = f64::from(score.min(f64::from(f32::MAX)) as f32);
         let kind = if score > threshold { VerdictKind::Anomaly } else { VerdictKind::Normal };
         Self { kind, score, expectation: Some(expectation) }
     }
 
-    /// Whether it is an anomaly.
+    /// True for an anomaly outside maintenance.
     pub fn is_anomaly(&self) -> bool {
         self.kind == VerdictKind::Anomaly
     }
 
-    /// The verdict on a sample of a maintenance time: an anomaly is maintenance, all else stays.
+    /// The same verdict inside a maintenance window: an anomaly becomes [`VerdictKind::Maintenance`].
     #[must_use]
     pub fn in_maintenance(self) -> Self {
         let kind = if self.is_anomaly() { VerdictKind::Maintenance } else { self.kind };
         Self { kind, ..self }
     }
 
-    /// One sentence for a person: what came, what was expected, how far apart they are.
+    /// Explains the verdict on `value` in one sentence for people: value, band, expected value, score.
     pub fn reason(&self, value: f64) -> String {
         let Some(expectation) = self.expectation else {
             return match self.kind {
                 VerdictKind::Learning => "too few samples to judge yet".to_owned(),
                 VerdictKind::Constant => "every sample of the window has the same value".to_owned(),
                 VerdictKind::Normal | VerdictKind::Anomaly | VerdictKind::Maintenance => {
-                    "judged earlier; only the score is kept".to_owned()
+                    "judged earlier: only the score is stored".to_owned()
                 }
             };
         };
@@ -144,31 +144,34 @@ impl Verdict {
             value if value < low => "below the band",
             _ => "within the band",
         };
-        let news = match expectation.signal {
-            _ if self.kind == VerdictKind::Maintenance => {
-                "; the series is maintenance at this time"
-            }
-            Signal::Shift if self.is_anomaly() => "; the level has moved",
-            Signal::Variance if self.is_anomaly() => "; the values scatter as they did not before",
-            Signal::Flat if self.is_anomaly() => {
-                "; the same value came for longer than ever before"
-            }
-            Signal::Gap if self.is_anomaly() => "; no sample came for long before it",
-            Signal::Novelty if self.is_anomaly() => "; nothing like it was seen before",
-            _ => "",
-        };
         format!(
-            "{} is {side} {} to {}; {} was expected{news} (score {})",
+            "{} is {side} {} to {}; {} was expected{} (score {})",
             short(value),
             short(low),
             short(high),
             short(expected),
+            self.explanation(expectation.signal),
             short(self.score)
         )
     }
+
+    /// Last part of a reason: the finding of `signal`; empty for a normal sample.
+    fn explanation(&self, signal: Signal) -> &'static str {
+        match (self.kind, signal) {
+            (VerdictKind::Maintenance, _) => "; the series is in maintenance at this time",
+            (VerdictKind::Anomaly, Signal::Shift) => "; the level has moved",
+            (VerdictKind::Anomaly, Signal::Variance) => "; the values scatter more than before",
+            (VerdictKind::Anomaly, Signal::Flat) => {
+                "; the value has not changed for longer than ever before"
+            }
+            (VerdictKind::Anomaly, Signal::Gap) => "; no sample came for a long time before it",
+            (VerdictKind::Anomaly, Signal::Novelty) => "; no similar value was seen before",
+            _ => "",
+        }
+    }
 }
 
-/// A number with four significant digits or all of its integer part, for people.
+/// Formats a number for people: four significant digits, or all digits of the integer part.
 fn short(value: f64) -> String {
     let magnitude = value.abs();
     if magnitude != 0.0 && !(1e-3..1e15).contains(&magnitude) {
@@ -183,19 +186,19 @@ fn short(value: f64) -> String {
     format!("{value:.n_decimals$}")
 }
 
-/// A sample with its verdict, in full.
+/// A sample with its verdict in full.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Judgement {
-    /// What was judged.
+    /// The judged sample.
     pub sample: Sample,
-    /// What is said of it.
+    /// Its verdict.
     pub verdict: Verdict,
-    /// Whether a newer sample had been judged before it.
+    /// True if a newer sample had been judged before.
     pub late: bool,
 }
 
 impl Judgement {
-    /// What a window keeps of it.
+    /// The part of the judgement that a window stores.
     pub fn judged(&self) -> JudgedSample {
         JudgedSample {
             sample: self.sample,
@@ -206,21 +209,21 @@ impl Judgement {
     }
 }
 
-/// What a window keeps of a judged sample.
+/// A judged sample as a window stores it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct JudgedSample {
-    /// What was judged.
+    /// The judged sample.
     pub sample: Sample,
-    /// Which of these things was said of it.
+    /// Outcome.
     pub kind: VerdictKind,
-    /// The score it was given, which is a single in any verdict.
+    /// Score; exact, since a verdict's score has single precision.
     pub score: f32,
-    /// Whether a newer sample had been judged before it.
+    /// True if a newer sample had been judged before.
     pub late: bool,
 }
 
 impl JudgedSample {
-    /// What is known of the judgement: all but signal and band.
+    /// The judgement without signal and band, which a window does not store.
     pub fn judgement(&self) -> Judgement {
         let score = f64::from(self.score);
         let verdict = Verdict { kind: self.kind, score, expectation: None };
@@ -233,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reason_says_on_which_side_of_the_band_a_value_lies() {
+    fn reason_names_the_side_of_the_band() {
         let expectation =
             Expectation { signal: Signal::Deviation, value: 420.3, low: 371.2, high: 469.4 };
         let reason = |value| Verdict::scored(6.1, 5.0, expectation).reason(value);
@@ -246,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_anomaly_is_in_maintenance() {
+    fn maintenance_changes_only_anomalies() {
         let expectation =
             Expectation { signal: Signal::Deviation, value: 0.0, low: 0.0, high: 0.0 };
         let maintenance = Verdict::scored(3.0, 2.0, expectation).in_maintenance();
@@ -254,7 +257,7 @@ mod tests {
             (maintenance.kind, maintenance.score, maintenance.is_anomaly()),
             (VerdictKind::Maintenance, 3.0, false)
         );
-        assert!(maintenance.reason(1.0).contains("; the series is maintenance at this time"));
+        assert!(maintenance.reason(1.0).contains("; the series is in maintenance at this time"));
         for kind in [VerdictKind::Learning, VerdictKind::Constant, VerdictKind::Normal] {
             assert_eq!(Verdict::unjudged(kind).in_maintenance().kind, kind);
         }

@@ -1,4 +1,4 @@
-//! What it costs to read samples, by form and length.
+//! Cost of reading samples, by format and number.
 //!
 //! `cargo bench --package intake`; compare rows within one run.
 
@@ -40,7 +40,7 @@ fn lines(bencher: Bencher<'_, '_>, n: usize) {
     read(bencher, n, &samples(n, "\n"), BodyFormat::Ndjson);
 }
 
-/// Labels and a time as text: what most senders write.
+/// Labels and a time as text, as most senders write them.
 #[divan::bench(args = BATCHES)]
 fn labelled(bencher: Bencher<'_, '_>, n: usize) {
     let one = |i: usize| {
@@ -53,7 +53,7 @@ fn labelled(bencher: Bencher<'_, '_>, n: usize) {
     read(bencher, n, &format!("[{}]", all.join(",")), BodyFormat::Json);
 }
 
-/// Four values an object.
+/// Four values per object.
 #[divan::bench(args = BATCHES)]
 fn wide(bencher: Bencher<'_, '_>, n: usize) {
     let one = |i: usize| {
@@ -80,5 +80,5 @@ fn unpacked(bencher: Bencher<'_, '_>, encoding: &str) {
     let limits = Limits::default();
     bencher
         .counter(BytesCount::new(body.len()))
-        .bench_local(|| unpack(black_box(&packed), Some(encoding), &limits).map(|it| it.len()));
+        .bench_local(|| unpack(black_box(&packed), Some(encoding), &limits).map(|body| body.len()));
 }

@@ -1,8 +1,6 @@
-//! The codes of rejected samples.
+//! Codes of rejected samples.
 //!
-//! One closed set for everything that can be wrong with a sample, wherever it is found: the store
-//! and the service reject with these codes as well, so that a sender learns one list and a metric
-//! has bounded labels.
+//! Store and service use the same closed set, so that senders learn one list and a metric has bounded labels.
 
 use std::fmt;
 
@@ -10,23 +8,23 @@ use domain::sample::SampleError;
 use domain::series::SeriesError;
 use serde::Serialize;
 
-/// Why a sample was not accepted.
+/// Reason why a sample was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RejectionCode {
     /// The series holds another value at the same time.
     Conflict,
-    /// The time is further ahead of the receiver's clock than allowed.
+    /// The time is too far ahead of the receiver's clock.
     TimeAhead,
-    /// The time cannot be read, or lies outside the accepted years.
+    /// The time does not parse, or is outside the accepted years.
     TimeInvalid,
     /// The value is NaN or infinite.
     ValueNotFinite,
-    /// The value is missing or anything but a number.
+    /// The value is missing or not a number.
     ValueNotNumber,
-    /// The magnitude of the value is above the accepted one.
+    /// The magnitude of the value is too large.
     ValueTooLarge,
-    /// A source, metric or label name is empty or holds a character that no name may hold.
+    /// A source, metric or label name is empty or contains an invalid character.
     NameInvalid,
     /// A source, metric or label name is too long.
     NameTooLong,
@@ -34,20 +32,20 @@ pub enum RejectionCode {
     LabelsTooMany,
     /// A label value is too long.
     LabelTooLong,
-    /// Nothing says what was measured.
+    /// The object has no metric.
     MetricMissing,
-    /// The tenant has as many active series as it may have.
+    /// The tenant has reached its limit of active series.
     TooManySeries,
-    /// The store did not answer; the sample may be sent again.
+    /// The store is unavailable; the sample can be sent again.
     StoreUnavailable,
-    /// The series is judged by another detector of the same generation.
+    /// Another detector of the same generation judges the series.
     DetectorMismatch,
-    /// The sample is not an object, or one of its fields has a type it cannot have.
+    /// The sample is not an object, or one of its fields has a wrong type.
     SampleMalformed,
 }
 
 impl RejectionCode {
-    /// Every code, in the order of the documentation: a counter per code starts from here.
+    /// Every code, in the order of the documentation.
     pub const ALL: [Self; 15] = [
         Self::Conflict,
         Self::TimeAhead,
@@ -66,7 +64,7 @@ impl RejectionCode {
         Self::SampleMalformed,
     ];
 
-    /// The code as answers, logs and metric labels spell it.
+    /// Name in answers, logs and metric labels.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Conflict => "conflict",
@@ -86,10 +84,8 @@ impl RejectionCode {
             Self::SampleMalformed => "sample_malformed",
         }
     }
-}
 
-impl RejectionCode {
-    /// Whether the same sample may be accepted later, with nobody changing it.
+    /// True if the same sample may be accepted later.
     pub fn is_retryable(self) -> bool {
         matches!(self, Self::StoreUnavailable | Self::DetectorMismatch)
     }
@@ -131,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_is_listed_once_and_serialized_as_its_name() {
+    fn every_code_is_listed_once_and_serializes_as_its_name() {
         let names: BTreeSet<_> = RejectionCode::ALL.iter().map(|code| code.as_str()).collect();
         assert_eq!(names.len(), RejectionCode::ALL.len());
         for code in RejectionCode::ALL {
@@ -141,11 +137,11 @@ mod tests {
     }
 
     #[test]
-    fn errors_of_the_detector_keep_their_codes() {
+    fn errors_of_the_domain_have_equal_codes() {
         let samples = [
-            SampleError::ValueNotFinite { value: f64::NAN },
-            SampleError::ValueTooLarge { value: 1e16 },
-            SampleError::TimeOutOfRange { at_us: -1 },
+            SampleError::ValueNotFinite(f64::NAN),
+            SampleError::ValueTooLarge(1e16),
+            SampleError::TimeOutOfRange(-1),
         ];
         for error in &samples {
             assert_eq!(RejectionCode::from(error).as_str(), error.code());
@@ -153,7 +149,7 @@ mod tests {
         let series = [
             SeriesError::NameInvalid { field: "source", name: String::new() },
             SeriesError::NameTooLong { field: "source", len: 129 },
-            SeriesError::LabelsTooMany { n_labels: 17 },
+            SeriesError::LabelsTooMany(17),
             SeriesError::LabelTooLong { name: "zone".to_owned(), len: 257 },
         ];
         for error in &series {

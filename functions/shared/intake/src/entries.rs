@@ -1,8 +1,7 @@
-//! Walks the entries of a JSON object without building anything.
+//! Visits the entries of a JSON object without building a tree.
 //!
-//! A body is mostly objects of which a few keys are wanted. Values are handed over as the text that
-//! was sent, so that nothing is allocated for them and no nesting is followed: a million brackets
-//! cost a million bytes of reading and not one stack frame.
+//! Values are passed as the text that was sent: nothing is allocated for them, and nesting is not followed, so a million
+//! brackets cost a million bytes of reading but no stack.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,7 +10,7 @@ use serde::de::{DeserializeSeed, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-/// Calls `each` with key and value of every entry of the object that is the whole text.
+/// Calls `each` with key and value of every entry of an object; the object must be the whole text.
 pub(crate) fn read<'a>(
     text: &'a str,
     each: impl FnMut(Cow<'a, str>, &'a str),
@@ -21,7 +20,7 @@ pub(crate) fn read<'a>(
     deserializer.end()
 }
 
-/// Calls back with key and value of every entry of the object that comes next.
+/// Calls its function with key and value of every entry of the next object.
 pub(crate) struct EachEntry<F>(pub(crate) F);
 
 impl<'de, F: FnMut(Cow<'de, str>, &'de str)> DeserializeSeed<'de> for EachEntry<F> {
@@ -40,16 +39,16 @@ impl<'de, F: FnMut(Cow<'de, str>, &'de str)> Visitor<'de> for EachEntry<F> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some((key, raw)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
+        while let Some((key, raw)) = map.next_entry::<JsonString<'de>, &'de RawValue>()? {
             (self.0)(key.0, raw.get());
         }
         Ok(())
     }
 }
 
-/// A string that is borrowed unless it holds escapes.
+/// JSON string that is borrowed unless it contains escapes.
 #[derive(Deserialize)]
-pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
+pub(crate) struct JsonString<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {
@@ -62,14 +61,14 @@ mod tests {
     }
 
     #[test]
-    fn values_are_handed_over_as_sent() {
+    fn values_are_passed_as_sent() {
         let text = r#" { "a" : 1.50 , "\u0062":[ 1 ], "a": "\u0063" } "#;
         let wanted = [("a", "1.50"), ("b", "[ 1 ]"), ("a", r#""\u0063""#)];
         assert_eq!(entries(text).unwrap(), wanted.map(|(key, raw)| (key.to_owned(), raw)));
     }
 
     #[test]
-    fn what_is_no_object_is_an_error() {
+    fn a_text_that_is_not_an_object_is_an_error() {
         for text in [
             "",
             "1",

@@ -1,39 +1,38 @@
-//! Which format a content type stands for.
+//! Format of a body, by its content type.
 //!
-//! It is lenient where a habit is harmless (`curl -d` says form, many say nothing) and strict on
-//! the character set: a name in Latin-1 would be another series.
+//! Tolerates harmless habits (`curl -d` declares a form, many senders declare nothing) but not another character set: a
+//! name in Latin-1 would become another series.
 
 use crate::error::IntakeError;
-use crate::fault::clip;
+use crate::sample_fault::clip;
 
 /// Longest content type that an error quotes, in bytes.
 const QUOTED_LEN_MAX: usize = 100;
 
-/// How a body is written.
+/// Format of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BodyFormat {
     /// One JSON value: an object, an array, or `{"samples":[...]}`.
     Json,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Ndjson,
 }
 
 impl BodyFormat {
-    /// Reads a `Content-Type`; an absent one means JSON.
+    /// Parses a `Content-Type`; a missing one means JSON.
     ///
-    /// Parameters are ignored, except a `charset` other than UTF-8, which is refused.
+    /// Ignores parameters, except a `charset` other than UTF-8, which is an error.
     pub fn from_content_type(content_type: Option<&str>) -> Result<Self, IntakeError> {
         let content_type = content_type.unwrap_or_default();
-        let unknown = || IntakeError::ContentTypeUnknown {
-            content_type: clip(content_type.to_owned(), QUOTED_LEN_MAX),
-        };
+        let unknown =
+            || IntakeError::ContentTypeUnknown(clip(content_type.to_owned(), QUOTED_LEN_MAX));
         let mut parts = content_type.split(';').map(str::trim);
         let media_type = parts.next().unwrap_or_default().to_ascii_lowercase();
         if !parts.all(is_harmless) {
             return Err(unknown());
         }
         match media_type.as_str() {
-            // `curl -d` says form whatever it sends.
+            // `curl -d` declares a form by default.
             "" | "application/json" | "text/json" | "application/x-www-form-urlencoded" => {
                 Ok(Self::Json)
             }

@@ -1,8 +1,7 @@
-//! Reads a body that is JSON: an object, an array of objects, `{"samples":[...]}`, or objects one
-//! after the other.
+//! JSON format: an object, an array of objects, `{"samples":[...]}`, or consecutive objects.
 //!
-//! Elements are read one by one as they come, so that neither a tree nor a list of elements is ever
-//! held. Broken syntax fails the whole body, since nothing says where the next sample would start.
+//! Elements are read one by one, without a tree or a list of them in memory. A syntax error fails the whole body, since
+//! the start of the next sample is then unknown.
 
 use std::{fmt, str};
 
@@ -11,14 +10,14 @@ use serde::de::{Error, IgnoredAny, SeqAccess, Visitor};
 use serde_json::Deserializer;
 use serde_json::value::RawValue;
 
-use crate::batch::{Builder, IncomingBatch};
+use crate::batch::{BatchBuilder, IncomingBatch};
 use crate::error::IntakeError;
-use crate::fault::quoted;
-use crate::fields::Fields;
 use crate::limits::Limits;
-use crate::{element, literal, ndjson};
+use crate::object_fields::ObjectFields;
+use crate::sample_fault::quoted;
+use crate::{literal, ndjson, object};
 
-/// Reads the samples of a JSON body; if that fails, once more with bare literals quoted.
+/// Reads the samples of a JSON body; on a syntax error, retries with bare literals quoted.
 pub(crate) fn read(body: &[u8], limits: &Limits) -> Result<IncomingBatch, IntakeError> {
     let text = str::from_utf8(body).map_err(|error| not_utf8(body, error.valid_up_to()))?;
     let malformed = match read_text(text, limits) {
@@ -42,12 +41,12 @@ fn not_utf8(body: &[u8], at: usize) -> IntakeError {
     IntakeError::BodyMalformed {
         line: lines.count() + 1,
         column,
-        problem: "UTF-8 is wanted".to_owned(),
+        problem: "expected UTF-8".to_owned(),
     }
 }
 
 fn read_text(text: &str, limits: &Limits) -> Result<IncomingBatch, IntakeError> {
-    let mut builder = Builder::new(limits);
+    let mut builder = BatchBuilder::new(limits);
     if text.trim_ascii_start().starts_with('[') {
         read_array(text, &mut builder)?;
     } else {
@@ -56,63 +55,61 @@ fn read_text(text: &str, limits: &Limits) -> Result<IncomingBatch, IntakeError> 
     Ok(builder.finish())
 }
 
-/// Reads the one object of the body, unless it is followed by others or holds them.
-fn read_object(text: &str, builder: &mut Builder<'_>) -> Result<(), IntakeError> {
+/// Reads a body that begins with an object: one sample, an envelope of samples, or the first of several objects.
+fn read_object(text: &str, builder: &mut BatchBuilder<'_>) -> Result<(), IntakeError> {
     let mut deserializer = Deserializer::from_str(text);
-    let fields = Fields::read_next(&mut deserializer, builder.n_samples_max())?;
+    let fields = ObjectFields::read_next(&mut deserializer, builder.n_samples_max())?;
     if deserializer.end().is_err() {
         return read_sequence(text, builder);
     }
-    let Some(samples) = fields.samples() else { return element::push(&fields, builder) };
+    let Some(samples) = fields.samples() else { return object::push(&fields, builder) };
     check_envelope(&fields)?;
     read_array(samples, builder)
 }
 
-/// Refuses what would be lost beside `samples`; other keys are the sender's own.
-fn check_envelope(fields: &Fields<'_>) -> Result<(), IntakeError> {
-    let problem = if let Some(field) = fields.of_one_sample() {
-        format!("`{field}` beside `samples` has no effect: `{field}` in each sample is wanted")
+/// Rejects fields beside `samples` that would have no effect; other keys are ignored.
+fn check_envelope(fields: &ObjectFields<'_>) -> Result<(), IntakeError> {
+    let problem = if let Some(field) = fields.field_of_sample() {
+        format!("`{field}` beside `samples` has no effect: expected `{field}` in each sample")
     } else if let Some(key) = fields.repeated_other() {
-        format!("key {} is given twice: once is wanted", quoted(key))
+        format!("key {} is given twice", quoted(key))
     } else {
         return Ok(());
     };
     Err(IntakeError::BodyMalformed { line: 1, column: 1, problem })
 }
 
-/// Reads several objects: as NDJSON if the first line is one of them, otherwise as values in any
-/// layout.
-fn read_sequence(text: &str, builder: &mut Builder<'_>) -> Result<(), IntakeError> {
+/// Reads several objects: as NDJSON if the first line is one object, else as values in any layout.
+fn read_sequence(text: &str, builder: &mut BatchBuilder<'_>) -> Result<(), IntakeError> {
     let first_line = text.trim_ascii_start().lines().next().unwrap_or_default();
     if serde_json::from_str::<IgnoredAny>(first_line).is_ok() {
         return ndjson::read(text.as_bytes(), builder);
     }
     for raw in Deserializer::from_str(text).into_iter::<&RawValue>() {
-        element::read(raw?.get(), builder)?;
+        object::read(raw?.get(), builder)?;
     }
     Ok(())
 }
 
-fn read_array(text: &str, builder: &mut Builder<'_>) -> Result<(), IntakeError> {
+fn read_array(text: &str, builder: &mut BatchBuilder<'_>) -> Result<(), IntakeError> {
     let mut deserializer = Deserializer::from_str(text);
     let mut failure = None;
-    let read = deserializer.deserialize_seq(Elements { builder, failure: &mut failure });
+    let read = deserializer.deserialize_seq(ArrayElements { builder, failure: &mut failure });
     if let Some(failure) = failure {
         return Err(failure);
     }
     Ok(read.and_then(|()| deserializer.end())?)
 }
 
-/// Reads each element of an array into the batch.
+/// Visitor that adds each element of an array to the batch.
 ///
-/// A visitor can fail only with an error of the parser, so the failure of the batch leaves by its
-/// own door.
-struct Elements<'b, 'l> {
-    builder: &'b mut Builder<'l>,
+/// A visitor can only return errors of the parser, so an error of the batch is returned in `failure`.
+struct ArrayElements<'b, 'l> {
+    builder: &'b mut BatchBuilder<'l>,
     failure: &'b mut Option<IntakeError>,
 }
 
-impl<'de> Visitor<'de> for Elements<'_, '_> {
+impl<'de> Visitor<'de> for ArrayElements<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -121,7 +118,7 @@ impl<'de> Visitor<'de> for Elements<'_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
         while let Some(raw) = elements.next_element::<&'de RawValue>()? {
-            if let Err(error) = element::read(raw.get(), self.builder) {
+            if let Err(error) = object::read(raw.get(), self.builder) {
                 *self.failure = Some(error);
                 return Err(A::Error::custom("the batch is full"));
             }
@@ -148,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn every_shape_of_a_body_is_read() {
+    fn every_form_of_a_body_is_read() {
         let cases: [(&str, &[(usize, f64)]); 14] = [
             (r#"{"rps":1}"#, &[(0, 1.0)]),
             (" \n{\"rps\":1}\n ", &[(0, 1.0)]),
@@ -171,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_that_are_no_objects_reject_themselves_only() {
+    fn an_element_that_is_not_an_object_rejects_only_itself() {
         let body = r#"[1,"a",null,true,[],1e400,{"rps":1},{"\ud800":1},{}]"#;
         let batch = batch(body);
         assert_eq!(batch.samples[0].index, 6);
@@ -181,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn bare_literals_reject_their_samples_only() {
+    fn a_bare_literal_rejects_only_its_sample() {
         let batch = batch(
             r#"[{"rps":NaN},{"rps":1},{"metric":"Infinity","value":-Infinity},{"rps":Infinity}]"#,
         );
@@ -225,22 +222,22 @@ mod tests {
         body is malformed at line 1 column 10: expected value
         body is malformed at line 2 column 8: expected `:`
         body is malformed at line 1 column 18: EOF while parsing an object
-        body is malformed at line 2 column 4: UTF-8 is wanted
-        body is malformed at line 1 column 1: `source` beside `samples` has no effect: `source` in each sample is wanted
-        body is malformed at line 1 column 1: key `samples` is given twice: once is wanted
+        body is malformed at line 2 column 4: expected UTF-8
+        body is malformed at line 1 column 1: `source` beside `samples` has no effect: expected `source` in each sample
+        body is malformed at line 1 column 1: key `samples` is given twice
         body is malformed at line 1 column 2: key must be a string
         ");
     }
 
     #[test]
-    fn a_long_text_is_not_echoed() {
+    fn errors_quote_long_texts_only_in_part() {
         assert!(error(format!("{:?}", "a".repeat(1 << 20)).as_bytes()).len() < 300);
     }
 
     #[test]
-    fn too_many_elements_end_the_reading() {
+    fn reading_ends_at_too_many_elements() {
         let limits = Limits { n_samples_max: 2, ..Limits::default() };
-        // What follows the third element is broken, and is not reached.
+        // The syntax errors are after the third element and are not reached.
         for body in [
             "[{\"rps\":1},0,0,!",
             "{\"samples\":[0,0,0]}",

@@ -1,16 +1,14 @@
-//! Turns the bytes of a request into samples.
+//! Parses the bytes of a request or event as samples.
 //!
-//! It is pure: no clock, no file, no socket. What a sender may write is decided here and nowhere
-//! else, so that the functions, the tests and whatever replays recorded bodies read the same
-//! samples from the same bytes.
+//! Architecture invariant: pure, without clock, file or socket. All rules of the accepted formats are in this crate, so
+//! that functions, tests and replays of recorded bodies read the same samples from the same bytes.
 //!
-//! A request goes through three steps: [`BodyFormat::from_content_type`] tells what its body is,
-//! [`unpack()`] undoes its content encoding, [`parse()`] reads the samples. Each step either fails
-//! for the whole request, with an [`IntakeError`], or leaves good samples untouched by bad ones: what
-//! is wrong with one sample becomes a [`RejectedSample`] in the [`IncomingBatch`].
+//! A request takes three steps: [`BodyFormat::from_content_type`] determines its format, [`unpack()`] decodes its content
+//! encoding, [`parse()`] reads the samples. Each step returns an [`IntakeError`] for the whole request, except that an
+//! invalid sample does not affect valid ones: it becomes a [`RejectedSample`] of the [`IncomingBatch`].
 //!
 //! ```
-//! use intake::{RejectionCode, BodyFormat, Limits, parse, unpack};
+//! use intake::{BodyFormat, Limits, RejectionCode, parse, unpack};
 //!
 //! let limits = Limits::default();
 //! let sent = br#"[{"source":"checkout","metric":"rps","timestamp":1732060800000,"value":812.5},
@@ -25,56 +23,54 @@
 //! # Ok::<(), intake::IntakeError>(())
 //! ```
 //!
-//! # What a sender may write
+//! # Formats of a body
 //!
-//! JSON: one object, an array of objects, `{"samples":[...]}`, or several objects one after the
-//! other, which is NDJSON sent under the wrong content type. NDJSON: one object a line; blank lines
-//! are skipped. A byte order mark is skipped, too.
+//! - JSON: one object, an array of objects, `{"samples":[...]}`, or several consecutive objects, which is NDJSON under the
+//!   wrong content type.
+//! - NDJSON: one object per line; blank lines are skipped.
 //!
-//! | key | holds | when missing or null |
+//! Both skip a byte order mark.
+//!
+//! | key | value | if missing or null |
 //! |---|---|---|
 //! | `source` | a name | [`domain::series::SOURCE_DEFAULT`] |
-//! | `metric` | a name | every key that is not in this table is a metric, its number the value |
-//! | `value` | a number | `value_not_number` beside `metric` |
+//! | `metric` | a name | every key outside this table is a metric with its value |
+//! | `value` | a number | `value_not_number`, if there is a `metric` |
 //! | `timestamp`, `time`, `ts` | RFC 3339 with an offset, or a number since 1970 | `at_us` is `None` |
-//! | `labels` | an object of strings; numbers and booleans become their text | no labels |
+//! | `labels` | an object of strings; numbers and booleans become their texts | no labels |
 //!
-//! - An object with `metric` is one sample; keys that are not in the table are the sender's own and
-//!   ignored.
-//! - An object without `metric` is a sample for each other key. If none of these holds a number,
-//!   the object is `metric_missing`; otherwise each key that holds something else is rejected under
-//!   its own name.
-//! - A key given twice makes the object `sample_malformed`: parsers disagree on which one counts,
-//!   and a guess would file a wrong value. `timestamp`, `time` and `ts` are one key.
-//! - Numbers since 1970, quoted or not, are told apart by their whole digits: up to 11 are seconds,
-//!   14 milliseconds, 17 microseconds, 20 nanoseconds. Fractions are exact to the microsecond;
-//!   finer digits are cut.
-//! - `NaN`, `Infinity` and `-Infinity`, which Python writes bare although JSON has no such numbers,
-//!   reject their sample as `value_not_finite` and no other.
-
+//! - An object with `metric` is one sample. Keys outside the table are ignored.
+//! - An object without `metric` is one sample per other key. If no such key has a number, the object is rejected as
+//!   `metric_missing`; else each key without a number is rejected under its name.
+//! - A key given twice rejects the object as `sample_malformed`: parsers disagree on which one counts, and a guess could
+//!   store a wrong value. `timestamp`, `time` and `ts` are the same key.
+//! - The number of whole digits of a time, quoted or not, determines its unit: up to 11 are seconds, 14 milliseconds, 17
+//!   microseconds, 20 nanoseconds. Fractions are exact to the microsecond; finer digits are truncated.
+//! - Bare `NaN`, `Infinity` and `-Infinity`, which are not JSON but which Python writes, reject only their own sample, as
+//!   `value_not_finite`.
 //!
-//! # What a trigger delivers
+//! # Events of a trigger
 //!
-//! [`TriggerEvent::read`] reads the event of a queue, a stream, a bus or a topic; [`EventRecord::samples`] reads
-//! what one of its records holds, in the formats above, packed or not: no header says so, so the first
-//! bytes do. What EventBridge or SNS put around a message that they send to a queue is taken off. A
-//! record of a CloudWatch metric stream (JSON) is a sample for each of its statistics.
+//! [`TriggerEvent::read`] reads the event of a queue, a stream, a bus or a topic; [`EventRecord::samples`] reads the content
+//! of one record, in the formats above. The first bytes of a record determine its compression, since it has no header.
+//! Envelopes that EventBridge or SNS add to a message for a queue are removed. A record of a CloudWatch metric stream (JSON)
+//! is one sample per statistic.
 
 mod batch;
 mod code;
-mod element;
 mod entries;
 mod error;
 mod event;
-mod fault;
-mod fields;
 mod format;
 mod json;
 mod limits;
 mod literal;
 mod metric_stream;
 mod ndjson;
+mod object;
+mod object_fields;
 mod parse;
+mod sample_fault;
 mod scalar;
 mod time;
 mod unpack;

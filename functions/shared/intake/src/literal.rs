@@ -1,23 +1,20 @@
-//! Quotes the literals that JSON lacks and senders write all the same: `NaN`, `Infinity`,
-//! `-Infinity`.
+//! Quotes bare `NaN`, `Infinity` and `-Infinity`, which are not JSON.
 //!
-//! Python's `json.dumps` writes them by default. One of them makes a whole body invalid JSON, so a
-//! body that fails is read once more with these words quoted: their samples are rejected as not
-//! finite, and the others are kept. Valid bodies never come here.
+//! Python's `json.dumps` writes them by default. One of them makes the whole body invalid JSON, so an invalid body is read
+//! again with these literals quoted: only their samples are rejected, as not finite.
 
 use std::iter;
 use std::ops::Range;
 
-/// Says whether a text is a common spelling of a number that is not finite.
+/// True for a common spelling of a non-finite number.
 pub(crate) fn is_not_finite(text: &str) -> bool {
     let name = text.strip_prefix(['+', '-']).unwrap_or(text);
     ["nan", "inf", "infinity"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
-/// Quotes the bare literals of a text; `None` if it has none.
+/// Quotes the bare literals of a text; `None` if there are none.
 ///
-/// The work is done line by line, as a string cannot go on in the next line; so a string left open
-/// hides the literals of its own line only.
+/// Works line by line, since a JSON string contains no line break: an unclosed string hides only the literals of its line.
 pub(crate) fn quote(text: &str) -> Option<String> {
     let mut quoted = String::new();
     for line in text.split_inclusive('\n') {
@@ -34,20 +31,20 @@ pub(crate) fn quote(text: &str) -> Option<String> {
     (quoted.len() > text.len()).then_some(quoted)
 }
 
-/// The column of the unquoted text, given one of the quoted: both from 1, in bytes.
+/// Column in the unquoted text for a column of the quoted text, both from 1, in bytes.
 pub(crate) fn unquoted_column(text: &str, line: usize, column: usize) -> usize {
     let Some(line) = text.split('\n').nth(line.saturating_sub(1)) else { return column };
     let mut original = column;
     for literal in bare_literals(line) {
         if original > literal.end {
-            // Past a literal are its two quotes.
+            // Each literal before the column adds two quotes.
             original = original.saturating_sub(2).max(literal.end);
         }
     }
     original
 }
 
-/// Where a line holds bare literals in the place of a value.
+/// Ranges of the bare literals of a line that are values.
 fn bare_literals(line: &str) -> impl Iterator<Item = Range<usize>> {
     let mut at = 0;
     iter::from_fn(move || {
@@ -63,7 +60,7 @@ fn bare_literals(line: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// Length of the string, the word or the single byte at the start of the rest of a line.
+/// Length of the string, word or single byte at the start of `rest`.
 fn token_len(rest: &[u8]) -> usize {
     if rest.first() == Some(&b'"') {
         return string_len(rest);
@@ -73,8 +70,7 @@ fn token_len(rest: &[u8]) -> usize {
     rest.iter().take_while(|byte| is_word(byte)).count().max(1)
 }
 
-/// Length of the string at the start of the rest of a line, quotes included; all of the rest if it
-/// is not closed.
+/// Length of the string at the start of `rest`, with its quotes; all of `rest` if it is not closed.
 fn string_len(rest: &[u8]) -> usize {
     let mut escaped = false;
     for (at, byte) in rest.iter().enumerate().skip(1) {
@@ -87,7 +83,7 @@ fn string_len(rest: &[u8]) -> usize {
     rest.len()
 }
 
-/// A word before a colon is a key, and a key without quotes is no habit of anybody.
+/// True for a key: a bare literal before a colon is not quoted.
 fn starts_with_colon(rest: &str) -> bool {
     rest.trim_ascii_start().starts_with(':')
 }
@@ -97,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bare_literals_are_quoted_and_nothing_else_is() {
+    fn only_bare_literals_are_quoted() {
         let cases = [
             (r#"{"value":NaN}"#, Some(r#"{"value":"NaN"}"#)),
             (r"[NaN,Infinity, -Infinity ]", Some(r#"["NaN","Infinity", "-Infinity" ]"#)),
@@ -106,7 +102,7 @@ mod tests {
             ("{\"open:\nNaN}", Some("{\"open:\n\"NaN\"}")),
             (r#"{"é":NaN}"#, Some(r#"{"é":"NaN"}"#)),
             (r#"{"metric":"NaN","b":1}"#, None),
-            (r#"{"a":"say \"NaN\", NaN"}"#, None),
+            (r#"{"a":"a \"NaN\", NaN"}"#, None),
             (r#"{"a":"\\",b:NaN}"#, Some(r#"{"a":"\\",b:"NaN"}"#)),
             (r"{NaN : 1}", None),
             (r"[NaNa, aNaN, éNaN, NaN1, --NaN]", None),
@@ -119,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_lead_back_to_the_text_as_sent() {
+    fn columns_refer_to_the_text_as_sent() {
         let text = "[1,\nNaN, NaN, x]";
         let quoted = quote(text).unwrap();
         let error = serde_json::from_str::<serde_json::Value>(&quoted).unwrap_err();

@@ -1,7 +1,7 @@
-//! Reads the records of a CloudWatch metric stream in its JSON format.
+//! JSON format of CloudWatch metric streams.
 //!
-//! One object a line is one metric of one minute, with statistics: each becomes a sample of a series
-//! of its own, `<metric>.<statistic>`, and the average, which is what most metrics are looked at by, one more.
+//! Each line is one metric of one minute with its statistics. Each statistic becomes a sample of a series of its own,
+//! `<metric>.<statistic>`, and so does the average, which the format lacks.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,38 +10,38 @@ use domain::Series;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::batch::{Builder, IncomingBatch, IncomingSample};
+use crate::batch::{BatchBuilder, IncomingBatch, IncomingSample};
 use crate::code::RejectionCode;
 use crate::entries;
 use crate::error::{IntakeError, problem};
-use crate::fault::Fault;
 use crate::limits::Limits;
+use crate::sample_fault::SampleFault;
 use crate::{scalar, time};
 
-/// The key by which a metric stream is known; no sample has it, since a metric stream is no number.
+/// Key that identifies a metric stream; as the key of a sample it would need a number.
 const KEY: &str = r#""metric_stream_name""#;
 
-/// Whether these bytes are records of a metric stream: whether its key is in the first line.
-pub(crate) fn is_one(bytes: &[u8]) -> bool {
+/// True if the first line has the key of a metric stream.
+pub(crate) fn is_metric_stream(bytes: &[u8]) -> bool {
     let first = bytes.trim_ascii_start().split(|byte| *byte == b'\n').next().unwrap_or_default();
     str::from_utf8(first).is_ok_and(|line| line.starts_with('{') && line.contains(KEY))
 }
 
 /// Reads the samples of all lines.
 pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<IncomingBatch, IntakeError> {
-    let mut builder = Builder::new(limits);
+    let mut builder = BatchBuilder::new(limits);
     for line in bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
         if line.is_empty() {
             continue;
         }
         let index = builder.next_index();
-        match serde_json::from_slice::<Datum<'_>>(line) {
+        match serde_json::from_slice::<MetricStreamLine<'_>>(line) {
             Ok(datum) => datum.push(index, &mut builder)?,
             Err(error) => {
                 builder.reject(
                     index,
                     None,
-                    Fault::new(RejectionCode::SampleMalformed, problem(&error)),
+                    SampleFault::new(RejectionCode::SampleMalformed, problem(&error)),
                 )?;
             }
         }
@@ -51,7 +51,7 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<IncomingBatch, Intak
 
 /// One metric at one time.
 #[derive(Deserialize)]
-struct Datum<'a> {
+struct MetricStreamLine<'a> {
     #[serde(borrow)]
     namespace: Cow<'a, str>,
     #[serde(borrow)]
@@ -69,8 +69,8 @@ struct Datum<'a> {
     value: &'a RawValue,
 }
 
-impl Datum<'_> {
-    fn push(&self, index: usize, builder: &mut Builder<'_>) -> Result<(), IntakeError> {
+impl MetricStreamLine<'_> {
+    fn push(&self, index: usize, builder: &mut BatchBuilder<'_>) -> Result<(), IntakeError> {
         let at_us = match time::at_us(self.timestamp.get()) {
             Ok(at_us) => at_us,
             Err(fault) => return builder.reject(index, Some(&self.metric_name), fault),
@@ -86,7 +86,7 @@ impl Datum<'_> {
             statistics.push((name.into_owned(), value));
         });
         if let Err(error) = read {
-            let fault = Fault::new(RejectionCode::SampleMalformed, problem(&error));
+            let fault = SampleFault::new(RejectionCode::SampleMalformed, problem(&error));
             return builder.reject(index, Some(&self.metric_name), fault);
         }
         if let (Some(sum), Some(count)) = (sum, count)
@@ -108,8 +108,8 @@ impl Datum<'_> {
         Ok(())
     }
 
-    /// The series of a statistic: the namespace is its source; dimensions, account and region are its labels.
-    fn series(&self, metric: &str) -> Result<Series, Fault> {
+    /// Series of a statistic: the namespace is the source; dimensions, account and region are labels.
+    fn series(&self, metric: &str) -> Result<Series, SampleFault> {
         let mut labels: BTreeMap<String, String> =
             self.dimensions.iter().map(|(name, value)| (as_name(name), value.clone())).collect();
         for (name, value) in [("account_id", &self.account_id), ("region", &self.region)] {
@@ -121,7 +121,7 @@ impl Datum<'_> {
     }
 }
 
-/// A name of CloudWatch, which may hold any character, as one of a series: what no name may hold becomes `_`.
+/// Replaces the characters of a CloudWatch name that a name of a series cannot contain by `_`.
 fn as_name(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:/-".contains(c);
     name.chars().map(|c| if allowed(c) { c } else { '_' }).collect()
@@ -134,7 +134,7 @@ mod tests {
     const LINE: &str = r#"{"metric_stream_name":"all","account_id":"1234567890","region":"us-east-1","namespace":"AWS/EC2","metric_name":"DiskWriteOps","dimensions":{"Instance Id":"i-1"},"timestamp":1611929698000,"value":{"count":4.0,"sum":20.0,"max":18.0,"min":0.0,"p99.9":17.8764,"TM(25%:75%)":16.43},"unit":"Seconds"}"#;
 
     fn batch(lines: &str) -> IncomingBatch {
-        assert!(is_one(lines.as_bytes()));
+        assert!(is_metric_stream(lines.as_bytes()));
         read(lines.as_bytes(), &Limits::default()).unwrap()
     }
 
@@ -142,7 +142,8 @@ mod tests {
     fn each_statistic_is_a_series() {
         let batch = batch(&format!("{LINE}\n\n"));
         assert_eq!(batch.rejected, []);
-        let read: Vec<_> = batch.samples.iter().map(|it| (it.series.metric(), it.value)).collect();
+        let read: Vec<_> =
+            batch.samples.iter().map(|sample| (sample.series.metric(), sample.value)).collect();
         let wanted = [
             ("DiskWriteOps.count", 4.0),
             ("DiskWriteOps.sum", 20.0),
@@ -163,18 +164,22 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_line_rejects_itself_only() {
+    fn an_invalid_line_rejects_only_itself() {
         let broken = LINE.replace("1611929698000", r#""noon""#);
         let batch = batch(&format!("{LINE}\n{{\"namespace\":1}}\n{broken}\n{LINE}"));
-        let codes: Vec<_> = batch.rejected.iter().map(|it| (it.index, it.code.as_str())).collect();
+        let codes: Vec<_> = batch
+            .rejected
+            .iter()
+            .map(|rejected| (rejected.index, rejected.code.as_str()))
+            .collect();
         assert_eq!(codes, [(1, "sample_malformed"), (2, "time_invalid")]);
         assert_eq!(batch.samples.last().unwrap().index, 3);
     }
 
     #[test]
-    fn a_sample_is_no_metric_stream() {
+    fn samples_are_not_a_metric_stream() {
         for body in ["", "[]", r#"{"rps":1}"#, "{\"rps\":1}\n{\"metric_stream_name\":1}"] {
-            assert!(!is_one(body.as_bytes()), "{body}");
+            assert!(!is_metric_stream(body.as_bytes()), "{body}");
         }
     }
 }

@@ -1,19 +1,18 @@
-//! Reads a body of one JSON object a line.
+//! NDJSON format: one JSON object per line.
 //!
-//! A line is on its own: what is broken in one, even a byte that is not UTF-8, rejects that line
-//! and no other.
+//! Lines are independent: a syntax error, even a byte that is not UTF-8, rejects only its own line.
 
 use std::str;
 
-use crate::batch::Builder;
+use crate::batch::BatchBuilder;
 use crate::code::RejectionCode;
 use crate::error::{IntakeError, problem};
-use crate::fault::Fault;
-use crate::fields::Fields;
-use crate::{element, literal};
+use crate::object_fields::ObjectFields;
+use crate::sample_fault::SampleFault;
+use crate::{literal, object};
 
 /// Adds the samples of every line to the batch; blank lines have no index.
-pub(crate) fn read(body: &[u8], builder: &mut Builder<'_>) -> Result<(), IntakeError> {
+pub(crate) fn read(body: &[u8], builder: &mut BatchBuilder<'_>) -> Result<(), IntakeError> {
     for (at, line) in body.split(|&byte| byte == b'\n').enumerate() {
         if !line.trim_ascii().is_empty() {
             read_line(at + 1, line, builder)?;
@@ -22,21 +21,25 @@ pub(crate) fn read(body: &[u8], builder: &mut Builder<'_>) -> Result<(), IntakeE
     Ok(())
 }
 
-fn read_line(number: usize, line: &[u8], builder: &mut Builder<'_>) -> Result<(), IntakeError> {
+fn read_line(
+    number: usize,
+    line: &[u8],
+    builder: &mut BatchBuilder<'_>,
+) -> Result<(), IntakeError> {
     let text = match str::from_utf8(line) {
         Ok(text) => text,
-        Err(error) => return reject(number, error.valid_up_to() + 1, "UTF-8 is wanted", builder),
+        Err(error) => return reject(number, error.valid_up_to() + 1, "expected UTF-8", builder),
     };
     let quoted;
-    let mut fields = Fields::of_text(text, builder.n_samples_max());
+    let mut fields = ObjectFields::parse(text, builder.n_samples_max());
     if fields.is_err()
         && let Some(text) = literal::quote(text)
     {
         quoted = text;
-        fields = Fields::of_text(&quoted, builder.n_samples_max());
+        fields = ObjectFields::parse(&quoted, builder.n_samples_max());
     }
     match fields {
-        Ok(fields) => element::push(&fields, builder),
+        Ok(fields) => object::push(&fields, builder),
         Err(error) => {
             let column = literal::unquoted_column(text, error.line(), error.column().max(1));
             reject(number, column, &problem(&error), builder)
@@ -48,11 +51,11 @@ fn reject(
     line: usize,
     column: usize,
     problem: &str,
-    builder: &mut Builder<'_>,
+    builder: &mut BatchBuilder<'_>,
 ) -> Result<(), IntakeError> {
     let index = builder.next_index();
     let detail = format!("line {line} column {column}: {problem}");
-    builder.reject(index, None, Fault::new(RejectionCode::SampleMalformed, detail))
+    builder.reject(index, None, SampleFault::new(RejectionCode::SampleMalformed, detail))
 }
 
 #[cfg(test)]
@@ -63,7 +66,7 @@ mod tests {
 
     fn batch(body: &[u8]) -> IncomingBatch {
         let limits = Limits::default();
-        let mut builder = Builder::new(&limits);
+        let mut builder = BatchBuilder::new(&limits);
         read(body, &mut builder).unwrap();
         builder.finish()
     }
@@ -76,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_line_rejects_itself_only() {
+    fn a_malformed_line_rejects_only_itself() {
         let lines: [&[u8]; 8] = [
             b"{\"rps\":1}",
             b"{\"rps\":2",
@@ -103,13 +106,13 @@ mod tests {
         2: line 3 column 1: invalid type: sequence, expected an object
         3: line 4 column 1: expected value
         4: line 5 column 10: trailing characters
-        5: line 6 column 4: UTF-8 is wanted
+        5: line 6 column 4: expected UTF-8
         6: line 7 column 19: expected value
         ");
     }
 
     #[test]
-    fn a_bare_literal_rejects_its_value_only() {
+    fn a_bare_literal_rejects_only_its_value() {
         let batch = batch(
             b"{\"rps\":NaN,\"cpu\":1}\n{\"metric\":\"rps\",\"value\":-Infinity}\n{\"rps\":2}",
         );
@@ -127,9 +130,9 @@ mod tests {
     }
 
     #[test]
-    fn too_many_lines_end_the_reading() {
+    fn reading_ends_at_too_many_lines() {
         let limits = Limits { n_samples_max: 2, ..Limits::default() };
-        let error = read(b"{\"rps\":1}\n!\n!\n", &mut Builder::new(&limits)).unwrap_err();
+        let error = read(b"{\"rps\":1}\n!\n!\n", &mut BatchBuilder::new(&limits)).unwrap_err();
         assert_eq!(error.code(), "too_many_samples");
     }
 }

@@ -1,18 +1,17 @@
-//! Reads the samples of a body in whichever format.
+//! Entry point: reads the samples of a body in a known format.
 
-use crate::batch::{Builder, IncomingBatch};
+use crate::batch::{BatchBuilder, IncomingBatch};
 use crate::error::IntakeError;
 use crate::format::BodyFormat;
 use crate::limits::Limits;
 use crate::{json, ndjson};
 
-/// What some editors and spreadsheets put before UTF-8.
+/// Byte order mark that some editors and spreadsheets write before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Reads the samples of an unpacked body.
 ///
-/// A body that holds no sample but is well-formed, such as `[]`, is an empty batch: a sender that
-/// flushes an empty buffer made no mistake.
+/// A well-formed body without samples, such as `[]`, is an empty batch: a sender may flush an empty buffer.
 pub fn parse(
     body: &[u8],
     format: BodyFormat,
@@ -25,7 +24,7 @@ pub fn parse(
     match format {
         BodyFormat::Json => json::read(body, limits),
         BodyFormat::Ndjson => {
-            let mut builder = Builder::new(limits);
+            let mut builder = BatchBuilder::new(limits);
             ndjson::read(body, &mut builder)?;
             Ok(builder.finish())
         }
@@ -58,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_object_is_read_alike_in_both_formats() {
+    fn both_formats_read_the_same_samples_from_an_object() {
         let body = br#"{"source":"a","ts":1732060800,"rps":1,"cpu":"x","labels":{"zone":"b"}}"#;
         let [json, ndjson] = [BodyFormat::Json, BodyFormat::Ndjson]
             .map(|format| parse(body, format, &Limits::default()));

@@ -1,7 +1,6 @@
-//! Turns the JSON text of one field into a number, a text or labels.
+//! Parses the JSON text of one field as a number, a string or labels.
 //!
-//! Fields arrive as the text that was sent: a number is then parsed by the standard library,
-//! exactly, and what is refused can be quoted as the sender wrote it.
+//! Fields are the texts that were sent: the standard library parses numbers exactly, and errors quote the sender.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,14 +10,14 @@ use domain::sample::check_value;
 use domain::series::{LABELS_MAX, SeriesError};
 
 use crate::code::RejectionCode;
-use crate::entries::{self, Text};
+use crate::entries::{self, JsonString};
 use crate::error::problem;
-use crate::fault::{Fault, quoted};
 use crate::literal::is_not_finite;
+use crate::sample_fault::{SampleFault, quoted};
 
-/// What a JSON value is, told by its first byte.
+/// Type of a JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum JsonKind {
     Null,
     Boolean,
     Number,
@@ -27,8 +26,8 @@ pub(crate) enum Kind {
     Object,
 }
 
-impl Kind {
-    /// The kind of a text that is known to be one JSON value.
+impl JsonKind {
+    /// Type of a text that is one JSON value, by its first byte.
     pub(crate) fn of(raw: &str) -> Self {
         match raw.as_bytes().first() {
             Some(b'n') => Self::Null,
@@ -41,7 +40,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for JsonKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Null => "null",
@@ -54,57 +53,59 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Says whether the text means a number, be it one that is not finite.
+/// True for a number, or for the name of a non-finite number.
 pub(crate) fn is_number(raw: &str) -> bool {
-    Kind::of(raw) == Kind::Number || is_not_finite_string(raw)
+    JsonKind::of(raw) == JsonKind::Number || is_not_finite_string(raw)
 }
 
-/// Reads the value of a sample.
-pub(crate) fn value(raw: &str) -> Result<f64, Fault> {
+/// Parses the value of a sample.
+pub(crate) fn value(raw: &str) -> Result<f64, SampleFault> {
     if is_not_finite_string(raw) {
-        let detail = format!("value {} is not finite: a finite number is wanted", quoted(raw));
-        return Err(Fault::new(RejectionCode::ValueNotFinite, detail));
+        let detail = format!("value {} is not finite: expected a finite number", quoted(raw));
+        return Err(SampleFault::new(RejectionCode::ValueNotFinite, detail));
     }
-    match (Kind::of(raw), raw.parse()) {
-        (Kind::Number, Ok(value)) => Ok(check_value(value)?),
+    match (JsonKind::of(raw), raw.parse()) {
+        (JsonKind::Number, Ok(value)) => Ok(check_value(value)?),
         (kind, _) => {
-            let detail = format!("value {} is {kind}: a number is wanted", quoted(raw));
-            Err(Fault::new(RejectionCode::ValueNotNumber, detail))
+            let detail = format!("value {} is {kind}: expected a number", quoted(raw));
+            Err(SampleFault::new(RejectionCode::ValueNotNumber, detail))
         }
     }
 }
 
-/// Reads a field that holds a string.
-pub(crate) fn text<'a>(field: &str, raw: &'a str) -> Result<Cow<'a, str>, Fault> {
-    let kind = Kind::of(raw);
-    if kind != Kind::String {
-        return Err(malformed(format!("`{field}` is {kind}: a string is wanted")));
+/// Parses a string.
+pub(crate) fn text<'a>(field: &str, raw: &'a str) -> Result<Cow<'a, str>, SampleFault> {
+    let kind = JsonKind::of(raw);
+    if kind != JsonKind::String {
+        return Err(malformed(format!("`{field}` is {kind}, not the wanted string")));
     }
-    let text: Text<'a> = serde_json::from_str(raw)
-        .map_err(|error| malformed(format!("`{field}` is no text: {}", problem(&error))))?;
+    let text: JsonString<'a> = serde_json::from_str(raw).map_err(|error| {
+        malformed(format!("`{field}` is not a valid string: {}", problem(&error)))
+    })?;
     Ok(text.0)
 }
 
-/// Reads the labels of a series: strings as they are, numbers and booleans as they are written.
-pub(crate) fn labels(raw: &str) -> Result<BTreeMap<String, String>, Fault> {
-    let kind = Kind::of(raw);
-    if kind != Kind::Object {
-        return Err(malformed(format!("`labels` is {kind}: an object of strings is wanted")));
+/// Parses the labels of a series; numbers and booleans become their texts.
+pub(crate) fn labels(raw: &str) -> Result<BTreeMap<String, String>, SampleFault> {
+    let kind = JsonKind::of(raw);
+    if kind != JsonKind::Object {
+        return Err(malformed(format!("`labels` is {kind}: expected an object of strings")));
     }
     let mut labels = BTreeMap::new();
     let mut n_labels = 0;
     let mut added = Ok(());
     let each = |name: Cow<'_, str>, raw: &str| {
         n_labels += 1;
-        // Past the bound labels are only counted.
+        // Labels beyond the bound are only counted.
         if n_labels <= LABELS_MAX && added.is_ok() {
             added = add_label(&mut labels, name, raw);
         }
     };
-    entries::read(raw, each)
-        .map_err(|error| malformed(format!("`labels` is no object: {}", problem(&error))))?;
+    entries::read(raw, each).map_err(|error| {
+        malformed(format!("`labels` is not a valid object: {}", problem(&error)))
+    })?;
     if n_labels > LABELS_MAX {
-        return Err(SeriesError::LabelsTooMany { n_labels }.into());
+        return Err(SeriesError::LabelsTooMany(n_labels).into());
     }
     added.map(|()| labels)
 }
@@ -113,19 +114,16 @@ fn add_label(
     labels: &mut BTreeMap<String, String>,
     name: Cow<'_, str>,
     raw: &str,
-) -> Result<(), Fault> {
-    let value = match Kind::of(raw) {
-        Kind::String => text("labels", raw)?.into_owned(),
-        Kind::Number | Kind::Boolean => raw.to_owned(),
+) -> Result<(), SampleFault> {
+    let value = match JsonKind::of(raw) {
+        JsonKind::String => text("labels", raw)?.into_owned(),
+        JsonKind::Number | JsonKind::Boolean => raw.to_owned(),
         kind => {
-            return Err(malformed(format!(
-                "label {} is {kind}: a string is wanted",
-                quoted(&name)
-            )));
+            return Err(malformed(format!("label {} is {kind}: expected a string", quoted(&name))));
         }
     };
     if labels.contains_key(name.as_ref()) {
-        return Err(malformed(format!("label {} is given twice: once is wanted", quoted(&name))));
+        return Err(malformed(format!("label {} is given twice", quoted(&name))));
     }
     labels.insert(name.into_owned(), value);
     Ok(())
@@ -135,8 +133,8 @@ fn is_not_finite_string(raw: &str) -> bool {
     raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).is_some_and(is_not_finite)
 }
 
-fn malformed(detail: String) -> Fault {
-    Fault::new(RejectionCode::SampleMalformed, detail)
+fn malformed(detail: String) -> SampleFault {
+    SampleFault::new(RejectionCode::SampleMalformed, detail)
 }
 
 #[cfg(test)]
@@ -161,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_finite_number_has_its_code() {
+    fn each_invalid_value_has_its_code() {
         let cases = [
             ("1e400", RejectionCode::ValueNotFinite),
             ("-1e400", RejectionCode::ValueNotFinite),
@@ -184,12 +182,12 @@ mod tests {
         }
         assert_eq!(
             value(r#""12""#).unwrap_err().detail,
-            r#"value `"12"` is a string: a number is wanted"#
+            r#"value `"12"` is a string: expected a number"#
         );
     }
 
     #[test]
-    fn texts_are_unescaped_and_other_kinds_refused() {
+    fn strings_are_unescaped_and_other_types_rejected() {
         assert_eq!(text("source", r#""a""#).unwrap(), "a");
         assert_eq!(text("source", r#""a\u002fb""#).unwrap(), "a/b");
         for raw in ["1", "true", "null", "[]", "{}", r#""\ud800""#] {
@@ -201,12 +199,12 @@ mod tests {
         }
         assert_eq!(
             text("source", "1").unwrap_err().detail,
-            "`source` is a number: a string is wanted"
+            "`source` is a number, not the wanted string"
         );
     }
 
     #[test]
-    fn labels_are_texts_and_scalars_become_their_text() {
+    fn scalar_labels_become_texts() {
         let read = labels(r#"{"zone":"a","pod":7,"weight":1.50,"canary":true}"#).unwrap();
         let read: Vec<_> =
             read.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -215,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn other_labels_are_refused() {
+    fn other_labels_are_rejected() {
         for raw in [
             r#"{"a":null}"#,
             r#"{"a":[]}"#,
@@ -230,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_past_the_bound_are_counted_and_not_kept() {
+    fn labels_beyond_the_bound_are_counted_but_not_stored() {
         let entries: Vec<_> = (0..1000).map(|i| format!(r#""l{i}":"v""#)).collect();
         let fault = labels(&format!("{{{}}}", entries.join(","))).unwrap_err();
         assert_eq!(fault.code, RejectionCode::LabelsTooMany);

@@ -1,7 +1,7 @@
-//! Turns the text of a time into microseconds since the Unix epoch.
+//! Parses a time as microseconds since the Unix epoch.
 //!
-//! Numbers are read digit by digit and never through a double: seconds with six decimals have 16
-//! digits, of which a double keeps the last one only by luck.
+//! Numbers are read digit by digit, not as a double: seconds with six decimals have 16 digits, more than a double can
+//! represent exactly.
 
 use std::iter;
 
@@ -9,15 +9,14 @@ use domain::sample::AT_US_MAX;
 use jiff::Timestamp;
 
 use crate::code::RejectionCode;
-use crate::fault::{Fault, quoted};
-use crate::scalar::{self, Kind};
+use crate::sample_fault::{SampleFault, quoted};
+use crate::scalar::{self, JsonKind};
 
-/// Most whole digits of a number of seconds: 11 reach past the last accepted time (the year 2255
-/// has 10). With three more digits each for the finer units, every time from 3 March 1973 to 2255
-/// is read alike in all.
+/// Most whole digits of a number of seconds: one more than the last accepted time has. With three more digits for each
+/// finer unit, every time from 3 March 1973 to 2255 is unambiguous in all units.
 const SECONDS_DIGITS_MAX: i64 = 11;
 
-/// Most whole digits of a number of milliseconds; with fewer than 12, it would have been seconds.
+/// Most whole digits of a number of milliseconds; a number of fewer than 12 digits is in seconds.
 const MILLIS_DIGITS_MAX: i64 = SECONDS_DIGITS_MAX + 3;
 
 /// Most whole digits of a number of microseconds.
@@ -26,7 +25,7 @@ const MICROS_DIGITS_MAX: i64 = MILLIS_DIGITS_MAX + 3;
 /// Most whole digits of a number of nanoseconds.
 const NANOS_DIGITS_MAX: i64 = MICROS_DIGITS_MAX + 3;
 
-/// The units by their most whole digits, with how many digits each lacks to be microseconds.
+/// Units: most whole digits, and number of digits to append for microseconds.
 const UNITS: [(i64, i64); 4] = [
     (SECONDS_DIGITS_MAX, 6),
     (MILLIS_DIGITS_MAX, 3),
@@ -34,20 +33,19 @@ const UNITS: [(i64, i64); 4] = [
     (NANOS_DIGITS_MAX, -3),
 ];
 
-/// Nanoseconds of a microsecond.
+/// Nanoseconds per microsecond.
 const NANOS_PER_MICRO: i128 = 1_000;
 
-/// Reads the JSON text of a time by the rules of a sample's, in microseconds; none when it is no time.
+/// Parses the JSON text of a time, as in a sample, to microseconds; `None` if it is not a time.
 pub fn time_us(json: &str) -> Option<i64> {
     at_us(json).ok()
 }
 
-/// Reads the JSON text of a time: a number, or a string that holds one or an RFC 3339 time with an
-/// offset.
-pub(crate) fn at_us(raw: &str) -> Result<i64, Fault> {
-    let at_us = match Kind::of(raw) {
-        Kind::Number => from_number(raw),
-        Kind::String => {
+/// Parses the JSON text of a time: a number, or a string with a number or an RFC 3339 time with an offset.
+pub(crate) fn at_us(raw: &str) -> Result<i64, SampleFault> {
+    let at_us = match JsonKind::of(raw) {
+        JsonKind::Number => from_number(raw),
+        JsonKind::String => {
             scalar::text("timestamp", raw).ok().and_then(|text| from_text(text.trim_ascii()))
         }
         _ => None,
@@ -55,13 +53,13 @@ pub(crate) fn at_us(raw: &str) -> Result<i64, Fault> {
     at_us.filter(|at_us| (0..=AT_US_MAX).contains(at_us)).ok_or_else(|| time_invalid(raw))
 }
 
-fn time_invalid(raw: &str) -> Fault {
+fn time_invalid(raw: &str) -> SampleFault {
     let detail = format!(
-        "timestamp {} is no time: RFC 3339 with an offset, or Unix seconds, milliseconds or \
-         microseconds, from 1970 to 2255 is wanted",
+        "timestamp {} is not a time: expected RFC 3339 with an offset, or Unix seconds, milliseconds or \
+         microseconds, from 1970 to 2255",
         quoted(raw)
     );
-    Fault::new(RejectionCode::TimeInvalid, detail)
+    SampleFault::new(RejectionCode::TimeInvalid, detail)
 }
 
 fn from_text(text: &str) -> Option<i64> {
@@ -77,7 +75,7 @@ fn from_number(text: &str) -> Option<i64> {
     Decimal::parse(text)?.micros()
 }
 
-/// The parts of a decimal number; the digits are not interpreted yet.
+/// Parts of a decimal number, as digits.
 struct Decimal<'a> {
     is_negative: bool,
     whole: &'a str,
@@ -99,8 +97,7 @@ impl<'a> Decimal<'a> {
         is_decimal.then_some(Self { is_negative, whole, fraction, exponent })
     }
 
-    /// Microseconds, in the unit that the number of whole digits tells; digits finer than these are
-    /// cut.
+    /// Microseconds, in the unit given by the number of whole digits; truncates finer digits.
     fn micros(&self) -> Option<i64> {
         let digits = || self.whole.bytes().chain(self.fraction.bytes());
         let n_zeros = digits().take_while(|&digit| digit == b'0').count();
@@ -117,7 +114,7 @@ impl<'a> Decimal<'a> {
     }
 }
 
-/// How many digits a number of the unit with this many whole digits lacks to be microseconds.
+/// Number of digits to append for microseconds, to a number with `n_whole` whole digits.
 fn micros_shift(n_whole: i64) -> Option<i64> {
     UNITS.into_iter().find(|(digits_max, _)| n_whole <= *digits_max).map(|(_, shift)| shift)
 }
@@ -132,7 +129,7 @@ mod tests {
     const AT_US: i64 = 1_732_060_800_000_000;
 
     #[test]
-    fn every_notation_of_a_time_is_the_same_time() {
+    fn every_notation_of_a_time_is_read() {
         let texts = [
             "1732060800",
             "1732060800.0",
@@ -160,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn fractions_are_exact_to_the_microsecond_and_cut_below() {
+    fn fractions_are_exact_to_the_microsecond_and_truncated_below() {
         let cases = [
             ("1732060800.123456", 123_456),
             ("1732060800.1234569", 123_456),
@@ -179,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn edges_of_the_accepted_years() {
+    fn the_accepted_years_have_exact_bounds() {
         let cases = [
             ("0", Some(0)),
             ("-0", Some(0)),
@@ -223,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused_with_what_is_wanted() {
+    fn an_invalid_time_is_rejected_with_the_accepted_formats() {
         let texts = [
             r#""""#,
             r#""now""#,
@@ -265,7 +262,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in "[-+0-9.eE]{0,24}|\\PC{0,24}") {
+        fn any_text_is_read_or_rejected(text in "[-+0-9.eE]{0,24}|\\PC{0,24}") {
             let raw = serde_json::to_string(&text).unwrap();
             if let Ok(at_us) = at_us(&raw) {
                 prop_assert!((0..=AT_US_MAX).contains(&at_us));

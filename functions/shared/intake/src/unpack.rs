@@ -1,7 +1,6 @@
-//! Undoes the content encoding of a body, within bounds.
+//! Decodes the content encoding of a body, within bounds.
 //!
-//! A packed kilobyte can hold a gigabyte, so that the decoder is stopped as soon as it has produced
-//! more than allowed, instead of being asked afterwards how much it produced.
+//! A compressed kilobyte can contain a gigabyte, so the decoder is stopped as soon as its output exceeds the limit.
 
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -9,25 +8,22 @@ use std::io::{self, Read};
 use flate2::bufread::MultiGzDecoder;
 
 use crate::error::IntakeError;
-use crate::fault::clip;
 use crate::limits::Limits;
+use crate::sample_fault::clip;
 
-/// Most encodings applied one after the other: an agent's and a proxy's.
+/// Most consecutive encodings: one by an agent and one by a proxy.
 const CODINGS_MAX: usize = 2;
 
-/// Largest window of a zstd frame, as a power of two: the 8 MiB that RFC 8878 asks every decoder to
-/// support. The decoder allocates what the frame header claims, up to 128 MiB unless it is told
-/// otherwise.
+/// Largest window of a zstd frame, as a power of two: the 8 MiB that RFC 8878 requires of every decoder. By default, the
+/// decoder allocates up to 128 MiB if the frame header claims so.
 const ZSTD_WINDOW_LOG_MAX: u32 = 23;
 
 /// Longest content encoding that an error quotes, in bytes.
 const QUOTED_LEN_MAX: usize = 100;
 
-/// Undoes a `Content-Encoding`: identity, gzip or zstd, or a list of at most two, the last applied
-/// first.
+/// Decodes a `Content-Encoding` of identity, gzip or zstd, or a list of at most two of them.
 ///
-/// Several gzip members or zstd frames are read as one body. An empty body stays empty whatever its
-/// encoding: the sender's mistake is that nothing was sent.
+/// Several gzip members or zstd frames are one body. An empty body is valid in every encoding; parsing then reports it.
 pub fn unpack<'a>(
     body: &'a [u8],
     content_encoding: Option<&str>,
@@ -46,35 +42,34 @@ pub fn unpack<'a>(
         unpacked = Cow::Owned(coding.decode(&unpacked, len_max)?);
     }
     if unpacked.len() > len_max {
-        return Err(IntakeError::UnpackedTooLarge { len_max });
+        return Err(IntakeError::UnpackedTooLarge(len_max));
     }
     Ok(unpacked)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Coding {
+enum ContentCoding {
     Gzip,
     Zstd,
 }
 
-/// The encodings that change something, in the order in which the sender applied them.
-fn codings(content_encoding: &str) -> Result<Vec<Coding>, IntakeError> {
-    let unknown = || IntakeError::EncodingUnknown {
-        content_encoding: clip(content_encoding.to_owned(), QUOTED_LEN_MAX),
-    };
+/// Encodings other than identity, in the order in which the sender applied them.
+fn codings(content_encoding: &str) -> Result<Vec<ContentCoding>, IntakeError> {
+    let unknown =
+        || IntakeError::EncodingUnknown(clip(content_encoding.to_owned(), QUOTED_LEN_MAX));
     let mut codings = Vec::new();
     for name in content_encoding.split(',').map(str::trim) {
         match name.to_ascii_lowercase().as_str() {
             "" | "identity" => {}
-            "gzip" | "x-gzip" => codings.push(Coding::Gzip),
-            "zstd" => codings.push(Coding::Zstd),
+            "gzip" | "x-gzip" => codings.push(ContentCoding::Gzip),
+            "zstd" => codings.push(ContentCoding::Zstd),
             _ => return Err(unknown()),
         }
     }
     if codings.len() > CODINGS_MAX { Err(unknown()) } else { Ok(codings) }
 }
 
-impl Coding {
+impl ContentCoding {
     fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
@@ -90,7 +85,7 @@ impl Coding {
         let unpacked = unpacked
             .map_err(|source| IntakeError::EncodingCorrupt { coding: self.name(), source })?;
         if unpacked.len() > len_max {
-            Err(IntakeError::UnpackedTooLarge { len_max })
+            Err(IntakeError::UnpackedTooLarge(len_max))
         } else {
             Ok(unpacked)
         }
@@ -103,7 +98,7 @@ fn unzstd(packed: &[u8], len_max: usize) -> io::Result<Vec<u8>> {
     read_at_most(decoder, len_max)
 }
 
-/// Reads up to one byte past the bound: that byte tells too much from just enough.
+/// Reads up to one byte more than the bound, which shows that the bound is exceeded.
 fn read_at_most(decoder: impl Read, len_max: usize) -> io::Result<Vec<u8>> {
     let mut unpacked = Vec::new();
     decoder.take((len_max as u64).saturating_add(1)).read_to_end(&mut unpacked)?;
@@ -136,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn each_encoding_is_undone() {
+    fn each_encoding_is_decoded() {
         let cases = [
             (None, BODY.to_vec()),
             (Some(""), BODY.to_vec()),
@@ -155,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_not_packed_is_not_copied() {
+    fn a_body_without_encoding_is_not_copied() {
         assert!(matches!(unpack(BODY, None, &Limits::default()).unwrap(), Cow::Borrowed(_)));
     }
 
@@ -172,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_encodings_are_refused() {
+    fn unknown_encodings_are_errors() {
         for content_encoding in ["br", "deflate", "gzip, br", "gzip gzip", "gzip,gzip,gzip"] {
             assert_eq!(
                 code(BODY, content_encoding, &Limits::default()),
@@ -183,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn every_truncation_is_found() {
+    fn every_truncation_is_an_error() {
         for (content_encoding, packed) in [("gzip", gzip(BODY)), ("zstd", zstd(BODY))] {
             for len in 1..packed.len() {
                 let cut = packed.get(..len).unwrap();
@@ -197,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn corruption_and_trailing_garbage_are_found() {
+    fn corruption_and_trailing_bytes_are_errors() {
         let limits = Limits::default();
         let mut wrong_checksum = gzip(BODY);
         let at = wrong_checksum.len() - 8;
@@ -217,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_are_inclusive_and_hold_before_everything_is_unpacked() {
+    fn bounds_are_inclusive_and_checked_while_decoding() {
         let limits = Limits { unpacked_bytes_max: 1000, ..Limits::default() };
         for pack in [gzip, zstd] {
             let content_encoding =
@@ -227,8 +222,7 @@ mod tests {
                 1000
             );
             assert_eq!(code(&pack(&[b' '; 1001]), content_encoding, &limits), "unpacked_too_large");
-            // A bomb is refused as too large and not as corrupt although its end is cut off: the
-            // end was not read.
+            // The end of the bomb is missing, but decoding stops before it.
             let mut bomb = pack(&vec![b' '; 10 << 20]);
             bomb.truncate(bomb.len() - 1);
             assert_eq!(code(&bomb, content_encoding, &limits), "unpacked_too_large");
@@ -252,8 +246,7 @@ mod tests {
 
     #[test]
     fn a_huge_window_is_not_allocated() {
-        // Frame header of RFC 8878: magic number, no content size, window descriptor of 2^(10 + 17)
-        // bytes.
+        // Frame header of RFC 8878: magic number, no content size, window of 2^(10 + 17) bytes.
         let header = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 17 << 3, 0x01, 0x00, 0x00];
         assert_eq!(code(&header, "zstd", &Limits::default()), "encoding_corrupt");
     }

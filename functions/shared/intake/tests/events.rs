@@ -1,4 +1,4 @@
-//! Whatever becomes of an event on its way, it is read or refused, within bounds.
+//! Properties of mutated events: read within the limits, or an error.
 
 use intake::{Limits, TriggerEvent};
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 /// Bounds small enough for the events to reach them.
 const SMALL: Limits = Limits { n_samples_max: 5, body_bytes_max: 1_000, unpacked_bytes_max: 400 };
 
-/// One event of each shape.
+/// One event of each form.
 const EVENTS: [&str; 8] = [
     include_str!("../../../../events/sqs-poisoned.json"),
     include_str!("../../../../events/sqs-fifo-poisoned.json"),
@@ -25,9 +25,9 @@ proptest! {
         cuts in prop::collection::vec((any::<prop::sample::Index>(), ".{0,3}"), 0..6),
     ) {
         let mut json = EVENTS[at.index(EVENTS.len())].to_owned();
-        for (place, text) in cuts {
-            let place = json.floor_char_boundary(place.index(json.len() + 1));
-            json.replace_range(place..json.ceil_char_boundary((place + 2).min(json.len())), &text);
+        for (index, text) in cuts {
+            let start = json.floor_char_boundary(index.index(json.len() + 1));
+            json.replace_range(start..json.ceil_char_boundary((start + 2).min(json.len())), &text);
         }
         if let Ok(event) = TriggerEvent::read(&json) {
             for record in &event.records {

@@ -1,7 +1,4 @@
-//! Promises that hold for every body: no panic, every sample accounted for, and what is written is
-//! what is read.
-//!
-//! They go through the public interface only, as a function does.
+//! Properties of every body: no panic, no lost sample, and a round trip of every valid sample.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -16,7 +13,7 @@ fn name() -> impl Strategy<Value = String> {
     "[A-Za-z0-9_.:/-]{1,128}"
 }
 
-/// Metrics that are not also the name of a field, so that they can be written as keys.
+/// Metrics that are not names of fields, so that they are valid keys.
 fn metric() -> impl Strategy<Value = String> {
     "m[a-z0-9_]{1,20}".prop_filter("a field", |metric| metric != "metric")
 }
@@ -31,7 +28,7 @@ prop_compose! {
     }
 }
 
-/// From 1973 on, where every unit can be told from every other.
+/// Times from 1973 on, which are unambiguous in every unit.
 fn at_us() -> impl Strategy<Value = Option<i64>> {
     prop::option::of(100_000_000_000_000..=AT_US_MAX)
 }
@@ -77,7 +74,7 @@ fn canonical(sample: &IncomingSample, notation: u8) -> Value {
     })
 }
 
-/// The same sample in the form of several values, with a single one.
+/// The same sample as an object of one value under its metric.
 fn keyed(sample: &IncomingSample, notation: u8) -> Value {
     let mut object = json!({
         "source": sample.series.source(),
@@ -88,7 +85,7 @@ fn keyed(sample: &IncomingSample, notation: u8) -> Value {
     object
 }
 
-/// The bodies that mean these samples, with the format of each.
+/// Bodies with these samples, each with its format.
 fn bodies(objects: &[Value]) -> [(String, BodyFormat); 5] {
     let lines = objects.iter().map(Value::to_string).collect::<Vec<_>>();
     [
@@ -155,7 +152,7 @@ fn mutation() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn whatever_a_time_says_it_is_in_range_or_refused(time in "[0-9TZ:.+eE -]{0,40}") {
+    fn any_time_is_in_range_or_rejected(time in "[0-9TZ:.+eE -]{0,40}") {
         for text in [json!(time).to_string(), time] {
             let body = format!("{{\"metric\":\"rps\",\"value\":1,\"timestamp\":{text}}}");
             fuzz::body(body.as_bytes());
@@ -175,7 +172,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_is_what_is_read(samples in samples(), notation in any::<u8>()) {
+    fn valid_samples_round_trip_in_every_form(samples in samples(), notation in any::<u8>()) {
         for write in [canonical, keyed] {
             let objects: Vec<_> = samples.iter().map(|sample| write(sample, notation)).collect();
             for (body, format) in bodies(&objects) {
@@ -187,7 +184,7 @@ proptest! {
     }
 
     #[test]
-    fn values_of_one_object_are_all_accounted_for(
+    fn each_value_of_an_object_is_accepted_or_rejected(
         good in prop::collection::btree_map("good[a-z]{0,9}", -1e15..1e15, 1..20),
         bad in prop::collection::btree_set("bad[a-z]{0,9}", 0..20),
     ) {
@@ -203,7 +200,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_packed_is_what_is_unpacked(body in prop::collection::vec(any::<u8>(), 1..2000)) {
+    fn compressed_bodies_round_trip(body in prop::collection::vec(any::<u8>(), 1..2000)) {
         let limits = Limits::default();
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         gzip.write_all(&body).unwrap();

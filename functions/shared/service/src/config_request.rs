@@ -310,7 +310,7 @@ mod tests {
             ),
             (
                 r#"{"maintenance":[{"from":2,"until":2}]}"#,
-                "`maintenance[0]` is not possible: it ends before",
+                "`maintenance[0]` is not possible: maintenance ends before",
             ),
             (
                 r#"{"maintenance":[{"from":1,"until":2,"reason":3}]}"#,
@@ -325,7 +325,10 @@ mod tests {
         let window = r#"{"from":1,"until":2}"#;
         let many = format!(r#"{{"maintenance":[{}]}}"#, [window; 17].join(","));
         assert!(
-            config(&many).unwrap_err().to_string().contains("17 maintenance windows: at most 16")
+            config(&many)
+                .unwrap_err()
+                .to_string()
+                .contains("17 maintenance windows: expected at most 16")
         );
         for body in ["", "{", "\"", "{} {}"] {
             assert!(config(body).unwrap_err().is_malformed(), "{body}");

@@ -1,4 +1,4 @@
-//! What a record holds, from the text of its event to unpacked bytes.
+//! Payload of a record: decodes base64 and compression.
 
 use std::borrow::Cow;
 use std::io;
@@ -10,21 +10,21 @@ use crate::error::IntakeError;
 use crate::limits::Limits;
 use crate::unpack::unpack;
 
-/// What gzip begins with (RFC 1952).
+/// First bytes of gzip (RFC 1952).
 const GZIP: &[u8] = b"\x1f\x8b";
 
-/// What a zstd frame begins with (RFC 8878).
+/// First bytes of a zstd frame (RFC 8878).
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
 
-/// What a record of the Kinesis Producer Library begins with when it holds several.
+/// First bytes of an aggregated record of the Kinesis Producer Library.
 const AGGREGATED: &[u8] = b"\xf3\x89\x9a\xc2";
 
-/// What a record holds, as it stands in its event.
+/// Payload as it is in the event.
 #[derive(Debug)]
 pub(super) enum Payload<'a> {
-    /// The text itself.
+    /// Plain text.
     Text(Cow<'a, str>),
-    /// Bytes.
+    /// Bytes in base64.
     Base64(Cow<'a, str>),
 }
 
@@ -35,7 +35,7 @@ impl Payload<'_> {
         }
     }
 
-    /// The bytes, unpacked: no header says how they are packed, but they do.
+    /// Decoded bytes; since no header names the encoding, their first bytes do.
     pub(super) fn unpack(&self, limits: &Limits) -> Result<Cow<'_, [u8]>, IntakeError> {
         let bytes = match self {
             Self::Text(text) => return unpack(text.as_bytes(), None, limits),
@@ -46,8 +46,8 @@ impl Payload<'_> {
         } else if bytes.starts_with(ZSTD) {
             Some("zstd")
         } else if bytes.starts_with(AGGREGATED) {
-            let content_encoding = "aggregation of the Kinesis Producer Library".to_owned();
-            return Err(IntakeError::EncodingUnknown { content_encoding });
+            let encoding = "aggregation of the Kinesis Producer Library".to_owned();
+            return Err(IntakeError::EncodingUnknown(encoding));
         } else {
             None
         };
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_say_how_they_are_packed() {
+    fn the_encoding_is_recognized_by_the_first_bytes() {
         let body = br#"{"rps":1}"#;
         let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
         gzip.write_all(body).unwrap();
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_unpacked_has_its_code() {
+    fn each_payload_that_does_not_decode_has_its_code() {
         let limits = Limits { body_bytes_max: 40, ..Limits::default() };
         let cases = [
             (Payload::Base64("%".into()), "encoding_corrupt"),

@@ -1,7 +1,6 @@
-//! The JSON of events, of which only what is needed is read.
+//! JSON of events; only the needed fields are read.
 //!
-//! The triggers have no common shape: they are told apart by the source that each record names, or by the keys
-//! of the whole.
+//! Triggers have no common form: the source in each record distinguishes them, or the keys of the event.
 
 use std::borrow::Cow;
 
@@ -10,17 +9,18 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::error::problem;
+use crate::event::envelope::EventBridgeEvent;
+use crate::event::error::EventError;
 use crate::event::payload::Payload;
-use crate::event::wrapping::BusEvent;
-use crate::event::{EventError, EventRecord, Sent, Trigger, TriggerEvent};
-use crate::time;
+use crate::event::record::{EventRecord, TriggerEvent};
+use crate::event::trigger::{SendTime, Trigger};
 
-/// What the name of a first-in-first-out queue ends with.
+/// Last part of the name of a first-in-first-out queue.
 const FIFO: &str = ".fifo";
 
-/// The keys by which events are told apart.
+/// Keys that distinguish events.
 #[derive(Deserialize)]
-struct Keys<'a> {
+struct EventKeys<'a> {
     #[serde(rename = "Records", borrow)]
     delivered: Option<&'a RawValue>,
     #[serde(rename = "records", borrow)]
@@ -29,42 +29,50 @@ struct Keys<'a> {
     detail_type: Option<IgnoredAny>,
 }
 
-/// Reads the JSON of an event.
-pub(super) fn read(json: &str) -> Result<TriggerEvent<'_>, EventError> {
-    let keys: Keys<'_> = parse(json)?;
-    if let Some(records) = keys.delivered {
-        delivered(parse(records.get())?)
-    } else if let Some(records) = keys.transformed {
-        let records: Vec<Transformed<'_>> = parse(records.get())?;
-        each(Trigger::Firehose, records, Transformed::record)
-    } else if keys.detail_type.is_some() {
-        let event: BusEvent<'_> = parse(json)?;
-        Ok(TriggerEvent { trigger: Trigger::EventBridge, records: vec![event.record()] })
-    } else {
-        Err(EventError::Malformed { problem: "it has no records and no `detail-type`".to_owned() })
+impl<'a> TriggerEvent<'a> {
+    /// Reads the JSON of an event; [`EventRecord::samples`] then reads the content of a record.
+    pub fn read(json: &'a str) -> Result<Self, EventError> {
+        let keys: EventKeys<'_> = parse(json)?;
+        if let Some(records) = keys.delivered {
+            delivered(parse(records.get())?)
+        } else if let Some(records) = keys.transformed {
+            let records: Vec<FirehoseRecord<'_>> = parse(records.get())?;
+            each(Trigger::Firehose, records, FirehoseRecord::record)
+        } else if keys.detail_type.is_some() {
+            let event: EventBridgeEvent<'_> = parse(json)?;
+            let record = EventRecord {
+                id: event.id,
+                group: None,
+                sent: SendTime::read(Trigger::EventBridge, event.time),
+                payload: Payload::Text(Cow::Borrowed(event.detail.get())),
+            };
+            Ok(Self { trigger: Trigger::EventBridge, records: vec![record] })
+        } else {
+            Err(EventError::Malformed("it has no records and no `detail-type`".to_owned()))
+        }
     }
 }
 
 fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, EventError> {
-    serde_json::from_str(json).map_err(|error| EventError::Malformed { problem: problem(&error) })
+    serde_json::from_str(json).map_err(|error| EventError::Malformed(problem(&error)))
 }
 
+/// Event of `records`, each converted by `convert`, which returns the name of a missing field as error.
 fn each<'a, T>(
     trigger: Trigger,
     records: Vec<T>,
-    record: impl Fn(T) -> Result<EventRecord<'a>, &'static str>,
+    convert: impl Fn(T) -> Result<EventRecord<'a>, &'static str>,
 ) -> Result<TriggerEvent<'a>, EventError> {
+    let incomplete = |index| move |field| EventError::RecordIncomplete { index, field };
     let records = records.into_iter().enumerate();
-    let records = records.map(|(place, it)| {
-        record(it).map_err(|field| EventError::RecordIncomplete { place, field })
-    });
+    let records = records.map(|(index, record)| convert(record).map_err(incomplete(index)));
     Ok(TriggerEvent { trigger, records: records.collect::<Result<_, _>>()? })
 }
 
-/// A record of a queue, of a data stream or of a topic.
+/// Record of a queue, a data stream or a topic.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Delivered<'a> {
+struct DeliveredRecord<'a> {
     #[serde(alias = "EventSource", borrow)]
     event_source: Option<Cow<'a, str>>,
     #[serde(rename = "eventSourceARN", borrow)]
@@ -74,27 +82,27 @@ struct Delivered<'a> {
     #[serde(borrow)]
     body: Option<Cow<'a, str>>,
     #[serde(borrow)]
-    attributes: Option<Attributes<'a>>,
+    attributes: Option<SqsAttributes<'a>>,
     #[serde(borrow)]
-    kinesis: Option<Entry<'a>>,
+    kinesis: Option<KinesisEntry<'a>>,
     #[serde(rename = "Sns", borrow)]
-    sns: Option<Notification<'a>>,
+    sns: Option<SnsNotification<'a>>,
 }
 
-/// What SQS knows of a message.
+/// Attributes of an SQS message.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Attributes<'a> {
+struct SqsAttributes<'a> {
     #[serde(borrow)]
     sent_timestamp: Option<&'a RawValue>,
     #[serde(borrow)]
     message_group_id: Option<Cow<'a, str>>,
 }
 
-/// An entry of a shard.
+/// Entry of a Kinesis shard.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Entry<'a> {
+struct KinesisEntry<'a> {
     #[serde(borrow)]
     sequence_number: Cow<'a, str>,
     #[serde(borrow)]
@@ -103,10 +111,10 @@ struct Entry<'a> {
     approximate_arrival_timestamp: Option<&'a RawValue>,
 }
 
-/// A message of a topic.
+/// Message of an SNS topic.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Notification<'a> {
+struct SnsNotification<'a> {
     #[serde(borrow)]
     message_id: Cow<'a, str>,
     #[serde(borrow)]
@@ -115,27 +123,31 @@ struct Notification<'a> {
     timestamp: Option<&'a RawValue>,
 }
 
-fn delivered(records: Vec<Delivered<'_>>) -> Result<TriggerEvent<'_>, EventError> {
-    // Without records nothing says whose they would be, and nothing depends on it.
-    let source = records.first().map_or(Some("aws:sqs"), |it| it.event_source.as_deref());
+fn delivered(records: Vec<DeliveredRecord<'_>>) -> Result<TriggerEvent<'_>, EventError> {
+    // Without records the trigger is unknown, and has no effect.
+    let first = records.first();
+    let source = first.map_or(Some("aws:sqs"), |record| record.event_source.as_deref());
     match source {
-        Some("aws:sqs") => each(Trigger::Sqs, records, Delivered::message),
-        Some("aws:kinesis") => each(Trigger::Kinesis, records, Delivered::entry),
-        Some("aws:sns") => each(Trigger::Sns, records, Delivered::notification),
+        Some("aws:sqs") => each(Trigger::Sqs, records, DeliveredRecord::message),
+        Some("aws:kinesis") => each(Trigger::Kinesis, records, DeliveredRecord::entry),
+        Some("aws:sns") => each(Trigger::Sns, records, DeliveredRecord::notification),
         other => Err(EventError::trigger_unknown(other.unwrap_or_default())),
     }
 }
 
-impl<'a> Delivered<'a> {
+impl<'a> DeliveredRecord<'a> {
     fn message(self) -> Result<EventRecord<'a>, &'static str> {
         let attributes = self.attributes.as_ref();
-        // Queues that are not first-in-first-out know groups, too, and promise no order within them.
+        // Messages of standard queues may have groups, too, but no order within them.
         let is_fifo = self.event_source_arn.is_some_and(|arn| arn.ends_with(FIFO));
-        let sent = Sent::read(Trigger::Sqs, attributes.and_then(|it| it.sent_timestamp));
-        let group = self.attributes.and_then(|it| it.message_group_id).filter(|_| is_fifo);
+        let sent = SendTime::read(
+            Trigger::Sqs,
+            attributes.and_then(|attributes| attributes.sent_timestamp),
+        );
+        let group = self.attributes.and_then(|attributes| attributes.message_group_id);
         Ok(EventRecord {
             id: self.message_id.ok_or("messageId")?,
-            group,
+            group: group.filter(|_| is_fifo),
             sent,
             payload: Payload::Text(self.body.ok_or("body")?),
         })
@@ -146,7 +158,7 @@ impl<'a> Delivered<'a> {
         Ok(EventRecord {
             id: entry.sequence_number,
             group: None,
-            sent: Sent::read(Trigger::Kinesis, entry.approximate_arrival_timestamp),
+            sent: SendTime::read(Trigger::Kinesis, entry.approximate_arrival_timestamp),
             payload: Payload::Base64(entry.data),
         })
     }
@@ -156,16 +168,16 @@ impl<'a> Delivered<'a> {
         Ok(EventRecord {
             id: message.message_id,
             group: None,
-            sent: Sent::read(Trigger::Sns, message.timestamp),
+            sent: SendTime::read(Trigger::Sns, message.timestamp),
             payload: Payload::Text(message.message),
         })
     }
 }
 
-/// A record of Firehose.
+/// Record of Firehose.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Transformed<'a> {
+struct FirehoseRecord<'a> {
     #[serde(borrow)]
     record_id: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -174,21 +186,13 @@ struct Transformed<'a> {
     approximate_arrival_timestamp: Option<&'a RawValue>,
 }
 
-impl<'a> Transformed<'a> {
+impl<'a> FirehoseRecord<'a> {
     fn record(self) -> Result<EventRecord<'a>, &'static str> {
         Ok(EventRecord {
             id: self.record_id.ok_or("recordId")?,
             group: None,
-            sent: Sent::read(Trigger::Firehose, self.approximate_arrival_timestamp),
+            sent: SendTime::read(Trigger::Firehose, self.approximate_arrival_timestamp),
             payload: Payload::Base64(self.data.ok_or("data")?),
         })
-    }
-}
-
-impl Sent {
-    /// The time that a trigger gives, if it is one.
-    pub(super) fn read(trigger: Trigger, time: Option<&RawValue>) -> Option<Self> {
-        let at_us = time::time_us(time?.get())?;
-        Some(Self { at_us, resolution_us: trigger.resolution_us() })
     }
 }

@@ -90,7 +90,7 @@ pub struct WindowAnswer {
 impl WindowAnswer {
     /// Computes the statistics of judged samples; `None` if there are none.
     pub fn of(window: &[JudgedSample]) -> Option<Self> {
-        let moments = detector::moments::Moments::of(detector::window::values(window))?;
+        let moments = detector::Moments::of(detector::window::values(window))?;
         let mut sorted: Vec<f64> = detector::window::values(window).collect();
         sorted.sort_by(f64::total_cmp);
         Some(Self {

@@ -1,0 +1,202 @@
+//! Composite detector: several signals on one series, each with its own threshold; the default.
+//!
+//! - **Why signals.** One merged score does not work. On traffic, the distance from recent samples and season helps, and
+//!   values never seen before are common; on other metrics the opposite holds. A signal that is restless on a series
+//!   must not hide the others.
+//! - **Score.** The verdict is that of the signal with the largest share of its threshold; a share above 1 is an anomaly.
+//!   The deviation signal counts in full only if the slow baseline confirms that the value is two deviations away:
+//!   `d * sqrt(min(1, |z| / 2))`. All signals but gap suppress repeats (see [`crate::learning::suppression`]), and an
+//!   anomaly lasts until it is over (see [`crate::learning::hysteresis`]).
+//! - **Thresholds.** Set for at most 0.2 false alarm runs per series and day over all signals. Another budget multiplies
+//!   them by `(0.2 / budget)^0.2`, as measured on synthetic traffic.
+//! - **Constants.** Chosen on synthetic traffic, the AIOps 2018 KPI series and Microsoft's series.
+//! - **Cost.** That of the signals; 5,923 bytes without novelty.
+
+mod assessment;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use crate::detectors::tidemark::assessment::{NoveltyAssessment, TrafficAssessment};
+use crate::detectors::tidemark::state::{NoveltySignalState, TrafficState};
+use crate::learning::season::{Calendar, Season};
+use crate::learning::suppression::Suppression;
+use crate::learning::zone::Zone;
+use crate::signal_set::SignalSet;
+use crate::signals::deviation::Deviation;
+use crate::signals::{gap, novelty};
+use domain::{Expectation, JudgedSample, Sample, Signal, Verdict, VerdictKind};
+
+pub(crate) use crate::detectors::tidemark::assessment::Assessment;
+pub(crate) use crate::detectors::tidemark::state::TidemarkState;
+
+/// Threshold of the deviation signal: higher than alone, since the other signals find what it misses.
+const DEVIATION_THRESHOLD: f64 = 2.9;
+
+/// False alarm runs per series and day at which the thresholds were set.
+const BUDGET: f64 = 0.2;
+
+/// Sampling interval at which the thresholds were set, in microseconds: a minute.
+const INTERVAL_US: f64 = 60e6;
+
+/// Exponent by which thresholds follow the budget.
+const BUDGET_EXPONENT: f64 = 0.2;
+
+/// Residual from which the deviation signal counts in full, in deviations.
+const CONFIRMED_FROM: f64 = 2.0;
+
+const DAY_US: f64 = 86_400e6;
+
+/// Parameters of `tidemark:signals=,false_alarms_per_day=,season=,time_zone=`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tidemark {
+    /// Signals that count.
+    pub signals: SignalSet,
+    /// Accepted false alarm runs per series and day.
+    pub false_alarms_per_day: f64,
+    /// Season and time zone.
+    pub calendar: Calendar,
+}
+
+impl Tidemark {
+    /// The default, for traffic, CPU, latency and other metrics with a daily cycle.
+    pub const TRAFFIC: Self = Self {
+        signals: SignalSet::TRAFFIC,
+        false_alarms_per_day: BUDGET,
+        calendar: Calendar { season: Season::Auto, zone: Zone::UTC },
+    };
+
+    /// For metrics on which a value never seen before matters.
+    pub const NOVELTY: Self = Self { signals: SignalSet::NOVELTY, ..Self::TRAFFIC };
+
+    /// Length of the window that is read, in samples.
+    pub const WINDOW: usize = 50;
+
+    /// Samples required before judging.
+    pub const MIN: usize = 10;
+
+    /// Factor of all thresholds for this budget and the series' interval.
+    ///
+    /// With six times as many samples a day, there are six times as many chances of a false alarm.
+    fn strictness(&self, interval_us: f64) -> f64 {
+        let per_sample = if interval_us > 0.0 { (INTERVAL_US / interval_us).max(1.0) } else { 1.0 };
+        let excess = BUDGET / self.false_alarms_per_day * per_sample;
+        if excess == 1.0 { 1.0 } else { excess.powf(BUDGET_EXPONENT) }
+    }
+
+    fn deviation(&self) -> Deviation {
+        Deviation {
+            window: Self::WINDOW,
+            threshold: DEVIATION_THRESHOLD,
+            min: Self::MIN,
+            calendar: self.calendar,
+        }
+    }
+
+    /// Judges `sample` against its memory and `before`, the earlier samples in time order.
+    pub(crate) fn judge(
+        &self,
+        before: &[JudgedSample],
+        state: &TidemarkState,
+        sample: Sample,
+    ) -> Assessment {
+        let traffic = state.traffic.as_ref().map(|state| self.judge_traffic(before, state, sample));
+        let novelty = state.novelty.as_ref().map(|state| self.judge_novelty(state, sample));
+        let unjudged = Verdict::unjudged(VerdictKind::Learning);
+        let of_novelty = novelty.map_or(unjudged, |novelty| novelty.verdict);
+        let of_traffic = traffic.map_or(unjudged, |traffic| traffic.verdict(self.signals));
+        let is_novelty = traffic.is_none() || of_novelty.score > of_traffic.score;
+        let verdict = if is_novelty { of_novelty } else { of_traffic };
+        Assessment { verdict, traffic, novelty }
+    }
+
+    fn judge_novelty(&self, state: &NoveltySignalState, sample: Sample) -> NoveltyAssessment {
+        let features = state.novelty.features(sample);
+        let verdict = state.novelty.judge(sample, &features).map_or(
+            Verdict::unjudged(VerdictKind::Learning),
+            |novelty::NoveltyScore { score, value, low, high }| {
+                let strictness = self.strictness(state.interval.interval_us());
+                let threshold = novelty::THRESHOLD * strictness * state.threshold.factor();
+                let expectation = Expectation { signal: Signal::Novelty, value, low, high };
+                Verdict::scored(score / threshold, 1.0, expectation)
+            },
+        );
+        NoveltyAssessment { features, verdict }
+    }
+
+    fn judge_traffic(
+        &self,
+        before: &[JudgedSample],
+        state: &TrafficState,
+        sample: Sample,
+    ) -> TrafficAssessment {
+        let (n, interval_s) = (state.baseline.n(), state.interval_s());
+        let position = state.deviation.daily_position(self.calendar, sample);
+        let residual = state.baseline.residual(position, sample);
+        let changes = state.shift.changes(residual.z, n, interval_s);
+        let shift = state.shift.judge(residual.z, &changes, n);
+        let variance = state.variance.judge(residual.z, n, interval_s);
+        let flat = state.flat.judge(sample, n);
+        let interval = state.deviation.interval();
+        let strictness = self.strictness(interval.interval_us());
+        let raw = [shift[0], shift[1], shift[2], shift[3], variance[0], variance[1], flat]
+            .map(|score| score / strictness);
+        let decay = Suppression::decay(interval.pause_us(sample).max(0.0) / DAY_US);
+        let detector = self.deviation();
+        let deviation = detector.judge(before, &state.deviation, sample);
+        let confirmed = (residual.z.abs() / CONFIRMED_FROM).min(1.0).sqrt();
+        TrafficAssessment {
+            deviation,
+            confirmed: deviation.score / (detector.threshold * strictness) * confirmed,
+            position,
+            residual,
+            changes,
+            decay,
+            raw,
+            suppressed: std::array::from_fn(|i| state.suppressions[i].judge(raw[i], decay)),
+            gap: gap::judge(interval, sample) / strictness,
+            usual_step: state.variance.usual_step() * residual.scale,
+            continuing: state.hysteresis.judge(residual.z),
+        }
+    }
+
+    /// Learns `sample`, the newest of its series, with its assessment.
+    pub(crate) fn learn(&self, state: &mut TidemarkState, sample: Sample, assessment: &Assessment) {
+        if let (Some(state), Some(traffic)) = (&mut state.traffic, &assessment.traffic) {
+            self.learn_traffic(state, sample, traffic);
+        }
+        if let (Some(state), Some(novelty)) = (&mut state.novelty, &assessment.novelty) {
+            state.threshold.learn(state.interval.pause_us(sample), novelty.verdict.is_anomaly());
+            state.novelty.learn(sample, &novelty.features);
+            state.interval.learn(sample);
+        }
+    }
+
+    fn learn_traffic(&self, state: &mut TrafficState, sample: Sample, traffic: &TrafficAssessment) {
+        let n = state.baseline.n();
+        for (suppression, raw) in state.suppressions.iter_mut().zip(traffic.raw) {
+            suppression.learn(raw, traffic.decay);
+        }
+        let z = traffic.residual.z;
+        state.hysteresis.learn(z, traffic.alarm(self.signals));
+        state.shift.learn(z, &traffic.changes, n);
+        state.variance.learn(z, n);
+        state.flat.learn(sample, n);
+        state.baseline.learn(traffic.position, sample);
+        self.deviation().learn(&mut state.deviation, sample, &traffic.deviation);
+    }
+
+    /// Learns `sample` in the season of the deviation signal only, as a late sample does.
+    pub(crate) fn learn_season(&self, state: &mut TidemarkState, sample: Sample) {
+        if let Some(state) = &mut state.traffic {
+            self.deviation().learn_season(&mut state.deviation, sample);
+        }
+    }
+
+    /// Shortest pause that is a gap, in microseconds; `None` without the gap signal, or while the interval is unknown.
+    pub(crate) fn pause_us_min(&self, state: &TidemarkState) -> Option<f64> {
+        let traffic = state.traffic.as_ref().filter(|_| self.signals.contains(Signal::Gap))?;
+        let interval = traffic.deviation.interval();
+        Some(gap::pause_us_min(interval)? * self.strictness(interval.interval_us()))
+    }
+}

@@ -1,0 +1,182 @@
+//! Memory of the composite detector: the states of its signals, and their bytes.
+
+use crate::bytes::{ByteReader, ByteWriter};
+use crate::learning::adaptive_threshold::AdaptiveThreshold;
+use crate::learning::baseline::Baseline;
+use crate::learning::bucket::SeasonBucket;
+use crate::learning::hysteresis::Hysteresis;
+use crate::learning::interval::SamplingInterval;
+use crate::learning::season::N_BUCKETS;
+use crate::learning::suppression::Suppression;
+use crate::signal_set::SignalSet;
+use crate::signals::deviation::DeviationState;
+use crate::signals::flat::FlatState;
+use crate::signals::novelty::NoveltyState;
+use crate::signals::shift::{self, ShiftState};
+use crate::signals::variance::{self, VarianceState};
+use domain::Signal;
+
+/// Number of scores with repeat suppression: those of shift and variance, and one of flat.
+pub(super) const N_SUPPRESSED: usize = shift::N_SCORES + variance::N_SCORES + 1;
+
+const SECOND_US: f64 = 1e6;
+
+/// Memory of the composite detector; the signals of traffic learn together.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TidemarkState {
+    pub(super) traffic: Option<TrafficState>,
+    pub(super) novelty: Option<NoveltySignalState>,
+}
+
+/// Memory of the novelty signal, with its own interval and threshold.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct NoveltySignalState {
+    pub(super) novelty: NoveltyState,
+    pub(super) interval: SamplingInterval,
+    pub(super) threshold: AdaptiveThreshold,
+}
+
+/// Memory of all other signals.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct TrafficState {
+    pub(super) deviation: DeviationState,
+    pub(super) baseline: Baseline,
+    pub(super) shift: ShiftState,
+    pub(super) variance: VarianceState,
+    pub(super) flat: FlatState,
+    pub(super) suppressions: [Suppression; N_SUPPRESSED],
+    pub(super) hysteresis: Hysteresis,
+}
+
+impl TidemarkState {
+    pub(crate) fn new(signals: SignalSet) -> Self {
+        let has_traffic = signals.contains_any(SignalSet::TRAFFIC);
+        let has_novelty = signals.contains(Signal::Novelty);
+        Self {
+            traffic: has_traffic.then(TrafficState::default),
+            novelty: has_novelty.then(NoveltySignalState::default),
+        }
+    }
+
+    /// Encoded length, in bytes.
+    pub(crate) fn len(&self) -> usize {
+        let traffic = self.traffic.as_ref().map_or(0, |_| TrafficState::LEN);
+        traffic + self.novelty.as_ref().map_or(0, |_| NoveltySignalState::LEN)
+    }
+
+    /// Writes the scalars first: each sample changes all of them, but only a few bytes of the tables.
+    pub(crate) fn write(&self, out: &mut ByteWriter) {
+        if let Some(traffic) = &self.traffic {
+            traffic.write_scalars(out);
+        }
+        if let Some(novelty) = &self.novelty {
+            novelty.write_scalars(out);
+        }
+        if let Some(traffic) = &self.traffic {
+            traffic.write_tables(out);
+        }
+        if let Some(novelty) = &self.novelty {
+            novelty.novelty.write_tables(out);
+        }
+    }
+
+    pub(crate) fn read(signals: SignalSet, from: &mut ByteReader<'_>) -> Option<Self> {
+        let mut state = Self::new(signals);
+        if let Some(traffic) = &mut state.traffic {
+            *traffic = TrafficState::read_scalars(from)?;
+        }
+        if let Some(novelty) = &mut state.novelty {
+            *novelty = NoveltySignalState::read_scalars(from)?;
+        }
+        if let Some(traffic) = &mut state.traffic {
+            traffic.read_tables(from)?;
+        }
+        if let Some(novelty) = &mut state.novelty {
+            novelty.novelty.read_tables(from)?;
+        }
+        Some(state)
+    }
+}
+
+impl NoveltySignalState {
+    const LEN: usize = NoveltyState::SCALARS_LEN
+        + NoveltyState::TABLES_LEN
+        + SamplingInterval::LEN
+        + AdaptiveThreshold::LEN;
+
+    fn write_scalars(&self, out: &mut ByteWriter) {
+        self.novelty.write_scalars(out);
+        self.interval.write(out);
+        self.threshold.write(out);
+    }
+
+    fn read_scalars(from: &mut ByteReader<'_>) -> Option<Self> {
+        Some(Self {
+            novelty: NoveltyState::read_scalars(from)?,
+            interval: SamplingInterval::read(from)?,
+            threshold: AdaptiveThreshold::read(from)?,
+        })
+    }
+}
+
+impl TrafficState {
+    const LEN: usize = DeviationState::SCALARS_LEN
+        + Baseline::SCALARS_LEN
+        + ShiftState::SCALARS_LEN
+        + VarianceState::LEN
+        + FlatState::LEN
+        + Hysteresis::LEN
+        + N_SUPPRESSED * Suppression::LEN
+        + ShiftState::RESIDUALS_LEN
+        + 2 * N_BUCKETS * SeasonBucket::LEN;
+
+    /// Writes fields that seldom change last.
+    fn write_scalars(&self, out: &mut ByteWriter) {
+        self.deviation.write_scalars(out);
+        self.baseline.write_scalars(out);
+        self.shift.write_scalars(out);
+        self.variance.write(out);
+        self.flat.write(out);
+        self.hysteresis.write(out);
+        self.suppressions.iter().for_each(|suppression| suppression.write(out));
+    }
+
+    /// Writes the residuals, then both buckets of each time of day, which change together.
+    fn write_tables(&self, out: &mut ByteWriter) {
+        self.shift.write_residuals(out);
+        for (short, long) in self.deviation.buckets().iter().zip(self.baseline.buckets()) {
+            short.write(out);
+            long.write(out);
+        }
+    }
+
+    fn read_scalars(from: &mut ByteReader<'_>) -> Option<Self> {
+        let mut state = Self {
+            deviation: DeviationState::read_scalars(from)?,
+            baseline: Baseline::read_scalars(from)?,
+            shift: ShiftState::read_scalars(from)?,
+            variance: VarianceState::read(from)?,
+            flat: FlatState::read(from)?,
+            hysteresis: Hysteresis::read(from)?,
+            suppressions: Default::default(),
+        };
+        for suppression in &mut state.suppressions {
+            *suppression = Suppression::read(from)?;
+        }
+        Some(state)
+    }
+
+    fn read_tables(&mut self, from: &mut ByteReader<'_>) -> Option<()> {
+        self.shift.read_residuals(from)?;
+        let (short, long) = (self.deviation.buckets_mut(), self.baseline.buckets_mut());
+        for (short, long) in short.iter_mut().zip(long) {
+            *short = SeasonBucket::read(from)?;
+            *long = SeasonBucket::read(from)?;
+        }
+        Some(())
+    }
+
+    pub(super) fn interval_s(&self) -> f64 {
+        self.deviation.interval().interval_us() / SECOND_US
+    }
+}

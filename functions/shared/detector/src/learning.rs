@@ -1,0 +1,14 @@
+//! Learning primitives: the statistics that detectors and signals carry from sample to sample.
+//!
+//! Each is a small state with two operations: reading it never changes it, and `learn` takes the newest sample. Updates
+//! are bounded, so that one absurd value cannot spoil the weeks that follow.
+
+pub mod adaptive_threshold;
+pub mod baseline;
+pub mod bucket;
+pub mod hysteresis;
+pub mod interval;
+pub mod moments;
+pub mod season;
+pub mod suppression;
+pub mod zone;

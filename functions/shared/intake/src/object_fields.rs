@@ -1,0 +1,142 @@
+//! Fields of one object of a request, as unparsed JSON texts.
+//!
+//! The whole object is scanned first, since the meaning of a key depends on later ones: `cpu` is a metric only if there is
+//! no `metric`.
+
+use std::borrow::Cow;
+
+use serde::de::DeserializeSeed;
+use serde_json::Deserializer;
+use serde_json::de::StrRead;
+
+use crate::entries::EachEntry;
+
+/// Fields of an object as JSON texts; a null field counts as missing.
+#[derive(Debug, Default)]
+pub(crate) struct ObjectFields<'a> {
+    pub(crate) source: Option<&'a str>,
+    pub(crate) metric: Option<&'a str>,
+    pub(crate) time: Option<&'a str>,
+    pub(crate) value: Option<&'a str>,
+    pub(crate) labels: Option<&'a str>,
+    /// All other keys, in the order sent; one more than the bound if there are too many.
+    pub(crate) others: Vec<(Cow<'a, str>, &'a str)>,
+    /// Known key that was given twice.
+    pub(crate) repeated: Option<Cow<'a, str>>,
+}
+
+impl<'a> ObjectFields<'a> {
+    /// Parses an object; it must be the whole text.
+    pub(crate) fn parse(text: &'a str, n_others_max: usize) -> serde_json::Result<Self> {
+        let mut deserializer = Deserializer::from_str(text);
+        let fields = Self::read_next(&mut deserializer, n_others_max)?;
+        deserializer.end()?;
+        Ok(fields)
+    }
+
+    /// Parses the next object.
+    pub(crate) fn read_next(
+        deserializer: &mut Deserializer<StrRead<'a>>,
+        n_others_max: usize,
+    ) -> serde_json::Result<Self> {
+        let mut fields = Self::default();
+        EachEntry(|key, raw| fields.add(key, raw, n_others_max)).deserialize(deserializer)?;
+        Ok(fields)
+    }
+
+    /// Array of `{"samples":[...]}`, as text; a number under this key is a metric.
+    pub(crate) fn samples(&self) -> Option<&'a str> {
+        let is_samples = |key: &str, raw: &str| key == "samples" && raw.starts_with('[');
+        self.others.iter().find(|(key, raw)| is_samples(key, raw)).map(|(_, raw)| *raw)
+    }
+
+    /// Name of a field that applies only to a single sample.
+    pub(crate) fn field_of_sample(&self) -> Option<&'static str> {
+        let fields = [
+            ("source", self.source),
+            ("metric", self.metric),
+            ("timestamp", self.time),
+            ("value", self.value),
+            ("labels", self.labels),
+        ];
+        fields.into_iter().find(|(_, raw)| raw.is_some()).map(|(name, _)| name)
+    }
+
+    /// Other key that was given twice.
+    pub(crate) fn repeated_other(&self) -> Option<&str> {
+        let mut keys: Vec<&str> = self.others.iter().map(|(key, _)| key.as_ref()).collect();
+        keys.sort_unstable();
+        keys.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+    }
+
+    fn add(&mut self, key: Cow<'a, str>, raw: &'a str, n_others_max: usize) {
+        let field = match key.as_ref() {
+            "source" => &mut self.source,
+            "metric" => &mut self.metric,
+            "timestamp" | "time" | "ts" => &mut self.time,
+            "value" => &mut self.value,
+            "labels" => &mut self.labels,
+            _ => {
+                if self.others.len() <= n_others_max {
+                    self.others.push((key, raw));
+                }
+                return;
+            }
+        };
+        if raw == "null" {
+            return;
+        }
+        if field.replace(raw).is_some() {
+            self.repeated = Some(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_keys_are_fields_and_the_rest_are_others() {
+        let text =
+            r#"{"source":"a","metric":"b","time":1,"value":2,"labels":{},"cpu":3,"Value":4}"#;
+        let fields = ObjectFields::parse(text, 10).unwrap();
+        let known = [fields.source, fields.metric, fields.time, fields.value, fields.labels];
+        assert_eq!(known, [Some(r#""a""#), Some(r#""b""#), Some("1"), Some("2"), Some("{}")]);
+        assert_eq!(fields.others, [(Cow::from("cpu"), "3"), (Cow::from("Value"), "4")]);
+        assert!(fields.repeated.is_none() && fields.repeated_other().is_none());
+    }
+
+    #[test]
+    fn null_counts_as_missing() {
+        let text = r#"{"source":null,"metric":null,"ts":null,"value":null,"labels":null}"#;
+        assert_eq!(ObjectFields::parse(text, 10).unwrap().field_of_sample(), None);
+    }
+
+    #[test]
+    fn repeated_keys_are_found_under_every_alias() {
+        for text in [
+            r#"{"value":1,"value":1}"#,
+            r#"{"time":1,"ts":1}"#,
+            r#"{"source":"a","s\u006furce":"b"}"#,
+        ] {
+            assert!(ObjectFields::parse(text, 10).unwrap().repeated.is_some(), "{text}");
+        }
+        let fields = ObjectFields::parse(r#"{"b":1,"a":1,"b":null}"#, 10).unwrap();
+        assert_eq!(fields.repeated_other(), Some("b"));
+    }
+
+    #[test]
+    fn others_beyond_the_bound_are_not_stored() {
+        let fields =
+            ObjectFields::parse(r#"{"a":1,"b":1,"c":1,"d":1,"e":1,"source":"s"}"#, 2).unwrap();
+        assert_eq!(fields.others.len(), 3);
+        assert_eq!(fields.source, Some(r#""s""#));
+    }
+
+    #[test]
+    fn only_an_array_under_samples_is_an_envelope() {
+        assert_eq!(ObjectFields::parse(r#"{"samples":[1]}"#, 10).unwrap().samples(), Some("[1]"));
+        assert_eq!(ObjectFields::parse(r#"{"samples":1}"#, 10).unwrap().samples(), None);
+    }
+}
