@@ -5,8 +5,8 @@
 use std::fmt;
 
 use serde_json::{Map, Value};
-use tracing::{Event, Subscriber};
-use tracing_subscriber::filter::LevelFilter;
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::fmt::format::{Format, Json, JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format};
 use tracing_subscriber::layer::SubscriberExt;
@@ -27,11 +27,19 @@ pub fn init_tracing(config: &Config) {
             .event_format(KnativeJson::new(&config.platform))
             .finish()
             .with(filter)
+            .with(filter_fn(is_redacted))
             .try_init(),
-        LogFormat::Text => builder.with_ansi(false).finish().with(filter).try_init(),
+        LogFormat::Text => {
+            builder.with_ansi(false).finish().with(filter).with(filter_fn(is_redacted)).try_init()
+        }
     };
     // The first subscriber wins if a test starts two services in one process.
     let _is_first = initialized.is_ok();
+}
+
+/// True if a line is free of secrets: at the level `TRACE`, the SDK of AWS logs requests with their session tokens.
+fn is_redacted(line: &Metadata<'_>) -> bool {
+    *line.level() < Level::TRACE || !line.target().starts_with("aws_")
 }
 
 /// JSON lines with the Knative service and revision.
