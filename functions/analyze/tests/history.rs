@@ -1,5 +1,5 @@
-//! Episodes on their way to history: real processes over a real Redis and a stand-in for DynamoDB that validates as AWS
-//! does, killed between any two steps.
+//! Transfer of episodes to the history: real processes over a real Redis and a stand-in for DynamoDB that validates as
+//! AWS does, killed between any two steps.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
 
@@ -20,7 +20,7 @@ use store::{PastRange, SeriesStore};
 const TABLE: &str = "tidemark-episodes";
 const ALL: PastRange = PastRange { since_us: 0, before_us: None, limit: 1_000 };
 
-/// Whoever writes samples: it knows Redis, and nothing of history.
+/// A writer of samples, which uses Redis only.
 fn ingest(redis: &RedisServer) -> (Service, Arc<dyn SeriesStore>) {
     let vars = [("REDIS_URL", redis.url()), ("TIDEMARK_DETECTOR", DETECTOR.to_owned())];
     let config =
@@ -37,7 +37,7 @@ fn key() -> SeriesKey {
     SeriesKey::new(Tenant::default(), series())
 }
 
-/// Sends the minutes of `range`, of which each fiftieth is far away.
+/// Sends a sample for each minute of `range`; each fiftieth is an outlier.
 async fn send(service: &Service, range: std::ops::Range<i64>) {
     let incoming = |minute: i64| IncomingSample {
         index: minute as usize,
@@ -50,31 +50,31 @@ async fn send(service: &Service, range: std::ops::Range<i64>) {
     assert!(answer.rejected.is_empty(), "{:?}", answer.rejected);
 }
 
-/// What the store keeps, as the table should have it.
-async fn wanted(store: &dyn SeriesStore) -> Vec<(String, String)> {
-    let kept = store.episodes(&key(), ALL).await.unwrap();
+/// Keys of the items that the table should contain: one for each episode in the store.
+async fn expected_keys(store: &dyn SeriesStore) -> Vec<(String, String)> {
+    let episodes = store.episodes(&key(), ALL).await.unwrap();
     let start = |start_us: i64| ("default#checkout/rps".to_owned(), format!("{start_us:016}"));
-    kept.iter().rev().map(|it| start(it.record.start_us)).collect()
+    episodes.iter().rev().map(|episode| start(episode.record.start_us)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_dies_between_redis_and_history_each_episode_is_there_once() {
+async fn a_crash_between_redis_and_history_saves_each_episode_once() {
     let (redis, table) = (RedisServer::start(), DynamoServer::start(StandIn::Dynalite));
     table.create_table(TABLE).await;
     let vars = table.vars(TABLE);
     let (service, store) = ingest(&redis);
-    // The first sweep says that somebody keeps history; whoever writes then marks what it lacks.
+    // From the first sweep on, writers mark the episodes that the history lacks.
     assert_eq!(Analyze::start(&redis, &vars).sweep().unwrap()["episodes_saved"], 0);
 
     for round in 0..3 {
         send(&service, round * 200..(round + 1) * 200).await;
-        // It dies with the second episode in the table, and none of them noted as being there.
-        let dying = [vars.clone(), vec![("CHAOS_DIE_AT", "saved:2".to_owned())]].concat();
-        let mut dying = Analyze::start(&redis, &dying);
-        assert_eq!(dying.sweep(), None);
-        assert!(!dying.child.wait().unwrap().success());
+        // It crashes with two episodes in the table, before any of them is marked as saved.
+        let crashing = [vars.clone(), vec![("CHAOS_DIE_AT", "saved:2".to_owned())]].concat();
+        let mut crashing = Analyze::start(&redis, &crashing);
+        assert_eq!(crashing.sweep(), None);
+        assert!(!crashing.child.wait().unwrap().success());
         assert_eq!(store.count_unsaved().await.unwrap(), 1);
-        // Two at once come to the same as one.
+        // Two sweeps at once have the result of one.
         let replicas = [Analyze::start(&redis, &vars), Analyze::start(&redis, &vars)];
         std::thread::scope(|scope| {
             for replica in &replicas {
@@ -82,10 +82,10 @@ async fn whoever_dies_between_redis_and_history_each_episode_is_there_once() {
             }
         });
         assert_eq!(store.count_unsaved().await.unwrap(), 0);
-        assert_eq!(table.keys(TABLE).await, wanted(store.as_ref()).await);
+        assert_eq!(table.keys(TABLE).await, expected_keys(store.as_ref()).await);
     }
 
-    // What Redis loses is read from the table, page by page, and the same.
+    // Episodes that Redis lost are read from the table, page by page, unchanged.
     let analyze = Analyze::start(&redis, &vars);
     let path = "GET /episodes?source=checkout&metric=rps";
     let before = analyze.ask(path).unwrap();
@@ -97,10 +97,10 @@ async fn whoever_dies_between_redis_and_history_each_episode_is_there_once() {
         after = analyze.ask(&format!("{path}&limit=5&cursor={next}")).unwrap();
         episodes.extend(after["episodes"].as_array().unwrap().iter().cloned());
     }
-    // The store told of the last that it is open; what it does not know to go on is over.
-    let mut told = before["episodes"].as_array().unwrap().clone();
-    told[0]["state"] = "over".into();
-    assert_eq!(episodes, told);
+    // The store reported the last one as open; an episode that is unknown to the store is over.
+    let mut expected = before["episodes"].as_array().unwrap().clone();
+    expected[0]["state"] = "over".into();
+    assert_eq!(episodes, expected);
 
     let path = "GET /anomalies?source=checkout&metric=rps";
     let mut page = analyze.ask(&format!("{path}&limit=5")).unwrap();
@@ -114,14 +114,14 @@ async fn whoever_dies_between_redis_and_history_each_episode_is_there_once() {
         assert_eq!(peak["timestamp"], episode["peak"]["timestamp"]);
         assert_eq!(peak["episode"]["start"], episode["start"]);
     }
-    // Forgetting a series forgets it there, too.
+    // Deleting a series deletes its items.
     send(&service, 0..60).await;
     analyze.ask("DELETE /series?source=checkout&metric=rps");
     assert_eq!(table.keys(TABLE).await, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_history_that_is_away_is_told_and_fails_nothing() {
+async fn an_unavailable_history_is_reported_and_fails_nothing() {
     let redis = RedisServer::start();
     let table = DynamoServer::start(StandIn::Dynalite);
     table.create_table(TABLE).await;
@@ -152,5 +152,5 @@ async fn a_history_that_is_away_is_told_and_fails_nothing() {
     table.create_table(TABLE).await;
     let analyze = Analyze::start(&redis, &table.vars(TABLE));
     assert_eq!(analyze.sweep().unwrap()["episodes_saved"], 8);
-    assert_eq!(table.keys(TABLE).await, wanted(store.as_ref()).await);
+    assert_eq!(table.keys(TABLE).await, expected_keys(store.as_ref()).await);
 }

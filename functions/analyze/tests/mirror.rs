@@ -1,5 +1,5 @@
-//! Configurations and their copies in history: real processes over a real Redis that loses all it has, and a stand-in for
-//! DynamoDB that is away, or comes late.
+//! Backup of configurations in the history: real processes over a real Redis that loses all its keys, and a stand-in for
+//! DynamoDB that is unavailable, or starts late.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
 
@@ -15,7 +15,7 @@ const CONFIG: &str = "/series/config?source=checkout&metric=rps";
 const BODY: &str =
     r#"{"detector":"zscore:window=50,threshold=7","maintenance":[{"from":1,"until":2}]}"#;
 
-/// A Redis, a table, and the variables of a function that knows both.
+/// A Redis, a table, and the variables of a function that uses both.
 async fn deployment() -> (RedisServer, DynamoServer, Vec<(&'static str, String)>) {
     let (redis, table) = (RedisServer::start(), DynamoServer::start(StandIn::Dynalite));
     table.create_table(TABLE).await;
@@ -34,11 +34,11 @@ impl Analyze {
         self.ask(&format!("GET {CONFIG}")).unwrap()
     }
 
-    /// What a sweep saved, could not save, and restored.
+    /// Numbers of configurations that a sweep saved, failed to save, and restored.
     fn mirror(&self) -> [u64; 3] {
         let swept = self.sweep().unwrap();
         ["configs_saved", "configs_unsaved", "configs_restored"]
-            .map(|it| swept[it].as_u64().unwrap())
+            .map(|count| swept[count].as_u64().unwrap())
     }
 }
 
@@ -56,7 +56,7 @@ async fn a_configuration_survives_the_loss_of_redis_and_its_removal_does_too() {
     assert_eq!(analyze.config(), put, "as it was, its revision too");
     assert_eq!(analyze.mirror(), [0, 0, 0]);
 
-    // One that was put after the loss is not overwritten by the one that was lost.
+    // A configuration after the loss is not replaced by the lost one.
     redis.cli(&["FLUSHALL"]);
     let later = analyze.put("{}");
     assert!(later["revision"].as_i64() > put["revision"].as_i64());
@@ -68,9 +68,9 @@ async fn a_configuration_survives_the_loss_of_redis_and_its_removal_does_too() {
     analyze.ask(&format!("DELETE {CONFIG}"));
     assert_eq!(analyze.mirror(), [1, 0, 0]);
     redis.cli(&["FLUSHALL"]);
-    assert_eq!(analyze.mirror(), [0, 0, 0], "what was removed does not come back");
+    assert_eq!(analyze.mirror(), [0, 0, 0], "a removed configuration is not restored");
     assert_eq!(analyze.config()["code"], "series_unknown");
-    // Forgetting a series removes its configuration.
+    // Deleting a series removes its configuration.
     analyze.put(BODY);
     assert_eq!(analyze.mirror(), [1, 0, 0]);
     analyze.ask("DELETE /series?source=checkout&metric=rps");
@@ -80,7 +80,7 @@ async fn a_configuration_survives_the_loss_of_redis_and_its_removal_does_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_away_loses_no_configuration_and_brings_none_back_by_mistake() {
+async fn an_unavailable_table_neither_loses_nor_revives_a_configuration() {
     let (redis, table, vars) = deployment().await;
     let analyze = Analyze::start(&redis, &vars);
     let first = analyze.put(BODY);
@@ -92,17 +92,17 @@ async fn a_table_that_is_away_loses_no_configuration_and_brings_none_back_by_mis
     assert_eq!(analyze.mirror(), [0, 1, 0]);
     assert_eq!(analyze.config(), second);
 
-    // The table is back without what it had; all that is marked is brought there.
+    // The table is back, empty; all marked configurations are saved.
     let table = DynamoServer::start(StandIn::Dynalite);
     table.create_table(TABLE).await;
     let analyze = Analyze::start(&redis, &table.vars(TABLE));
     assert_eq!(analyze.mirror(), [1, 0, 0]);
     redis.cli(&["FLUSHALL"]);
     drop(table);
-    assert_eq!(analyze.mirror(), [0, 0, 0], "both are away");
+    assert_eq!(analyze.mirror(), [0, 0, 0], "both are unavailable");
     assert_eq!(analyze.config()["code"], "series_unknown");
 
-    // One that holds only what came first does not win over what is there.
+    // A table with an earlier revision does not replace the one in Redis.
     let table = DynamoServer::start(StandIn::Dynalite);
     table.create_table(TABLE).await;
     let analyze = Analyze::start(&redis, &table.vars(TABLE));
@@ -113,14 +113,14 @@ async fn a_table_that_is_away_loses_no_configuration_and_brings_none_back_by_mis
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_dies_between_the_table_and_redis_each_configuration_is_there_once() {
+async fn a_crash_between_the_table_and_redis_saves_each_configuration_once() {
     let (redis, table, vars) = deployment().await;
     let analyze = Analyze::start(&redis, &vars);
     let put = analyze.put(BODY);
-    // It dies with the configuration in the table, and not noted as being there.
-    let dying = [vars.clone(), vec![("CHAOS_DIE_AT", "mirrored:1".to_owned())]].concat();
-    let dying = Analyze::start(&redis, &dying);
-    assert_eq!(dying.sweep(), None);
+    // It crashes with the configuration in the table, before it is marked as saved.
+    let crashing = [vars.clone(), vec![("CHAOS_DIE_AT", "mirrored:1".to_owned())]].concat();
+    let crashing = Analyze::start(&redis, &crashing);
+    assert_eq!(crashing.sweep(), None);
     let replicas = [Analyze::start(&redis, &vars), Analyze::start(&redis, &vars)];
     std::thread::scope(|scope| {
         for replica in &replicas {
@@ -132,8 +132,9 @@ async fn whoever_dies_between_the_table_and_redis_each_configuration_is_there_on
     assert_eq!(keys, [("configs".to_owned(), "default/checkout/rps".to_owned())]);
     redis.cli(&["FLUSHALL"]);
     std::thread::scope(|scope| {
-        let swept: Vec<_> = replicas.iter().map(|it| scope.spawn(|| it.mirror()[2])).collect();
-        let restored: u64 = swept.into_iter().map(|it| it.join().unwrap()).sum();
+        let swept: Vec<_> =
+            replicas.iter().map(|replica| scope.spawn(|| replica.mirror()[2])).collect();
+        let restored: u64 = swept.into_iter().map(|sweep| sweep.join().unwrap()).sum();
         assert_eq!(restored, 1, "by one of them");
     });
     assert_eq!(analyze.config(), put);
@@ -145,7 +146,7 @@ async fn without_a_table_configurations_are_in_redis_only() {
     let analyze = Analyze::start(&redis, &[]);
     analyze.put(BODY);
     assert_eq!(analyze.mirror(), [0, 0, 0]);
-    // A table that comes later gets what was configured before.
+    // A table that is added later gets earlier configurations.
     let table = DynamoServer::start(StandIn::Dynalite);
     table.create_table(TABLE).await;
     let analyze = Analyze::start(&redis, &table.vars(TABLE));

@@ -1,6 +1,6 @@
-//! No secret is told: not in the log at its most talkative, not in an answer, not in `/metrics`.
+//! Secrets appear nowhere: not in the most verbose log, not in a response, not in `/metrics`.
 //!
-//! The real binary is made to fail in each way in which it handles a secret, and all that it said is searched.
+//! The real binary fails in each way in which it handles a secret, and its whole output is searched.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
 
@@ -16,17 +16,17 @@ use aws::testbed::{DynamoServer, StandIn};
 use serde_json::{Value, json};
 use store::testbed::{TlsRedisServer, free_port};
 
-/// Passwords and keys of these tests; each is part of whatever form it is sent in.
+/// Passwords and keys of these tests; each is part of every form in which it is sent.
 const PASSWORD: &str = "PassworD4811correct";
 const WRONG_PASSWORD: &str = "PassworD9172wrong";
 const UNKNOWN_KEY: &str = "tmk_KeY5530unknown";
 
-/// A running function, and all that it and its answers said.
+/// A running function, with its log and its responses.
 struct Watched {
     child: Child,
     stderr: BufReader<ChildStderr>,
     address: String,
-    said: String,
+    output: String,
 }
 
 fn command(vars: &[(&str, &str)]) -> Command {
@@ -41,19 +41,19 @@ impl Watched {
         let piped = Stdio::piped;
         let mut child = command(vars).stdout(piped()).stderr(piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
+        let mut output = String::new();
         let address = loop {
-            let start = said.len();
-            assert!(stderr.read_line(&mut said).unwrap() > 0, "{said}");
-            let line = said.get(start..).unwrap();
+            let start = output.len();
+            assert!(stderr.read_line(&mut output).unwrap() > 0, "{output}");
+            let line = output.get(start..).unwrap();
             if let Some((_, rest)) = line.split_once(r#""address":""#) {
                 break rest.split('"').next().unwrap().to_owned();
             }
         };
-        Self { child, stderr, address, said }
+        Self { child, stderr, address, output }
     }
 
-    /// Sends a request with a key; returns the answer, which also counts as said.
+    /// Sends a request with a key; returns the response, which counts as output.
     fn request(&mut self, line: &str, key: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let len = body.len();
@@ -63,58 +63,58 @@ impl Watched {
              Content-Length: {len}\r\n\r\n{body}"
         )
         .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        writeln!(self.said, "{answer}").unwrap();
-        answer
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        writeln!(self.output, "{response}").unwrap();
+        response
     }
 
-    /// Ends it, and returns all that was said.
+    /// Ends it, and returns its output.
     fn end(mut self) -> String {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        self.stderr.read_to_string(&mut self.said).unwrap();
-        self.child.stdout.take().unwrap().read_to_string(&mut self.said).unwrap();
+        self.stderr.read_to_string(&mut self.output).unwrap();
+        self.child.stdout.take().unwrap().read_to_string(&mut self.output).unwrap();
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
-        std::mem::take(&mut self.said)
+        std::mem::take(&mut self.output)
     }
 }
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        // One that has ended cannot be killed, and need not be.
+        // One that has ended cannot be killed.
         let _has_ended = self.child.kill().and_then(|()| self.child.wait()).is_err();
     }
 }
 
-/// A key that the command makes, with its entry.
+/// A new key, and its entry.
 fn made() -> (String, String) {
     let output = command(&[]).args(["key", "t", "write+read"]).output().unwrap();
     let out = String::from_utf8(output.stdout).unwrap();
-    let of = |name| out.lines().find_map(|it| it.strip_prefix(name)).unwrap().trim().to_owned();
+    let of = |name| out.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
     (of("key"), of("entry"))
 }
 
-/// Nothing of `secrets` is in what was said, as text or as a list of bytes.
+/// Asserts that none of `secrets` is in the output, as text or as a list of bytes.
 #[track_caller]
-fn holds_none(said: &str, secrets: &[&str]) {
+fn has_none(output: &str, secrets: &[&str]) {
     for secret in secrets {
         let bytes = format!("{:?}", secret.as_bytes());
         let bytes = bytes.trim_matches(['[', ']']);
         for form in [secret, bytes] {
-            let line = said.lines().find(|line| line.contains(form));
-            assert_eq!(line, None, "a secret is told");
+            let line = output.lines().find(|line| line.contains(form));
+            assert_eq!(line, None, "a secret is in the output");
         }
     }
 }
 
-/// Uses a function whose store fails with `code`, and searches all that it says.
-fn fails_silently(code: &str, vars: &[(&str, &str)]) {
+/// Uses a function whose store fails with `code`, and searches its output.
+fn fails_without_secrets(code: &str, vars: &[(&str, &str)]) {
     let (key, entry) = made();
     let hash = entry.rsplit(':').next().unwrap();
     let keys = [("TIDEMARK_API_KEYS", entry.as_str())];
     let mut function = Watched::start(&[&keys, vars].concat());
-    assert!(function.request("GET /readyz", &key, "").contains(code), "{}", function.said);
+    assert!(function.request("GET /readyz", &key, "").contains(code), "{}", function.output);
     function.request("GET /metrics", &key, "");
     function.request("GET /livez", &key, "");
     let sent = function.request("POST /ingest", &key, r#"{"metric":"rps","value":1}"#);
@@ -122,10 +122,10 @@ fn fails_silently(code: &str, vars: &[(&str, &str)]) {
     assert!(function.request("GET /series", &key, "").contains(code));
     assert!(function.request("GET /series", UNKNOWN_KEY, "").starts_with("HTTP/1.1 401"));
     assert!(function.request("DELETE /series?metric=a", &key, "").starts_with("HTTP/1.1 403"));
-    let said = function.end();
-    // What is searched is the whole: also what is told only where the filter lets everything pass.
-    assert!(said.contains(r#""level":"DEBUG""#) && said.contains("right_missing"), "{said}");
-    holds_none(&said, &[&key, hash, UNKNOWN_KEY, PASSWORD, WRONG_PASSWORD]);
+    let output = function.end();
+    // The log is verbose.
+    assert!(output.contains(r#""level":"DEBUG""#) && output.contains("right_missing"), "{output}");
+    has_none(&output, &[&key, hash, UNKNOWN_KEY, PASSWORD, WRONG_PASSWORD]);
 }
 
 fn server() -> TlsRedisServer {
@@ -140,9 +140,9 @@ fn text(path: &Path) -> String {
 }
 
 #[test]
-fn a_server_that_cannot_be_trusted_gets_no_secret_told() {
+fn an_untrusted_server_exposes_no_secret() {
     let server = server();
-    fails_silently(
+    fails_without_secrets(
         "store_untrusted",
         &[
             ("REDIS_URL", &server.url()),
@@ -154,12 +154,12 @@ fn a_server_that_cannot_be_trusted_gets_no_secret_told() {
 }
 
 #[test]
-fn a_wrong_password_is_not_told() {
+fn a_wrong_password_is_not_exposed() {
     let server = server();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("password");
     fs::write(&file, format!("{WRONG_PASSWORD}\n")).unwrap();
-    fails_silently(
+    fails_without_secrets(
         "store_credentials_refused",
         &[
             ("REDIS_URL", &server.url()),
@@ -170,10 +170,10 @@ fn a_wrong_password_is_not_told() {
     );
 }
 
-/// Asks a stand-in for AWS to do something, and returns what it answered.
-fn ask_aws(aws: &DynamoServer, target: &str, question: &Value) -> Value {
+/// Calls an operation of a stand-in for AWS, and returns its response.
+fn call_aws(aws: &DynamoServer, target: &str, query: &Value) -> Value {
     let service = if target.starts_with("AmazonSSM") { "ssm" } else { "secretsmanager" };
-    let body = question.to_string();
+    let body = query.to_string();
     let len = body.len();
     let mut stream = TcpStream::connect(aws.url().strip_prefix("http://").unwrap()).unwrap();
     write!(
@@ -183,14 +183,14 @@ fn ask_aws(aws: &DynamoServer, target: &str, question: &Value) -> Value {
          Credential=a/20261121/eu-west-1/{service}/aws4_request, SignedHeaders=host, Signature=0\r\n\r\n{body}"
     )
     .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+    serde_json::from_str(response.split_once("\r\n\r\n").unwrap().1).unwrap()
 }
 
-/// Starts a function whose password a stand-in for AWS keeps.
-fn with_kept_password(server: &TlsRedisServer, aws: &DynamoServer, arn: &str) -> Watched {
+/// Starts a function whose password is stored in a stand-in for AWS.
+fn with_stored_password(server: &TlsRedisServer, aws: &DynamoServer, arn: &str) -> Watched {
     Watched::start(&[
         ("REDIS_URL", &server.url()),
         ("REDIS_PASSWORD_ARN", arn),
@@ -204,30 +204,31 @@ fn with_kept_password(server: &TlsRedisServer, aws: &DynamoServer, arn: &str) ->
 }
 
 #[test]
-fn a_password_that_aws_keeps_opens_the_store_and_is_not_told() {
+fn a_password_stored_in_aws_opens_the_store_and_is_not_exposed() {
     let (server, aws) = (server(), DynamoServer::start(StandIn::Moto));
-    let kept = |password: &str| json!({ "username": "tidemark", "password": password }).to_string();
-    let secret = json!({ "Name": "redis", "SecretString": kept(PASSWORD) });
-    let secret = ask_aws(&aws, "secretsmanager.CreateSecret", &secret);
+    let login =
+        |password: &str| json!({ "username": "tidemark", "password": password }).to_string();
+    let secret = json!({ "Name": "redis", "SecretString": login(PASSWORD) });
+    let secret = call_aws(&aws, "secretsmanager.CreateSecret", &secret);
     let arn = secret["ARN"].as_str().unwrap();
-    let mut function = with_kept_password(&server, &aws, arn);
+    let mut function = with_stored_password(&server, &aws, arn);
     let sent = function.request("POST /ingest", "", r#"{"metric":"rps","value":1}"#);
     assert!(sent.starts_with("HTTP/1.1 200"), "{sent}");
 
-    // Another password, which is kept first; connections that are open stay so.
-    let put = json!({ "SecretId": arn, "SecretString": kept(WRONG_PASSWORD) });
-    ask_aws(&aws, "secretsmanager.PutSecretValue", &put);
+    // A rotation; open connections stay open.
+    let put = json!({ "SecretId": arn, "SecretString": login(WRONG_PASSWORD) });
+    call_aws(&aws, "secretsmanager.PutSecretValue", &put);
     let password = format!(">{WRONG_PASSWORD}");
     server.cli(&["ACL", "SETUSER", "tidemark", "resetpass", &password]);
     assert!(function.request("GET /series", "", "").starts_with("HTTP/1.1 200"));
     server.cli(&["CLIENT", "KILL", "USER", "tidemark"]);
-    // Few questions: what is said of them is read at the end only.
+    // Few requests: the log is read at the end only.
     let opens = |_| {
         std::thread::sleep(Duration::from_secs(1));
         function.request("GET /series", "", "").starts_with("HTTP/1.1 200")
     };
-    assert!((0..20).any(opens), "{}", function.said);
-    holds_none(&function.end(), &[PASSWORD, WRONG_PASSWORD]);
+    assert!((0..20).any(opens), "{}", function.output);
+    has_none(&function.end(), &[PASSWORD, WRONG_PASSWORD]);
 }
 
 #[test]
@@ -235,43 +236,43 @@ fn a_parameter_of_aws_is_a_password_too() {
     let (server, aws) = (TlsRedisServer::start(), DynamoServer::start(StandIn::Moto));
     server.cli(&["CONFIG", "SET", "requirepass", PASSWORD]);
     let put = json!({ "Name": "/tidemark/redis", "Type": "SecureString", "Value": PASSWORD });
-    ask_aws(&aws, "AmazonSSM.PutParameter", &put);
+    call_aws(&aws, "AmazonSSM.PutParameter", &put);
     let arn = "arn:aws:ssm:eu-west-1:123456789012:parameter/tidemark/redis";
-    let mut function = with_kept_password(&server, &aws, arn);
+    let mut function = with_stored_password(&server, &aws, arn);
     assert!(
         function.request("GET /readyz", "", "").starts_with("HTTP/1.1 200"),
         "{}",
-        function.said
+        function.output
     );
-    holds_none(&function.end(), &[PASSWORD]);
+    has_none(&function.end(), &[PASSWORD]);
 }
 
 #[test]
-fn a_password_that_aws_does_not_keep_is_asked_for_by_its_name() {
+fn a_missing_secret_is_reported_by_its_name() {
     let (server, aws) = (server(), DynamoServer::start(StandIn::Moto));
     let arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:other-AbCdEf";
-    let mut function = with_kept_password(&server, &aws, arn);
-    let told = function.request("GET /readyz", "", "");
+    let mut function = with_stored_password(&server, &aws, arn);
+    let ready = function.request("GET /readyz", "", "");
     assert!(
-        told.starts_with("HTTP/1.1 503") && told.contains("store_credentials_refused"),
-        "{told}"
+        ready.starts_with("HTTP/1.1 503") && ready.contains("store_credentials_refused"),
+        "{ready}"
     );
-    let said = function.end();
-    assert!(said.contains("ResourceNotFoundException") && said.contains(arn), "{said}");
-    holds_none(&said, &[PASSWORD]);
+    let output = function.end();
+    assert!(output.contains("ResourceNotFoundException") && output.contains(arn), "{output}");
+    has_none(&output, &[PASSWORD]);
 }
 
 #[test]
-fn a_password_in_the_address_of_a_store_that_is_away_is_not_told() {
+fn a_password_in_the_address_of_an_unreachable_store_is_not_exposed() {
     let url = format!("redis://tidemark:{PASSWORD}@127.0.0.1:{}", free_port());
-    fails_silently("store_unavailable", &[("REDIS_URL", &url)]);
+    fails_without_secrets("store_unavailable", &[("REDIS_URL", &url)]);
 }
 
 #[test]
-fn a_missing_right_is_told_without_the_password() {
+fn a_missing_right_is_reported_without_the_password() {
     let server = server();
     server.cli(&["ACL", "SETUSER", "tidemark", "-@all", "+auth", "+hello", "+ping"]);
-    fails_silently(
+    fails_without_secrets(
         "store_not_permitted",
         &[
             ("REDIS_URL", &server.url().replace("//", &format!("//tidemark:{PASSWORD}@"))),
@@ -281,7 +282,7 @@ fn a_missing_right_is_told_without_the_password() {
 }
 
 #[test]
-fn a_configuration_that_is_refused_tells_no_secret() {
+fn a_refused_configuration_exposes_no_secret() {
     let (key, _) = made();
     let url = |end: &str| format!("redis://tidemark:{PASSWORD}@{end}");
     let unreadable = format!("rediss://tidemark:{PASSWORD}@127.0.0.1:1/x#odd");
@@ -299,10 +300,10 @@ fn a_configuration_that_is_refused_tells_no_secret() {
     for case in cases {
         let vars: Vec<(&str, &str)> = case.iter().map(|(name, text)| (*name, &**text)).collect();
         let output = command(&vars).output().unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8(said).unwrap();
-        assert_eq!(output.status.code(), Some(64), "{said}");
-        assert!(said.contains(case[0].0), "{said}");
-        holds_none(&said, &[&key, PASSWORD]);
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(output.status.code(), Some(64), "{text}");
+        assert!(text.contains(case[0].0), "{text}");
+        has_none(&text, &[&key, PASSWORD]);
     }
 }

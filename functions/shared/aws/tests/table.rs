@@ -1,6 +1,6 @@
-//! What history promises, over stand-ins for DynamoDB: one that validates as AWS does, and one with time to live.
+//! Promises of the history table, over two stand-ins for DynamoDB: one validates as AWS does, one has time to live.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +29,7 @@ fn key(metric: &str) -> SeriesKey {
     SeriesKey::new(Tenant::new("t"), Series::new("checkout", metric, BTreeMap::new()).unwrap())
 }
 
-/// An episode that began in this second, with a peak that no decimal number of DynamoDB can hold.
+/// An episode that began in this second, with a peak that exceeds the decimal numbers of DynamoDB.
 fn episode(start_s: i64, revision: i64) -> StoredEpisode {
     let sample = Sample::new(start_s * 1_000_000, 1e-300).unwrap();
     let band = Expectation { signal: Signal::Shift, value: -0.1, low: -1e300, high: 2.0 / 3.0 };
@@ -50,7 +50,7 @@ async fn history(server: &DynamoServer, table: &str) -> HistoryTable {
     server.history(options(table), now_us)
 }
 
-async fn what_is_saved_is_read_exactly_and_newest_first(server: &DynamoServer) {
+async fn saved_episodes_are_read_exactly_and_newest_first(server: &DynamoServer) {
     let history = history(server, "read").await;
     for start_s in [5, 1, 9_000_000_000, 3, 7] {
         history.save(&key("a"), &episode(start_s, 4), NOW_US).await.unwrap();
@@ -66,7 +66,7 @@ async fn what_is_saved_is_read_exactly_and_newest_first(server: &DynamoServer) {
     assert_eq!(history.episodes(&key("a"), range).await.unwrap(), []);
 }
 
-async fn only_a_later_word_replaces_an_earlier_one(server: &DynamoServer) {
+async fn only_a_later_revision_replaces_an_episode(server: &DynamoServer) {
     let history = history(server, "later").await;
     // In any order, any number of times.
     for revision in [3, 5, 4, 5, 1, 3] {
@@ -76,19 +76,19 @@ async fn only_a_later_word_replaces_an_earlier_one(server: &DynamoServer) {
     assert_eq!(server.keys("later").await.len(), 1);
 }
 
-async fn what_has_expired_is_not_told(server: &DynamoServer) {
+async fn expired_episodes_are_left_out(server: &DynamoServer) {
     let history = history(server, "expired").await;
     let long_ago_us = NOW_US - 401 * 86_400_000_000;
     for start_s in 1..=40 {
         let received_us = if start_s % 2 == 0 { NOW_US } else { long_ago_us };
         history.save(&key("a"), &episode(start_s, 1), received_us).await.unwrap();
     }
-    let told = history.episodes(&key("a"), PastRange { limit: 15, ..ALL }).await.unwrap();
-    let starts: Vec<i64> = told.iter().map(|it| it.record.start_us / 1_000_000).collect();
+    let read = history.episodes(&key("a"), PastRange { limit: 15, ..ALL }).await.unwrap();
+    let starts: Vec<i64> = read.iter().map(|episode| episode.record.start_us / 1_000_000).collect();
     assert_eq!(starts, (6..=20).rev().map(|half| 2 * half).collect::<Vec<i64>>());
 }
 
-async fn a_forgotten_series_leaves_nothing(server: &DynamoServer) {
+async fn a_deleted_series_has_no_items(server: &DynamoServer) {
     let history = history(server, "forgotten").await;
     for start_s in 0..60 {
         history.save(&key("a"), &episode(start_s, 1), NOW_US).await.unwrap();
@@ -100,10 +100,10 @@ async fn a_forgotten_series_leaves_nothing(server: &DynamoServer) {
     assert_eq!(server.keys("forgotten").await.len(), 1);
 }
 
-async fn a_table_that_is_not_there_is_refused(server: &DynamoServer) {
+async fn a_missing_table_is_refused(server: &DynamoServer) {
     let history = server.history(options("nowhere"), now_us);
-    let refused = |answer: Result<(), HistoryError>| {
-        assert_eq!(answer.unwrap_err().code(), "history_refused");
+    let refused = |result: Result<(), HistoryError>| {
+        assert_eq!(result.unwrap_err().code(), "history_refused");
     };
     refused(history.ready().await);
     refused(history.save(&key("a"), &episode(1, 1), NOW_US).await);
@@ -132,19 +132,19 @@ fn config(reason: &str) -> SeriesConfig {
         .unwrap()
 }
 
-async fn of_a_configuration_only_a_later_word_counts_and_its_removal_is_one(server: &DynamoServer) {
+async fn only_a_later_revision_replaces_a_configuration_or_its_removal(server: &DynamoServer) {
     let history = history(server, "configs").await;
     history.save(&key("a"), &episode(1, 1), NOW_US).await.unwrap();
-    let words = [(3, Some("c")), (5, Some("e")), (4, None), (1, Some("a")), (5, Some("again"))];
-    for (revision, word) in words {
-        let word = word.map(config);
-        history.mirror(&key("a"), revision, word.as_ref(), NOW_US).await.unwrap();
+    let revisions = [(3, Some("c")), (5, Some("e")), (4, None), (1, Some("a")), (5, Some("again"))];
+    for (revision, reason) in revisions {
+        let config = reason.map(config);
+        history.mirror(&key("a"), revision, config.as_ref(), NOW_US).await.unwrap();
     }
     history.mirror(&key("b"), 7, Some(&config("b")), NOW_US).await.unwrap();
     let stored =
-        |metric, revision, word| (key(metric), StoredConfig { revision, config: config(word) });
-    let told = history.configs(None).await.unwrap();
-    assert_eq!((told.items, told.next), (vec![stored("a", 5, "e"), stored("b", 7, "b")], None));
+        |metric, revision, reason| (key(metric), StoredConfig { revision, config: config(reason) });
+    let page = history.configs(None).await.unwrap();
+    assert_eq!((page.items, page.next), (vec![stored("a", 5, "e"), stored("b", 7, "b")], None));
 
     history.mirror(&key("a"), 6, None, NOW_US).await.unwrap();
     history.mirror(&key("a"), 5, Some(&config("e")), NOW_US).await.unwrap();
@@ -154,7 +154,7 @@ async fn of_a_configuration_only_a_later_word_counts_and_its_removal_is_one(serv
     assert_eq!(history.episodes(&key("a"), ALL).await.unwrap(), [episode(1, 1)]);
 }
 
-async fn more_configurations_than_fit_into_one_answer_are_read_page_by_page(server: &DynamoServer) {
+async fn many_configurations_are_read_page_by_page(server: &DynamoServer) {
     let history = history(server, "pages").await;
     let long: Vec<MaintenanceWindow> = (0..16)
         .map(|i| MaintenanceWindow::new(i, i + 1, "l".repeat(REASON_LEN_MAX)).unwrap())
@@ -179,33 +179,33 @@ async fn more_configurations_than_fit_into_one_answer_are_read_page_by_page(serv
     assert_eq!(keys.len(), n);
 }
 
-/// One server keeps all promises in turn, each in a table of its own: it takes seconds to start.
-async fn keeps_every_promise(which: StandIn) {
+/// One server runs all tests in turn, each in a table of its own: it takes seconds to start.
+async fn passes_all_tests(which: StandIn) {
     let server = DynamoServer::start(which);
-    what_is_saved_is_read_exactly_and_newest_first(&server).await;
-    only_a_later_word_replaces_an_earlier_one(&server).await;
-    what_has_expired_is_not_told(&server).await;
-    a_forgotten_series_leaves_nothing(&server).await;
-    a_table_that_is_not_there_is_refused(&server).await;
+    saved_episodes_are_read_exactly_and_newest_first(&server).await;
+    only_a_later_revision_replaces_an_episode(&server).await;
+    expired_episodes_are_left_out(&server).await;
+    a_deleted_series_has_no_items(&server).await;
+    a_missing_table_is_refused(&server).await;
     the_longest_names_have_items_of_their_own(&server).await;
-    of_a_configuration_only_a_later_word_counts_and_its_removal_is_one(&server).await;
+    only_a_later_revision_replaces_a_configuration_or_its_removal(&server).await;
     if which == StandIn::Dynalite {
-        more_configurations_than_fit_into_one_answer_are_read_page_by_page(&server).await;
+        many_configurations_are_read_page_by_page(&server).await;
     }
 }
 
 #[tokio::test]
-async fn dynalite_keeps_every_promise() {
-    keeps_every_promise(StandIn::Dynalite).await;
+async fn dynalite_passes_all_tests() {
+    passes_all_tests(StandIn::Dynalite).await;
 }
 
 #[tokio::test]
-async fn moto_keeps_every_promise() {
-    keeps_every_promise(StandIn::Moto).await;
+async fn moto_passes_all_tests() {
+    passes_all_tests(StandIn::Moto).await;
 }
 
 #[tokio::test]
-async fn nobody_there_is_told_in_time() {
+async fn an_unreachable_server_is_reported_in_time() {
     let server = DynamoServer::start(StandIn::Dynalite);
     let history = server.history(options("gone"), now_us);
     drop(server);
