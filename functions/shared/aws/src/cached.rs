@@ -19,10 +19,10 @@ pub(crate) trait Source: Send + Sync + 'static {
 
     async fn fetch(&self) -> Result<Self::Value, CredentialsError>;
 
-    /// Whether a fetched value is returned without another fetch.
+    /// True if a fetched value is returned without another fetch.
     fn is_fresh(&self, value: &Self::Value) -> bool;
 
-    /// Whether a fetched value may replace one that cannot be fetched.
+    /// True if a fetched value may be returned after a failed fetch.
     fn is_usable(&self, value: &Self::Value) -> bool;
 }
 

@@ -1,9 +1,9 @@
 //! Login to ElastiCache by IAM: a token signed by the process's role replaces the password.
 //!
 //! A token is a presigned request `connect` that is not sent, but given as password. Signing needs no network, so it
-//! delays no start. ElastiCache accepts a token for 15 minutes, and closes a connection 12 hours after its last one
+//! delays no start. ElastiCache accepts a token for 15 minutes, and closes a connection 12 hours after its last token
 //! (<https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth-iam.html>). So each connection gets a token when it
-//! opens, and another one every six hours.
+//! opens, and again every six hours.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -23,7 +23,7 @@ use crate::role::{Clock, RoleCredentials, time_of};
 /// Validity of a token for connecting: the longest that ElastiCache accepts.
 const TOKEN_VALIDITY: Duration = Duration::from_mins(15);
 
-/// Time until a connection gets another token: half of the time until ElastiCache would close it.
+/// Time until a connection gets its next token: half of the time until ElastiCache would close it.
 const RENEWAL_INTERVAL_US: i64 = 6 * 3_600 * 1_000_000;
 
 /// Interval between two reads of the clock while waiting for a renewal. A timer would not count the time during which
@@ -35,7 +35,7 @@ const CLOCK_INTERVAL: Duration = Duration::from_mins(1);
 pub struct CacheUser {
     /// Name of the cache, in lower case.
     pub cache: String,
-    /// Whether the cache is a serverless one.
+    /// True for a serverless cache.
     pub is_serverless: bool,
     /// Region of the cache.
     pub region: String,
@@ -64,7 +64,7 @@ impl ElastiCacheLogin {
         Self { user, role, clock, patience }
     }
 
-    /// The user who logs in.
+    /// The user of the login.
     pub fn user(&self) -> &CacheUser {
         &self.user
     }

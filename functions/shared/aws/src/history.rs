@@ -11,7 +11,7 @@
 //! | `sk` | S | start of the episode, microseconds, 16 digits |
 //! | `revision` | N | rises with each change of the episode |
 //! | `episode` | S | the whole episode, exactly: see `store::StoredEpisode` |
-//! | `series`, `state`, `signal`, `samples`, `start`, `end` | S, S, S, N, N, N | for people who read the table; times in milliseconds |
+//! | `series`, `state`, `signal`, `samples`, `start`, `end` | S, S, S, N, N, N | for human readers of the table; times in milliseconds |
 //! | `pk`, `sk` of a configuration | S, S | `configs`, `<tenant>/<series>` as above |
 //! | `key`, `config` | S, S | series and configuration, exactly: see `store::StoredConfig`; a removal has no `config` |
 //! | `pk`, `sk` of a row of the evaluator | S, S | `quality`, data set, detector, commit and seed |

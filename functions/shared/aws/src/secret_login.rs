@@ -38,7 +38,7 @@ const RESPONSE_BYTES_MAX: usize = 256 * 1024;
 /// The user of a password that comes without one.
 const DEFAULT_USER: &str = "default";
 
-/// A stored password, and the user who logs in with it.
+/// A stored password, and its user.
 ///
 /// The secret is the password itself, or JSON with `password` and optionally `username`.
 #[derive(Debug, Clone)]

@@ -207,7 +207,7 @@ async fn moto_passes_all_tests() {
 #[tokio::test]
 async fn an_unreachable_server_is_reported_in_time() {
     let server = DynamoServer::start(StandIn::Dynalite);
-    let history = server.history(options("gone"), now_us);
+    let history = server.history(options("missing"), now_us);
     drop(server);
     let start = tokio::time::Instant::now();
     assert_eq!(history.ready().await.unwrap_err().code(), "history_unavailable");

@@ -1,6 +1,6 @@
 //! TLS and users of Redis, against a real server: both directions of trust, and the errors without it.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -31,7 +31,7 @@ fn documented_rights() -> Vec<String> {
     line.split(' ').filter(|word| !word.starts_with('>')).map(str::to_owned).collect()
 }
 
-/// A server with a user who has the documented rights, and then these.
+/// A server with a user of the documented rights, and of these.
 fn server(further: &[&str]) -> TlsRedisServer {
     let server = TlsRedisServer::start();
     let (password, rights) = (format!(">{PASSWORD}"), documented_rights());
@@ -62,10 +62,10 @@ fn store(server: &TlsRedisServer, credentials: &RedisCredentials) -> RedisStore 
     RedisStore::with_credentials(&options(server.url()), credentials).unwrap()
 }
 
-/// What the store says to `error`; the password is never in it.
+/// The code of `error`, whose text never contains a password.
 fn code(error: &StoreError) -> &'static str {
-    let told = format!("{error} {error:?}");
-    assert!(!told.contains("horse") && !told.contains("hunter"), "{told}");
+    let text = format!("{error} {error:?}");
+    assert!(!text.contains("horse") && !text.contains("hunter"), "{text}");
     error.code()
 }
 
@@ -118,11 +118,11 @@ async fn user_and_password_may_be_part_of_the_address() {
 }
 
 #[tokio::test]
-async fn a_server_that_nobody_vouches_for_is_not_trusted() {
+async fn a_server_of_an_unknown_authority_is_not_trusted() {
     let server = server(&[]);
     let other = credentials(&server.other_ca_file(), PASSWORD);
-    let nobody = RedisCredentials { ca_pem: None, ..other.clone() };
-    for credentials in [other, nobody] {
+    let none = RedisCredentials { ca_pem: None, ..other.clone() };
+    for credentials in [other, none] {
         let error = store(&server, &credentials).ready(&DEPLOYED).await.unwrap_err();
         assert_eq!(code(&error), "store_untrusted", "{error}");
     }
@@ -132,22 +132,22 @@ async fn a_server_that_nobody_vouches_for_is_not_trusted() {
 async fn a_wrong_password_is_refused() {
     let server = server(&[]);
     let wrong = credentials(&server.ca_file(), "hunter2");
-    let nobody = RedisCredentials { username: None, password: None, ..wrong.clone() };
-    let stranger = RedisCredentials { username: Some("stranger".to_owned()), ..wrong.clone() };
-    for credentials in [wrong, stranger, nobody] {
+    let none = RedisCredentials { username: None, password: None, ..wrong.clone() };
+    let unknown = RedisCredentials { username: Some("unknown".to_owned()), ..wrong.clone() };
+    for credentials in [wrong, unknown, none] {
         let error = store(&server, &credentials).ready(&DEPLOYED).await.unwrap_err();
         assert_eq!(code(&error), "store_credentials_refused", "{error}");
     }
 }
 
 #[tokio::test]
-async fn who_was_refused_is_let_in_once_the_password_is_right() {
+async fn a_refused_store_connects_once_the_password_is_right() {
     let server = TlsRedisServer::start();
     server.cli(&["ACL", "SETUSER", "tidemark", "on", ">other", "~tm:*", "+@all"]);
     let store = store(&server, &credentials(&server.ca_file(), "changed"));
     let n_connections = || -> u64 {
         let stats = server.cli(&["INFO", "stats"]);
-        let n = stats.lines().find_map(|it| it.strip_prefix("total_connections_received:"));
+        let n = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
         n.unwrap().trim().parse().unwrap()
     };
     let before = n_connections();
@@ -155,13 +155,13 @@ async fn who_was_refused_is_let_in_once_the_password_is_right() {
         let error = store.ready(&DEPLOYED).await.unwrap_err();
         assert_eq!(code(&error), "store_credentials_refused", "{error}");
     }
-    // They asked together, and not each for itself.
+    // The calls shared connections.
     assert!(n_connections() < before + 20);
     assert_eq!(server.cli(&["ACL", "SETUSER", "tidemark", ">changed"]), "OK");
     let mut tried = 0;
     while store.ready(&DEPLOYED).await.is_err() {
         tried += 1;
-        assert!(tried < 600, "it is refused for ever");
+        assert!(tried < 600, "still refused");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -175,7 +175,7 @@ async fn a_right_that_is_missing_is_named() {
         assert_eq!(code(&error), "store_not_permitted", "{error}");
         assert_eq!(store.ready(&DEPLOYED).await.is_ok(), of_append);
     }
-    // A user who is kept to other keys.
+    // A user with other keys.
     let server = server(&["resetkeys", "~other:*"]);
     let store = store(&server, &credentials(&server.ca_file(), PASSWORD));
     assert_eq!(code(&use_all(&store).await.unwrap_err()), "store_not_permitted");

@@ -15,7 +15,7 @@ const REFUSED: [&str; 7] = [
     "ValidationException",
 ];
 
-/// Whether an item was not written because a later revision exists.
+/// True if an item was not written because a later revision exists.
 pub(super) fn is_older<R>(error: &SdkError<PutItemError, R>) -> bool {
     let service = error.as_service_error();
     service.is_some_and(PutItemError::is_conditional_check_failed_exception)

@@ -122,7 +122,7 @@ pub(super) fn config(item: &Item) -> Option<(SeriesKey, StoredConfig)> {
     Some((key, stored))
 }
 
-/// Whether an item has expired; DynamoDB may take days to remove it.
+/// True if an item has expired; DynamoDB may take days to remove it.
 pub(super) fn is_expired(item: &Item, now_s: i64) -> bool {
     let expires_at = item.get(EXPIRES_AT).and_then(|value| value.as_n().ok()?.parse::<i64>().ok());
     expires_at.is_some_and(|expires_at| expires_at <= now_s)
