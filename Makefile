@@ -84,6 +84,7 @@ endif
 	@.config/schema.sh
 	@infra/checks/test.sh
 	.tools/kind/bin/python -B -m pytest --quiet -p no:cacheprovider kind/tests
+	.tools/kind/bin/python -B -m pytest --quiet -p no:cacheprovider docs/tests
 
 .PHONY: chaos
 chaos: setup ## Break everything on purpose for a few minutes; nothing acknowledged may be lost
@@ -93,7 +94,7 @@ chaos: setup ## Break everything on purpose for a few minutes; nothing acknowled
 load: ## Measure every figure promised of speed and size beside its reference; about ten minutes
 	$(CARGO) build --release --package ingest --package analyze --package standalone --package evaluator
 	$(CARGO) build --release --package server --example one_script --example no_store
-	@.config/load.py --splice functions/PERFORMANCE.md --constants evaluator/load/capacity/measured.json $(LOAD)
+	@.config/load.py --splice docs/performance.md --constants evaluator/load/capacity/measured.json $(LOAD)
 
 .PHONY: profile
 profile: ## Profile `ingest` under load into reports: CPU and heap, for `go tool pprof`
@@ -108,7 +109,7 @@ capacity: ## Reckon what 1, 10 and 100 million samples an hour need, from what `
 	$(CARGO) run --quiet --release --package evaluator -- capacity
 
 .PHONY: record
-record: ## Measure detection quality anew, and write the results into README and records
+record: ## Measure detection quality anew, and write the results into docs and records
 	@.config/record.sh
 
 ARCHITECTURE ?= x86_64

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Measures detection quality anew and writes it where it is told of: the records, their tables, the README.
+# Measures detection quality again and writes it into the records, their tables, and docs/quality.md.
 #
 # DATA=folder adds the labelled data of others, which the project does not contain: `nab`, `microsoft` and `kpi` in it,
 # each as its publisher lays it out. SCORES=folder adds other people's detectors: `<data>/<detector>` in it, as
@@ -12,7 +12,7 @@ records=evaluator/records
 
 evaluator run --untimed --no-charts --json "$records/synthetic.json" --csv "$records/synthetic.csv" \
   --markdown "$records/synthetic.md"
-evaluator run mixed quiet --untimed --splice README.md synthetic
+evaluator run mixed quiet --untimed --splice docs/quality.md synthetic
 
 [[ -n ${DATA:-} ]] || exit 0
 # Commands are told as they were given, so a folder of links gives every path a name that is nobody's machine's.

@@ -23,11 +23,11 @@ const DEPLOYED: DeployedDetector = DeployedDetector { detector: Detector::ALL[1]
 
 const PASSWORD: &str = "correct/horse:battery@staple";
 
-/// The rights that the README names, as words of `ACL SETUSER`.
+/// Returns the rights that `docs/security.md` names, as words of `ACL SETUSER`.
 fn documented_rights() -> Vec<String> {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../README.md");
-    let readme = fs::read_to_string(readme).unwrap();
-    let line = readme.lines().find_map(|line| line.strip_prefix("ACL SETUSER tidemark ")).unwrap();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/security.md");
+    let page = fs::read_to_string(page).unwrap();
+    let line = page.lines().find_map(|line| line.strip_prefix("ACL SETUSER tidemark ")).unwrap();
     line.split(' ').filter(|word| !word.starts_with('>')).map(str::to_owned).collect()
 }
 

@@ -1,0 +1,53 @@
+"""Facts that a document repeats are those of the place they come from: numbers, names of tests, files."""
+
+import re
+import subprocess
+
+import markdown
+
+DOCS = markdown.ROOT / "docs"
+
+
+def section(path, heading):
+    """The text of a section, up to the next heading of its level."""
+    text = path.read_text()
+    return text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def test_numbers_of_the_readme_are_those_of_the_page_it_links_to():
+    rows = [row.split("|")[1:4] for row in section(markdown.ROOT / "README.md", "How well").splitlines() if row.startswith("| ")]
+    assert len(rows) == 4
+    for claim, meaning, _ in rows[1:]:
+        page = re.search(r"\]\(([^)#]+)", meaning)[1]
+        text = (markdown.ROOT / page).read_text()
+        decimals = re.findall(r"\d[\d,]*\.\d+|\d{1,3}(?:,\d{3})+", claim + meaning)
+        assert decimals, claim
+        # `100,000 samples an hour` is the heading of a column, written as such.
+        missing = [number for number in decimals if number not in text]
+        assert missing == [], f"{page} has no {missing}"
+    caught = re.search(r"(\d+) of (\d+) anomalies", rows[1][0])
+    assert f"| {caught[1]}/{caught[2]} |" in (DOCS / "quality.md").read_text()
+
+
+def test_every_promise_names_tests_that_exist():
+    sources = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard", "functions"], cwd=markdown.ROOT, check=True, text=True, stdout=subprocess.PIPE).stdout.split()
+    tests = "\n".join((markdown.ROOT / name).read_text() for name in sources if "/tests/" in name and name.endswith(".rs") and (markdown.ROOT / name).exists())
+    promises = section(DOCS / "reliability.md", "Promises")
+    named = re.findall(r"`chaos::\w+::(\w+)`", promises)
+    assert len(named) > 15
+    assert [name for name in named if f"fn {name}()" not in tests] == []
+    files = re.findall(r"`([\w./-]+\.(?:rs|sh))`", promises)
+    assert len(files) > 5
+    assert [name for name in files if not any((markdown.ROOT / folder / name).exists() for folder in ("", "functions", "functions/shared"))] == []
+
+
+def test_every_path_in_the_documents_exists():
+    """Names of files in code font, where they begin with a folder of the repository."""
+    folders = sorted(path.name for path in markdown.ROOT.iterdir() if path.is_dir() and not path.name.startswith(".") and path.name not in ("target", "reports"))
+    pattern = re.compile(rf"`((?:{'|'.join(folders)})/[\w./-]+)`")
+    missing = []
+    for path in [markdown.ROOT / "README.md", markdown.ROOT / ".github/CONTRIBUTING.md", *DOCS.rglob("*.md")]:
+        for name in pattern.findall(path.read_text()):
+            if not (markdown.ROOT / name).exists():
+                missing.append(f"{path.name}: {name}")
+    assert missing == []
