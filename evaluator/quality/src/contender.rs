@@ -1,8 +1,7 @@
-//! What is measured: a detector as production runs it, somebody else's scores from files, or one of two baselines
-//! that only a report needs.
+//! Contenders of a report: detectors of production, scores of other detectors from files, and two baselines.
 //!
-//! The silent baseline shows what accuracy is worth, the random one what luck is worth. Detection itself is
-//! the detector crate's; nothing here judges.
+//! The silent baseline shows the worth of accuracy, the random one the worth of luck. Detection is the work of the
+//! detector crate.
 
 use std::fmt;
 use std::ops::Range;
@@ -17,56 +16,56 @@ use rand_chacha::rand_core::SeedableRng;
 
 use crate::labeled::LabeledSeries;
 
-/// The rule that the ancestor of this system ran, which every report shows for comparison.
+/// Spec of the rolling z-score (window 50, 2 sigma), the reference of every report: a widespread detector.
 pub const ROLLING_ZSCORE: &str = "zscore:window=50,threshold=2,self=included";
 
-/// Share of the samples that the random baseline alarms on.
+/// Share of the samples with an alarm of the random baseline.
 const RANDOM_ALARM_SHARE: f64 = 0.01;
 
-/// What judges the series of a report.
+/// A detector, or a replacement for one, that judges the series of a report.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Contender {
     /// A detector of production.
     Detector(Detector),
     /// Never alarms.
     Silent,
-    /// Alarms on one sample in a hundred, whatever comes.
+    /// Alarms on one sample in a hundred, independent of the values.
     Random,
-    /// Said elsewhere, and read from files.
+    /// Scores that another program computed.
     StoredScores(Arc<StoredScores>),
 }
 
-/// The scores of a detector that ran elsewhere.
+/// Scores of a detector of another program.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredScores {
-    /// What reports call it.
+    /// Name in reports.
     pub name: String,
-    /// An alarm is a score above it; positive.
+    /// Threshold, exclusive and positive.
     pub threshold: f64,
-    /// One score per row, for each series of the data in its order.
+    /// Scores of all rows, by series in the order of the data.
     pub scores: Vec<Vec<f64>>,
 }
 
-/// What was said of one row, without the expectation.
+/// Verdict and score of one row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RowVerdict {
-    /// What is said.
+    /// The verdict.
     pub kind: VerdictKind,
-    /// The score; 0 when nothing was judged.
+    /// The score; 0 if the row was not judged.
     pub score: f64,
 }
 
-/// What was said of each row of one series.
+/// Verdicts on all rows of one series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeriesVerdicts {
-    /// One per row.
+    /// One verdict per row.
     pub rows: Vec<RowVerdict>,
-    /// Size of the memory at the end, besides the window, in bytes.
+    /// Size of the memory at the end, without the window, in bytes.
     pub memory_len: usize,
 }
 
 impl Contender {
-    /// What `run` and `score` measure unless told otherwise; the ancestor's rule is first.
+    /// The contenders of `run` and `score` by default; the rolling z-score is first.
     pub fn defaults() -> Result<Vec<Self>, SpecError> {
         let detectors = [ROLLING_ZSCORE, "traffic", "novelty", "deviation"];
         let mut contenders = detectors
@@ -77,7 +76,7 @@ impl Contender {
         Ok(contenders)
     }
 
-    /// An alarm is a score above it.
+    /// Threshold, exclusive.
     pub fn threshold(&self) -> f64 {
         match self {
             Self::Detector(detector) => detector.threshold(),
@@ -87,23 +86,23 @@ impl Contender {
         }
     }
 
-    /// Whether it is one of the two baselines, of which traces and sweeps say nothing.
+    /// True for the two baselines, which have neither traces nor sweeps.
     pub fn is_baseline(&self) -> bool {
         matches!(self, Self::Silent | Self::Random)
     }
 
-    /// Whether it runs here, so that its time and memory can be measured.
+    /// True if it runs in this process, so that time and memory can be measured.
     pub fn runs_here(&self) -> bool {
         !matches!(self, Self::StoredScores(_))
     }
 
-    /// Judges a whole series; `stream` is its place among the series of the data.
+    /// Judges a whole series; `stream` is its index in the data.
     pub fn judge(&self, series: &LabeledSeries, seed: u64, stream: u64) -> SeriesVerdicts {
         match self {
             Self::Detector(detector) => judge_rows(*detector, series),
             Self::Silent => {
-                let nothing = RowVerdict { kind: VerdictKind::Normal, score: 0.0 };
-                SeriesVerdicts { rows: vec![nothing; series.rows.len()], memory_len: 0 }
+                let normal = RowVerdict { kind: VerdictKind::Normal, score: 0.0 };
+                SeriesVerdicts { rows: vec![normal; series.rows.len()], memory_len: 0 }
             }
             Self::Random => random_opinions(series, self.threshold(), seed, stream),
             Self::StoredScores(stored) => SeriesVerdicts {
@@ -113,8 +112,8 @@ impl Contender {
         }
     }
 
-    /// Judges the first series of the data and answers the verdicts of `rows` in full; only a detector expects
-    /// something.
+    /// Judges the first series of the data and returns the full verdicts of `rows`; only those of a detector have an
+    /// expectation.
     pub fn verdicts(&self, series: &LabeledSeries, rows: &Range<usize>) -> Vec<Verdict> {
         let detector = match self {
             Self::Detector(detector) => detector,
@@ -236,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_no_sample_changes_nothing_that_follows() {
+    fn a_row_that_is_not_a_sample_changes_no_later_verdict() {
         let clean: Vec<f64> = (0..200).map(|i| f64::from(i % 7)).collect();
         let mut dirty = series(&clean);
         dirty.rows.insert(
@@ -256,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn verdicts_in_full_are_those_of_the_scores() {
+    fn full_verdicts_agree_with_row_verdicts() {
         let series = series(&(0..300).map(|i| f64::from(i % 11)).collect::<Vec<_>>());
         for contender in
             Contender::defaults().unwrap().into_iter().filter(|contender| !contender.is_baseline())

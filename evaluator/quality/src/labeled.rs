@@ -1,66 +1,66 @@
-//! A series whose anomalies are known: what generators make, readers read and scorers count against.
+//! Series with labeled anomalies: the output of generators and readers, the input of detectors and scoring rules.
 //!
-//! Rows that are no samples (NaN, a time before 1970) stay in their place, so that labels, windows and
-//! verdicts have one index; they are never judged.
+//! Rows that are not samples (NaN, a time before 1970) keep their index, so that labels, windows and verdicts share
+//! one; they are never judged.
 
 use std::ops::Range;
 
 use domain::Sample;
 
-/// The kind of an anomaly whose labels do not say what it is.
+/// The kind of an anomaly whose labels have none.
 pub const KIND_UNKNOWN: &str = "anomaly";
 
-/// How long the cold start is that main numbers leave out, in microseconds: one day of the season.
+/// Duration of the cold start, in microseconds: one day, the longest season that detectors learn first.
 const COLD_START_US: i64 = 86_400 * 1_000_000;
 
-/// Longest cold start as a share of a series, or a short history would have nothing left to score;
-/// the share that the Numenta benchmark uses.
+/// Maximum cold start as a share of a series, so that a short history keeps rows to score; the share of the Numenta
+/// benchmark.
 const COLD_START_SHARE_MAX: f64 = 0.15;
 
-/// One row of a labelled series.
+/// One row of a labeled series.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LabeledRow {
     /// Unix microseconds.
     pub at_us: i64,
-    /// The value; may be NaN, because real files hold such rows.
+    /// The value; NaN in some rows of real files.
     pub value: f64,
-    /// Whether the row is labelled anomalous.
+    /// True if the row is labeled anomalous.
     pub label: bool,
 }
 
 impl LabeledRow {
-    /// The sample of this row; none when it is no sample and cannot be judged.
+    /// The sample of this row; `None` if time or value is out of range.
     pub fn sample(&self) -> Option<Sample> {
         Sample::new(self.at_us, self.value).ok()
     }
 }
 
-/// One labelled anomaly.
+/// One labeled anomaly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabeledEvent {
-    /// What kind of anomaly, [`KIND_UNKNOWN`] when the labels do not say.
+    /// The kind; [`KIND_UNKNOWN`] if the labels have none.
     pub kind: String,
-    /// The indexes of its rows.
+    /// Indexes of its rows.
     pub rows: Range<usize>,
 }
 
-/// A series with its labels, in the order in which its samples arrived.
+/// A series with its labels, in the order of arrival.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabeledSeries {
-    /// The name, unique in its scenario or folder.
+    /// Name, unique in its scenario or folder.
     pub name: String,
     /// The rows.
     pub rows: Vec<LabeledRow>,
-    /// The anomalies, in order, never overlapping.
+    /// The anomalies, in order, without overlap.
     pub events: Vec<LabeledEvent>,
-    /// How many rows at the beginning are the cold start, counted apart.
+    /// Number of rows of the cold start, which is counted separately.
     pub n_cold: usize,
-    /// The usual distance of two rows, in microseconds; 0 when time never advances.
+    /// Usual interval of two rows, in microseconds; 0 if time never advances.
     pub interval_us: i64,
 }
 
 impl LabeledSeries {
-    /// A series with known events; `n_cold` rows at its beginning are the cold start.
+    /// A series with these anomalies, whose first `n_cold` rows are the cold start.
     pub fn new(
         name: String,
         rows: Vec<LabeledRow>,
@@ -71,7 +71,7 @@ impl LabeledSeries {
         Self { name, n_cold: n_cold.min(rows.len()), rows, events, interval_us }
     }
 
-    /// A series whose events are the runs of labelled rows and whose cold start is the usual one.
+    /// A series whose anomalies are the runs of labeled rows, with the usual cold start.
     pub fn from_rows(name: String, rows: Vec<LabeledRow>) -> Self {
         let events = runs_of_labels(&rows);
         let n_cold = usual_cold_start(&rows);
@@ -88,13 +88,13 @@ impl LabeledSeries {
         self.n_cold..self.rows.len()
     }
 
-    /// How long `rows` are, in days: their number times the usual distance, so that holes do not count.
+    /// Duration of `rows` in days: their number times the usual interval, so that gaps do not count.
     pub fn days(&self, rows: &Range<usize>) -> f64 {
         const DAY_US: f64 = 86_400.0 * 1e6;
         rows.len() as f64 * self.interval_us as f64 / DAY_US
     }
 
-    /// The events that touch `rows`, cut to them.
+    /// Kind and rows of the anomalies that touch `rows`, cut to them.
     pub fn events_in<'a>(
         &'a self,
         rows: &'a Range<usize>,
@@ -116,7 +116,7 @@ pub fn usual_cold_start(rows: &[LabeledRow]) -> usize {
     n_first_day.min((rows.len() as f64 * COLD_START_SHARE_MAX) as usize)
 }
 
-/// The median of the positive distances of two rows, 0 when there is none.
+/// The median of the positive intervals, 0 if there is none.
 fn usual_interval_us(rows: &[LabeledRow]) -> i64 {
     let step = |pair: &[LabeledRow]| pair[1].at_us.saturating_sub(pair[0].at_us);
     let mut steps: Vec<i64> = rows.windows(2).map(step).filter(|us| *us > 0).collect();

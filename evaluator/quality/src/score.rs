@@ -1,6 +1,6 @@
-//! The rules by which verdicts are counted against labels; each file is one rule, `METHODOLOGY.md` explains them.
+//! Scoring rules, one per file: they count verdicts against labels; `METHODOLOGY.md` explains them.
 //!
-//! All of them are pure: rows and scores go in, counts come out. None knows a detector.
+//! All are pure functions from rows and scores to counts, independent of detectors.
 
 pub mod bootstrap;
 pub mod budget;
@@ -12,12 +12,15 @@ pub mod nab;
 pub mod ranking;
 pub mod volume;
 
-/// Harmonic mean of precision and recall from counts: hits, false alarms, misses; none when all are 0.
+/// Score and label of each scored row of one series, in time order.
+pub type LabeledScores = Vec<(f64, bool)>;
+
+/// Harmonic mean of precision and recall from counts; `None` if all counts are 0.
 pub(crate) fn f1(hits: f64, false_alarms: f64, misses: f64) -> Option<f64> {
     ratio(2.0 * hits, 2.0 * hits + false_alarms + misses)
 }
 
-/// A quotient; none when the denominator is 0.
+/// A quotient; `None` if the denominator is 0.
 pub(crate) fn ratio(numerator: f64, denominator: f64) -> Option<f64> {
     (denominator > 0.0).then(|| numerator / denominator)
 }

@@ -1,12 +1,9 @@
-//! The one place that reads a clock: how long a detector took is the only number that is not reproducible.
+//! Measures elapsed time; the only file that reads a clock, and the only numbers that are not reproducible.
 
 use std::time::{Duration, Instant};
 
-/// Runs `work` and answers its result and how long it took.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "measuring time is what this function is for; nothing is judged by it"
-)]
+/// Runs `work` and returns its result and its duration.
+#[expect(clippy::disallowed_methods, reason = "measures a duration; no verdict depends on it")]
 pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     let result = work();

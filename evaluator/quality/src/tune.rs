@@ -1,8 +1,8 @@
-//! Which detector suits a history: the first part of each series chooses a candidate, the held-out half decides.
+//! Recommends a detector for a history: the first part of each series chooses a candidate, the held-out half decides.
 //!
-//! A full search on labels overfits (a detector tuned on half of a benchmark loses a quarter of its points on the
-//! other half), so the candidates are few and round, nothing looks ahead, and the default stays unless the candidate
-//! is better where it was not chosen. Without labels only the rate of alarms can be checked.
+//! A full search on labels overfits: a detector tuned on half of a benchmark loses a quarter of its points on the other
+//! half. So the candidates are few and round, and the default stays unless the candidate is better on the held-out
+//! half. Without labels only the rate of alarms can be checked.
 
 pub mod apply;
 mod decision;
@@ -21,35 +21,35 @@ use crate::score::event::{self, EventTally};
 
 pub use self::decision::{Basis, Decision, Evidence, Part};
 
-/// What the sum over all series is called.
+/// Name of the sum over all series.
 pub const TOGETHER: &str = "*";
 
-/// Names of detectors that are candidates besides the default.
+/// Detectors that are candidates besides the default.
 const NAMES: [&str; 4] = ["deviation", "robust", "ewma", "zscore"];
 
-/// Thresholds of candidates over their detector's own: half as talkative again, and up to three times as strict.
+/// Thresholds of candidates, divided by the detector's own: from more sensitive to three times as strict.
 const FACTORS: [f64; 5] = [0.75, 1.0, 1.5, 2.0, 3.0];
 
 /// Seed of the resampling: the same history gives the same interval.
 const SEED: u64 = 0;
 
-/// Budgets of candidates that take one, in false alarms per series and day.
+/// Budgets of candidates with a budget, in false alarms per series and day.
 const BUDGETS: [f64; 4] = [0.05, 0.1, 0.2, 1.0];
 
-/// What is recommended for one series, and why.
+/// The recommendation for one series, with its reason.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Tuned {
     /// The series; [`TOGETHER`] for one detector for all of them.
     pub series: String,
-    /// What the first part chose and the held-out half said of it.
+    /// Choice of the first part and decision of the held-out half.
     #[serde(flatten)]
     pub decision: Decision,
-    /// 95 % interval of the gain in event F1 of the chosen over the default on the held-out parts, from resampling
-    /// whole series; none for a single series, for too few, and without labels.
+    /// 95 % interval of the gain in event F1 over the default on the held-out halves, from resampling whole series; `None`
+    /// for too few series and without labels.
     pub held_out_gain: Option<[f64; 2]>,
 }
 
-/// The candidates unless others are named: the default first, then each detector with a few round settings.
+/// The usual candidates: the default first, then each detector with a few round settings.
 pub fn candidates(default: Detector) -> Result<Vec<Detector>, SpecError> {
     let name =
         |detector: Detector| detector.to_string().split(':').next().unwrap_or_default().to_owned();
@@ -65,7 +65,7 @@ pub fn candidates(default: Detector) -> Result<Vec<Detector>, SpecError> {
     Ok(all)
 }
 
-/// A detector with several budgets if it takes one, with several thresholds otherwise.
+/// A detector with several budgets if it has one, otherwise with several thresholds.
 fn variants(name: &str) -> Result<Vec<Detector>, SpecError> {
     let with_budget = |budget: &f64| format!("{name}:false_alarms_per_day={budget}").parse();
     let budgeted: Vec<Detector> =
@@ -80,8 +80,10 @@ fn variants(name: &str) -> Result<Vec<Detector>, SpecError> {
         .collect()
 }
 
-/// Recommends a detector for each series and, where there are several, one for all of them; `candidates` begin with
-/// the default, `budget` is in false alarms per series and day, `progress` is told of each series judged.
+/// Recommends a detector for each series, and one for all series if there are several.
+///
+/// The first of `candidates` is the default; `budget` is in false alarms per series and day; `progress` is called after
+/// each judged series.
 pub fn tune(
     series: &[LabeledSeries],
     candidates: &[Detector],
@@ -114,7 +116,7 @@ pub fn tune(
     tuned
 }
 
-/// The interval of the gain of the chosen over the default, where there are labels.
+/// The interval of the gain over the default; `None` without labels.
 fn gain(decision: &Decision, names: &[String], each: &[Vec<Halves>]) -> Option<[f64; 2]> {
     let of = |evidence: &Evidence| {
         let i = names.iter().position(|name| *name == evidence.detector)?;
@@ -131,7 +133,7 @@ fn gain(decision: &Decision, names: &[String], each: &[Vec<Halves>]) -> Option<[
     Some(differences.event_f1)
 }
 
-/// What a candidate did in the two parts of a series.
+/// Counts of a candidate in the two parts of a series.
 #[derive(Debug, Clone, Default)]
 struct Halves {
     first: EventTally,
@@ -179,7 +181,7 @@ mod tests {
     use crate::scenario::Scenario;
 
     #[test]
-    fn candidates_begin_with_the_default_and_hold_each_once() {
+    fn candidates_start_with_the_default_without_duplicates() {
         let all = candidates(Detector::default()).unwrap();
         assert_eq!(all[0], Detector::default());
         assert!((10..40).contains(&all.len()), "{}", all.len());
@@ -189,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_the_held_out_half_reaches_the_choice() {
+    fn the_held_out_half_does_not_affect_the_choice() {
         let mut scenario = Scenario::find("mixed").unwrap();
         scenario.n_series = 1;
         let mut series = scenario.generate(0);
@@ -206,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gain_over_all_series_has_an_interval_where_there_are_enough_of_them() {
+    fn the_gain_over_enough_series_has_an_interval() {
         let mut scenario = Scenario::find("mixed").unwrap();
         scenario.n_series = 5;
         let series = scenario.generate(0);

@@ -1,21 +1,23 @@
-//! What other thresholds would give: the same scores, another line.
+//! Scores at other thresholds, from the same verdicts.
 
 use rayon::prelude::*;
 
-use super::{MeasurePlan, ScoredSeries, ScoringRule, board, ranked, with_scores};
+use super::inputs::{all_scores, board, labeled_scores};
+use super::judge::ScoredSeries;
+use super::plan::{MeasurePlan, ScoringRule};
 use crate::contender::Contender;
 use crate::labeled::LabeledSeries;
 use crate::record::{Confusion, Sweep, SweepPoint};
 use crate::score::event::{self, EventTally};
 use crate::score::{confusion, kpi, ranking};
 
-/// Thresholds per doubling: a step of 9 %.
+/// Thresholds per doubling: steps of 9 %.
 const STEPS_PER_DOUBLING: i32 = 8;
 
 /// From a quarter of the detector's own threshold to eight times it.
 const STEPS: std::ops::RangeInclusive<i32> = -2 * STEPS_PER_DOUBLING..=3 * STEPS_PER_DOUBLING;
 
-/// The usual thresholds, over the detector's own.
+/// The usual thresholds, divided by the detector's own.
 pub fn multipliers() -> Vec<f64> {
     STEPS.map(|step| (f64::from(step) / f64::from(STEPS_PER_DOUBLING)).exp2()).collect()
 }
@@ -28,7 +30,7 @@ pub fn sweep(
     multipliers: &[f64],
 ) -> Sweep {
     let board = (plan.rule == ScoringRule::Nab).then(|| board(plan, judged, |_| true));
-    let halves = (plan.rule == ScoringRule::Kpi).then(|| with_scores(plan, judged));
+    let halves = (plan.rule == ScoringRule::Kpi).then(|| all_scores(plan, judged));
     let mut multipliers = multipliers.to_vec();
     multipliers.sort_by(f64::total_cmp);
     let thresholds: Vec<f64> =
@@ -59,32 +61,11 @@ pub fn sweep(
         scenario: plan.scenario.to_owned(),
         detector: contender.to_string(),
         points,
-        curve: ranking::curve(&ranked(plan, judged)),
+        curve: ranking::curve(&labeled_scores(plan, judged)),
     }
 }
 
-/// The anomalies and alarm runs of all series when every score above the threshold is an alarm.
-pub(super) fn tally_at(
-    series: &[LabeledSeries],
-    judged: &[ScoredSeries],
-    threshold: f64,
-) -> EventTally {
-    let of_series = |(labeled, judged): (&LabeledSeries, &ScoredSeries)| {
-        let rows = labeled.scored();
-        let alarms: Vec<usize> =
-            rows.clone().filter(|i| judged.verdicts.rows[*i].score > threshold).collect();
-        event::count(labeled, &rows, &alarms)
-    };
-    // Counted in parallel, and added in the order of the series: sums of fractions depend on it.
-    let each: Vec<EventTally> = series.par_iter().zip(judged).map(of_series).collect();
-    let mut sum = EventTally::default();
-    for tally in &each {
-        sum += tally;
-    }
-    sum
-}
-
-/// The same at several thresholds, which rise.
+/// Event counts of all series at ascending thresholds.
 fn tallies_at(
     series: &[LabeledSeries],
     judged: &[ScoredSeries],

@@ -1,24 +1,24 @@
-//! A piece of one series for a chart: where the most anomalies are.
+//! The excerpt of a series for a chart: the part with the most anomalies.
 
 use std::ops::Range;
 
 use domain::Verdict;
 
-use super::MeasurePlan;
+use super::plan::MeasurePlan;
 use crate::contender::Contender;
 use crate::labeled::{LabeledRow, LabeledSeries};
 use crate::record::{Trace, TraceEvent, TracePoint};
 
-/// Longest trace, in rows: a day of minutes, about as many points as a screen has columns.
+/// Maximum rows of a trace: a day of minutes, about the width of a screen in pixels.
 const ROWS_MAX: usize = 1_440;
 
 /// Rows shown before the first anomaly of a trace.
 const LEAD: usize = 60;
 
-/// Digits kept of each number: more cannot be seen and would double the size of a record.
+/// Significant digits of a number: more are invisible in a chart and would double the size of a record.
 const DIGITS: usize = 6;
 
-/// The piece of the first series with the most anomalies; none without series.
+/// The part of the first series with the most anomalies; `None` without series.
 pub(super) fn trace(plan: &MeasurePlan<'_>, contender: &Contender) -> Option<Trace> {
     let series = plan.series.first()?;
     let rows = busiest(series);
@@ -44,7 +44,7 @@ pub(super) fn trace(plan: &MeasurePlan<'_>, contender: &Contender) -> Option<Tra
     })
 }
 
-/// The scored rows, at most [`ROWS_MAX`], that hold the beginnings of the most anomalies; the first such piece.
+/// At most [`ROWS_MAX`] scored rows with the most starts of anomalies; the first such range.
 fn busiest(series: &LabeledSeries) -> Range<usize> {
     let scored = series.scored();
     let starts: Vec<usize> = series.events_in(&scored).map(|(_, event)| event.start).collect();
@@ -73,7 +73,7 @@ fn point(row: &LabeledRow, verdict: &Verdict) -> TracePoint {
     }
 }
 
-/// The number with [`DIGITS`] digits; none when it is not finite, which JSON cannot say.
+/// The number with [`DIGITS`] digits; `None` if it is not finite, which JSON cannot represent.
 fn rounded(number: f64) -> Option<f64> {
     format!("{number:.*e}", DIGITS - 1).parse().ok().filter(|rounded: &f64| rounded.is_finite())
 }
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_busiest_piece_is_shown() {
+    fn the_part_with_the_most_anomalies_is_shown() {
         let cases: [(usize, &[usize], Range<usize>); 4] = [
             (20_000, &[2_000, 8_000, 8_500, 9_000, 15_000], 7_940..9_380),
             (20_000, &[], 1_440..2_880),

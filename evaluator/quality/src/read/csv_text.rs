@@ -1,49 +1,53 @@
-//! One CSV file: `timestamp,value[,label][,kind][,series]`, columns in any order, others ignored.
+//! Reads one CSV file: `timestamp,value[,label][,kind][,series]`, in any order; other columns are ignored.
 //!
-//! `kind` and `series` are what `evaluator generate` writes, so that what was generated can be scored.
+//! `evaluator generate` writes `kind` and `series`, so that generated series can be scored.
 
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, bail, ensure};
 use csv::StringRecord;
 
-use super::{Dataset, FILE_ROWS_MAX, ReadError, SeriesOrigin, TimeTexts, time, unreadable};
+use super::dataset::Dataset;
+use super::origin::{SeriesOrigin, TimeTexts};
+use super::time;
 use crate::labeled::{KIND_UNKNOWN, LabeledEvent, LabeledRow, LabeledSeries};
 
-/// The columns of a file of data.
-const WANTED: &str = "timestamp,value[,label]";
+/// Maximum rows of one file: two years of seconds.
+pub const FILE_ROWS_MAX: usize = 64_000_000;
 
-/// Rows of one kind named in warnings; the rest is counted.
-const WARNED_LINES_MAX: usize = 1;
+/// Columns of a file, for errors.
+const EXPECTED: &str = "expected `timestamp,value[,label]` and at least one row";
 
-/// Reads one file; the series is named after it.
-pub fn read_csv(path: &Path) -> Result<Dataset, ReadError> {
-    let file = File::open(path).map_err(unreadable(path))?;
+/// Reads one file; its name without extension is the name of the series.
+pub fn read_csv(path: &Path) -> anyhow::Result<Dataset> {
+    let file = File::open(path).with_context(|| format!("read `{}`", path.display()))?;
     read_csv_from(file, path)
 }
 
-/// Reads CSV text; `path` is what errors and the series call it.
-pub fn read_csv_from(text: impl Read, path: &Path) -> Result<Dataset, ReadError> {
+/// Reads CSV text; `path` is its name in errors.
+pub fn read_csv_from(text: impl Read, path: &Path) -> anyhow::Result<Dataset> {
+    read(text, path).with_context(|| format!("read `{}`", path.display()))
+}
+
+fn read(text: impl Read, path: &Path) -> anyhow::Result<Dataset> {
     let mut reader =
         csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(text);
-    let malformed = |source| ReadError::Malformed { path: path.to_owned(), source };
-    let headers = reader.headers().map_err(malformed)?.clone();
+    let headers = reader.headers()?.clone();
     if headers.is_empty() {
-        return Err(ReadError::Empty { path: path.to_owned(), wanted: WANTED });
+        bail!("the file has no rows: {EXPECTED}");
     }
-    let columns = CsvColumns::find(&headers, path)?;
+    let columns = CsvColumns::find(&headers)?;
     let mut drafts: Vec<SeriesDraft> = Vec::new();
     let mut record = StringRecord::new();
     let mut n_rows = 0;
-    while reader.read_record(&mut record).map_err(malformed)? {
+    while reader.read_record(&mut record)? {
         n_rows += 1;
-        if n_rows > FILE_ROWS_MAX {
-            return Err(ReadError::TooLong { path: path.to_owned() });
-        }
+        ensure!(n_rows <= FILE_ROWS_MAX, "the file has more than {FILE_ROWS_MAX} rows");
         let line = record.position().map_or(0, csv::Position::line);
-        let row = columns.row(&record, path, line)?;
+        let row = columns.row(&record).with_context(|| format!("line {line}"))?;
         draft_of(&mut drafts, field(&record, columns.series), path).push(
             row,
             field(&record, Some(columns.timestamp)),
@@ -52,7 +56,7 @@ pub fn read_csv_from(text: impl Read, path: &Path) -> Result<Dataset, ReadError>
         );
     }
     if drafts.is_empty() {
-        return Err(ReadError::Empty { path: path.to_owned(), wanted: WANTED });
+        bail!("the file has no rows: {EXPECTED}");
     }
     let mut dataset = Dataset::default();
     let is_alone = drafts.len() == 1;
@@ -67,7 +71,7 @@ pub fn read_csv_from(text: impl Read, path: &Path) -> Result<Dataset, ReadError>
     Ok(dataset)
 }
 
-/// Where the columns are.
+/// Indexes of the columns.
 struct CsvColumns {
     timestamp: usize,
     value: usize,
@@ -77,17 +81,14 @@ struct CsvColumns {
 }
 
 impl CsvColumns {
-    fn find(headers: &StringRecord, path: &Path) -> Result<Self, ReadError> {
-        // A byte order mark is no part of a name.
+    fn find(headers: &StringRecord) -> anyhow::Result<Self> {
+        // A byte order mark is not part of a name.
         let find = |name: &str| {
             headers.iter().position(|h| h.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name))
         };
         let need = |column| {
-            find(column).ok_or_else(|| ReadError::ColumnMissing {
-                path: path.to_owned(),
-                column,
-                wanted: WANTED,
-            })
+            find(column)
+                .with_context(|| format!("line 1: column `{column}` is missing: {EXPECTED}"))
         };
         Ok(Self {
             timestamp: need("timestamp")?,
@@ -98,35 +99,30 @@ impl CsvColumns {
         })
     }
 
-    fn row(&self, record: &StringRecord, path: &Path, line: u64) -> Result<LabeledRow, ReadError> {
-        let refuse = |column, text: &str, wanted| ReadError::Field {
-            path: path.to_owned(),
-            line,
-            column,
-            text: text.to_owned(),
-            wanted,
-        };
+    fn row(&self, record: &StringRecord) -> anyhow::Result<LabeledRow> {
         let text = record.get(self.timestamp).unwrap_or_default();
-        let at_us = time::parse(text).ok_or_else(|| {
-            refuse("timestamp", text, "a time like `2024-01-31 07:15:00` or Unix seconds")
+        let at_us = time::parse(text).with_context(|| {
+            format!("timestamp `{text}` is not a time like `2024-01-31 07:15:00` or Unix seconds")
         })?;
-        let text = record.get(self.value).ok_or_else(|| refuse("value", "", "a number"))?;
-        let value = parse_value(text).ok_or_else(|| refuse("value", text, "a number"))?;
+        let text = record.get(self.value).context("value `` is not a number")?;
+        let value = parse_value(text).with_context(|| format!("value `{text}` is not a number"))?;
         let text = field(record, self.label);
         let label = match self.label {
-            Some(_) => parse_label(text).ok_or_else(|| refuse("label", text, "0 or 1"))?,
+            Some(_) => {
+                parse_label(text).with_context(|| format!("label `{text}` is not 0 or 1"))?
+            }
             None => false,
         };
         Ok(LabeledRow { at_us, value, label })
     }
 }
 
-/// The text in a column, empty where there is none.
+/// The text of a column; empty if the column is missing.
 fn field(record: &StringRecord, column: Option<usize>) -> &str {
     column.and_then(|i| record.get(i)).unwrap_or_default()
 }
 
-/// Reads a value; an empty field is a missing one, which real exports write for NaN.
+/// Parses a value; an empty field is NaN, as real exports write it.
 fn parse_value(text: &str) -> Option<f64> {
     if text.is_empty() {
         return Some(f64::NAN);
@@ -142,7 +138,7 @@ fn parse_label(text: &str) -> Option<bool> {
     }
 }
 
-/// A series of a file while it is read.
+/// A series that is being read.
 struct SeriesDraft {
     name: String,
     rows: Vec<LabeledRow>,
@@ -153,7 +149,7 @@ struct SeriesDraft {
     back: LineCount,
 }
 
-/// How often something was seen, and where first.
+/// Number of lines with an irregularity, and the first of them.
 #[derive(Default)]
 struct LineCount {
     n: usize,
@@ -162,7 +158,7 @@ struct LineCount {
 
 impl LineCount {
     fn note(&mut self, line: u64) {
-        if self.n < WARNED_LINES_MAX {
+        if self.n == 0 {
             self.first = line;
         }
         self.n += 1;
@@ -176,7 +172,7 @@ fn draft_of<'a>(
 ) -> &'a mut SeriesDraft {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let name = if series.is_empty() { stem.as_ref() } else { series };
-    // Rows of a series usually follow each other, so the last one is looked at first.
+    // Rows of a series are usually adjacent, so search from the last series.
     let i = drafts.iter().rposition(|draft| draft.name == name).unwrap_or_else(|| {
         drafts.push(SeriesDraft {
             name: name.to_owned(),
@@ -213,11 +209,8 @@ impl SeriesDraft {
 
     fn finish(self, path: &Path, file: PathBuf, dataset: &mut Dataset) {
         let notes = [
-            (&self.unjudged, "hold no number that can be judged; they are kept and not judged"),
-            (
-                &self.repeated,
-                "repeat the time of the row before; they are judged and not learned from",
-            ),
+            (&self.unjudged, "hold no number that can be judged; they are not judged"),
+            (&self.repeated, "repeat the time of the row before; they are judged, but not learned"),
             (&self.back, "step back in time; they are judged as late samples"),
         ];
         for (lines, what) in notes.into_iter().filter(|(lines, _)| lines.n > 0) {
@@ -237,7 +230,7 @@ impl SeriesDraft {
     }
 }
 
-/// Cuts runs of labels where the kind changes; `kinds` holds rows in order.
+/// Splits runs of labels at each change of the kind; `kinds` is in the order of rows.
 fn split_by_kind(runs: &[LabeledEvent], kinds: &[(usize, String)]) -> Vec<LabeledEvent> {
     let kind_at = |row: usize| {
         kinds
@@ -263,37 +256,35 @@ fn split_by_kind(runs: &[LabeledEvent], kinds: &[(usize, String)]) -> Vec<Labele
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Dataset, ReadError> {
+    fn read(text: &str) -> anyhow::Result<Dataset> {
         read_csv_from(text.as_bytes(), Path::new("some/file.csv"))
     }
 
     #[test]
-    fn what_cannot_be_meant_is_named_with_file_and_line() {
+    fn errors_name_file_and_line() {
         let cases = [
-            ("", "empty", "no rows"),
-            ("timestamp,value\n", "empty", "no rows"),
-            ("time,value\n1,2\n", "column_missing", "`timestamp`"),
-            ("timestamp,count\n1,2\n", "column_missing", "`value`"),
-            ("timestamp,value\n1,2\nsoon,3\n", "field", "line 3: timestamp `soon`"),
-            ("timestamp,value\n1,high\n", "field", "line 2: value `high`"),
-            ("timestamp,value\n1\n", "field", "line 2: value ``"),
-            ("timestamp,value,label\n1,2,0\n2,3,maybe\n", "field", "line 3: label `maybe`"),
-            ("timestamp,value,label\n1,2,2\n", "field", "0 or 1"),
-            ("timestamp,value,label\n1,2\n", "field", "line 2: label ``"),
+            ("", "no rows"),
+            ("timestamp,value\n", "no rows"),
+            ("time,value\n1,2\n", "`timestamp`"),
+            ("timestamp,count\n1,2\n", "`value`"),
+            ("timestamp,value\n1,2\nsoon,3\n", "line 3: timestamp `soon`"),
+            ("timestamp,value\n1,high\n", "line 2: value `high`"),
+            ("timestamp,value\n1\n", "line 2: value ``"),
+            ("timestamp,value,label\n1,2,0\n2,3,maybe\n", "line 3: label `maybe`"),
+            ("timestamp,value,label\n1,2,2\n", "0 or 1"),
+            ("timestamp,value,label\n1,2\n", "line 2: label ``"),
         ];
-        for (text, code, words) in cases {
-            let error = read(text).unwrap_err();
-            assert_eq!(error.code(), code, "{text}");
-            let message = error.to_string();
+        for (text, words) in cases {
+            let message = format!("{:#}", read(text).unwrap_err());
             assert!(message.contains("some/file.csv") && message.contains(words), "{message}");
         }
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_an_error() {
-        let error =
-            read_csv_from(&b"timestamp,value\n1,\xff\xfe\n"[..], Path::new("x.csv")).unwrap_err();
-        assert_eq!(error.code(), "malformed");
+    fn bytes_that_are_not_utf_8_are_an_error() {
+        let bytes = &b"timestamp,value\n1,\xff\xfe\n"[..];
+        let error = read_csv_from(bytes, Path::new("x.csv")).unwrap_err();
+        assert!(format!("{error:#}").contains("UTF-8"), "{error:#}");
     }
 
     #[test]
@@ -318,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn series_and_kinds_are_told_apart() {
+    fn series_and_kinds_are_distinguished() {
         let text =
             "series,timestamp,value,label,kind\na,1,1,1,dip\nb,1,1,0,\na,2,1,1,spike\na,3,1,1,\n";
         let dataset = read(text).unwrap();

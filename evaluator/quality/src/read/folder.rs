@@ -1,18 +1,18 @@
-//! A folder of CSV files, one or more series each, in the order of their names.
+//! Reads a folder of CSV files, in the order of their names.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, ensure};
 use rayon::prelude::*;
 
-use super::{Dataset, ReadError, read_csv, unreadable};
+use super::csv_text::read_csv;
+use super::dataset::Dataset;
 
-/// Reads every `*.csv` of a folder, not of the folders in it.
-pub fn read_folder(path: &Path) -> Result<Dataset, ReadError> {
+/// Reads every `*.csv` of a folder, without its subfolders.
+pub fn read_folder(path: &Path) -> anyhow::Result<Dataset> {
     let files = csv_files(path)?;
-    if files.is_empty() {
-        return Err(ReadError::NothingFound { path: path.to_owned() });
-    }
+    ensure!(!files.is_empty(), "no `*.csv` in `{}`", path.display());
     let datasets: Vec<Dataset> =
         files.par_iter().map(|file| read_csv(file)).collect::<Result<_, _>>()?;
     let mut all = Dataset::default();
@@ -23,10 +23,11 @@ pub fn read_folder(path: &Path) -> Result<Dataset, ReadError> {
 }
 
 /// The `*.csv` of a folder, sorted.
-pub(super) fn csv_files(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
+pub(super) fn csv_files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let read = || format!("read `{}`", path.display());
     let mut files = Vec::new();
-    for entry in fs::read_dir(path).map_err(unreadable(path))? {
-        let file = entry.map_err(unreadable(path))?.path();
+    for entry in fs::read_dir(path).with_context(read)? {
+        let file = entry.with_context(read)?.path();
         if file.extension().is_some_and(|extension| extension == "csv") {
             files.push(file);
         }

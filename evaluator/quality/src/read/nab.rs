@@ -1,27 +1,31 @@
-//! The layout of the Numenta benchmark: `data/<category>/*.csv` and `labels/combined_windows.json`.
+//! Reads the layout of the Numenta benchmark: `data/<category>/*.csv` and `labels/combined_windows.json`.
 //!
-//! The files have no label column; a window of time labels every row in it.
+//! The files have no label column; a time window labels every row in it.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, bail, ensure};
+
+use super::csv_text::read_csv;
+use super::dataset::Dataset;
 use super::folder::csv_files;
-use super::{Dataset, ReadError, read_csv, time, unreadable};
-use crate::labeled::{KIND_UNKNOWN, LabeledEvent, LabeledSeries};
+use super::time;
+use crate::labeled::{KIND_UNKNOWN, LabeledEvent, LabeledRow, LabeledSeries};
 
 /// Windows by `<category>/<file>`: first and last time of each.
 type Windows = BTreeMap<String, Vec<[String; 2]>>;
 
 /// Reads a benchmark folder; series are named `<category>/<file>.csv`.
-pub fn read_nab(root: &Path) -> Result<Dataset, ReadError> {
+pub fn read_nab(root: &Path) -> anyhow::Result<Dataset> {
     let windows = read_windows(root)?;
     let data = root.join("data");
     let mut categories: Vec<_> = fs::read_dir(&data)
         .and_then(|entries| {
             entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()
         })
-        .map_err(unreadable(&data))?;
+        .with_context(|| format!("read `{}`", data.display()))?;
     categories.retain(|category| category.is_dir());
     categories.sort();
     let mut all = Dataset::default();
@@ -33,26 +37,25 @@ pub fn read_nab(root: &Path) -> Result<Dataset, ReadError> {
     {
         all.extend(read_labeled(root, &name_of(&file), &windows)?);
     }
-    if all.series.is_empty() {
-        return Err(ReadError::NothingFound { path: data });
-    }
+    ensure!(!all.series.is_empty(), "no `*.csv` in `{}`", data.display());
     Ok(all)
 }
 
 /// Reads one series of a benchmark folder, `<category>/<file>.csv`, without reading the others.
-pub fn read_nab_file(root: &Path, name: &str) -> Result<Dataset, ReadError> {
+pub fn read_nab_file(root: &Path, name: &str) -> anyhow::Result<Dataset> {
     read_labeled(root, name, &read_windows(root)?)
 }
 
-fn read_labeled(root: &Path, name: &str, windows: &Windows) -> Result<Dataset, ReadError> {
+fn read_labeled(root: &Path, name: &str, windows: &Windows) -> anyhow::Result<Dataset> {
     let mut dataset = read_csv(&root.join("data").join(name))?;
     for (series, origin) in dataset.series.iter_mut().zip(&mut dataset.origins) {
         name.clone_into(&mut series.name);
         origin.file = PathBuf::from(name);
-        let Some(of_file) = windows.get(name) else {
-            return Err(labels_error(&labels_of(root), name, "they are missing"));
+        let labeled = match windows.get(name) {
+            Some(windows) => label(series, windows),
+            None => Err(anyhow::anyhow!("they are missing")),
         };
-        label(series, of_file).map_err(|why| labels_error(&labels_of(root), name, &why))?;
+        labeled.with_context(|| format!("`{}`: labels of `{name}`", labels_of(root).display()))?;
     }
     Ok(dataset)
 }
@@ -61,15 +64,10 @@ fn labels_of(root: &Path) -> PathBuf {
     root.join("labels").join("combined_windows.json")
 }
 
-fn read_windows(root: &Path) -> Result<Windows, ReadError> {
+fn read_windows(root: &Path) -> anyhow::Result<Windows> {
     let path = labels_of(root);
-    let text = fs::read_to_string(&path).map_err(unreadable(&path))?;
-    serde_json::from_str(&text)
-        .map_err(|source| labels_error(&path, "all files", &source.to_string()))
-}
-
-fn labels_error(path: &Path, file: &str, why: &str) -> ReadError {
-    ReadError::Labels { path: path.to_owned(), file: file.to_owned(), why: why.to_owned() }
+    let text = fs::read_to_string(&path).with_context(|| format!("read `{}`", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("`{}`: labels", path.display()))
 }
 
 fn name_of(file: &Path) -> String {
@@ -79,24 +77,22 @@ fn name_of(file: &Path) -> String {
     format!("{}/{}", part(file.parent()), part(Some(file)))
 }
 
-/// Makes each window an event that spans its rows.
-fn label(series: &mut LabeledSeries, windows: &[[String; 2]]) -> Result<(), String> {
+/// Turns each window into an anomaly with its rows.
+fn label(series: &mut LabeledSeries, windows: &[[String; 2]]) -> anyhow::Result<()> {
     series.events.clear();
     for [first, last] in windows {
         let parsed =
-            |text: &str| time::parse(text).ok_or_else(|| format!("`{text}` is not a time"));
+            |text: &str| time::parse(text).with_context(|| format!("`{text}` is not a time"));
         let times_us = parsed(first)?..=parsed(last)?;
         // TimeTexts may step back, so a window is the rows from the first to the last whose time is in it.
-        let inside = |row: &crate::labeled::LabeledRow| times_us.contains(&row.at_us);
+        let inside = |row: &LabeledRow| times_us.contains(&row.at_us);
         let (Some(start), Some(end)) =
             (series.rows.iter().position(inside), series.rows.iter().rposition(inside))
         else {
-            return Err(format!("no row lies between `{first}` and `{last}`"));
+            bail!("no row is between `{first}` and `{last}`");
         };
         if series.events.last().is_some_and(|event| event.rows.end > start) {
-            return Err(format!(
-                "the window from `{first}` to `{last}` overlaps the one before it"
-            ));
+            bail!("the window from `{first}` to `{last}` overlaps the one before it");
         }
         for row in &mut series.rows[start..=end] {
             row.label = true;
@@ -120,6 +116,10 @@ mod tests {
         root
     }
 
+    fn message(read: anyhow::Result<Dataset>) -> String {
+        format!("{:#}", read.unwrap_err())
+    }
+
     #[test]
     fn a_window_labels_the_rows_in_it() {
         let root = benchmark(
@@ -132,24 +132,25 @@ mod tests {
     }
 
     #[test]
-    fn one_file_is_read_as_it_is_among_all() {
+    fn one_file_is_read_as_among_all() {
         let root = benchmark(r#"{"cat/a.csv": [["2020-01-01 00:05:00", "2020-01-01 00:05:00"]]}"#);
         let one = read_nab_file(root.path(), "cat/a.csv").unwrap();
         assert_eq!(one, read_nab(root.path()).unwrap());
-        assert_eq!(read_nab_file(root.path(), "cat/b.csv").unwrap_err().code(), "unreadable");
+        assert!(message(read_nab_file(root.path(), "cat/b.csv")).contains("read `"));
     }
 
     #[test]
     fn wrong_labels_and_missing_folders_are_named() {
         let cases = [
-            ("{}", "labels"),
+            ("{}", "they are missing"),
             ("[1]", "labels"),
-            (r#"{"cat/a.csv": [["soon", "later"]]}"#, "labels"),
-            (r#"{"cat/a.csv": [["2021-01-01 00:00:00", "2021-01-02 00:00:00"]]}"#, "labels"),
+            (r#"{"cat/a.csv": [["soon", "later"]]}"#, "`soon` is not a time"),
+            (r#"{"cat/a.csv": [["2021-01-01 00:00:00", "2021-01-02 00:00:00"]]}"#, "no row"),
         ];
-        for (windows, code) in cases {
-            assert_eq!(read_nab(benchmark(windows).path()).unwrap_err().code(), code, "{windows}");
+        for (windows, words) in cases {
+            let message = message(read_nab(benchmark(windows).path()));
+            assert!(message.contains(words) && message.contains("labels"), "{message}");
         }
-        assert_eq!(read_nab(Path::new("/does/not/exist")).unwrap_err().code(), "unreadable");
+        assert!(message(read_nab(Path::new("/does/not/exist"))).contains("/does/not/exist"));
     }
 }

@@ -1,41 +1,40 @@
-//! Where a series came from: the name of its file, and its times as they were written.
+//! Origin of a series: the name of its file, and the texts of its times.
 //!
-//! Only who writes or reads a file of scores beside the data needs it: such a file has the name, the rows and the
-//! times of the data.
+//! Files of scores have the same name, rows and times as the data, so their readers and writers need the origin.
 
 use std::path::{Path, PathBuf};
 
-/// Where a series came from.
+/// File and times of a series.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SeriesOrigin {
-    /// The name of its file, below the folder of the data.
+    /// Name of its file, relative to the folder of the data.
     pub file: PathBuf,
-    /// The times of its rows.
+    /// Times of its rows.
     pub times: TimeTexts,
 }
 
 impl SeriesOrigin {
-    /// The name of the only series of a file.
+    /// File name of the only series of a file.
     pub(super) fn of_file(path: &Path) -> PathBuf {
         let name = PathBuf::from(path.file_name().unwrap_or(path.as_os_str()));
-        // Standard input has no name that ends in anything.
+        // Standard input has no extension.
         if name.extension().is_some() { name } else { name.with_extension("csv") }
     }
 
-    /// The name of one of several series of a file: `<file>/<series>.csv`.
+    /// File name of one of several series of a file: `<file>/<series>.csv`.
     pub(super) fn of_part(path: &Path, series: &str) -> PathBuf {
         let stem = path.file_stem().unwrap_or(path.as_os_str());
         PathBuf::from(stem).join(file_name_safe(series) + ".csv")
     }
 }
 
-/// A text as the name of a file or folder anywhere: other characters than letters, digits, `.` and `-` become `_`.
+/// Replaces all characters except letters, digits, `.` and `-` by `_`, for a valid file name on every system.
 pub fn file_name_safe(text: &str) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || "-.".contains(c) { c } else { '_' };
     text.chars().map(safe).collect()
 }
 
-/// Texts of times, in one piece of memory: a string of its own for each row would double what a history needs.
+/// Texts of times in one buffer: a string per row would double the memory of a history.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TimeTexts {
     text: String,
@@ -43,13 +42,13 @@ pub struct TimeTexts {
 }
 
 impl TimeTexts {
-    /// Appends one.
+    /// Appends a text.
     pub fn push(&mut self, time: &str) {
         self.text.push_str(time);
         self.ends.push(self.text.len());
     }
 
-    /// All of them, in order.
+    /// All texts, in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, end)| self.text.get(start..*end).unwrap_or_default())

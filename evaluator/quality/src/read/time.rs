@@ -5,13 +5,13 @@
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
-/// Below this a number is Unix seconds (the year 5138), from it on milliseconds.
+/// Numbers below this are Unix seconds (until the year 5138).
 const SECONDS_MAX: f64 = 1e11;
 
-/// Below this a number is Unix milliseconds (the year 5138), from it on microseconds.
+/// Numbers below this are Unix milliseconds (until the year 5138), larger ones microseconds.
 const MILLISECONDS_MAX: f64 = 1e14;
 
-/// Reads a time into Unix microseconds; none when it is no time.
+/// Parses a time into Unix microseconds; `None` if it is not a time.
 pub(super) fn parse(text: &str) -> Option<i64> {
     let text = text.trim();
     if let Ok(number) = text.parse::<f64>() {
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_to_write_a_time_gives_the_same_microseconds() {
+    fn all_formats_of_a_time_give_the_same_microseconds() {
         let same = [
             "1397114100",
             "1397114100.0",
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn texts_that_are_not_times_are_refused() {
         for text in ["", "yesterday", "NaN", "inf", "-5", "2014-13-01 00:00:00", "07:15"] {
             assert_eq!(parse(text), None, "{text}");
         }

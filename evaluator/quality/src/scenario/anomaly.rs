@@ -1,7 +1,7 @@
-//! The kinds of anomaly and what each does to traffic.
+//! The kinds of anomaly and their effect on traffic.
 //!
-//! Lengths and sizes are drawn within the ranges of the experiments behind the published numbers; they are
-//! choices, and `BIAS.md` says whom they favor.
+//! Durations and sizes are drawn from the ranges of the experiments behind the published numbers. They are choices;
+//! `BIAS.md` lists which detectors they favor.
 
 use std::ops::Range;
 
@@ -9,10 +9,9 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
-use super::Noise;
-use super::noise::uniform;
+use super::noise::{Noise, uniform};
 
-/// Distance of two possible beginnings, in rows: above the longest anomaly plus the jitter of a beginning.
+/// Distance of two possible starts, in rows: more than the longest anomaly plus the jitter of a start.
 pub(super) const POSITION_STEP: usize = 400;
 
 /// A kind of anomaly.
@@ -25,30 +24,30 @@ pub enum AnomalyKind {
     Burst,
     /// Some samples that lose 40 to 85 %.
     Dip,
-    /// Nothing, or one percent, arrives.
+    /// Values drop to zero, or to one percent.
     Outage,
     /// 30 to 60 % more or less, for hours.
     LevelShift,
-    /// A wave that grows to the double or triple and ends.
+    /// A linear rise to the double or triple that ends suddenly.
     Ramp,
     /// The noise grows three to seven times.
     Variance,
     /// Samples are missing.
     Gap,
-    /// High and low in turn.
+    /// Alternating high and low values.
     Flapping,
-    /// Two to five times as high, for an hour or more, reached within three samples.
+    /// Two to five times as high for an hour or more, reached within three samples.
     Storm,
-    /// The value does not move.
+    /// The value is constant.
     TrendFreeze,
-    /// Night's traffic by day, or day's by night.
+    /// The traffic of the opposite time of day.
     WrongTime,
-    /// One absurd value.
+    /// One extreme value.
     Poison,
 }
 
 impl AnomalyKind {
-    /// The word used in labels.
+    /// The name in labels.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Spike => "spike",
@@ -67,7 +66,7 @@ impl AnomalyKind {
         }
     }
 
-    /// Shortest and longest length, in samples.
+    /// Range of the duration, in samples.
     fn len_range(self) -> Range<usize> {
         match self {
             Self::Spike | Self::Poison => 1..2,
@@ -86,10 +85,10 @@ impl AnomalyKind {
     }
 }
 
-/// An anomaly with its first and past-the-last row, before gaps are taken out.
+/// An anomaly with its first row and the row after its last, before gaps are removed.
 pub(super) type PlacedAnomaly = (AnomalyKind, usize, usize);
 
-/// A series under work: what is expected at each row, and what anomalies do to it.
+/// A series under construction: the mean at each row, and the effects of anomalies.
 #[derive(Debug)]
 pub(super) struct Canvas {
     mean: Vec<f64>,
@@ -118,7 +117,7 @@ impl Canvas {
         }
     }
 
-    /// Puts an anomaly that begins at `start`.
+    /// Adds an anomaly that starts at `start`.
     pub(super) fn put(
         &mut self,
         kind: AnomalyKind,
@@ -156,14 +155,14 @@ impl Canvas {
         self.events.push((kind, start, end));
     }
 
-    /// Puts one absurd value.
+    /// Adds one extreme value.
     pub(super) fn poison(&mut self, row: usize, value: f64) {
         self.fixed.push((row, value));
         self.events.push((AnomalyKind::Poison, row, row + 1));
         self.events.sort_by_key(|(_, start, _)| *start);
     }
 
-    /// The values, none where a sample is missing, and the anomalies with first and past-the-last row.
+    /// Draws the values, `None` for missing samples, and returns them with the anomalies.
     pub(super) fn paint(
         self,
         noise: Noise,

@@ -1,44 +1,44 @@
-//! How measured traffic scatters around its mean.
+//! Noise distributions of traffic.
 //!
-//! Four laws, because a rule tuned on one of them flatters itself: counts scatter like Poisson, merged
-//! counts more, latencies are skewed, and real metrics have tails.
+//! Four distributions, since a detector can be tuned to a single one: counts are Poisson, merged counts have more
+//! variance, latencies are skewed, and real metrics have heavy tails.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Gamma, Normal, Poisson, StudentT};
 use serde::Deserialize;
 
-/// Shape of the gamma factor of over-dispersed counts: a relative deviation of 13 %.
+/// Shape of the gamma factor of over-dispersed counts: a relative standard deviation of 13 %.
 const OVERDISPERSION_SHAPE: f64 = 60.0;
 
-/// Relative measuring noise on top of Poisson counts.
+/// Relative measurement noise in addition to Poisson counts.
 const POISSON_JITTER: f64 = 0.02;
 
 /// Relative scale of heavy-tailed noise.
 const HEAVY_SCALE: f64 = 0.03;
 
-/// Degrees of freedom of heavy-tailed noise: the fewest with a variance.
+/// Degrees of freedom of heavy-tailed noise: the smallest number with a variance.
 const HEAVY_FREEDOM: f64 = 3.0;
 
-/// Deviation of the logarithm of lognormal noise.
+/// Standard deviation of the logarithm of lognormal noise.
 const LOGNORMAL_DEVIATION: f64 = 0.08;
 
-/// The law by which values scatter around their mean.
+/// Distribution of values around their mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Noise {
-    /// Counts, with 2 % of measuring noise.
+    /// Poisson counts with 2 % of measurement noise.
     Poisson,
-    /// Counts of a rate that itself varies (negative binomial).
+    /// Counts with a varying rate (negative binomial).
     Negbin,
     /// Student's t with 3 degrees of freedom, 3 % wide.
     Heavy,
-    /// A factor whose logarithm has deviation 0.08.
+    /// A factor whose logarithm has standard deviation 0.08.
     Lognormal,
 }
 
 impl Noise {
-    /// The word used in names.
+    /// The name in series names.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Poisson => "poisson",
@@ -48,7 +48,7 @@ impl Noise {
         }
     }
 
-    /// Draws a value with that mean; the mean is not negative.
+    /// Draws a value; `mean` is not negative.
     pub(super) fn draw(self, mean: f64, random: &mut ChaCha8Rng) -> f64 {
         match self {
             Self::Poisson => {
@@ -69,7 +69,7 @@ impl Noise {
     }
 }
 
-/// Draws from the normal distribution with mean 0 and deviation 1.
+/// Draws from the standard normal distribution.
 pub(super) fn standard_normal(random: &mut ChaCha8Rng) -> f64 {
     Normal::new(0.0, 1.0).expect("the deviation is finite").sample(random)
 }
@@ -80,7 +80,7 @@ pub(super) fn uniform(low: f64, high: f64, random: &mut ChaCha8Rng) -> f64 {
 }
 
 fn poisson(mean: f64, random: &mut ChaCha8Rng) -> f64 {
-    // A mean of zero is no Poisson distribution, but its count is certain.
+    // A mean of zero is not a Poisson distribution; its count is always 0.
     Poisson::new(mean).map_or(0.0, |poisson| poisson.sample(random))
 }
 
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_law_keeps_its_mean() {
+    fn every_distribution_has_its_mean() {
         const N: usize = 20_000;
         for noise in [Noise::Poisson, Noise::Negbin, Noise::Heavy, Noise::Lognormal] {
             let mut random = ChaCha8Rng::seed_from_u64(1);

@@ -1,55 +1,55 @@
-//! Noise around one level with a spike at every n-th sample: the test by which the ancestor judged itself.
+//! Noise around one level with a spike at every n-th sample.
 //!
-//! It is here for parity and not as a measure of quality: no season, no drift, one kind of anomaly.
+//! For comparison with a published test of the rolling z-score; not a measure of quality: no season, no drift, one kind
+//! of anomaly.
 
+use anyhow::ensure;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
+use super::anomaly::AnomalyKind;
 use super::noise::standard_normal;
-use super::traffic::START_S;
-use super::{AnomalyKind, FieldError, ROWS_MAX};
+use super::time_axis::{ROWS_MAX, START_S};
 use crate::labeled::{LabeledEvent, LabeledRow, LabeledSeries};
 
 /// Noise around one level with regular spikes.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Steady {
-    /// How many samples.
+    /// Number of samples.
     pub n_samples: usize,
-    /// How many of them, at the beginning, are not scored.
+    /// Number of samples at the start that are not scored.
     pub n_unscored: usize,
-    /// The distance of two samples, in seconds.
+    /// Interval of samples, in seconds.
     pub interval_s: u32,
     /// The level.
     pub level: f64,
-    /// The deviation of the noise.
+    /// Standard deviation of the noise.
     pub deviation: f64,
-    /// Every how many samples one is a spike.
+    /// Number of samples from one spike to the next.
     pub spike_every: usize,
-    /// By what share of the value a spike is higher.
+    /// Height of a spike, as a share of the value.
     pub spike_share: f64,
 }
 
 impl Steady {
-    pub(super) fn checked(self) -> Result<Self, FieldError> {
-        if !(1..=ROWS_MAX).contains(&self.n_samples) {
-            return Err(("n_samples", "1 to 1051200 samples"));
-        }
-        if self.interval_s == 0 {
-            return Err(("interval_s", "at least one second"));
-        }
-        if self.spike_every == 0 {
-            return Err(("spike_every", "at least 1"));
-        }
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let n_samples = self.n_samples;
+        ensure!(
+            (1..=ROWS_MAX).contains(&n_samples),
+            "`n_samples` is {n_samples}: expected 1 to {ROWS_MAX}"
+        );
+        ensure!(self.interval_s > 0, "`interval_s` is 0: expected at least one second");
+        ensure!(self.spike_every > 0, "`spike_every` is 0: expected at least 1");
         let numbers = [
             ("level", self.level),
             ("deviation", self.deviation),
             ("spike_share", self.spike_share),
         ];
-        match numbers.into_iter().find(|(_, number)| !number.is_finite()) {
-            Some((field, _)) => Err((field, "a finite number")),
-            None => Ok(self),
+        for (field, number) in numbers {
+            ensure!(number.is_finite(), "`{field}` is {number}: expected a finite number");
         }
+        Ok(())
     }
 
     pub(super) fn generate(&self, name: String, random: &mut ChaCha8Rng) -> LabeledSeries {

@@ -1,31 +1,29 @@
-//! Traffic with a day and a week, and typed anomalies in it.
+//! Traffic with daily and weekly seasons and typed anomalies.
 //!
-//! The arithmetic is that of the experiments behind the published numbers (`reference/synthetic.py`),
-//! so that figures stay comparable; the random numbers are not the same, so single series differ.
+//! The formulas are those of the experiments behind the published numbers, so that results are comparable. The random
+//! numbers differ, and so do single series.
 
 use std::f64::consts::TAU;
 
+use anyhow::ensure;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 
-use super::anomaly::{Canvas, POSITION_STEP};
-use super::noise::{standard_normal, uniform};
-use super::{AnomalyKind, FieldError, Noise, ROWS_MAX};
+use super::anomaly::{AnomalyKind, Canvas, POSITION_STEP};
+use super::noise::{Noise, standard_normal, uniform};
+use super::time_axis::{ROWS_MAX, START_S};
 use crate::labeled::{LabeledEvent, LabeledRow, LabeledSeries, usual_cold_start};
-
-/// Time of the first sample, Unix seconds: a midnight, UTC.
-pub(super) const START_S: i64 = 1_699_920_000;
 
 const DAY_S: f64 = 86_400.0;
 
-/// Rows left free at the end, so that the longest anomaly ends before the series does.
+/// Rows without a start at the end, so that the longest anomaly ends within the series.
 const FREE_AT_END: usize = 500;
 
-/// Smallest mean as a share of the base: traffic never quite stops at night.
+/// Minimum mean as a share of the base: some traffic remains at night.
 const MEAN_SHARE_MIN: f64 = 0.05;
 
-/// Memory and deviation of the slow modulation that no season explains.
+/// Autocorrelation and step of the slow modulation that no season explains.
 const MODULATION_MEMORY: f64 = 0.98;
 const MODULATION_DEVIATION: f64 = 0.01;
 
@@ -33,30 +31,30 @@ const MODULATION_DEVIATION: f64 = 0.01;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Traffic {
-    /// How long a series is.
+    /// Duration of a series.
     pub days: f64,
-    /// The distance of two samples, in seconds.
+    /// Interval of samples, in seconds.
     pub interval_s: u32,
-    /// The laws of scattering, taken in turn by the series.
+    /// Noise distributions, which the series use in turn.
     pub noises: Vec<Noise>,
-    /// The kinds of anomaly, drawn with equal chance; may be empty when there are no anomalies.
+    /// Kinds of anomaly, drawn with equal probability; may be empty if there are no anomalies.
     pub kinds: Vec<AnomalyKind>,
-    /// How many anomalies a series has, at most.
+    /// Maximum number of anomalies of a series.
     pub n_events: usize,
-    /// How strong they are: 1 as in the published numbers, 0.6 weak, 1.5 strong.
+    /// Size of the anomalies: 1 as in the published numbers, 0.6 weak, 1.5 strong.
     pub strength: f64,
-    /// How long the beginning without anomalies is.
+    /// Duration at the start without anomalies.
     #[serde(default = "quiet_days_default")]
     pub quiet_days: f64,
-    /// One absurd value, to see what it does to all that follow.
+    /// One extreme value, to measure its effect on the verdicts after it.
     pub poison: Option<Poison>,
 }
 
-/// One absurd value.
+/// One extreme value.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Poison {
-    /// When, in days since the first sample.
+    /// Time, in days since the first sample.
     pub day: f64,
     /// The value.
     pub value: f64,
@@ -67,33 +65,31 @@ fn quiet_days_default() -> f64 {
 }
 
 impl Traffic {
-    pub(super) fn checked(self) -> Result<Self, FieldError> {
-        if self.interval_s == 0 {
-            return Err(("interval_s", "at least one second"));
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        ensure!(self.interval_s > 0, "`interval_s` is 0: expected at least one second");
+        ensure!(
+            self.days > 0.0 && self.days.is_finite() && (1..=ROWS_MAX).contains(&self.n_rows()),
+            "`days` is {}: expected a duration of 1 to {ROWS_MAX} samples",
+            self.days
+        );
+        ensure!(
+            !self.noises.is_empty(),
+            "`noises` is empty: expected at least one of poisson, negbin, heavy, lognormal"
+        );
+        ensure!(
+            !self.kinds.is_empty() || self.n_events == 0,
+            "`kinds` is empty: expected at least one kind, or `n_events = 0`"
+        );
+        let (strength, quiet_days) = (self.strength, self.quiet_days);
+        ensure!((0.0..=10.0).contains(&strength), "`strength` is {strength}: expected 0 to 10");
+        ensure!(quiet_days >= 0.0, "`quiet_days` is {quiet_days}: expected 0 or more");
+        if let Some(Poison { day, value }) = self.poison {
+            ensure!(
+                (0.0..self.days).contains(&day) && value.is_finite(),
+                "`poison` is {value} on day {day}: expected a finite value on a day of the series"
+            );
         }
-        if !(self.days > 0.0 && self.days.is_finite() && (1..=ROWS_MAX).contains(&self.n_rows())) {
-            return Err(("days", "a duration of 1 to 1051200 samples"));
-        }
-        if self.noises.is_empty() {
-            return Err(("noises", "at least one of poisson, negbin, heavy, lognormal"));
-        }
-        if self.kinds.is_empty() && self.n_events > 0 {
-            return Err(("kinds", "at least one kind, or n_events = 0,"));
-        }
-        if !(0.0..=10.0).contains(&self.strength) {
-            return Err(("strength", "a number from 0 to 10"));
-        }
-        if self.quiet_days.is_nan() || self.quiet_days < 0.0 {
-            return Err(("quiet_days", "a number that is not negative"));
-        }
-        match self.poison {
-            Some(Poison { day, value })
-                if !((0.0..self.days).contains(&day) && value.is_finite()) =>
-            {
-                Err(("poison", "a day within the series and a finite value"))
-            }
-            _ => Ok(self),
-        }
+        Ok(())
     }
 
     pub(super) fn generate(&self, name: &str, k: usize, random: &mut ChaCha8Rng) -> LabeledSeries {
@@ -115,7 +111,7 @@ impl Traffic {
         (self.days * DAY_S / f64::from(self.interval_s)) as usize
     }
 
-    /// The expected value at each row: base, day, week, slow modulation.
+    /// The mean at each row: base, day, week, slow modulation.
     fn mean(&self, random: &mut ChaCha8Rng) -> Vec<f64> {
         let base = uniform(50f64.ln(), 5000f64.ln(), random).exp();
         let amplitude = uniform(0.1, 0.6, random);
@@ -137,17 +133,17 @@ impl Traffic {
         mean
     }
 
-    /// Where anomalies begin: rising, far enough apart never to touch.
+    /// The starts of anomalies, ascending, far enough apart that anomalies never touch.
     fn positions(&self, random: &mut ChaCha8Rng) -> Vec<usize> {
         let first = (self.quiet_days * DAY_S / f64::from(self.interval_s)) as usize;
         let last = self.n_rows().saturating_sub(FREE_AT_END);
-        let n_places = last.saturating_sub(first) / POSITION_STEP;
-        let n_events = self.n_events.min(n_places);
-        let mut places = rand::seq::index::sample(random, n_places, n_events).into_vec();
-        places.sort_unstable();
-        places
+        let n_positions = last.saturating_sub(first) / POSITION_STEP;
+        let n_events = self.n_events.min(n_positions);
+        let mut positions = rand::seq::index::sample(random, n_positions, n_events).into_vec();
+        positions.sort_unstable();
+        positions
             .into_iter()
-            .map(|place| first + place * POSITION_STEP + random.random_range(0..60))
+            .map(|position| first + position * POSITION_STEP + random.random_range(0..60))
             .collect()
     }
 
@@ -158,7 +154,7 @@ impl Traffic {
         events: Vec<(AnomalyKind, usize, usize)>,
     ) -> LabeledSeries {
         let mut rows = Vec::with_capacity(values.len());
-        // The index that each place has when the samples of gaps are left out.
+        // The index of each row after the samples of gaps are removed.
         let mut index = Vec::with_capacity(values.len() + 1);
         for (i, value) in values.iter().enumerate() {
             index.push(rows.len());
@@ -170,7 +166,7 @@ impl Traffic {
         index.push(rows.len());
         let mut labeled = Vec::with_capacity(events.len());
         for (kind, start, end) in events {
-            // A gap shows in the first sample after it.
+            // A gap can be detected at the first sample after it.
             let event_rows = if kind == AnomalyKind::Gap {
                 index[end]..index[end] + 1
             } else {
@@ -224,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_is_labelled_on_the_first_sample_after_it() {
+    fn a_gap_is_labeled_on_the_first_sample_after_it() {
         let series = &Scenario::find("gap").unwrap().generate(0)[0];
         for event in &series.events {
             let i = event.rows.start;

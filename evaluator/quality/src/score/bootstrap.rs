@@ -1,7 +1,6 @@
-//! Intervals by resampling whole series, because samples of one series are anything but independent.
+//! Confidence intervals by resampling whole series, since samples of one series are not independent.
 //!
-//! The difference to the reference detector is taken on the same resampled series, so what both find hard
-//! cancels out.
+//! The difference to the reference detector uses the same resampled series, so the difficulty of a series cancels out.
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -11,13 +10,13 @@ use super::event::EventTally;
 use super::{f1, ratio};
 use crate::record::{Intervals, SeriesCounts};
 
-/// Resamples: the ends of a 95 % interval are then the 25th from either side.
+/// Number of resamples; the ends of a 95 % interval are the 25th values from both sides.
 const RESAMPLES: usize = 1_000;
 
-/// Fewest series whose resampling says anything.
+/// Minimum number of series for an interval.
 pub const SERIES_MIN: usize = 4;
 
-/// The counts of one series that the intervals need.
+/// Counts of one series, or of a resample.
 #[derive(Debug, Clone, Copy, Default)]
 struct SeriesCount {
     n_events: f64,
@@ -26,9 +25,9 @@ struct SeriesCount {
     days: f64,
 }
 
-/// 95 % intervals over series; none for fewer than [`SERIES_MIN`].
+/// 95 % intervals over series; `None` for fewer than [`SERIES_MIN`].
 ///
-/// `reference` holds the tallies of the reference detector on the same series; none for itself.
+/// `reference` holds the counts of the reference detector on the same series; `None` for the reference itself.
 pub fn intervals(
     tallies: &[EventTally],
     reference: Option<&[EventTally]>,
@@ -58,21 +57,20 @@ pub fn intervals(
     Some(Intervals { event_f1, recall, precision, false_alarms_per_series_day, event_f1_gain })
 }
 
-/// 95 % intervals of what a second measurement has more than a first one on the same series.
+/// 95 % intervals of a second measurement minus a first one on the same series.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Differences {
-    /// Of the event F1.
+    /// Interval of the event F1.
     pub event_f1: [f64; 2],
-    /// Of the event recall.
+    /// Interval of the event recall.
     pub recall: [f64; 2],
-    /// Of the event precision.
+    /// Interval of the event precision.
     pub precision: [f64; 2],
-    /// Of the false runs per series and day.
+    /// Interval of the false runs per series and day.
     pub false_alarms_per_series_day: [f64; 2],
 }
 
-/// The differences on the same resampled series; none for fewer than [`SERIES_MIN`], or when the two are not counts
-/// of the same series.
+/// Differences on the same resampled series; `None` for fewer than [`SERIES_MIN`], or if the series differ.
 pub fn differences(old: &SeriesCounts, new: &SeriesCounts, seed: u64) -> Option<Differences> {
     let is_paired = old.n_events == new.n_events && old.days == new.days;
     let (old, new) = (SeriesCount::all(old)?, SeriesCount::all(new)?);
@@ -100,7 +98,7 @@ pub fn differences(old: &SeriesCounts, new: &SeriesCounts, seed: u64) -> Option<
 }
 
 impl SeriesCount {
-    /// Each series of a record; none when its columns differ in length.
+    /// The series of a record; `None` if its columns differ in length.
     fn all(columns: &SeriesCounts) -> Option<Vec<Self>> {
         let SeriesCounts { n_events, caught, false_runs, days } = columns;
         let is_table = [caught.len(), false_runs.len(), days.len()] == [n_events.len(); 3];
@@ -133,7 +131,7 @@ impl SeriesCount {
         sum
     }
 
-    // Where a rate is not defined (no event, no alarm), nothing was achieved: 0.
+    // An undefined rate (no anomaly, no alarm) counts as 0.
     fn f1(&self) -> f64 {
         f1(self.caught, self.false_runs, self.n_events - self.caught).unwrap_or_default()
     }
@@ -193,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_that_every_series_shares_is_certain_and_that_to_itself_is_none() {
+    fn a_difference_that_every_series_shares_is_certain_and_to_itself_it_is_zero() {
         let counts = |caught: usize| {
             let tallies: Vec<EventTally> = (0..8).map(|i| tally(10 + i, caught, 1)).collect();
             event::by_series(&tallies)

@@ -1,8 +1,7 @@
-//! What is caught for a fixed number of false alarms, at the lowest threshold that keeps to it.
+//! Recall at a fixed rate of false alarms, at the lowest threshold within that budget.
 //!
-//! Detectors with different units and thresholds are comparable only at the same price. The threshold is picked in
-//! hindsight on the very series that it is judged on, one for all of them: a bound on what could be had, not a
-//! promise.
+//! Detectors with different scores and thresholds are comparable only at the same rate of false alarms. The threshold is
+//! chosen in hindsight, one for all series: an upper bound, not a promise.
 
 use rayon::prelude::*;
 
@@ -10,15 +9,15 @@ use super::event::EventTally;
 use super::ratio;
 use crate::record::BudgetScore;
 
-/// False runs per series and day: one in ten days, two a week, one a day.
+/// Budgets in false runs per series and day: one in ten days, two a week, one a day.
 pub const BUDGETS: [f64; 3] = [0.1, 0.3, 1.0];
 
-/// Each threshold tried lets this many times as many samples pass as the one before, at least one more.
+/// Ratio of the numbers of samples above two consecutive thresholds; at least one sample more.
 const PASSED_RATIO: f64 = 1.15;
 
-/// The budgets' scores; `scores` are those of all scored rows, `tally_at` counts the alarms above a threshold.
+/// Scores of all budgets; `scores` holds the score of each scored row, `tally_at` counts the alarms above a threshold.
 pub fn score(mut scores: Vec<f64>, tally_at: impl Fn(f64) -> EventTally) -> Vec<BudgetScore> {
-    // A score of 0 says that nothing was judged.
+    // A score of 0 means that the row was not judged.
     scores.retain(|score| *score > 0.0);
     scores.par_sort_unstable_by(|a, b| b.total_cmp(a));
     let mut left: &[f64] = &BUDGETS;
@@ -27,7 +26,7 @@ pub fn score(mut scores: Vec<f64>, tally_at: impl Fn(f64) -> EventTally) -> Vec<
     for threshold in thresholds(&scores) {
         let tally = tally_at(threshold);
         let rate = tally.false_alarms_per_series_day().unwrap_or(f64::INFINITY);
-        // Where alarms are dense their runs merge, so a rate may fall again: the first breach ends a budget.
+        // Dense alarms merge to few runs, so the rate may fall again: the first excess ends a budget.
         while let Some((budget, rest)) = left.split_first().filter(|(budget, _)| rate > **budget) {
             done.push(of(*budget, &best));
             left = rest;
@@ -41,7 +40,7 @@ pub fn score(mut scores: Vec<f64>, tally_at: impl Fn(f64) -> EventTally) -> Vec<
     done
 }
 
-/// Thresholds by falling value, each just below a score; `sorted` scores fall.
+/// Descending thresholds, each just below a score; `sorted` is descending.
 fn thresholds(sorted: &[f64]) -> impl Iterator<Item = f64> {
     let mut n_passed = 0_usize;
     std::iter::from_fn(move || {
@@ -51,7 +50,7 @@ fn thresholds(sorted: &[f64]) -> impl Iterator<Item = f64> {
 }
 
 impl BudgetScore {
-    /// The share of the anomalies that are caught; none without anomalies.
+    /// Share of caught anomalies; `None` without anomalies.
     pub fn recall(&self) -> Option<f64> {
         ratio(self.caught as f64, self.n_events as f64)
     }
@@ -92,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_larger_budget_lets_more_false_alarms_and_so_more_anomalies_through() {
+    fn a_larger_budget_allows_more_false_alarms_and_catches_more_anomalies() {
         // One false run above the first anomaly, three more above the second: 0.1 and 0.4 a day.
         let high = [(10, 9.0), (50, 8.0), (80, 7.0), (100, 6.0), (120, 5.0), (150, 4.0)];
         let caught: Vec<u64> = scored(&high).iter().map(|one| one.caught).collect();
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn thresholds_let_ever_more_samples_pass() {
+    fn each_threshold_is_exceeded_by_more_samples() {
         let scores: Vec<f64> = (0..1_000).rev().map(f64::from).collect();
         let passed: Vec<usize> = thresholds(&scores)
             .map(|threshold| scores.iter().filter(|score| **score > threshold).count())

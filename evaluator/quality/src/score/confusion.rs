@@ -1,7 +1,7 @@
-//! Samples counted one by one.
+//! Counts single samples.
 //!
-//! The simplest count and the most misleading: a detector that never speaks has a high accuracy here, and one
-//! long anomaly weighs as much as a hundred short ones.
+//! The simplest count and the most misleading: a detector that never alarms has a high accuracy, and one long anomaly
+//! weighs as much as a hundred short ones.
 
 use std::ops::{AddAssign, Range};
 
@@ -9,7 +9,7 @@ use super::{f1, ratio};
 use crate::labeled::LabeledSeries;
 use crate::record::{Confusion, Rates};
 
-/// Counts the rows of a range; `is_alarm` tells which raise an alarm.
+/// Counts the rows of a range; `is_alarm` returns true for a row with an alarm.
 pub fn count(
     series: &LabeledSeries,
     rows: Range<usize>,
@@ -28,10 +28,10 @@ pub fn count(
 }
 
 impl Confusion {
-    /// What follows from the counts.
+    /// Rates of the counts.
     pub fn rates(&self) -> Rates {
         let [tp, tn, fp, fn_] = [self.tp, self.tn, self.fp, self.fn_].map(|n| n as f64);
-        // Each factor on its own: the product of four counts may not fit an integer.
+        // Multiply roots of factors: the product of four counts may overflow.
         let mcc_scale = (tp + fp).sqrt() * (tp + fn_).sqrt() * (tn + fp).sqrt() * (tn + fn_).sqrt();
         Rates {
             precision: ratio(tp, tp + fp),

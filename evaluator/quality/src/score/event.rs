@@ -1,47 +1,47 @@
-//! Anomalies and alarm runs counted one by one: what a person on call sees.
+//! Counts anomalies and alarm runs, as an on-call engineer sees them.
 //!
-//! An anomaly is caught when an alarm falls in it. Alarms up to [`RUN_GAP_MAX`] samples apart are one run, and a
-//! run outside every anomaly is a false run. A run that touches an anomaly may last beyond it (the reset after
-//! an outage). Neither goes on for nothing: each further [`RUN_ALARMS_MAX`] alarms in a row outside an anomaly are
-//! another false run, or a detector that always alarms would be nearly perfect.
+//! An anomaly is caught if it contains an alarm. Alarms up to [`RUN_GAP_MAX`] samples apart form one run; a run outside
+//! every anomaly is a false run. A run that touches an anomaly may last beyond it (the recovery after an outage). Every
+//! further [`RUN_ALARMS_MAX`] consecutive alarms outside an anomaly count as another false run; otherwise a detector
+//! that always alarms would be nearly perfect.
 
 use std::collections::BTreeMap;
 use std::ops::{AddAssign, Range};
 
 use super::{f1, ratio};
 use crate::labeled::LabeledSeries;
-use crate::record::{Delay, DelayCount, EventScore, KindScore, SeriesCounts};
+use crate::record::{Confusion, Delay, DelayCount, EventScore, FirstDay, KindScore, SeriesCounts};
 
 /// Alarms at most this many samples apart belong to one run.
 pub const RUN_GAP_MAX: usize = 10;
 
-/// An anomaly is caught early within this many samples, as in the 2018 KPI competition.
+/// Maximum delay of an early alarm, in samples, as in the 2018 KPI competition.
 pub const EARLY_SAMPLES: usize = 7;
 
-/// Alarms outside an anomaly that one run may hold in one stretch; two windows of 50.
+/// Maximum consecutive alarms of one run outside an anomaly: two windows of 50.
 pub const RUN_ALARMS_MAX: usize = 100;
 
-/// Counts of one series or of several together.
+/// Counts of one or more series.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EventTally {
-    /// By kind of anomaly.
+    /// Counts by kind of anomaly.
     pub by_kind: BTreeMap<String, KindTally>,
     /// Alarm runs outside every anomaly.
     pub false_runs: u64,
-    /// How long the counted rows are, in days.
+    /// Duration of the counted rows, in days.
     pub days: f64,
 }
 
 /// Counts of the anomalies of one kind.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct KindTally {
-    /// How many there are.
+    /// Number of anomalies.
     pub n_events: u64,
-    /// Of each caught one, the samples until its first alarm, 1 for its very first.
+    /// Samples until the first alarm of each caught anomaly, from 1.
     pub delays: Vec<u32>,
 }
 
-/// Counts the anomalies that touch `rows`; `alarms` are the indexes of the alarms in them, rising.
+/// Counts the anomalies that touch `rows`; `alarms` are the indexes of the alarms in `rows`, ascending.
 pub fn count(series: &LabeledSeries, rows: &Range<usize>, alarms: &[usize]) -> EventTally {
     let events: Vec<(&str, Range<usize>)> = series.events_in(rows).collect();
     let mut tally = EventTally { days: series.days(rows), ..EventTally::default() };
@@ -62,8 +62,7 @@ pub fn count(series: &LabeledSeries, rows: &Range<usize>, alarms: &[usize]) -> E
     tally
 }
 
-/// Counts at several thresholds, which rise; `is_alarm` tells of a row and a threshold, and no row is an alarm again
-/// at a higher one.
+/// Counts at ascending thresholds; `is_alarm` of a row and a threshold must be monotone in the threshold.
 pub fn count_at(
     series: &LabeledSeries,
     rows: &Range<usize>,
@@ -72,15 +71,15 @@ pub fn count_at(
 ) -> Vec<EventTally> {
     let mut alarms: Vec<usize> = rows.clone().collect();
     let at = |threshold: &f64| {
-        // Few rows are left after the first thresholds, so a hundred of them cost little more than one.
+        // Few rows remain after the first thresholds, so a hundred thresholds cost little more than one.
         alarms.retain(|i| is_alarm(*i, *threshold));
         count(series, rows, &alarms)
     };
     thresholds.iter().map(at).collect()
 }
 
-/// The false runs that one run counts for: one when it touches no anomaly, and one more for each further
-/// [`RUN_ALARMS_MAX`] alarms of a stretch outside.
+/// The false runs of one run: one if it touches no anomaly, and one for each further [`RUN_ALARMS_MAX`] consecutive
+/// alarms outside.
 fn false_runs_in(run: &[usize], is_inside: impl Fn(usize) -> bool) -> u64 {
     let mut n_long = 0;
     let mut n_inside = 0;
@@ -116,17 +115,17 @@ impl EventTally {
         }
     }
 
-    /// How many anomalies there are.
+    /// Number of anomalies.
     pub fn n_events(&self) -> u64 {
         self.by_kind.values().map(|kind| kind.n_events).sum()
     }
 
-    /// How many of them were caught.
+    /// Number of caught anomalies.
     pub fn caught(&self) -> u64 {
         self.by_kind.values().map(|kind| kind.delays.len() as u64).sum()
     }
 
-    /// The event F1; none without anomalies.
+    /// The event F1; `None` without anomalies.
     pub fn f1(&self) -> Option<f64> {
         let (n_events, caught) = (self.n_events(), self.caught());
         if n_events == 0 {
@@ -138,6 +137,17 @@ impl EventTally {
     /// False runs per series and day.
     pub fn false_alarms_per_series_day(&self) -> Option<f64> {
         ratio(self.false_runs as f64, self.days)
+    }
+
+    /// These counts as those of a cold start.
+    pub fn first_day(&self, point: Confusion) -> FirstDay {
+        FirstDay {
+            series_days: self.days,
+            point,
+            rates: point.rates(),
+            events: self.score(),
+            false_alarms_per_series_day: self.false_alarms_per_series_day(),
+        }
     }
 
     /// Percentiles of the delay of all caught anomalies.
@@ -152,7 +162,7 @@ impl EventTally {
         })
     }
 
-    /// How many anomalies were caught after how many samples.
+    /// Number of caught anomalies by delay.
     pub fn delays(&self) -> Vec<DelayCount> {
         let mut counts: BTreeMap<u32, u32> = BTreeMap::new();
         for delay in self.by_kind.values().flat_map(|kind| &kind.delays) {
@@ -199,7 +209,7 @@ impl AddAssign<&Self> for EventTally {
     }
 }
 
-/// The smallest value that at least `share` of the sorted values do not exceed (nearest rank).
+/// Percentile of sorted values by nearest rank.
 fn percentile(sorted: &[u32], share: f64) -> Option<f64> {
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.saturating_sub(1)).map(|value| f64::from(*value))
@@ -227,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_at_rising_thresholds_are_those_of_each() {
+    fn counts_at_ascending_thresholds_are_those_of_each() {
         let series = series();
         let scores: Vec<f64> = (0..N).map(|i| ((i * 7_919) % 101) as f64).collect();
         let thresholds = [10.0, 50.0, 50.0, 90.0, 99.5];
@@ -239,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn an_anomaly_is_caught_by_an_alarm_in_it_and_missed_by_one_beside_it() {
+    fn an_anomaly_is_caught_by_an_alarm_inside_and_missed_by_one_beside() {
         let cases: [(&[usize], u64, u64); 7] = [
             (&[], 0, 0),
             (&[100], 1, 0),
@@ -302,9 +312,9 @@ mod tests {
 
     #[test]
     fn without_anomalies_only_false_alarms_are_defined() {
-        let mut quiet = series();
-        quiet.events.clear();
-        let tally = count(&quiet, &(0..N), &[5]);
+        let mut unlabeled = series();
+        unlabeled.events.clear();
+        let tally = count(&unlabeled, &(0..N), &[5]);
         assert_eq!(
             (tally.f1(), tally.score().recall, tally.score().precision),
             (None, None, Some(0.0))

@@ -11,10 +11,10 @@ use super::event::{self, EventTally};
 use crate::labeled::LabeledSeries;
 use crate::record::HalvesScore;
 
-/// Thresholds tried: more than there are steps worth telling apart, few enough for millions of samples.
+/// Maximum number of thresholds: fine enough for the best F1, few enough for millions of samples.
 const THRESHOLDS_MAX: usize = 200;
 
-/// Scores series by their scores, one per row; none when the first or the second halves have no anomaly.
+/// Event scores from the score of each row; `None` if the first or the second halves have no anomaly.
 pub fn score(series: &[(&LabeledSeries, Vec<f64>)]) -> Option<HalvesScore> {
     let fitted = tallies(series, first_half);
     let best =
@@ -38,7 +38,7 @@ fn second_half(labeled: &LabeledSeries) -> Range<usize> {
 
 type HalfRange = fn(&LabeledSeries) -> Range<usize>;
 
-/// Counts at the thresholds at which an anomaly of the half is just caught, by falling threshold.
+/// Counts at the thresholds that just catch an anomaly of the half, descending.
 fn tallies(series: &[(&LabeledSeries, Vec<f64>)], half: HalfRange) -> Vec<(f64, EventTally)> {
     let mut highest: Vec<f64> = Vec::new();
     let mut n_events = 0;
@@ -49,7 +49,7 @@ fn tallies(series: &[(&LabeledSeries, Vec<f64>)], half: HalfRange) -> Vec<(f64, 
         highest.extend(labeled.events_in(&rows).map(of_event));
         n_events += labeled.events_in(&rows).count();
     }
-    // A score of 0 says that nothing was judged, so above it lies the lowest threshold; above all, silence.
+    // A score of 0 means that the row was not judged. A threshold above every score alarms never.
     highest.retain(|score| *score > 0.0);
     if n_events > 0 {
         highest.push(f64::MAX);
@@ -84,7 +84,7 @@ fn tally_at(series: &[(&LabeledSeries, Vec<f64>)], half: HalfRange, threshold: f
     sum
 }
 
-/// Precision times the recall gained, over falling thresholds; none without an anomaly.
+/// Sum of precision times gained recall over descending thresholds; `None` without an anomaly.
 fn area(tallies: &[(f64, EventTally)]) -> Option<f64> {
     let mut area = 0.0;
     let mut reached = 0.0;

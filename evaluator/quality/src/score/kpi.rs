@@ -1,26 +1,26 @@
 //! F1 by the rule of the 2018 KPI competition (AIOps challenge).
 //!
-//! An anomaly whose beginning is alarmed counts as found with all its points, one that is not as missed with
-//! all its points; every other alarmed point is false. The threshold is fitted on the first halves of the
-//! series and judged on the second, because a threshold fitted where it is judged flatters.
+//! An anomaly with an alarm near its start counts as found with all its points, otherwise as missed with all its
+//! points; every other alarm is a false point. The threshold is fitted on the first halves of the series and scored on
+//! the second, since a threshold fitted on the scored rows overestimates.
 
 use super::{f1, halves};
 use crate::labeled::LabeledSeries;
 use crate::record::KpiScore;
 
-/// Largest delay of a found anomaly in samples after its first one, as the competition sets it.
+/// Maximum delay of a found anomaly, in samples after its first, by the rule of the competition.
 pub const DELAY_MAX: usize = 7;
 
 /// KpiHalf of a series as the rule sees it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct KpiHalf {
-    /// Of each anomaly, the highest score near its beginning and its number of points.
+    /// Highest score near the start and number of points, for each anomaly.
     anomalies: Vec<(f64, f64)>,
-    /// The scores of all other points.
+    /// Scores of all other points.
     others: Vec<f64>,
 }
 
-/// Scores series by their scores, one per row; `shipped` is the detector's own threshold, exclusive.
+/// F1 from the score of each row; `shipped` is the detector's own threshold, exclusive.
 pub fn score(series: &[(&LabeledSeries, Vec<f64>)], shipped: f64) -> Option<KpiScore> {
     let both: Vec<(KpiHalf, KpiHalf)> =
         series.iter().map(|(labeled, scores)| split(labeled, scores)).collect();
@@ -35,7 +35,7 @@ pub fn score(series: &[(&LabeledSeries, Vec<f64>)], shipped: f64) -> Option<KpiS
     Some(KpiScore {
         f1_one_threshold: at(&|_| threshold)?,
         threshold,
-        // A first half without an anomaly teaches nothing, so the threshold of all serves.
+        // Without an anomaly in the first half, use the threshold of all series.
         f1_threshold_per_series: at(&|first| best_threshold(&[first]).unwrap_or(threshold))?,
         halves: halves::score(series)?,
         f1_shipped: total_f1(
@@ -44,7 +44,7 @@ pub fn score(series: &[(&LabeledSeries, Vec<f64>)], shipped: f64) -> Option<KpiS
     })
 }
 
-/// The F1 on the second halves at one threshold, exclusive, for all series; none without anomalies.
+/// The F1 on the second halves at one threshold, exclusive; `None` without anomalies.
 pub fn f1_above(series: &[(&LabeledSeries, Vec<f64>)], threshold: f64) -> Option<f64> {
     let counts = |(labeled, scores): &(&LabeledSeries, Vec<f64>)| {
         split(labeled, scores).1.counts(|score| score > threshold)
@@ -75,7 +75,7 @@ impl KpiHalf {
         Self { anomalies, others }
     }
 
-    /// Found points, false points, missed points.
+    /// Numbers of found, false and missed points.
     fn counts(&self, is_alarm: impl Fn(f64) -> bool) -> [f64; 3] {
         let found: f64 =
             self.anomalies.iter().filter(|(score, _)| is_alarm(*score)).map(|(_, n)| n).sum();
@@ -85,9 +85,9 @@ impl KpiHalf {
     }
 }
 
-/// The threshold, inclusive, with the highest F1 over all halves together; none without anomalies.
+/// The threshold, inclusive, with the highest F1 over all halves; `None` without anomalies.
 ///
-/// Only the scores of anomalies can be best: between two of them a higher threshold only drops false points.
+/// Only scores of anomalies need a try: between two of them a higher threshold only removes false points.
 pub fn best_threshold(halves: &[&KpiHalf]) -> Option<f64> {
     let mut anomalies: Vec<(f64, f64)> =
         halves.iter().flat_map(|half| half.anomalies.iter().copied()).collect();
@@ -101,7 +101,7 @@ pub fn best_threshold(halves: &[&KpiHalf]) -> Option<f64> {
         found += tied.iter().map(|(_, n)| n).sum::<f64>();
         let threshold = tied[0].0;
         if threshold <= 0.0 {
-            // A score of 0 says that nothing was judged, so it is no alarm at any threshold.
+            // A score of 0 means that the row was not judged: no alarm at any threshold.
             break;
         }
         let false_points = others.partition_point(|score| *score >= threshold) as f64;
@@ -110,7 +110,7 @@ pub fn best_threshold(halves: &[&KpiHalf]) -> Option<f64> {
             best = Some((f1, threshold));
         }
     }
-    // A threshold above every score is a silent detector.
+    // A threshold above every score alarms never.
     (n_points > 0.0).then(|| best.map_or(f64::MAX, |(_, threshold)| threshold))
 }
 
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn an_anomaly_counts_whole_when_alarmed_within_seven_samples_after_its_first() {
+    fn an_anomaly_with_an_alarm_within_seven_samples_counts_with_all_its_points() {
         let labeled = series(100, std::slice::from_ref(&(20..40)));
         for (alarm, counts) in [
             (20, [20.0, 0.0, 0.0]),

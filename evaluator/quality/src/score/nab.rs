@@ -1,24 +1,24 @@
-//! Points by the rule of the Numenta benchmark (Lavin and Ahmad, 2015; the published scorer's arithmetic).
+//! Points by the rule of the Numenta benchmark (Lavin and Ahmad, 2015; formulas of the published scorer).
 //!
-//! In a window of time around each anomaly the earliest alarm earns the more the earlier it is; each alarm
-//! outside costs the more the farther it is from the window before. The scores of published detectors are
-//! reproduced by `tests/published.rs`.
+//! In a time window around each anomaly the first alarm earns points, more if it is earlier. Each alarm outside costs
+//! points, more if it is farther from the previous window. `tests/published.rs` reproduces the published points of
+//! several detectors.
 
 use std::ops::Range;
 
 use crate::labeled::LabeledSeries;
 use crate::record::{NabProfiles, NabScore};
 
-/// Longest unscored beginning, in rows: 15 % of 5,000.
+/// Maximum rows that are not scored at the start of a file: 15 % of 5,000.
 const PROBATION_ROWS_MAX: usize = 750;
 
-/// Share of the unscored beginning of a shorter file.
+/// Share of the rows that are not scored at the start of a shorter file.
 const PROBATION_SHARE: f64 = 0.15;
 
-/// Farther than this many windows behind a window, a false alarm costs its full weight.
+/// Distance from the previous window, in window lengths, beyond which a false alarm costs its full weight.
 const FALSE_DISTANCE_MAX: f64 = 3.0;
 
-/// What hits, misses and false alarms weigh.
+/// Weights of hits, misses and false alarms.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NabProfile {
     hit: f64,
@@ -34,13 +34,13 @@ pub const PROFILES: [NabProfile; 3] = [
     NabProfile { hit: 1.0, miss: 2.0, false_alarm: 0.11 },
 ];
 
-/// What an alarm at one row is worth, before weights.
+/// Position of an alarm relative to the windows, with its unweighted value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum AlarmPosition {
-    /// In the window of that number, counted over all files.
-    Inside { window: usize, row: usize, worth: f64 },
-    /// Outside every window; `worth` is negative.
-    Outside { worth: f64 },
+    /// Inside a window; windows are numbered over all files.
+    Inside { window: usize, row: usize, value: f64 },
+    /// Outside every window; `value` is negative.
+    Outside { value: f64 },
 }
 
 /// Every scored row of a benchmark, with its score.
@@ -51,7 +51,7 @@ pub struct NabBoard {
 }
 
 impl NabBoard {
-    /// Adds a file: `verdicts` are score and alarm of each row; the windows are the events.
+    /// Adds a file; `verdicts` holds score and alarm of each row, the windows are the labeled anomalies.
     pub fn add(&mut self, labeled: &LabeledSeries, verdicts: impl Iterator<Item = (f64, bool)>) {
         let first_window = self.n_windows;
         self.n_windows += labeled.events.len();
@@ -59,12 +59,12 @@ impl NabBoard {
             labeled.events.iter().map(|event| event.rows.clone()).collect();
         let n_rows = labeled.rows.len();
         for (row, (score, alarm)) in verdicts.enumerate().take(n_rows).skip(probation(n_rows)) {
-            self.rows.push((score, alarm, place(row, &windows, first_window)));
+            self.rows.push((score, alarm, position(row, &windows, first_window)));
         }
     }
 
-    /// All three profiles: at the best thresholds, at those that are best for the other half of the files, and with
-    /// the alarms as they were raised.
+    /// Points of all profiles: at the best thresholds, at the best thresholds of the other half of the files, and with the
+    /// alarms of the detector.
     pub fn score(mut self, halves: [Self; 2]) -> NabScore {
         self.sort();
         let best = PROFILES.map(|profile| self.best(profile));
@@ -80,12 +80,12 @@ impl NabBoard {
         self.rows.sort_by(|a, b| b.0.total_cmp(&a.0));
     }
 
-    /// The points when every row with a score of at least the threshold is an alarm.
+    /// Points if every score of at least the threshold is an alarm.
     pub fn points_at(&self, profile: NabProfile, threshold: f64) -> f64 {
         self.points(profile, |score, _| score >= threshold)
     }
 
-    /// The points of all profiles when every row with a score above the threshold is an alarm.
+    /// Points of all profiles if every score above the threshold is an alarm.
     pub fn points_above(&self, threshold: f64) -> NabProfiles {
         profiles(PROFILES.map(|profile| self.points(profile, |score, _| score > threshold)))
     }
@@ -95,19 +95,19 @@ impl NabBoard {
         self.rows
             .iter()
             .filter(|(score, alarm, _)| is_alarm(*score, *alarm))
-            .for_each(|(_, _, place)| sum.add(*place));
+            .for_each(|(_, _, position)| sum.add(*position));
         sum.normalized()
     }
 
-    /// The highest points of any threshold and that threshold; rows are sorted by falling score.
+    /// The highest points of any threshold, with the threshold; rows are sorted by descending score.
     fn best(&self, profile: NabProfile) -> (f64, f64) {
         let mut sum = NabSum::new(profile, self.n_windows);
         let highest = self.rows.first().map_or(0.0, |(score, ..)| *score);
-        // A threshold above every score: a silent detector.
+        // A threshold above every score alarms never.
         let mut best = (sum.normalized(), highest.next_up());
         for tied in self.rows.chunk_by(|a, b| a.0 == b.0) {
-            for (_, _, place) in tied {
-                sum.add(*place);
+            for (_, _, position) in tied {
+                sum.add(*position);
             }
             let points = sum.normalized();
             if points > best.0 {
@@ -118,7 +118,7 @@ impl NabBoard {
     }
 }
 
-/// The points of all windows, each half's at the threshold that is best for the other.
+/// Points of all windows, each half at the best threshold of the other half.
 fn two_fold(mut halves: [NabBoard; 2]) -> [f64; 3] {
     halves.iter_mut().for_each(NabBoard::sort);
     let [a, b] = halves;
@@ -130,10 +130,10 @@ fn two_fold(mut halves: [NabBoard; 2]) -> [f64; 3] {
     })
 }
 
-/// Points while alarms are added, in any order.
+/// Running points; alarms may be added in any order.
 struct NabSum {
     profile: NabProfile,
-    /// The first alarmed row of each window, and what it is worth.
+    /// Row and value of the first alarm of each window.
     earliest: Vec<Option<(usize, f64)>>,
     raw: f64,
 }
@@ -143,22 +143,22 @@ impl NabSum {
         Self { profile, earliest: vec![None; n_windows], raw: -profile.miss * n_windows as f64 }
     }
 
-    fn add(&mut self, place: AlarmPosition) {
-        match place {
-            AlarmPosition::Outside { worth } => self.raw += self.profile.false_alarm * worth,
-            AlarmPosition::Inside { window, row, worth } => {
+    fn add(&mut self, position: AlarmPosition) {
+        match position {
+            AlarmPosition::Outside { value } => self.raw += self.profile.false_alarm * value,
+            AlarmPosition::Inside { window, row, value } => {
                 let earned = match self.earliest[window] {
-                    None => self.profile.miss + self.profile.hit * worth,
-                    Some((earlier, before)) if row < earlier => self.profile.hit * (worth - before),
+                    None => self.profile.miss + self.profile.hit * value,
+                    Some((earlier, before)) if row < earlier => self.profile.hit * (value - before),
                     Some(_) => return,
                 };
                 self.raw += earned;
-                self.earliest[window] = Some((row, worth));
+                self.earliest[window] = Some((row, value));
             }
         }
     }
 
-    /// 0 for a silent detector, 100 for a perfect one.
+    /// Normalizes to 0 for a detector that never alarms and 100 for a perfect one.
     fn normalized(&self) -> f64 {
         let n_windows = self.earliest.len() as f64;
         let null = -self.profile.miss * n_windows;
@@ -170,30 +170,30 @@ impl NabSum {
     }
 }
 
-/// How many rows at the beginning are not scored.
+/// Number of rows at the start that are not scored.
 fn probation(n_rows: usize) -> usize {
     ((n_rows as f64 * PROBATION_SHARE) as usize).min(PROBATION_ROWS_MAX)
 }
 
-fn place(row: usize, windows: &[Range<usize>], first_window: usize) -> AlarmPosition {
+fn position(row: usize, windows: &[Range<usize>], first_window: usize) -> AlarmPosition {
     let next = windows.partition_point(|window| window.end <= row);
     if let Some(window) = windows.get(next).filter(|window| window.contains(&row)) {
-        let position = -((window.end - row) as f64) / window.len() as f64;
-        // The first row of a window is worth exactly 1.
+        let relative = -((window.end - row) as f64) / window.len() as f64;
+        // The first row of a window has the value 1.
         return AlarmPosition::Inside {
             window: first_window + next,
             row,
-            worth: sigmoid(position) / sigmoid(-1.0),
+            value: sigmoid(relative) / sigmoid(-1.0),
         };
     }
-    let worth = match next.checked_sub(1).map(|before| &windows[before]) {
+    let value = match next.checked_sub(1).map(|before| &windows[before]) {
         Some(window) => {
             let distance = (row - (window.end - 1)) as f64 / (window.len() as f64 - 1.0);
             if distance > FALSE_DISTANCE_MAX { -1.0 } else { sigmoid(distance) }
         }
         None => -1.0,
     };
-    AlarmPosition::Outside { worth }
+    AlarmPosition::Outside { value }
 }
 
 fn sigmoid(x: f64) -> f64 {

@@ -1,26 +1,23 @@
-//! How well scores rank anomalous rows above others, at every threshold together.
+//! Threshold-free quality of scores: do anomalous rows score above others?
 //!
-//! No threshold is chosen, so a badly chosen one cannot hide good scores; for the same reason no number here
-//! says how the shipped detector behaves.
+//! No threshold is chosen, so a bad one cannot hide good scores. For the same reason no number here describes the
+//! behavior of the detector at its own threshold.
 
 use rayon::prelude::*;
 
-use super::volume;
+use super::{LabeledScores, volume};
 use crate::record::{CurvePoint, Ranking};
 
-/// Two places of a curve are at least this far apart, or hold so many times as many samples.
+/// Minimum distance of two points of a curve, or the ratio of their numbers of samples.
 const CURVE_STEP: f64 = 0.02;
 const CURVE_RATIO: f64 = 1.25;
 
-/// A share of a curve in a record is a multiple of this: no chart is a million points wide.
+/// Resolution of a share in a curve: no chart is a million pixels wide.
 const CURVE_DIGIT: f64 = 1e-6;
 
-/// Scores and labels of the scored rows of one series.
-pub type Ranked = Vec<(f64, bool)>;
-
-/// Areas under both curves; none when all rows together have only one class.
-pub fn rank(series: &[Ranked]) -> Option<Ranking> {
-    let pooled: Ranked = series.concat();
+/// Areas under both curves; `None` if all rows have one label.
+pub fn rank(series: &[LabeledScores]) -> Option<Ranking> {
+    let pooled: LabeledScores = series.concat();
     let (pr_auc, roc_auc) = areas(pooled)?;
     let each: Vec<f64> = series
         .par_iter()
@@ -31,10 +28,10 @@ pub fn rank(series: &[Ranked]) -> Option<Ranking> {
     Some(Ranking { pr_auc, pr_auc_mean, roc_auc, vus_pr: volume::mean_volume(series) })
 }
 
-/// The receiver operating characteristic and the precision-recall curve of all series pooled, thinned to what a
-/// chart can show; empty when the rows have only one class.
-pub fn curve(series: &[Ranked]) -> Vec<CurvePoint> {
-    let mut ranked: Ranked = series.concat();
+/// The receiver operating characteristic and the precision-recall curve of all series pooled, thinned to the resolution
+/// of a chart; empty if all rows have one label.
+pub fn curve(series: &[LabeledScores]) -> Vec<CurvePoint> {
+    let mut ranked: LabeledScores = series.concat();
     ranked.par_sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
     let n_positive = ranked.iter().filter(|(_, label)| *label).count() as f64;
     let n_negative = ranked.len() as f64 - n_positive;
@@ -70,8 +67,8 @@ fn rounded(share: f64) -> f64 {
 }
 
 /// Average precision and area under the receiver operating characteristic, by sorting once.
-fn areas(mut ranked: Ranked) -> Option<(f64, f64)> {
-    // In parallel, since all rows of all series may be one list; whatever the order of equal scores, they count together.
+fn areas(mut ranked: LabeledScores) -> Option<(f64, f64)> {
+    // Sort in parallel: the list may hold all rows of all series. Equal scores count together, in any order.
     ranked.par_sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
     let n_positive = ranked.iter().filter(|(_, label)| *label).count() as f64;
     let n_negative = ranked.len() as f64 - n_positive;
@@ -79,7 +76,7 @@ fn areas(mut ranked: Ranked) -> Option<(f64, f64)> {
         return None;
     }
     let (mut tp, mut fp, mut pr_area, mut roc_area) = (0.0, 0.0, 0.0, 0.0);
-    // Equal scores pass a threshold together.
+    // Equal scores exceed a threshold together.
     for tied in ranked.chunk_by(|a, b| a.0 == b.0) {
         let hits = tied.iter().filter(|(_, label)| *label).count() as f64;
         let misses = tied.len() as f64 - hits;
@@ -108,8 +105,8 @@ mod tests {
     }
 
     #[test]
-    fn a_curve_is_thin_and_ends_where_everything_passes() {
-        let ranked: Ranked = (0..100_000).map(|i| (f64::from(i), i % 7 == 0)).collect();
+    fn a_curve_is_thinned_and_ends_where_every_sample_passes() {
+        let ranked: LabeledScores = (0..100_000).map(|i| (f64::from(i), i % 7 == 0)).collect();
         let curve = curve(&[ranked]);
         assert!((50..250).contains(&curve.len()), "{}", curve.len());
         let last = curve.last().unwrap();
@@ -118,13 +115,13 @@ mod tests {
     }
 
     #[test]
-    fn equal_scores_are_luck() {
+    fn equal_scores_rank_at_chance() {
         let tied = vec![(1.0, true), (1.0, false), (1.0, false), (1.0, false)];
         assert_eq!(areas(tied), Some((0.25, 0.5)));
     }
 
     #[test]
-    fn one_class_has_no_area() {
+    fn rows_with_one_label_have_no_area() {
         assert_eq!(rank(&[vec![(1.0, false)]]), None);
         assert_eq!(rank(&[]), None);
     }

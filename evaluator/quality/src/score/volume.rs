@@ -1,27 +1,27 @@
 //! Volume under the precision-recall surface (VUS-PR; Paparrizos et al., "Volume Under the Surface", PVLDB 15, 2022).
 //!
-//! An alarm a few samples beside an anomaly is nearly right, and counting samples calls it wrong. Here labels fade out
-//! on both sides over a buffer, recall counts touched anomalies too, and the area under precision over recall is
-//! averaged over the lengths of the buffer, so that no one length decides. Scores are sorted once for all lengths.
+//! An alarm a few samples beside an anomaly is nearly right, but a count of samples treats it as wrong. Here labels
+//! decrease over a buffer on both sides, recall includes the share of touched anomalies, and the area under precision
+//! over recall is averaged over several buffer lengths. Scores are sorted once for all lengths.
 
 use rayon::prelude::*;
 
-use super::ranking::Ranked;
+use super::LabeledScores;
 
-/// Longest buffer in samples, half of it on either side: alarms 10 samples apart are one run, too.
+/// Maximum buffer in samples, half of it on each side: the same 10 samples that join alarms to one run.
 pub const BUFFER_LEN_MAX: usize = 20;
 
-/// Step from one length to the next: a sample on either side.
+/// Step of the buffer length: one sample on each side.
 const BUFFER_LEN_STEP: usize = 2;
 
-/// The volume, per series that has both classes, averaged; none when there is none.
-pub fn mean_volume(series: &[Ranked]) -> Option<f64> {
+/// The volume by series with both labels, averaged; `None` if no series has both.
+pub fn mean_volume(series: &[LabeledScores]) -> Option<f64> {
     let each: Vec<f64> = series.par_iter().filter_map(volume).collect();
     (!each.is_empty()).then(|| each.iter().sum::<f64>() / each.len() as f64)
 }
 
-/// The volume of one series, whose rows are in time order; none when they have only one class.
-fn volume(rows: &Ranked) -> Option<f64> {
+/// The volume of one series; `None` if its rows have one label.
+fn volume(rows: &LabeledScores) -> Option<f64> {
     let n_positive = rows.iter().filter(|(_, label)| *label).count();
     if n_positive == 0 || n_positive == rows.len() {
         return None;
@@ -33,17 +33,17 @@ fn volume(rows: &Ranked) -> Option<f64> {
     Some(areas.iter().sum::<f64>() / areas.len() as f64)
 }
 
-/// Labels that fade out on both sides of each anomaly.
+/// Labels that decrease on both sides of each anomaly.
 struct Faded {
-    /// 1 in an anomaly, falling to the root of one half at the end of the buffer, 0 beyond.
+    /// 1 in an anomaly, decreasing to the root of one half at the end of the buffer, 0 beyond.
     labels: Vec<f64>,
-    /// Of each row with a label above 0, the number of its stretch.
-    stretches: Vec<usize>,
-    n_stretches: usize,
+    /// Index of the range of each row with a label above 0.
+    ranges: Vec<usize>,
+    n_ranges: usize,
 }
 
 impl Faded {
-    fn new(rows: &Ranked, buffer_len: usize) -> Self {
+    fn new(rows: &LabeledScores, buffer_len: usize) -> Self {
         let mut labels: Vec<f64> =
             rows.iter().map(|(_, label)| if *label { 1.0 } else { 0.0 }).collect();
         let half = buffer_len / 2;
@@ -61,37 +61,37 @@ impl Faded {
                 }
             }
         }
-        let mut stretches = vec![0; rows.len()];
-        let mut n_stretches = 0;
+        let mut ranges = vec![0; rows.len()];
+        let mut n_ranges = 0;
         for i in 0..rows.len() {
-            n_stretches += usize::from(labels[i] > 0.0 && (i == 0 || labels[i - 1] == 0.0));
-            stretches[i] = n_stretches.saturating_sub(1);
+            n_ranges += usize::from(labels[i] > 0.0 && (i == 0 || labels[i - 1] == 0.0));
+            ranges[i] = n_ranges.saturating_sub(1);
         }
-        Self { labels, stretches, n_stretches }
+        Self { labels, ranges, n_ranges }
     }
 }
 
-/// The area for one buffer; `order` holds the rows by falling score.
-fn area(rows: &Ranked, order: &[usize], faded: &Faded) -> f64 {
+/// The area for one buffer; `order` holds the rows by descending score.
+fn area(rows: &LabeledScores, order: &[usize], faded: &Faded) -> f64 {
     let n_sharp = rows.iter().filter(|(_, label)| *label).count() as f64;
-    // The published rule halves the weight of the buffers, so that recall is neither too large nor too small.
-    let n_wanted = f64::midpoint(n_sharp, faded.labels.iter().sum());
-    let mut touched = vec![false; faded.n_stretches];
+    // The published rule halves the weight of the buffers.
+    let n_positive = f64::midpoint(n_sharp, faded.labels.iter().sum());
+    let mut touched = vec![false; faded.n_ranges];
     let (mut hits, mut n_touched, mut n_passed) = (0.0, 0.0, 0.0);
     let (mut recall, mut area) = (0.0, 0.0);
-    // Equal scores pass a threshold together.
+    // Equal scores exceed a threshold together.
     for tied in order.chunk_by(|a, b| rows[*a].0 == rows[*b].0) {
         for i in tied {
             n_passed += 1.0;
             let label = faded.labels[*i];
             if label > 0.0 {
                 hits += label;
-                let touched = &mut touched[faded.stretches[*i]];
+                let touched = &mut touched[faded.ranges[*i]];
                 n_touched += f64::from(u8::from(!*touched));
                 *touched = true;
             }
         }
-        let reached = (hits / n_wanted).min(1.0) * n_touched / faded.n_stretches as f64;
+        let reached = (hits / n_positive).min(1.0) * n_touched / faded.n_ranges as f64;
         area += (reached - recall) * hits / n_passed;
         recall = reached;
     }
@@ -102,7 +102,7 @@ fn area(rows: &Ranked, order: &[usize], faded: &Faded) -> f64 {
 mod tests {
     use super::*;
 
-    fn series(n: usize, anomaly: std::ops::Range<usize>, high: &[usize]) -> Ranked {
+    fn series(n: usize, anomaly: std::ops::Range<usize>, high: &[usize]) -> LabeledScores {
         let score = |i: usize| if high.contains(&i) { 5.0 } else { 1.0 };
         (0..n).map(|i| (score(i), anomaly.contains(&i))).collect()
     }
@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn without_a_buffer_it_is_average_precision_for_one_anomaly() {
-        let rows: Ranked = vec![(4.0, false), (9.0, true), (7.0, false), (6.0, true), (1.0, false)];
+        let rows: LabeledScores =
+            vec![(4.0, false), (9.0, true), (7.0, false), (6.0, true), (1.0, false)];
         // A gap splits the anomaly in two, so half of them are touched by the first pass.
         let mut order: Vec<usize> = (0..5).collect();
         order.sort_by(|a, b| rows[*b].0.total_cmp(&rows[*a].0));
@@ -130,7 +131,7 @@ mod tests {
         let faded = Faded::new(&series(9, 4..5, &[]), 4);
         let [far, near] = [0.5_f64.sqrt(), 0.75_f64.sqrt()];
         assert_eq!(faded.labels, [0.0, 0.0, far, near, 1.0, near, far, 0.0, 0.0]);
-        assert_eq!(faded.n_stretches, 1);
+        assert_eq!(faded.n_ranges, 1);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Telling a deployment which detector a series has: `PUT /series/config`.
+//! Configures the detectors of series in a deployment: `PUT /series/config`.
 
 use anyhow::Context;
 use reqwest::Url;
@@ -6,10 +6,10 @@ use serde_json::json;
 
 use crate::replay::{self, ProblemDocument};
 
-/// Attempts for one series while the deployment is overloaded or away.
+/// Attempts for one series while the deployment is overloaded or unavailable.
 const ATTEMPTS_MAX: u32 = 3;
 
-/// A series of a deployment, and the detector that it is to have.
+/// A series of a deployment with its new detector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DetectorAssignment {
     /// Source name of the series.
@@ -20,18 +20,18 @@ pub struct DetectorAssignment {
     pub detector: String,
 }
 
-/// What came of an assignment.
+/// The result of an assignment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApplyOutcome {
-    /// The deployment holds it.
+    /// The deployment stored it.
     StoredScores,
-    /// The deployment would refuse the same request forever; what it said.
+    /// The deployment refused it, and would refuse a repetition; with its reason.
     Refused(String),
-    /// The deployment gave no answer, or was overloaded each time.
+    /// The deployment did not answer, or was overloaded at each attempt.
     Unreached(String),
 }
 
-/// Sends each assignment in turn.
+/// Sends the assignments one after the other.
 pub fn apply(
     url: &Url,
     api_key: Option<&str>,
@@ -73,7 +73,7 @@ async fn one(
             Ok(response) => read(response, &endpoint).await,
             Err(error) => {
                 let cause = anyhow::Error::from(error.without_url());
-                ApplyOutcome::Unreached(format!("`{endpoint}` gave no answer: {cause:#}"))
+                ApplyOutcome::Unreached(format!("`{endpoint}` did not answer: {cause:#}"))
             }
         };
         if !matches!(outcome, ApplyOutcome::Unreached(_)) {

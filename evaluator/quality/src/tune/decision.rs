@@ -1,28 +1,28 @@
-//! The choice of the first part and the word of the held-out half, as a pure function of counts.
+//! The choice of the first part and the decision of the held-out half, as a pure function of counts.
 
 use serde::Serialize;
 
 use crate::score::event::EventTally;
 
-/// What one part of a history says of a candidate.
+/// Scores of a candidate on one part of a history.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Part {
-    /// How long it is, in days.
+    /// Duration, in days.
     pub days: f64,
-    /// Labelled anomalies.
+    /// Labeled anomalies.
     pub n_events: u64,
-    /// Those caught.
+    /// Caught anomalies.
     pub caught: u64,
-    /// Alarm runs outside them; without labels every run is one.
+    /// Alarm runs outside anomalies; without labels, all runs.
     pub false_runs: u64,
-    /// False runs per series and day; none when no time passed.
+    /// False runs per series and day; `None` for a duration of zero.
     pub false_alarms_per_day: Option<f64>,
     /// LabeledEvent F1; none without labelled anomalies.
     pub event_f1: Option<f64>,
 }
 
 impl Part {
-    /// The numbers of a tally.
+    /// The numbers of an event tally.
     pub(super) fn of(tally: &EventTally) -> Self {
         Self {
             days: tally.days,
@@ -39,43 +39,43 @@ impl Part {
     }
 }
 
-/// A candidate in both parts.
+/// Scores of a candidate on both parts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Evidence {
-    /// Its spec.
+    /// Spec of the detector.
     pub detector: String,
-    /// The part that chooses.
+    /// Scores on the part that chooses.
     pub first: Part,
-    /// The part that decides.
+    /// Scores on the part that decides.
     pub held_out: Part,
 }
 
-/// By what a candidate is chosen.
+/// The criterion by which a candidate is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
     /// LabeledEvent F1 on labels.
     Labels,
-    /// The rate of alarms, which is all that can be checked without labels.
+    /// The rate of alarms, since nothing else can be checked without labels.
     AlarmRate,
 }
 
-/// What is recommended, with its evidence.
+/// A recommendation with its evidence.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Decision {
-    /// The spec; none when the default stays.
+    /// Spec of the recommended detector; `None` if the default stays.
     pub recommended: Option<String>,
     /// One sentence.
     pub reason: String,
-    /// By what it was chosen.
+    /// The criterion.
     pub basis: Basis,
-    /// What the default did.
+    /// Scores of the default.
     pub default: Evidence,
-    /// What the candidate of the first part did; the default itself when nothing was chosen.
+    /// Scores of the candidate that the first part chose; of the default if it chose none.
     pub chosen: Evidence,
 }
 
-/// Decides on candidates, of which the first is the default.
+/// Decides between candidates; the first is the default.
 pub(super) fn decide(candidates: &[Evidence], budget: f64) -> Decision {
     let default = &candidates[0];
     let has_labels = default.first.n_events + default.held_out.n_events > 0;
@@ -107,12 +107,12 @@ fn by_labels(candidates: &[Evidence]) -> Choice<'_> {
         if part.n_events == 0 {
             return stays(
                 default,
-                format!("no labelled anomaly in the {name} part: the default stays"),
+                format!("no labeled anomaly in the {name} part: the default stays"),
             );
         }
     }
     let f1 = |part: &Part| part.event_f1.unwrap_or_default();
-    // The first of equals wins, so a candidate that is no better than the default is not chosen.
+    // The first of equals wins, so only a better candidate replaces the default.
     let better = |best: &'_ Evidence, one: &Evidence| {
         f1(&one.first) > f1(&best.first)
             || (f1(&one.first) == f1(&best.first) && one.first.false_runs < best.first.false_runs)
@@ -134,8 +134,8 @@ fn by_labels(candidates: &[Evidence]) -> Choice<'_> {
     Choice { chosen, is_better: true, reason }
 }
 
-/// Without labels sensitivity can be compared within one detector only: the more alarms, the more sensitive. So the
-/// default's own variants go first, and another detector is taken only when none of them keeps the budget.
+/// Without labels, sensitivity can be compared only between variants of one detector: more alarms mean more
+/// sensitivity. So variants of the default take precedence over other detectors within the budget.
 fn by_rate(candidates: &[Evidence], budget: f64) -> Choice<'_> {
     let default = &candidates[0];
     let family = |one: &Evidence| one.detector.split(':').next().unwrap_or_default().to_owned();
@@ -144,11 +144,11 @@ fn by_rate(candidates: &[Evidence], budget: f64) -> Choice<'_> {
     let of_default = |one: &&Evidence| family(one) == family(default);
     let Some(leader) = within.iter().copied().find(of_default).or(within.first().copied()) else {
         let reason = format!(
-            "no candidate keeps to {budget} alarms a day on the first part: the default stays"
+            "no candidate is within {budget} alarms a day on the first part: the default stays"
         );
         return stays(default, reason);
     };
-    // The first of equals wins, so the default is not left for nothing.
+    // The first of equals wins, so only a more sensitive variant replaces the default.
     let more = |best: &Evidence, one: &Evidence| one.first.false_runs > best.first.false_runs;
     let same = within.iter().copied().filter(|one| family(one) == family(leader));
     let chosen = same.fold(leader, |best, one| if more(best, one) { one } else { best });
@@ -165,7 +165,7 @@ fn by_rate(candidates: &[Evidence], budget: f64) -> Choice<'_> {
         return stays(chosen, reason);
     }
     let reason = format!(
-        "{rate:.3} alarms a day on the held-out part keep to the budget of {budget}; without labels nothing else can be checked"
+        "{rate:.3} alarms a day on the held-out part are within the budget of {budget}; without labels nothing else can be checked"
     );
     Choice { chosen, is_better: true, reason }
 }
