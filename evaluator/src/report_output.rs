@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use quality::record::Record;
-use quality::report::{self, Format};
+use quality::report::{self, ReportFormat};
 
 use crate::output::{splice_into, write_stdout, write_to};
 use crate::record_table;
@@ -39,10 +39,10 @@ impl ReportOutput {
     /// Writes the record in every requested form.
     pub(crate) fn write(&self, record: &Record) -> anyhow::Result<()> {
         let forms = [
-            (&self.json, Format::Json),
-            (&self.csv_out, Format::Csv),
-            (&self.markdown, Format::Markdown),
-            (&self.html, Format::Html),
+            (&self.json, ReportFormat::Json),
+            (&self.csv_out, ReportFormat::Csv),
+            (&self.markdown, ReportFormat::Markdown),
+            (&self.html, ReportFormat::Html),
         ];
         for (path, format) in forms {
             if let Some(path) = path {
@@ -50,14 +50,14 @@ impl ReportOutput {
             }
         }
         if let Some([file, name]) = self.splice.as_deref() {
-            splice_into(Path::new(file), name, &report::render(record, Format::Excerpt)?)?;
+            splice_into(Path::new(file), name, &report::render(record, ReportFormat::Excerpt)?)?;
         }
         if let Some(table) = &self.record_table {
             record_table::store(table, record)?;
         }
         let has_form = forms.iter().any(|(path, _)| path.is_some()) || self.splice.is_some();
         if self.table || !has_form {
-            write_stdout(&report::render(record, Format::Table)?)?;
+            write_stdout(&report::render(record, ReportFormat::Table)?)?;
         }
         Ok(())
     }

@@ -16,7 +16,8 @@ mod tally;
 
 pub(crate) use self::answer::ProblemDocument;
 pub(crate) use self::client::{endpoint, http_client};
-pub use self::options::{Answered, ReplayOptions, metric_of, n_samples, send};
+pub use self::deliver::Answered;
+pub use self::options::{ReplayOptions, metric_of, n_samples, send};
 pub use self::outcome::ReplayOutcome;
 pub use self::pace::{SpeedUp, SpeedUpError};
 pub(crate) use self::retry::{is_worth_repeating, wait};

@@ -84,7 +84,7 @@ fn label(series: &mut LabeledSeries, windows: &[[String; 2]]) -> anyhow::Result<
         let parsed =
             |text: &str| time::parse(text).with_context(|| format!("`{text}` is not a time"));
         let times_us = parsed(first)?..=parsed(last)?;
-        // TimeTexts may step back, so a window is the rows from the first to the last whose time is in it.
+        // Times may step back, so a window spans the rows from the first to the last with a time in it.
         let inside = |row: &LabeledRow| times_us.contains(&row.at_us);
         let (Some(start), Some(end)) =
             (series.rows.iter().position(inside), series.rows.iter().rposition(inside))

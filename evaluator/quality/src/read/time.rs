@@ -1,6 +1,6 @@
-//! TimeTexts as files write them: text like RFC 3339, or Unix seconds, milliseconds or microseconds.
+//! Parses the times of files: RFC 3339 or a similar text, or Unix seconds, milliseconds or microseconds.
 //!
-//! Text without an offset is taken as UTC, because the benchmark files have none and only distances matter.
+//! A text without an offset is UTC: benchmark files have no offset, and only intervals matter.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;

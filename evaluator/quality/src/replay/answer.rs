@@ -1,4 +1,4 @@
-//! What `ingest` answers, read strictly: a word that is not known is an error, not a normal sample.
+//! Parses the answers of `ingest` strictly: an unknown verdict is an error, not a normal sample.
 
 use domain::VerdictKind;
 use serde::{Deserialize, Deserializer, de};
@@ -6,46 +6,46 @@ use serde::{Deserialize, Deserializer, de};
 /// The answer to one request.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub(super) struct IngestResponse {
-    /// Samples that the store holds now and did not before.
+    /// Samples that are new in the store.
     pub(super) accepted: u64,
-    /// Those of them that were older than a judged one.
+    /// Accepted samples that are older than a judged one.
     #[serde(default)]
     pub(super) late: u64,
-    /// Samples that it held already.
+    /// Samples that were in the store already.
     #[serde(default)]
     pub(super) duplicates: u64,
-    /// Samples older than what is kept.
+    /// Samples that are older than the window.
     #[serde(default)]
     pub(super) too_old: u64,
-    /// Samples that were refused, and why.
+    /// Refused samples.
     #[serde(default)]
     pub(super) rejected: Vec<Rejected>,
-    /// What was said of the samples.
+    /// Verdicts on the samples.
     #[serde(default)]
     pub(super) verdicts: Vec<SampleAnswer>,
 }
 
-/// A sample that was refused.
+/// A refused sample.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct Rejected {
-    /// The reason, of a closed set.
+    /// Code of the reason, of a bounded set.
     pub(super) code: String,
 }
 
-/// What was said of one sample.
+/// The answer to one sample.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(super) struct SampleAnswer {
-    /// Unix milliseconds, with a fraction where there is one.
+    /// Unix milliseconds, possibly with a fraction.
     timestamp: f64,
     /// The sample's value.
     pub(super) value: f64,
-    /// None when another writer judged the sample and the window has moved on.
+    /// `None` if another writer judged the sample and the window no longer holds it.
     #[serde(default, deserialize_with = "kind")]
     pub(super) verdict: Option<VerdictKind>,
-    /// The score; none when nothing was judged.
+    /// The score; `None` if the sample was not judged.
     #[serde(default)]
     pub(super) score: Option<f64>,
-    /// Whether a newer sample had been judged before it.
+    /// True if a newer sample was judged before it.
     #[serde(default)]
     pub(super) late: Option<bool>,
     /// One sentence for a person.
@@ -59,7 +59,7 @@ impl SampleAnswer {
         (self.timestamp * 1e3).round() as i64
     }
 
-    /// The line that tells a person of it, where it is an anomaly.
+    /// A line for stderr; `None` unless the verdict is an anomaly.
     pub(super) fn anomaly(&self) -> Option<String> {
         let reason = self.reason.as_ref().filter(|_| self.verdict == Some(VerdictKind::Anomaly))?;
         let at = jiff::Timestamp::from_microsecond(self.at_us()).ok()?;
@@ -71,30 +71,30 @@ fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<VerdictKind
     let Some(word) = Option::<String>::deserialize(deserializer)? else {
         return Ok(None);
     };
-    let known = VerdictKind::ALL.into_iter().find(|kind| kind.as_str() == word);
-    known.map(Some).ok_or_else(|| {
+    let kind = VerdictKind::ALL.into_iter().find(|kind| kind.as_str() == word);
+    kind.map(Some).ok_or_else(|| {
         de::Error::custom(format!(
-            "verdict `{word}` is unknown: one of learning, constant, normal, anomaly, maintenance is wanted"
+            "verdict `{word}` is unknown: expected one of learning, constant, normal, anomaly, maintenance"
         ))
     })
 }
 
-/// What a whole request was refused with (`application/problem+json`).
+/// The problem document of a refused request (`application/problem+json`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(crate) struct ProblemDocument {
-    /// The reason, of a closed set.
+    /// Code of the reason, of a bounded set.
     code: Option<String>,
     /// One sentence.
     title: Option<String>,
-    /// One more.
+    /// Details in one sentence.
     detail: Option<String>,
 }
 
 impl ProblemDocument {
-    /// Everything it says in one line; the text itself when it says nothing that is understood.
+    /// The problem in one line; an excerpt of `text` if it is not a problem document.
     pub(crate) fn explain(text: &str) -> String {
-        /// Longest excerpt of an answer that is no problem document, in characters.
+        /// Maximum excerpt, in characters.
         const EXCERPT_MAX: usize = 200;
         let problem: Self = serde_json::from_str(text).unwrap_or_default();
         let parts: Vec<String> =
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn every_microsecond_survives_the_way_through_milliseconds() {
+    fn milliseconds_keep_every_microsecond() {
         for at_us in
             [0, 1, 999, 1_732_060_800_000_001, 1_732_060_800_999_999, domain::sample::AT_US_MAX]
         {
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_problem_is_told_in_one_line() {
+    fn a_problem_is_explained_in_one_line() {
         let problem =
             r#"{"type":"about:blank","title":"Unauthorized","status":401,"code":"key_unknown"}"#;
         assert_eq!(ProblemDocument::explain(problem), "key_unknown: Unauthorized");

@@ -1,7 +1,4 @@
-//! Batches: runs of samples that go into one request.
-//!
-//! A batch remembers the rows that its samples come from, because answers name samples and labels belong
-//! to rows. Rows that are no samples are not sent.
+//! Batches: consecutive samples of one request. Rows that are not samples are not sent.
 
 use std::cmp::Reverse;
 use std::fmt::Write;
@@ -13,7 +10,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use crate::labeled::{LabeledRow, LabeledSeries};
 
-/// The names under which samples are sent.
+/// Names of the series in the deployment.
 #[derive(Debug, Clone)]
 pub(super) struct Destination {
     pub(super) source: String,
@@ -27,17 +24,17 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// How many samples it holds; at least one.
+    /// Number of samples; at least one.
     pub(super) fn len(&self) -> usize {
         self.samples.len()
     }
 
-    /// Its newest time, in Unix microseconds.
+    /// Time of the newest sample, in Unix microseconds.
     pub(super) fn newest_us(&self) -> i64 {
         self.samples.iter().map(Sample::at_us).max().unwrap_or_default()
     }
 
-    /// One JSON object per line, as `ingest` reads it.
+    /// The request body: one JSON object per line.
     pub(super) fn body(&self, destination: &Destination) -> String {
         let source = serde_json::Value::from(destination.source.as_str());
         let metric = serde_json::Value::from(destination.metric.as_str());
@@ -54,30 +51,29 @@ impl Batch {
     }
 }
 
-/// Unix milliseconds as decimal text, with a fraction only where there is one.
+/// Unix milliseconds as decimal text, with a fraction only if it is not zero.
 fn milliseconds(at_us: i64) -> String {
     let (whole, fraction) = (at_us.div_euclid(1_000), at_us.rem_euclid(1_000));
     if fraction == 0 { whole.to_string() } else { format!("{whole}.{fraction:03}") }
 }
 
-/// Cuts the samples of a series into batches of at most `len`.
+/// Splits the samples of a series into batches of at most `len`.
 pub(super) fn cut(series: &LabeledSeries, len: usize) -> Vec<Batch> {
     let samples: Vec<Sample> = series.rows.iter().filter_map(LabeledRow::sample).collect();
     samples.chunks(len).map(|samples| Batch { samples: samples.to_vec() }).collect()
 }
 
-/// Puts the batches into a random order in which none is more than `within` places from its own; the same seed
-/// gives the same order.
+/// Shuffles the batches so that none moves by more than `within` positions; the same seed gives the same order.
 pub(super) fn shuffle(batches: &mut Vec<Batch>, seed: u64, within: u32) {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    // Each batch may wait for up to `within` others. Of two that wait for the same place the later one goes first,
-    // or with 1 nothing would ever move.
+    // Each batch may wait for up to `within` others. Of two with the same position the later one goes first, so that
+    // batches move even for 1.
     let mut waiting: Vec<(usize, Reverse<usize>, Batch)> = std::mem::take(batches)
         .into_iter()
         .enumerate()
         .map(|(i, batch)| (i + random.random_range(0..=within) as usize, Reverse(i), batch))
         .collect();
-    waiting.sort_by_key(|(place, i, _)| (*place, *i));
+    waiting.sort_by_key(|(position, i, _)| (*position, *i));
     batches.extend(waiting.into_iter().map(|(_, _, batch)| batch));
 }
 
@@ -95,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn every_sample_is_in_one_batch_and_rows_without_a_number_in_none() {
+    fn every_sample_is_in_one_batch_and_other_rows_in_none() {
         let batches = cut(&series(&[0.0, 1.0, f64::NAN, 3.0, 4.0, 5.0]), 2);
         let values: Vec<Vec<f64>> =
             batches.iter().map(|batch| batch.samples.iter().map(Sample::value).collect()).collect();

@@ -123,7 +123,7 @@ async fn read(response: Response, endpoint: &Url) -> anyhow::Result<Reply> {
 fn unreachable(endpoint: &Url, error: reqwest::Error) -> Reply {
     // The error's own text repeats the address and hides the cause, so the chain is printed without the URL.
     let why =
-        format!("`{endpoint}` gave no answer: {:#}", anyhow::Error::from(error.without_url()));
+        format!("`{endpoint}` did not answer: {:#}", anyhow::Error::from(error.without_url()));
     Reply::Failed { partial: IngestResponse::default(), retry_after: None, why }
 }
 

@@ -12,7 +12,6 @@ use tokio::time::Instant;
 use super::answer::SampleAnswer;
 use super::batch::{Batch, Destination};
 use super::client::{Client, Reply};
-use super::options::Answered;
 use super::outcome::Log;
 use super::retry::{self, ATTEMPTS_MAX};
 use super::tally::Attempts;
@@ -26,6 +25,15 @@ pub(super) struct Delivery {
     pub(super) dues: Vec<Duration>,
     pub(super) destination: Destination,
     pub(super) n_writers: usize,
+}
+
+/// A batch that has its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// Samples in the batch.
+    pub n_samples: usize,
+    /// One line for each anomaly of the answer.
+    pub anomalies: Vec<String>,
 }
 
 /// A delivery in progress, shared by its senders.

@@ -5,7 +5,7 @@ use reqwest::Url;
 
 use super::batch::{self, Destination};
 use super::client::Client;
-use super::deliver::{self, Delivery};
+use super::deliver::{self, Answered, Delivery};
 use super::outcome::ReplayOutcome;
 use super::pace::{self, SpeedUp};
 use crate::labeled::{LabeledRow, LabeledSeries};
@@ -32,15 +32,6 @@ pub struct ReplayOptions {
     pub shuffle: Option<(u64, u32)>,
     /// Speed relative to the recording; `None` sends as fast as possible.
     pub speed_up: Option<SpeedUp>,
-}
-
-/// A batch that has its answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answered {
-    /// Samples in the batch.
-    pub n_samples: usize,
-    /// One line for each anomaly of the answer.
-    pub anomalies: Vec<String>,
 }
 
 /// Delivers every batch and gathers the answers; calls `on_answer` after each batch.

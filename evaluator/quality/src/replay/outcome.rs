@@ -1,4 +1,4 @@
-//! What a replay brought back: a verdict for each row, counts, and how long requests took.
+//! The outcome of a replay: a verdict for each row, counts, and latencies.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,16 +11,16 @@ use super::answer::SampleAnswer;
 use super::tally::DeliveryCounts;
 use crate::labeled::LabeledSeries;
 
-/// What one sender, or all of them together, did.
+/// Results of one or more senders.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     pub(super) counts: DeliveryCounts,
     pub(super) verdicts: Vec<SampleAnswer>,
-    /// Of each request, in milliseconds.
+    /// Latency of each request, in milliseconds.
     pub(super) latencies_ms: Vec<f64>,
-    /// Requests that had to be sent again.
+    /// Number of retries.
     pub(super) n_retries: u64,
-    /// Why a batch was given up; the last reason.
+    /// Reason of the last failed attempt.
     pub(super) failure: Option<String>,
 }
 
@@ -34,31 +34,31 @@ impl AddAssign for Log {
     }
 }
 
-/// What was said of one row.
+/// The verdict of the deployment on one row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct ReplayVerdict {
     pub(super) kind: VerdictKind,
-    /// 0 when nothing was judged.
+    /// 0 if the row was not judged.
     pub(super) score: f64,
     pub(super) late: bool,
 }
 
-/// What a replay brought back.
+/// Results of a replay.
 #[derive(Debug)]
 pub struct ReplayOutcome {
-    /// One per row; none where nothing was said of it.
+    /// One per row; `None` without a verdict.
     pub(super) verdicts: Vec<Option<ReplayVerdict>>,
     pub(super) counts: DeliveryCounts,
-    /// Of each request, in milliseconds, rising.
+    /// Latency of each request, in milliseconds, ascending.
     pub(super) latencies_ms: Vec<f64>,
     pub(super) n_retries: u64,
     pub(super) failure: Option<String>,
-    /// From the first request to the last answer.
+    /// Seconds from the first request to the last answer.
     pub(super) seconds: f64,
 }
 
 impl ReplayOutcome {
-    /// Brings the verdicts back to their rows.
+    /// Assigns the verdicts to their rows.
     pub(super) fn new(series: &LabeledSeries, log: Log, seconds: f64) -> Self {
         let Log { counts, verdicts: answers, mut latencies_ms, n_retries, failure } = log;
         latencies_ms.sort_by(f64::total_cmp);
@@ -72,7 +72,7 @@ impl ReplayOutcome {
         }
     }
 
-    /// Writes `timestamp_us,value,verdict,score,late` per sample, by time; what was not said is empty.
+    /// Writes `timestamp_us,value,verdict,score,late` per sample, by time; fields without a verdict are empty.
     pub fn write_verdicts(&self, series: &LabeledSeries, path: &Path) -> io::Result<()> {
         let mut samples: Vec<_> = series
             .rows
@@ -102,22 +102,23 @@ impl ReplayOutcome {
     }
 }
 
-/// One verdict per row. Rows of equal time and value are one sample, so they share what was said of it.
-fn verdicts(series: &LabeledSeries, said: &[SampleAnswer]) -> Vec<Option<ReplayVerdict>> {
-    let mut heard: HashMap<(i64, u64), ReplayVerdict> = HashMap::with_capacity(said.len());
-    for said in said {
-        if let Some(kind) = said.verdict {
-            let (score, late) = (said.score.unwrap_or_default(), said.late.unwrap_or_default());
-            // The first answer stands: a later one is the same, repeated.
-            heard.entry((said.at_us(), said.value.to_bits())).or_insert(ReplayVerdict {
+/// One verdict per row. Rows of equal time and value are one sample with one verdict.
+fn verdicts(series: &LabeledSeries, answers: &[SampleAnswer]) -> Vec<Option<ReplayVerdict>> {
+    let mut by_sample: HashMap<(i64, u64), ReplayVerdict> = HashMap::with_capacity(answers.len());
+    for answer in answers {
+        if let Some(kind) = answer.verdict {
+            let (score, late) = (answer.score.unwrap_or_default(), answer.late.unwrap_or_default());
+            // The first answer counts: later ones repeat it.
+            by_sample.entry((answer.at_us(), answer.value.to_bits())).or_insert(ReplayVerdict {
                 kind,
                 score,
                 late,
             });
         }
     }
-    let of_row =
-        |sample: domain::Sample| heard.get(&(sample.at_us(), sample.value().to_bits())).copied();
+    let of_row = |sample: domain::Sample| {
+        by_sample.get(&(sample.at_us(), sample.value().to_bits())).copied()
+    };
     series.rows.iter().map(|row| row.sample().and_then(of_row)).collect()
 }
 
@@ -126,7 +127,7 @@ mod tests {
     use super::*;
     use crate::labeled::LabeledRow;
 
-    fn said(json: &str) -> SampleAnswer {
+    fn answer(json: &str) -> SampleAnswer {
         serde_json::from_str(json).unwrap()
     }
 
@@ -147,10 +148,12 @@ mod tests {
     fn outcome() -> ReplayOutcome {
         let log = Log {
             verdicts: vec![
-                said(r#"{"timestamp":1,"value":0,"verdict":"learning"}"#),
-                said(r#"{"timestamp":2,"value":1.5,"verdict":"anomaly","score":6.5,"late":true}"#),
-                said(r#"{"timestamp":2,"value":1.5,"verdict":"normal","score":0.5}"#),
-                said(r#"{"timestamp":4.001,"value":0.1,"verdict":null}"#),
+                answer(r#"{"timestamp":1,"value":0,"verdict":"learning"}"#),
+                answer(
+                    r#"{"timestamp":2,"value":1.5,"verdict":"anomaly","score":6.5,"late":true}"#,
+                ),
+                answer(r#"{"timestamp":2,"value":1.5,"verdict":"normal","score":0.5}"#),
+                answer(r#"{"timestamp":4.001,"value":0.1,"verdict":null}"#),
             ],
             latencies_ms: vec![3.0, 1.0],
             ..Log::default()
@@ -171,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn the_verdict_file_is_sorted_by_time_and_leaves_the_unknown_empty() {
+    fn the_verdict_file_is_sorted_by_time_and_missing_verdicts_are_empty() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("verdicts.csv");
         outcome().write_verdicts(&series(), &path).unwrap();

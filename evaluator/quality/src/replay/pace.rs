@@ -1,4 +1,4 @@
-//! When each batch is due, so that a month can be replayed in an hour and still come in its own rhythm.
+//! Due times of batches, so that a month is replayed in an hour with the original intervals.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -7,13 +7,13 @@ use thiserror::Error;
 
 use super::batch::Batch;
 
-/// How many times faster than recorded a series is sent.
+/// Speed relative to the recording.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SpeedUp(f64);
 
-/// Why a text is no [`SpeedUp`].
+/// The text is not a [`SpeedUp`].
 #[derive(Debug, Clone, PartialEq, Error)]
-#[error("speed-up `{text}` is not a factor: a positive number like `60` or `60x` is wanted")]
+#[error("speed-up `{text}` is not a factor: expected a positive number like `60` or `60x`")]
 pub struct SpeedUpError {
     text: String,
 }
@@ -28,14 +28,14 @@ impl FromStr for SpeedUp {
     }
 }
 
-/// When each place in the order of sending is due, counted from the start: the moment at which the newest sample
-/// so far would have come. Without a speed-up everything is due at once.
+/// Due time of each batch from the start: the scaled time of the newest sample so far. Without a speed-up all batches are
+/// due at once.
 pub(super) fn dues(batches: &[Batch], speed_up: Option<SpeedUp>) -> Vec<Duration> {
     let (Some(SpeedUp(factor)), Some(first)) = (speed_up, batches.first()) else {
         return vec![Duration::ZERO; batches.len()];
     };
     let start_us = first.samples.iter().map(domain::Sample::at_us).min().unwrap_or_default();
-    // Times may step back in real data; the wait never does.
+    // Times may step back in real data; due times never do.
     let mut newest_us = start_us;
     let due = |batch: &Batch| {
         newest_us = newest_us.max(batch.newest_us());
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_due_when_its_newest_sample_would_have_come() {
+    fn a_batch_is_due_at_the_scaled_time_of_its_newest_sample() {
         let batches = [batch(&[100, 160]), batch(&[220, 280]), batch(&[150]), batch(&[400])];
         let dues = dues(&batches, Some(SpeedUp(60.0)));
         let seconds: Vec<f64> = dues.iter().map(Duration::as_secs_f64).collect();

@@ -1,30 +1,30 @@
-//! When a request is sent again, and after how long.
+//! Retries: which requests are sent again, and after which delay.
 //!
-//! Sending again is safe: a sample is identified by its series and time, so what was stored is a duplicate.
+//! A retry is safe: series and time identify a sample, so a stored sample becomes a duplicate.
 
 use std::time::Duration;
 
-/// Attempts for one batch; with the waits below a deployment may be gone for about half a minute.
+/// Attempts for one batch; with the delays below they bridge an outage of about half a minute.
 pub(super) const ATTEMPTS_MAX: u32 = 10;
 
-/// Wait before the second attempt; it doubles with each further one.
+/// Delay before the second attempt; doubles with each further attempt.
 const WAIT_FIRST: Duration = Duration::from_millis(100);
 
-/// Longest wait, also where the deployment asks for a longer one.
+/// Maximum delay, also for a longer `Retry-After`.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// What an answer's status asks for.
+/// Reaction to the status of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RetryStep {
-    /// The body says what became of each sample.
+    /// The body has the result of each sample.
     Done,
-    /// The deployment is overloaded, or its store is away: the same again, later.
+    /// The deployment is overloaded or its store is unavailable: retry later.
     Again,
-    /// The same request would be refused forever.
+    /// A retry would be refused again.
     Stop,
 }
 
-/// What to do after an answer with that status.
+/// The reaction to a status.
 pub(super) fn step(status: u16) -> RetryStep {
     match status {
         200 | 422 => RetryStep::Done,
@@ -33,18 +33,18 @@ pub(super) fn step(status: u16) -> RetryStep {
     }
 }
 
-/// Whether the same request may be answered otherwise later.
+/// True if a retry may succeed.
 pub(crate) fn is_worth_repeating(status: u16) -> bool {
     step(status) == RetryStep::Again
 }
 
-/// How long to wait after that many failed attempts, at least 1; what the deployment asks for goes first.
+/// Delay after `n_failed` failed attempts, at least 1; `retry_after` of the deployment takes precedence.
 pub(crate) fn wait(n_failed: u32, retry_after: Option<Duration>) -> Duration {
     let doubled = WAIT_FIRST.saturating_mul(2_u32.saturating_pow(n_failed.saturating_sub(1)));
     retry_after.unwrap_or(doubled).min(WAIT_MAX)
 }
 
-/// The seconds of a `Retry-After` header; its form as a date is not used by anything we deploy.
+/// The seconds of a `Retry-After` header; dates are not supported, since no deployment sends them.
 pub(super) fn retry_after(header: Option<&str>) -> Option<Duration> {
     header?.trim().parse().ok().map(Duration::from_secs)
 }
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_may_pass_later_is_sent_again() {
+    fn only_requests_that_may_succeed_are_retried() {
         for (status, wanted) in [
             (200, RetryStep::Done),
             (422, RetryStep::Done),

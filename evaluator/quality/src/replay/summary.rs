@@ -1,4 +1,4 @@
-//! What a replay comes to: the counts, the speed, and the same quality scores as for a detector in process.
+//! The summary of a replay: counts, latencies, and the same scores as for a detector in this process.
 
 use std::fmt::Write;
 
@@ -13,19 +13,19 @@ use crate::record::{Confusion, Delay, EventScore, FirstDay, KindScore, Rates};
 use crate::score::event::{self, EventTally};
 use crate::score::{confusion, ratio};
 
-/// Everything that is said of a replay.
+/// Summary of a replay.
 #[derive(Debug, Serialize)]
 pub struct ReplaySummary {
     series: String,
     #[serde(flatten)]
     counts: DeliveryCounts,
-    /// Late samples over accepted ones.
+    /// Share of late samples among accepted ones.
     late_share: Option<f64>,
-    /// Samples of which a verdict came back.
+    /// Number of samples with a verdict.
     verdicts: usize,
     requests: usize,
     retries: u64,
-    /// Why a request was sent again; the last reason.
+    /// Reason of the last failed attempt.
     last_failure: Option<String>,
     latency_ms: Option<RequestLatency>,
     seconds: f64,
@@ -34,12 +34,12 @@ pub struct ReplaySummary {
     comparison: Option<Comparison>,
 }
 
-/// Verdicts of the deployment beside those of the same detector in this process.
+/// Comparison of the verdicts with those of a detector in this process.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct Comparison {
-    /// Rows of which the deployment said something.
+    /// Rows with a verdict of the deployment.
     compared: u64,
-    /// Those of which it said something else.
+    /// Rows with different verdicts.
     differing: u64,
 }
 
@@ -49,7 +49,7 @@ struct RequestLatency {
     p95: f64,
 }
 
-/// The scores of what is not cold start, as in a record's row.
+/// Scores without the cold start, as in a row of a record.
 #[derive(Debug, Serialize)]
 struct ReplayQuality {
     series_days: f64,
@@ -62,7 +62,7 @@ struct ReplayQuality {
 }
 
 impl ReplaySummary {
-    /// Scores an outcome against the labels of its series, and counts where it differs from what was expected.
+    /// Scores an outcome against the labels of its series, and counts differences from the expected verdicts.
     pub fn of(
         series: &LabeledSeries,
         outcome: &ReplayOutcome,
@@ -88,12 +88,12 @@ impl ReplaySummary {
             latency_ms: latency(&outcome.latencies_ms),
             seconds: outcome.seconds,
             quality: quality(point, &events),
-            first_day: (!series.cold().is_empty()).then(|| first_day(cold_point, &cold_events)),
+            first_day: (!series.cold().is_empty()).then(|| cold_events.first_day(cold_point)),
             comparison: expected.map(|verdicts| compare(outcome, verdicts)),
         }
     }
 
-    /// Whether everything was delivered and nothing differs.
+    /// True if all samples were delivered and no verdict differs.
     pub fn is_clean(&self) -> bool {
         self.counts.undelivered == 0
             && self.comparison.as_ref().is_none_or(|comparison| comparison.differing == 0)
@@ -104,7 +104,7 @@ impl ReplaySummary {
         Ok(serde_json::to_string_pretty(self)?)
     }
 
-    /// The summary for a person, a line a fact.
+    /// The summary as text, one fact per line.
     pub fn table(&self) -> String {
         let mut text = format!("replay of {}\n", self.series);
         for (name, value) in self.delivery().into_iter().chain(self.quality.lines()) {
@@ -189,15 +189,15 @@ impl ReplayQuality {
     }
 }
 
-/// Kinds are compared, not scores: those travel as text and may lose their last bit in a store.
+/// Compares kinds but not scores: scores are stored as text and may lose their last bit.
 fn compare(outcome: &ReplayOutcome, expected: &SeriesVerdicts) -> Comparison {
     let pairs = outcome.verdicts.iter().zip(&expected.rows);
-    let heard =
+    let judged =
         pairs.filter_map(|(verdict, expected)| Some((verdict.as_ref()?.kind, expected.kind)));
     let (mut compared, mut differing) = (0, 0);
-    for (kind, wanted) in heard {
+    for (kind, expected) in judged {
         compared += 1;
-        differing += u64::from(kind != wanted);
+        differing += u64::from(kind != expected);
     }
     Comparison { compared, differing }
 }
@@ -214,17 +214,7 @@ fn quality(point: Confusion, events: &EventTally) -> ReplayQuality {
     }
 }
 
-fn first_day(point: Confusion, events: &EventTally) -> FirstDay {
-    FirstDay {
-        series_days: events.days,
-        point,
-        rates: point.rates(),
-        events: events.score(),
-        false_alarms_per_series_day: events.false_alarms_per_series_day(),
-    }
-}
-
-/// Percentiles by nearest rank; none without a request.
+/// Percentiles by nearest rank; `None` without a request.
 fn latency(rising_ms: &[f64]) -> Option<RequestLatency> {
     let at = |share: f64| {
         rising_ms.get(((share * rising_ms.len() as f64).ceil() as usize).saturating_sub(1)).copied()
@@ -247,7 +237,7 @@ mod tests {
     use crate::labeled::LabeledRow;
     use crate::replay::outcome::{Log, ReplayVerdict};
 
-    /// A series of 200 minutes with one anomaly, of which the deployment caught the third sample and cried wolf once.
+    /// A series of 200 minutes with one anomaly, of which the deployment caught the third sample, with one false alarm.
     fn summary() -> ReplaySummary {
         let row = |i: i64| LabeledRow {
             at_us: 60_000_000 * i,
@@ -271,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn verdicts_are_scored_like_a_detectors_own() {
+    fn verdicts_are_scored_like_those_of_a_detector() {
         let ReplaySummary { quality, first_day, verdicts, .. } = summary();
         assert_eq!(
             (quality.events.caught, quality.events.n_events, quality.events.false_runs),
@@ -291,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn both_forms_tell_the_same_facts() {
+    fn json_and_table_contain_the_same_facts() {
         let summary = summary();
         let json: serde_json::Value = serde_json::from_str(&summary.json().unwrap()).unwrap();
         assert_eq!((&json["sent"], &json["late_share"]), (&200.into(), &0.1.into()));

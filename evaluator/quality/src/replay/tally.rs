@@ -1,4 +1,4 @@
-//! What became of the samples, added up so that each is counted once however often it was sent.
+//! Counts samples by outcome, each once, however often it was sent.
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -7,22 +7,22 @@ use serde::Serialize;
 
 use super::answer::IngestResponse;
 
-/// Samples by what became of them; all but `late` add up to `sent`.
+/// Numbers of samples by outcome; all but `late` add up to `sent`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(super) struct DeliveryCounts {
-    /// Samples that were to be delivered.
+    /// Samples of all batches.
     pub(super) sent: u64,
-    /// Those that the deployment took, at whichever attempt.
+    /// Samples that the deployment accepted, at any attempt.
     pub(super) accepted: u64,
-    /// Those of the accepted that were older than a judged one.
+    /// Accepted samples that are older than a judged one.
     pub(super) late: u64,
-    /// Those that the deployment held before this replay, or whose acceptance never reached us.
+    /// Samples that were stored before this replay, or whose acceptance was lost with an answer.
     pub(super) duplicates: u64,
-    /// Those older than what is kept.
+    /// Samples that are older than the window.
     pub(super) too_old: u64,
-    /// Those that were refused, by code.
+    /// Refused samples, by code.
     pub(super) rejected: BTreeMap<String, u64>,
-    /// Those of which nothing is known, because every attempt failed.
+    /// Samples with an unknown outcome, since every attempt failed.
     pub(super) undelivered: u64,
 }
 
@@ -40,7 +40,7 @@ impl AddAssign for DeliveryCounts {
     }
 }
 
-/// The counts of one batch while it is being delivered.
+/// Counts of one batch during its delivery.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
     accepted: u64,
@@ -48,7 +48,7 @@ pub(super) struct Attempts {
 }
 
 impl Attempts {
-    /// Notes an answer after which the same batch is sent again: what it accepted comes back as a repetition.
+    /// Adds an answer that is followed by a retry, in which its accepted samples become duplicates.
     pub(super) fn failed(&mut self, partial: &IngestResponse) {
         self.accepted += partial.accepted;
         self.late += partial.late;
@@ -73,7 +73,7 @@ impl Attempts {
         }
     }
 
-    /// The counts when no attempt was answered to the end.
+    /// The counts if every attempt failed.
     pub(super) fn given_up(self, n_samples: u64) -> DeliveryCounts {
         DeliveryCounts {
             sent: n_samples,
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_accepted_and_trimmed_before_the_repetition_stays_accepted() {
+    fn samples_accepted_and_trimmed_before_the_retry_stay_accepted() {
         let mut attempts = Attempts::default();
         attempts.failed(&answer(60, 0, 0, &["store_unavailable"; 40]));
         let counts = attempts.answered(100, &answer(40, 20, 40, &[]));
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_attempt_delivered_is_counted_apart() {
+    fn undelivered_samples_are_counted_separately() {
         let mut attempts = Attempts::default();
         attempts.failed(&answer(10, 0, 0, &["store_unavailable"; 90]));
         let counts = attempts.given_up(100);

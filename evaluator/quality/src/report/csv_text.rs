@@ -1,29 +1,28 @@
-//! One line of CSV per row of a record, for other programs; an undefined number is an empty field.
+//! Renders each row of a record as a CSV line, for other programs; an undefined number is an empty field.
 
 use crate::record::{BudgetScore, Record, Row};
 
-/// A column: its name and how to write it.
+/// A column: its name and its text of a row.
 type CsvColumn = (&'static str, fn(&Row) -> String);
 
-/// The names and texts of a row, as they stand in its line of CSV.
+/// Column names and texts of a row.
 pub fn columns(row: &Row) -> impl Iterator<Item = (&'static str, String)> {
     COLUMNS.iter().map(|(name, text)| (*name, text(row)))
 }
 
-/// Whether a line of CSV has a column of that name.
+/// True if the CSV has a column of that name.
 pub fn is_column(name: &str) -> bool {
     COLUMNS.iter().any(|(column, _)| *column == name)
 }
 
-/// Shows the rows of a record.
-pub(super) fn render(record: &Record) -> Result<String, csv::Error> {
+/// Renders all rows.
+pub(super) fn render(record: &Record) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(COLUMNS.iter().map(|(name, _)| name))?;
     for row in &record.rows {
         writer.write_record(columns(row).map(|(_, text)| text))?;
     }
-    let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
 const COLUMNS: [CsvColumn; 49] = [
@@ -80,7 +79,7 @@ const COLUMNS: [CsvColumn; 49] = [
     ("bytes_per_series", |row| row.bytes_per_series.to_string()),
 ];
 
-/// The event recall at a budget of false alarms; none without anomalies.
+/// Event recall at a budget of false alarms; `None` without anomalies.
 fn recall_at(row: &Row, budget: f64) -> Option<f64> {
     row.budgets.iter().find(|score| score.budget == budget).and_then(BudgetScore::recall)
 }

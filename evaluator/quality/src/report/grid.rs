@@ -1,31 +1,31 @@
-//! The tables of a report as texts in rows, before anyone decides how to draw them.
+//! The tables of a report as rows of texts, independent of the format.
 //!
-//! Terminal and Markdown show the same tables, so both are made from these.
+//! Terminal and Markdown render the same tables.
 
 use std::collections::BTreeSet;
 
 use crate::record::{BudgetScore, Intervals, NabProfiles, Record, Row};
 
-/// What stands where a number is not defined.
+/// Replaces an undefined number.
 const UNDEFINED: &str = "-";
 
 /// One table.
 #[derive(Debug, PartialEq)]
 pub(super) struct Grid {
-    /// What it counts, and how to read it.
+    /// Title: the counted things, and how to read them.
     pub(super) title: String,
     /// Names of the columns.
     pub(super) header: Vec<String>,
-    /// Texts, as many per row as there are columns.
+    /// Texts by row, one per column.
     pub(super) rows: Vec<Vec<String>>,
-    /// What the columns hold.
+    /// Contents of the columns.
     pub(super) columns: GridColumns,
 }
 
-/// What the columns of a table hold.
+/// Contents of the columns of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum GridColumns {
-    /// A scenario, named on its first line only, a detector, and numbers.
+    /// A scenario, present in its first row only, a detector, and numbers.
     ScenarioDetectorNumbers,
     /// A text and numbers.
     TextNumbers,
@@ -33,11 +33,11 @@ pub(super) enum GridColumns {
     Texts,
 }
 
-/// What the scenarios stand for; none for data.
+/// The analysis of each scenario; `None` for data.
 pub(super) fn notes(record: &Record) -> Option<Grid> {
     (!record.scenarios.is_empty()).then(|| Grid {
         title: "Scenarios".to_owned(),
-        header: ["scenario", "what it stands for"].map(str::to_owned).to_vec(),
+        header: ["scenario", "analysis"].map(str::to_owned).to_vec(),
         rows: record
             .scenarios
             .iter()
@@ -47,7 +47,7 @@ pub(super) fn notes(record: &Record) -> Option<Grid> {
     })
 }
 
-/// The tables on quality, of which a report shows all or none: one number alone misleads.
+/// The tables on quality; a report shows all of them, since a single number misleads.
 pub(super) fn quality(record: &Record) -> Vec<Grid> {
     let mut grids = vec![events(record), samples(record)];
     grids.extend(hindsight(record));
@@ -80,7 +80,7 @@ pub(super) fn events(record: &Record) -> Grid {
         "delay",
     ];
     grid(
-        "Anomalies and alarm runs (gain: F1 over the ancestor's rule; delay: samples, median/p95)",
+        "Anomalies and alarm runs (gain: F1 over the rolling z-score; delay: samples, median/p95)",
         &columns,
         &record.rows,
         |row| {
@@ -103,7 +103,7 @@ pub(super) fn events(record: &Record) -> Grid {
     )
 }
 
-/// The intervals, where there are anomalies to have an F1 of.
+/// The intervals; `None` without anomalies.
 fn judged(row: &Row) -> Option<Intervals> {
     row.intervals.filter(|_| row.events.f1.is_some())
 }
@@ -126,11 +126,11 @@ fn samples(record: &Record) -> Grid {
     })
 }
 
-/// What all thresholds together say, and what a threshold picked in hindsight would; none without anomalies.
+/// Areas over all thresholds, and recall at thresholds chosen in hindsight; `None` without anomalies.
 fn hindsight(record: &Record) -> Option<Grid> {
     let columns =
         ["at 0.1", "at 0.3", "at 1", "thresholds", "PR-AUC", "its mean", "VUS-PR", "ROC-AUC"];
-    let title = "Recall at 0.1, 0.3 and 1 false alarms per series and day (threshold picked in hindsight), and areas over all thresholds";
+    let title = "Recall at 0.1, 0.3 and 1 false alarms per series and day (threshold chosen in hindsight), and areas over all thresholds";
     let judged: Vec<Row> = record
         .rows
         .iter()
@@ -163,7 +163,7 @@ pub(super) fn kinds(record: &Record) -> Vec<Grid> {
     scenarios(record).into_iter().filter_map(|scenario| kinds_of(record, scenario)).collect()
 }
 
-/// The same at fixed numbers of false alarms.
+/// Recall by kind at fixed rates of false alarms.
 fn budgets_by_kind(record: &Record) -> Vec<Grid> {
     let of = |scenario: &str| {
         let kinds = kinds_of(record, scenario)?;
@@ -175,7 +175,7 @@ fn budgets_by_kind(record: &Record) -> Vec<Grid> {
         };
         Some(Grid {
             title: format!(
-                "Recall by kind in {scenario} at 0.1/0.3/1 false alarms per series and day (threshold picked in hindsight)"
+                "Recall by kind in {scenario} at 0.1/0.3/1 false alarms per series and day (threshold chosen in hindsight)"
             ),
             rows: kinds.rows.iter().map(line).collect(),
             ..kinds
@@ -185,7 +185,7 @@ fn budgets_by_kind(record: &Record) -> Vec<Grid> {
     scenarios(record).into_iter().filter(|_| has_budgets).filter_map(of).collect()
 }
 
-/// The recall of a kind at each budget.
+/// Recall of a kind at each budget.
 fn recall_at_budgets(row: &Row, kind: &str) -> String {
     let of = |score: &BudgetScore| {
         let kind = score.by_kind.iter().find(|score| score.kind == kind)?;
@@ -221,11 +221,11 @@ fn kinds_of(record: &Record, scenario: &str) -> Option<Grid> {
     let line = |kind: &&str| {
         std::iter::once((*kind).to_owned()).chain(rows.iter().map(|row| cell(row, kind))).collect()
     };
-    // Blanks let a long detector wrap in the head of a narrow column.
-    let heads = rows.iter().map(|row| row.detector.replace([':', ','], " "));
+    // Spaces allow a long detector to wrap in the header of a narrow column.
+    let names = rows.iter().map(|row| row.detector.replace([':', ','], " "));
     Some(Grid {
         title: format!("Caught by kind in {scenario} (median delay in samples)"),
-        header: std::iter::once("kind".to_owned()).chain(heads).collect(),
+        header: std::iter::once("kind".to_owned()).chain(names).collect(),
         rows: kinds.iter().map(line).collect(),
         columns: GridColumns::TextNumbers,
     })
@@ -249,7 +249,7 @@ fn nab(record: &Record) -> Option<Grid> {
         [points.standard, points.reward_low_fp_rate, points.reward_low_fn_rate]
     };
     (!scored.is_empty()).then(|| {
-        grid("Numenta benchmark: 0 silent, 100 perfect", &columns, &scored, |row| {
+        grid("Numenta benchmark: 0 for no alarm, 100 perfect", &columns, &scored, |row| {
             let Some(nab) = row.nab else { return Vec::new() };
             let best = points(nab.optimized).map(|points| format!("{points:.2}"));
             let two_fold = points(nab.two_fold).map(|points| format!("{points:.2}"));
@@ -295,7 +295,7 @@ fn first_day(record: &Record) -> Option<Grid> {
         record.rows.iter().filter(|row| row.first_day.is_some()).cloned().collect();
     let columns = ["series-days", "caught", "false", "false/day", "TP", "TN", "FP", "FN", "FPR"];
     (!cold.is_empty()).then(|| {
-        grid("Cold start: the first day, left out above", &columns, &cold, |row| {
+        grid("Cold start: the first day, not included above", &columns, &cold, |row| {
             let Some(day) = row.first_day else { return Vec::new() };
             vec![
                 format!("{:.1}", day.series_days),
@@ -325,7 +325,7 @@ fn cost(record: &Record) -> Grid {
     })
 }
 
-/// A table with a line per row of the record; a scenario is named on its first line only.
+/// A table with a line per row of the record; the name of a scenario is on its first line only.
 fn grid(title: &str, columns: &[&str], rows: &[Row], cells: impl Fn(&Row) -> Vec<String>) -> Grid {
     let mut previous = "";
     let mut lines = Vec::with_capacity(rows.len());
@@ -350,7 +350,7 @@ fn share(value: Option<f64>) -> String {
     value.map_or(UNDEFINED.to_owned(), number)
 }
 
-/// A number with three decimals, fewer where it is large.
+/// A number with three decimals, or fewer if it is large.
 fn number(value: f64) -> String {
     match value.abs() {
         magnitude if magnitude >= 1e6 => format!("{value:.1e}"),
@@ -359,7 +359,7 @@ fn number(value: f64) -> String {
     }
 }
 
-/// A number with two decimals, fewer where it is large.
+/// A number with two decimals, or fewer if it is large.
 fn short(value: f64) -> String {
     match value.abs() {
         magnitude if magnitude >= 1e4 => format!("{value:.0e}"),

@@ -1,4 +1,4 @@
-//! The tables as Markdown: a whole document, or an excerpt for another one.
+//! Renders the tables as Markdown: a whole document, or an excerpt for another document.
 
 use super::grid::{self, Grid, GridColumns};
 use crate::record::Record;
@@ -16,7 +16,7 @@ pub(super) fn render(record: &Record) -> String {
     parts.concat()
 }
 
-/// The command and the tables that a reader of another document wants first: events, and what is caught by kind.
+/// The command and the two main tables: anomalies, and recall by kind.
 pub(super) fn excerpt(record: &Record) -> String {
     let grids = std::iter::once(grid::events(record)).chain(grid::kinds(record));
     let tables = grids.map(|grid| format!("\n**{}**\n\n{}", grid.title, draw(&grid)));

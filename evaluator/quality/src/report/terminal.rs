@@ -1,4 +1,4 @@
-//! Tables for a terminal: at most 120 columns, no color, no line that matters.
+//! Renders the tables for a terminal: at most 120 columns, without color.
 
 use comfy_table::{
     CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle,
@@ -7,16 +7,16 @@ use comfy_table::{
 use super::grid::{self, Grid, GridColumns};
 use crate::record::Record;
 
-/// Widest line: two panes fit a wide screen, and CI logs do not wrap it.
+/// Maximum width: CI logs do not wrap it.
 const WIDTH: u16 = 120;
 
-/// Widest line of a detector.
+/// Maximum width of a detector.
 const TEXT_WIDTH: usize = 22;
 
-/// The only line of a table: that below its head.
+/// A line below the header, and no others.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::new('-', '-', '-', '-'));
 
-/// Shows a record as tables.
+/// Renders a record as tables.
 pub(super) fn render(record: &Record) -> String {
     let mut parts = vec![format!("{}\n{}\n", record.title, origin(record))];
     let grids =
@@ -25,7 +25,7 @@ pub(super) fn render(record: &Record) -> String {
     parts.concat()
 }
 
-/// Where the numbers come from, in one line.
+/// Command, seed and commit, in one line.
 fn origin(record: &Record) -> String {
     let commit = record.commit.as_deref().unwrap_or("unknown");
     format!("{} (seed {}, commit {commit})", record.command, record.seed)
@@ -53,7 +53,7 @@ fn draw(grid: &Grid) -> String {
     table.trim_fmt()
 }
 
-/// A line for each scenario and below it its detectors: two columns of text would leave no room for numbers.
+/// A line for each scenario with its detectors below: two text columns would leave no space for numbers.
 fn fill_grouped(table: &mut Table, grid: &Grid) {
     table.set_header(grid.header.iter().skip(1));
     for row in &grid.rows {
@@ -67,7 +67,7 @@ fn fill_grouped(table: &mut Table, grid: &Grid) {
     }
 }
 
-/// A long detector broken between its parameters.
+/// Breaks a long detector between its parameters.
 fn broken(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for part in text.split_inclusive(',') {

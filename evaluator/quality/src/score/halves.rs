@@ -1,7 +1,6 @@
-//! LabeledEvent scores with a threshold fitted on the first halves and judged on the second.
+//! Event scores on the second halves of the series, at the threshold with the best event F1 on the first.
 //!
-//! This is how labelled data without a budget of false alarms is compared: one threshold for all series, chosen
-//! where it is not judged.
+//! The threshold is one for all series, and is not fitted on the rows that it is scored on.
 
 use std::ops::Range;
 

@@ -11,7 +11,7 @@ use crate::record::KpiScore;
 /// Maximum delay of a found anomaly, in samples after its first, by the rule of the competition.
 pub const DELAY_MAX: usize = 7;
 
-/// KpiHalf of a series as the rule sees it.
+/// Scores of half a series, in the form of the rule.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct KpiHalf {
     /// Highest score near the start and number of points, for each anomaly.

@@ -17,7 +17,7 @@ pub struct Part {
     pub false_runs: u64,
     /// False runs per series and day; `None` for a duration of zero.
     pub false_alarms_per_day: Option<f64>,
-    /// LabeledEvent F1; none without labelled anomalies.
+    /// Event F1; `None` without labeled anomalies.
     pub event_f1: Option<f64>,
 }
 
@@ -54,7 +54,7 @@ pub struct Evidence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
-    /// LabeledEvent F1 on labels.
+    /// Event F1 on labels.
     Labels,
     /// The rate of alarms, since nothing else can be checked without labels.
     AlarmRate,
