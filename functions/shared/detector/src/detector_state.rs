@@ -4,7 +4,7 @@ use crate::Detector;
 use crate::bytes::{ByteReader, ByteWriter};
 use crate::detectors::ewma::EwmaState;
 use crate::detectors::tidemark::{Assessment, TidemarkState};
-use crate::learning::bucket::SeasonBucket;
+use crate::learning::SeasonBucket;
 use crate::learning::season::N_BUCKETS;
 use crate::signals::deviation::DeviationState;
 use domain::{JudgedSample, Sample};
@@ -111,7 +111,7 @@ impl DetectorState {
             Self::Ewma(state) => state.write(out),
             Self::Deviation(state) => {
                 state.write_scalars(out);
-                state.buckets().iter().for_each(|bucket| bucket.write(out));
+                state.table.buckets.iter().for_each(|bucket| bucket.write(out));
             }
             Self::Tidemark(state) => state.write(out),
         }
@@ -123,7 +123,7 @@ impl DetectorState {
             Detector::Ewma(_) => Self::Ewma(EwmaState::read(from)?),
             Detector::Deviation(_) => {
                 let mut state = DeviationState::read_scalars(from)?;
-                for bucket in state.buckets_mut() {
+                for bucket in state.table.buckets.iter_mut() {
                     *bucket = SeasonBucket::read(from)?;
                 }
                 Self::Deviation(state)

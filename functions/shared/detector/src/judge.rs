@@ -8,15 +8,13 @@ mod tests;
 
 use crate::detectors::tidemark::Assessment;
 use crate::memory::OpenEpisode;
-use crate::migration::DeployedDetector;
+use crate::migration::{DeployedDetector, MemoryOrigin};
 use crate::signals::gap;
 use crate::silence::SilenceCheck;
 use crate::window::STORED_LEN_MIN;
 use crate::{Detector, Memory, SeriesConfig, Window};
 use domain::sample::AT_US_MAX;
 use domain::{Judgement, Sample, Verdict};
-
-pub use crate::judge::restore::MemoryOrigin;
 
 /// Progress of learning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

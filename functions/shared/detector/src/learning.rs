@@ -12,3 +12,10 @@ pub mod moments;
 pub mod season;
 pub mod suppression;
 pub mod zone;
+
+pub(crate) use adaptive_threshold::AdaptiveThreshold;
+pub(crate) use baseline::Baseline;
+pub(crate) use bucket::SeasonBucket;
+pub(crate) use hysteresis::Hysteresis;
+pub(crate) use interval::SamplingInterval;
+pub(crate) use suppression::Suppression;

@@ -29,6 +29,7 @@ pub mod detectors;
 mod signal_set;
 pub mod signals;
 
+mod detector;
 pub mod series_config;
 pub mod spec;
 
@@ -40,15 +41,16 @@ mod episode_changes;
 pub mod judge;
 mod migration;
 
+pub use detector::{Detector, WINDOW_LEN_MAX, WINDOW_LEN_MIN};
 pub use episode_changes::EpisodeChanges;
-pub use judge::{Judge, LearningProgress, MemoryOrigin};
+pub use judge::{Judge, LearningProgress};
 pub use learning::moments::Moments;
 pub use learning::season::{Calendar, Season};
 pub use learning::zone::{Zone, ZoneUnknown};
 pub use memory::{Counters, Memory, OpenEpisode};
-pub use migration::{DeployedDetector, RestoreError};
+pub use migration::{DeployedDetector, MemoryOrigin, RestoreError};
 pub use series_config::{MaintenanceWindow, SeriesConfig, SeriesConfigError};
 pub use signal_set::{SignalSet, SignalUnknown};
 pub use silence::{SilenceCheck, SilenceState};
-pub use spec::{Detector, SpecError};
+pub use spec::SpecError;
 pub use window::Window;

@@ -18,6 +18,19 @@ pub struct DeployedDetector {
     pub generation: u32,
 }
 
+/// Source of a judge's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemoryOrigin {
+    /// None: the series is new.
+    New,
+    /// The store.
+    Stored,
+    /// The window, since the stored memory was lost or did not decode.
+    Relearned,
+    /// The window, since the memory belonged to a lower generation or to another configuration of the series.
+    Migrated,
+}
+
 /// Action on a stored memory.
 pub(crate) enum Migration {
     /// Keep the memory.

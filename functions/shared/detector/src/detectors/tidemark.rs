@@ -1,8 +1,8 @@
 //! Composite detector: several signals on one series, each with its own threshold; the default.
 //!
 //! - **Why signals.** One merged score does not work. On traffic, the distance from recent samples and season helps, and
-//!   values never seen before are common; on other metrics the opposite holds. A signal that is restless on a series
-//!   must not hide the others.
+//!   values never seen before are common; on other metrics the opposite holds. A signal with many alarms on a series must
+//!   not hide the others.
 //! - **Score.** The verdict is that of the signal with the largest share of its threshold; a share above 1 is an anomaly.
 //!   The deviation signal counts in full only if the slow baseline confirms that the value is two deviations away:
 //!   `d * sqrt(min(1, |z| / 2))`. All signals but gap suppress repeats (see [`crate::learning::suppression`]), and an
@@ -19,8 +19,8 @@ mod tests;
 
 use crate::detectors::tidemark::assessment::{NoveltyAssessment, TrafficAssessment};
 use crate::detectors::tidemark::state::{NoveltySignalState, TrafficState};
+use crate::learning::Suppression;
 use crate::learning::season::{Calendar, Season};
-use crate::learning::suppression::Suppression;
 use crate::learning::zone::Zone;
 use crate::signal_set::SignalSet;
 use crate::signals::deviation::Deviation;
@@ -137,7 +137,7 @@ impl Tidemark {
         let shift = state.shift.judge(residual.z, &changes, n);
         let variance = state.variance.judge(residual.z, n, interval_s);
         let flat = state.flat.judge(sample, n);
-        let interval = state.deviation.interval();
+        let interval = &state.deviation.interval;
         let strictness = self.strictness(interval.interval_us());
         let raw = [shift[0], shift[1], shift[2], shift[3], variance[0], variance[1], flat]
             .map(|score| score / strictness);
@@ -196,7 +196,7 @@ impl Tidemark {
     /// Shortest pause that is a gap, in microseconds; `None` without the gap signal, or while the interval is unknown.
     pub(crate) fn pause_us_min(&self, state: &TidemarkState) -> Option<f64> {
         let traffic = state.traffic.as_ref().filter(|_| self.signals.contains(Signal::Gap))?;
-        let interval = traffic.deviation.interval();
+        let interval = &traffic.deviation.interval;
         Some(gap::pause_us_min(interval)? * self.strictness(interval.interval_us()))
     }
 }

@@ -1,22 +1,9 @@
 //! Restores a judge from what a store returned, by the rules of [`crate::migration`].
 
 use crate::judge::{Judge, window_len};
-use crate::migration::{DeployedDetector, Migration, RestoreError, migration};
+use crate::migration::{DeployedDetector, MemoryOrigin, Migration, RestoreError, migration};
 use crate::{Memory, SeriesConfig, Window};
 use domain::JudgedSample;
-
-/// Source of a judge's memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MemoryOrigin {
-    /// None: the series is new.
-    New,
-    /// The store.
-    Stored,
-    /// The window, since the stored memory was lost or did not decode.
-    Relearned,
-    /// The window, since the memory belonged to a lower generation or to another configuration of the series.
-    Migrated,
-}
 
 impl Judge {
     /// Restores a judge from stored bytes of a memory and judged samples, either of them possibly lost.

@@ -11,19 +11,14 @@ use crate::bytes::{ByteReader, ByteWriter};
 
 /// Growth of the factor by one alarm run, as a logarithm: seven runs double it.
 const STEP: f64 = 0.1;
-
 /// Alarm runs a day at which the factor stays. Chosen with [`STEP`] on the KPI and Microsoft series.
 const RUNS_PER_DAY: f64 = 2.0;
-
 /// Largest factor: a score of four times the threshold is always an alarm.
 const FACTOR_MAX: f64 = 4.0;
-
 /// Samples after an alarm within which another belongs to the same run: an event with pauses is one event.
 const RUN_APART: u8 = 60;
-
 /// Longest time between two samples that counts, in days: a silence proves no calm.
 const PAUSE_DAYS_MAX: f64 = 1.0;
-
 const DAY_US: f64 = 86_400_000_000.0;
 
 /// Threshold factor of one signal on one series.

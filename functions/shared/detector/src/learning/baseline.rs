@@ -19,65 +19,45 @@ use domain::Sample;
 
 /// Weight of the newest visit to a bucket, after an even average of the first hundred: three weeks of one a minute.
 const BUCKET_RATE: f64 = 0.01;
-
 /// Visits from which a bucket is used.
 const BUCKET_VISITS_MIN: u8 = 3;
-
 /// Share of the variance of all residuals in the variance of a bucket.
 const SHARED_SHARE: f64 = 0.5;
-
 /// Weight of the newest residual in the variance of all residuals.
 const RESIDUAL_RATE: f64 = 0.001;
-
 /// Largest residual that is learned in that variance, in deviations.
 const RESIDUAL_MAX: f64 = 3.0;
-
 /// Samples before residuals are bounded so tightly: the season is not known earlier.
 const RESIDUAL_BOUNDED_AFTER: u64 = 200;
-
 /// Largest move of a bucket, in deviations.
 const BUCKET_MOVE_MAX: f64 = 2.5;
-
 /// Largest move of any other mean, in its own deviations.
 const MOVE_MAX: f64 = 8.0;
-
 /// Samples before moves are bounded: no deviation is known earlier.
 const BOUNDED_AFTER: u64 = 10;
-
 /// Weight of the newest sample in the level ratio: half of it comes from the last 3,500 samples.
 const RATIO_RATE: f64 = 0.0002;
-
 /// Range of the level ratio.
 const RATIO_RANGE: (f64, f64) = (0.05, 20.0);
-
 /// Least bucket mean from which a ratio is learned.
 const RATIO_MEAN_MIN: f64 = 1e-9;
-
 /// Weight of the newest sample in the long mean.
 const LONG_RATE: f64 = 0.002;
-
 /// Least scale, as a share of the long mean.
 const FLOOR_SHARE: f64 = 0.01;
-
 /// Least scale in absolute terms.
 const FLOOR_LEAST: f64 = 1e-12;
-
 /// Value of the high quantile above which distances are shrunk, in deviations.
 const HIGH_MAX: f64 = 10.0;
-
 /// Share of samples beyond the high quantile.
 const HIGH_SHARE: f64 = 0.01;
-
 /// Relative step of the high quantile.
 const HIGH_STEP: f64 = 0.005;
-
 /// Initial value and range of the high quantile.
 const HIGH_START: f64 = 3.0;
 const HIGH_RANGE: (f64, f64) = (0.5, 1e6);
-
 /// Samples before the high quantile moves.
 const HIGH_AFTER: u64 = 50;
-
 /// Largest residual, in deviations.
 const Z_MAX: f64 = 50.0;
 
@@ -90,7 +70,7 @@ pub(crate) struct Baseline {
     shared_var: f64,
     ratio: f64,
     high: f64,
-    buckets: Box<[SeasonBucket; N_BUCKETS]>,
+    pub(crate) buckets: Box<[SeasonBucket; N_BUCKETS]>,
 }
 
 /// Distance of a sample from the baseline.
@@ -139,14 +119,6 @@ impl Baseline {
             high: from.finite().filter(within(HIGH_RANGE))?,
             ..Self::default()
         })
-    }
-
-    pub(crate) fn buckets(&self) -> &[SeasonBucket; N_BUCKETS] {
-        &self.buckets
-    }
-
-    pub(crate) fn buckets_mut(&mut self) -> &mut [SeasonBucket; N_BUCKETS] {
-        &mut self.buckets
     }
 
     /// Number of samples learned.

@@ -16,16 +16,12 @@ use domain::Signal;
 
 /// Score of a continuing anomaly, in thresholds.
 pub(crate) const CONTINUING_SCORE: f64 = 1.02;
-
 /// Least distance at which an anomaly continues, in deviations.
 pub(crate) const DISTANCE_MIN: f64 = 2.0;
-
 /// Share of the farthest distance at which an anomaly continues.
 const DISTANCE_SHARE: f64 = 0.3;
-
 /// Nearer samples in a row that do not end the anomaly yet.
 const NEARER_MAX: u8 = 10;
-
 /// Samples after which the anomaly ends anyway.
 const LEN_MAX: u8 = 240;
 

@@ -10,10 +10,8 @@ use domain::Sample;
 
 /// Weight of the newest pause, after an even average of the first fifty.
 const RATE: f64 = 0.02;
-
 /// Largest pause that is learned, in intervals.
 const PAUSE_MAX: f64 = 3.0;
-
 /// Number of first pauses without that bound: the estimate is not reliable yet.
 const UNBOUNDED: u64 = 20;
 

@@ -18,43 +18,30 @@ use domain::Sample;
 
 /// Number of buckets: five minutes of a day each, the finest common sampling interval.
 pub(crate) const N_BUCKETS: usize = 288;
-
 /// Hours of a day; with hourly buckets, those of the day come before those of the week.
 const N_HOURS: usize = 24;
-
 const N_WEEKDAYS: usize = 7;
-
 const HOUR_US: i64 = 3_600_000_000;
 const DAY_US: i64 = 24 * HOUR_US;
-
 /// Interval from which a bucket is an hour: two samples fall into one.
 const COARSE_US: f64 = HOUR_US as f64 / 2.0;
-
 /// 1 January 1970 was a Thursday, the fourth day of a week that begins on Monday.
 const FIRST_WEEKDAY: i64 = 3;
-
 /// Weight of the newest visit to a bucket, after an even average of the first ten.
 const BUCKET_RATE: f64 = 0.1;
-
 /// Visits from which a bucket is used.
 const BUCKET_VISITS_MIN: u8 = 3;
-
 /// Weight of the newest day in the level of its weekday, after an even average of the first three: about a month.
 const WEEKDAY_RATE: f64 = 0.3;
-
 /// Range of a weekday's level, as a share of the daily mean: beyond is an outage, not a season.
 const LEVEL_MIN: f64 = 0.1;
 const LEVEL_MAX: f64 = 10.0;
-
 /// Samples from which a day is learned.
 const DAY_SAMPLES_MIN: f64 = 12.0;
-
 /// Time constant of the comparison of both expectations, in days.
 const COMPARED_DAYS: f64 = 14.0;
-
 /// The weekly expectation is used if its error is below this share of the daily one.
 const WEEK_ERROR_SHARE: f64 = 0.9;
-
 /// Largest error that is learned in the comparison, in deviations.
 const ERROR_MAX: f64 = 8.0;
 
@@ -205,7 +192,7 @@ struct DaySums {
 /// Buckets and weekday levels of a series, and the errors of both expectations.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SeasonTable {
-    buckets: Box<[SeasonBucket; N_BUCKETS]>,
+    pub(crate) buckets: Box<[SeasonBucket; N_BUCKETS]>,
     weekdays: [WeekdayLevel; N_WEEKDAYS],
     today: DaySums,
     day_error: f64,
@@ -227,14 +214,6 @@ impl Default for SeasonTable {
 impl SeasonTable {
     /// Encoded length of the scalars, in bytes.
     pub(crate) const SCALARS_LEN: usize = N_WEEKDAYS * 5 + 25 + 16;
-
-    pub(crate) fn buckets(&self) -> &[SeasonBucket; N_BUCKETS] {
-        &self.buckets
-    }
-
-    pub(crate) fn buckets_mut(&mut self) -> &mut [SeasonBucket; N_BUCKETS] {
-        &mut self.buckets
-    }
 
     /// Expectation at `position`; `None` while too little is known.
     pub(crate) fn expected(&self, position: SeasonPosition) -> Option<MeanVar> {

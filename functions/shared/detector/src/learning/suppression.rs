@@ -1,11 +1,11 @@
-//! Repeat suppression: one alarm per event, and fewer alarms on a restless series.
+//! Repeat suppression: one alarm per event, and fewer alarms on a noisy series.
 //!
 //! Works on scores that are shares of a threshold (above 1 is an alarm), by two rules:
 //!
 //! - **Once.** After an alarm, further scores are suppressed until 30 samples in a row stay below the threshold; a score
 //!   of three thresholds is reported anyway. An engineer needs to learn that something began, not that it continues.
 //! - **Fewer.** Counts the runs per day above the threshold, over a week. Beyond one a day the threshold rises in
-//!   proportion: a restless series raises its threshold, a single event does not.
+//!   proportion: a noisy series raises its threshold, a single event does not.
 //!
 //! The first rule was chosen on the AIOps 2018 KPI series, where most false alarms are long; the one run a day on
 //! synthetic traffic with two events a day. **Cost:** two comparisons; 10 bytes per score.
@@ -14,13 +14,10 @@ use crate::bytes::{ByteReader, ByteWriter};
 
 /// Samples below the threshold that end a run.
 const RUN_GAP: u8 = 30;
-
 /// Score that is reported again within a run, in thresholds.
 const STRONG: f64 = 3.0;
-
 /// Runs a day that leave the threshold alone.
 const RUNS_PER_DAY: f64 = 1.0;
-
 /// Time constant of the run count, in days.
 const MEMORY_DAYS: f64 = 7.0;
 

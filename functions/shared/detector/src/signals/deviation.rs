@@ -6,7 +6,7 @@
 //!     `sigma^2` is that of all residuals, since one bucket has few visits;
 //!   - neither distance counts as more than ten times the other, and neither deviation as less than 1 % of the long mean;
 //!   - `high` is the value of `sqrt(zw * zs)` that this series exceeds once in 500 samples: with it, one threshold fits
-//!     calm series and restless ones;
+//!     calm series and noisy ones;
 //!   - `persistence` is 1, or `(1 + ln(1 + g)) / 2` if samples are half an hour or more apart, where `g` is the running
 //!     mean of the residuals over its own root mean square: such a sample sums up many, so a lasting residual is evidence;
 //!   - `factor` is that of [`crate::learning::adaptive_threshold`];
@@ -26,89 +26,63 @@ mod band;
 mod tests;
 
 use crate::bytes::{ByteReader, ByteWriter};
-use crate::learning::adaptive_threshold::AdaptiveThreshold;
-use crate::learning::bucket::SeasonBucket;
-use crate::learning::interval::SamplingInterval;
 use crate::learning::moments::Moments;
 use crate::learning::season::{
-    Calendar, DailyPosition, MeanVar, MoveBound, N_BUCKETS, SeasonPosition, SeasonTable,
+    Calendar, DailyPosition, MeanVar, MoveBound, SeasonPosition, SeasonTable,
 };
+use crate::learning::{AdaptiveThreshold, SamplingInterval};
 use crate::signals::deviation::band::{Center, expectation, joint};
 use crate::window::values;
 use domain::{JudgedSample, Sample, Verdict, VerdictKind};
 
 /// Share of the variance of all residuals in the variance of a bucket: a bucket alone has few visits.
 const SHARED_SHARE: f64 = 0.5;
-
 /// Weight of the newest residual in the variance of all residuals.
 const RESIDUAL_RATE: f64 = 0.001;
-
 /// The same for rare samples: a week and a half of hours, else the first weeks would count for months.
 const RESIDUAL_RATE_COARSE: f64 = 0.005;
-
 /// Largest residual that is learned in that variance, in deviations.
 const RESIDUAL_MAX: f64 = 3.0;
-
 /// Samples before residuals are bounded so tightly: the season is not known earlier.
 const RESIDUAL_BOUNDED_AFTER: u64 = 200;
-
 /// Share of samples above the high quantile: about three a day at one sample a minute.
 const HIGH_SHARE: f64 = 0.002;
-
 /// Relative step of the high quantile: fourteen samples above double it.
 const HIGH_STEP: f64 = 0.05;
-
 /// Samples after one above the high quantile within which another does not count: a long event is one event.
 const HIGH_APART: u8 = 10;
-
-/// Initial high quantile: without a season, the first day is restless.
+/// Initial high quantile: without a season, the first day is noisy.
 const HIGH_START: f64 = 1.5;
-
 /// Least high quantile: a tenth of the value from which it matters.
 const HIGH_MIN: f64 = 0.1;
-
 /// Samples before the high quantile moves: the first scores are those of an empty season.
 const HIGH_AFTER: u64 = 50;
-
 /// Divisor of the score while the season is unknown.
 const SEASONLESS_DIVISOR: f64 = 1.5;
-
 /// Weight of the newest residual in their running mean: an event of hours lasts a few samples.
 const DRIFT_RATE: f64 = 0.5;
-
 /// Weight of the newest square of that mean in its mean square.
 const DRIFT_SQUARE_RATE: f64 = 0.001;
-
 /// Largest residual that is learned in the running mean, in deviations.
 const DRIFT_RESIDUAL_MAX: f64 = 8.0;
-
 /// Least root mean square of the running mean: smaller drifts are no evidence.
 const DRIFT_MIN: f64 = 0.15;
-
 /// Samples before the drift counts.
 const DRIFT_AFTER: u64 = 100;
-
 /// Weight of the newest sample in the long mean: half of it comes from the last 350 samples.
 const LONG_RATE: f64 = 0.002;
-
 /// Least deviation, as a share of the long mean: a service that never varied may vary by 1 %.
 const FLOOR_SHARE: f64 = 0.01;
-
 /// Least deviation in absolute terms: prevents a division by zero on a series of zeros.
 const FLOOR_LEAST: f64 = 1e-12;
-
 /// Largest distance, in deviations: above any threshold.
 const DISTANCE_MAX: f64 = 1e4;
-
 /// Largest move of a mean, in its own deviations.
 const MOVE_MAX: f64 = 8.0;
-
 /// Samples before moves are bounded: no deviation is known earlier.
 const BOUNDED_AFTER: u64 = 10;
-
 /// Weight of the newest sample in the share of absurd samples.
 const ABSURD_RATE: f64 = 0.05;
-
 /// Share of absurd samples from which they are a new normal: 45 in a row.
 const ABSURD_SHARE_MAX: f64 = 0.9;
 
@@ -128,7 +102,7 @@ pub struct Deviation {
 /// Memory of the deviation signal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeviationState {
-    interval: SamplingInterval,
+    pub(crate) interval: SamplingInterval,
     long: MeanVar,
     absurd_share: f64,
     residual_var: f64,
@@ -138,7 +112,7 @@ pub struct DeviationState {
     drift: f64,
     drift_square: f64,
     threshold: AdaptiveThreshold,
-    table: SeasonTable,
+    pub(crate) table: SeasonTable,
 }
 
 impl Default for DeviationState {
@@ -187,19 +161,6 @@ impl DeviationState {
             threshold: AdaptiveThreshold::read(from)?,
             table: SeasonTable::read_scalars(from)?,
         })
-    }
-
-    pub(crate) fn buckets(&self) -> &[SeasonBucket; N_BUCKETS] {
-        self.table.buckets()
-    }
-
-    pub(crate) fn buckets_mut(&mut self) -> &mut [SeasonBucket; N_BUCKETS] {
-        self.table.buckets_mut()
-    }
-
-    /// Sampling interval of the series.
-    pub(crate) fn interval(&self) -> &SamplingInterval {
-        &self.interval
     }
 
     /// Position of `sample` in a table of days only.
@@ -254,7 +215,7 @@ impl DeviationState {
 
     /// Moves the high quantile by one step of stochastic approximation.
     fn learn_high(&mut self, joint_distance: f64) {
-        // A value beyond the largest distance is broken, and no evidence of a restless series.
+        // A value beyond the largest distance is broken, and no evidence of a noisy series.
         let is_above = joint_distance > self.high && joint_distance < DISTANCE_MAX * 0.999;
         let is_apart = self.since_high >= HIGH_APART;
         if self.interval.n_samples() > HIGH_AFTER {

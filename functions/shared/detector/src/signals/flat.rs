@@ -13,29 +13,21 @@ use domain::Sample;
 
 /// Factor by which a run must exceed the longest one before.
 const LONGER: f64 = 2.0;
-
 /// Required improbability of a run, as a natural logarithm.
 const UNLIKELY: f64 = 40.0;
-
 /// Shortest run that is judged.
 const RUN_MIN: f64 = 3.0;
-
 /// Decay of the longest run at the end of each later one.
 const LONGEST_DECAY: f64 = 0.9995;
-
 /// Initial longest run.
 const LONGEST_START: f64 = 2.0;
-
 /// Weight of the newest sample in the share of repetitions.
 const SHARE_RATE: f64 = 0.0005;
-
 /// Initial share of repetitions, and the least that counts.
 const SHARE_START: f64 = 0.01;
 const SHARE_MIN: f64 = 1e-4;
-
 /// Share of all samples beyond which a run means an idle series, not a frozen one.
 const IDLE_SHARE: f64 = 0.5;
-
 /// Samples before judging.
 const JUDGED_AFTER: u64 = 100;
 

@@ -3,18 +3,16 @@
 //! - **Formula.** `score = pause / max(2.5 * interval, 1 s)`, with the interval of [`crate::learning::interval`]. Late and
 //!   repeated times have a negative or zero pause and are never alarms.
 //! - **Cost.** Three operations; no memory of its own.
-//! - **Limits.** Series with random arrival times, where a wait of 2.5 means is common. A series that stops for good has
+//! - **Limits.** Series with random arrival times, where a wait of 2.5 means is common. A series that stops permanently has
 //!   no next sample to judge: the sweep finds it (see [`crate::silence`]).
 
-use crate::learning::interval::SamplingInterval;
+use crate::learning::SamplingInterval;
 use domain::Sample;
 
 /// Pause that is an alarm, in usual intervals.
 pub(crate) const INTERVALS_MIN: f64 = 2.5;
-
 /// Least pause that is an alarm, in microseconds: a sender that batches writes bursts with short pauses between.
 const PAUSE_US_MIN: f64 = 1e6;
-
 /// Samples before judging.
 const JUDGED_AFTER: u64 = 20;
 

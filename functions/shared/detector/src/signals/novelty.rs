@@ -20,7 +20,7 @@ mod tests;
 pub mod value_set;
 
 use crate::bytes::{ByteReader, ByteWriter};
-use crate::learning::bucket::SeasonBucket;
+use crate::learning::SeasonBucket;
 use crate::signals::novelty::value_set::{
     FLOOR_LEAST, FLOOR_SHARE, LEARNING_SAMPLES, LONG_RATE, MAGNITUDE_MAX, MOVE_MAX, Nearest,
     ValueSet, bound, is_in_range,
@@ -30,46 +30,32 @@ use domain::sample::AT_US_MAX;
 
 /// Threshold of the score: best for the standard profile of the benchmark, averaged over nearby thresholds.
 pub(crate) const THRESHOLD: f64 = 1.6;
-
 const N_FEATURES: usize = 4;
-
 /// Weights of value, local distance, seasonal distance and volatility, in this order.
 const WEIGHTS: [f64; N_FEATURES] = [1.0, 1.0, 0.2, 0.4];
-
 /// Indexes of the features.
 const VALUE: usize = 0;
 const LOCAL: usize = 1;
 const VOLATILITY: usize = 3;
-
 /// Samples after which a lower score is reported again: six hours at five minutes.
 const REPORT_APART: u64 = 75;
-
 /// Samples before the means of time of day and of the last few samples are bounded.
 const BOUNDED_AFTER: u64 = 50;
-
 /// Weight of the newest sample in the local mean and in volatility: half of each comes from the last four samples.
 const LOCAL_RATE: f64 = 0.15;
-
 /// Weight of the newest visit to a bucket, after an even average of the first ten.
 const BUCKET_RATE: f64 = 0.1;
-
 /// Largest move of the local mean, in mean distances from it.
 const LOCAL_MOVE_MAX: f64 = 6.0;
-
 /// Largest seasonal residual that is learned in the variance of all, in deviations.
 const RESIDUAL_MAX: f64 = 8.0;
-
 /// Share of a bucket's own variance in the variance used for it; the rest is the variance of all residuals.
 const BUCKET_SHARE: f64 = 0.75;
-
 /// Largest seasonal distance, in deviations.
 const SEASONAL_MAX: f64 = 30.0;
-
 /// Number of buckets of the day: two hours each, so that hourly series visit one often.
 const N_BUCKETS: usize = 12;
-
 const DAY_US: i64 = 86_400_000_000;
-
 /// Encodes that no sample was seen.
 const NO_TIME: i64 = -1;
 
@@ -171,8 +157,8 @@ impl NoveltyState {
         // Distance from the center at which this feature alone would reach the threshold.
         let gap = THRESHOLD / WEIGHTS[of.strongest] * set.usual_gap();
         let width = 2.0 * set.unit()
-            + (of.features[of.strongest] - set.level()).abs()
-            + (nearest - set.level()).abs();
+            + (of.features[of.strongest] - set.level).abs()
+            + (nearest - set.level).abs();
         let reach = (gap / 2.0 * width * scale).min(MAGNITUDE_MAX);
         Some(banded(score, sample.value(), center, reach))
     }
@@ -209,7 +195,7 @@ impl NoveltyState {
         let learned = residual.clamp(-residual_max, residual_max);
         self.residual_var += LONG_RATE.max(rate) * (learned * learned - self.residual_var);
         let local_max =
-            bound(is_bounded, LOCAL_MOVE_MAX * self.sets[LOCAL].spread().max(FLOOR_LEAST));
+            bound(is_bounded, LOCAL_MOVE_MAX * self.sets[LOCAL].spread.max(FLOOR_LEAST));
         let local = (sample.value() - self.local_mean).clamp(-local_max, local_max);
         self.local_mean += LOCAL_RATE.max(rate) * local;
         let move_max = bound(is_bounded, MOVE_MAX * self.residual_var.sqrt().max(FLOOR_LEAST));
@@ -240,7 +226,7 @@ impl NoveltyState {
         let bucket = &self.buckets[bucket_of(sample)];
         match (bucket.visits, self.n) {
             (0, 0) => sample.value(),
-            (0, _) => self.sets[VALUE].level(),
+            (0, _) => self.sets[VALUE].level,
             _ => f64::from(bucket.mean),
         }
     }

@@ -17,54 +17,39 @@ use crate::signals::variance::SPAN_S_MAX;
 
 /// Numbers of averaged residuals.
 const LENS: [usize; 3] = [3, 10, 30];
-
 /// Number of reference residuals before them, and the least.
 const REFERENCE_LEN: usize = 50;
 const REFERENCE_LEN_MIN: u64 = 10;
-
 /// Number of stored residuals; the newest is not stored yet when it is judged.
 const N_RESIDUALS: usize = LENS[2] + REFERENCE_LEN - 1;
-
 /// Number of scores: three lengths and the ramp.
 pub(crate) const N_SCORES: usize = 4;
-
 /// Index of the ramp among the scores.
 const RAMP: usize = 3;
-
 /// Thresholds of the scores.
 const THRESHOLDS: [f64; N_SCORES] = [4.0, 3.0, 3.5, 1.6];
-
 /// Largest residual in an average, in deviations.
 const RESIDUAL_MAX: f64 = 6.0;
-
 /// Least deviation of the reference residuals, in deviations of the series.
 const SPREAD_MIN: f64 = 0.3;
-
 /// Weights of the newest residual in the mean of the ramp and in its reference.
 const RAMP_RATE: f64 = 0.03;
 const RAMP_REFERENCE_RATE: f64 = 0.005;
-
 /// Least distance of the newest residual on the side of the average: a shift that has ended is no alarm.
 const NEWEST_MIN: f64 = 0.5;
-
 /// Span of the mean of the ramp, in samples.
 const RAMP_SPAN: f64 = 30.0;
-
 /// Weight of the newest square in a mean square: of the lengths, and of the ramp.
 const SQUARE_RATE: f64 = 0.001;
 const RAMP_SQUARE_RATE: f64 = 0.0002;
-
 /// Initial mean squares.
 const SQUARE_START: f64 = 0.5;
 const RAMP_SQUARE_START: f64 = 0.2;
-
 /// Least root mean square of `d`; that of a length is already in deviations of its own hour.
 const CHANGE_RMS_MIN: [f64; N_SCORES] = [0.05, 0.05, 0.05, 1.0];
-
 /// Samples before the lengths are judged, and before the ramp is.
 const JUDGED_AFTER: u64 = 20;
 const RAMP_JUDGED_AFTER: u64 = 100;
-
 /// Largest number that is read back: residuals are at most 50, mean squares far below this.
 const READ_MAX: f32 = 1e9;
 

@@ -13,32 +13,23 @@ use crate::bytes::{ByteReader, ByteWriter};
 
 /// Number of scores: of the fast and of the slow mean.
 pub(crate) const N_SCORES: usize = 2;
-
 /// Weights of the newest step in the means.
 const RATES: [f64; N_SCORES] = [0.2, 0.03];
-
 /// Thresholds of the scores, in root mean squares.
 const THRESHOLDS: [f64; N_SCORES] = [8.0, 5.0];
-
 /// Spans of the means, in samples.
 const SPANS: [f64; N_SCORES] = [5.0, 30.0];
-
 /// Longest span of a judged mean, in seconds: a longer one would follow the daily cycle.
 pub(crate) const SPAN_S_MAX: f64 = 9_000.0;
-
 /// Largest step that is learned, in usual steps.
 const STEP_MAX: f64 = 8.0;
-
 /// Least usual step, in deviations.
 const USUAL_MIN: f64 = 1e-3;
-
 /// Weight of the newest step in the usual step.
 const LONG_RATE: f64 = 0.001;
-
 /// Initial mean square of a mean, and the least root mean square.
 const SQUARE_START: f64 = 0.3;
 const RMS_MIN: f64 = 0.05;
-
 /// Samples before judging, and before the usual step is bounded.
 const JUDGED_AFTER: u64 = 100;
 const BOUNDED_AFTER: u64 = 50;

@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 
-use crate::spec::SPEC_LEN_MAX;
+/// Longest text of a detector, in bytes: every memory contains it, with a length of one byte.
+pub const SPEC_LEN_MAX: usize = 160;
 
 /// Reasons why a text is not a detector.
 #[derive(Debug, Clone, PartialEq, Error)]

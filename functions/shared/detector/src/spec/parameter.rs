@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Detector;
+use crate::detector::{Detector, WINDOW_LEN_MAX, WINDOW_LEN_MIN};
 use crate::detectors::ewma::Ewma;
 use crate::detectors::robust::Robust;
 use crate::detectors::tidemark::Tidemark;
@@ -11,7 +11,7 @@ use crate::learning::season::Season;
 use crate::learning::zone::Zone;
 use crate::signal_set::SignalSet;
 use crate::signals::deviation::Deviation;
-use crate::spec::{SpecError, WINDOW_LEN_MAX, WINDOW_LEN_MIN};
+use crate::spec::error::SpecError;
 
 /// Field of one parameter, with its valid range.
 pub(super) enum Field<'a> {

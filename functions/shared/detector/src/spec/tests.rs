@@ -3,9 +3,14 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::detectors::zscore::WindowEnd;
-use crate::learning::season::Season;
+use crate::detector::{WINDOW_LEN_MAX, WINDOW_LEN_MIN};
+use crate::detectors::ewma::Ewma;
+use crate::detectors::robust::Robust;
+use crate::detectors::tidemark::Tidemark;
+use crate::detectors::zscore::{WindowEnd, Zscore};
+use crate::learning::season::{Calendar, Season};
 use crate::signal_set::SignalSet;
+use crate::signals::deviation::Deviation;
 
 #[test]
 fn the_rolling_z_score_round_trips() {

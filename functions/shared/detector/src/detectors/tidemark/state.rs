@@ -1,13 +1,10 @@
 //! Memory of the composite detector: the states of its signals, and their bytes.
 
 use crate::bytes::{ByteReader, ByteWriter};
-use crate::learning::adaptive_threshold::AdaptiveThreshold;
-use crate::learning::baseline::Baseline;
-use crate::learning::bucket::SeasonBucket;
-use crate::learning::hysteresis::Hysteresis;
-use crate::learning::interval::SamplingInterval;
 use crate::learning::season::N_BUCKETS;
-use crate::learning::suppression::Suppression;
+use crate::learning::{
+    AdaptiveThreshold, Baseline, Hysteresis, SamplingInterval, SeasonBucket, Suppression,
+};
 use crate::signal_set::SignalSet;
 use crate::signals::deviation::DeviationState;
 use crate::signals::flat::FlatState;
@@ -144,7 +141,7 @@ impl TrafficState {
     /// Writes the residuals, then both buckets of each time of day, which change together.
     fn write_tables(&self, out: &mut ByteWriter) {
         self.shift.write_residuals(out);
-        for (short, long) in self.deviation.buckets().iter().zip(self.baseline.buckets()) {
+        for (short, long) in self.deviation.table.buckets.iter().zip(self.baseline.buckets.iter()) {
             short.write(out);
             long.write(out);
         }
@@ -168,8 +165,8 @@ impl TrafficState {
 
     fn read_tables(&mut self, from: &mut ByteReader<'_>) -> Option<()> {
         self.shift.read_residuals(from)?;
-        let (short, long) = (self.deviation.buckets_mut(), self.baseline.buckets_mut());
-        for (short, long) in short.iter_mut().zip(long) {
+        let (short, long) = (&mut self.deviation.table.buckets, &mut self.baseline.buckets);
+        for (short, long) in short.iter_mut().zip(long.iter_mut()) {
             *short = SeasonBucket::read(from)?;
             *long = SeasonBucket::read(from)?;
         }
@@ -177,6 +174,6 @@ impl TrafficState {
     }
 
     pub(super) fn interval_s(&self) -> f64 {
-        self.deviation.interval().interval_us() / SECOND_US
+        self.deviation.interval.interval_us() / SECOND_US
     }
 }

@@ -11,46 +11,32 @@ use domain::sample::VALUE_ABS_MAX;
 
 /// Capacity of a set: 64 suffice on the benchmark, 96 leave room for wider series.
 const CAPACITY: usize = 96;
-
 /// Least gap of a value that is inserted, and half the resolution of a set.
 const GAP_INSERTED: f64 = 0.05;
-
 /// Gap from which a value is absurd: forty times as far from the level as usual.
 const GAP_ABSURD: f64 = 1.9;
-
 /// Share of a gap that counts between two neighbors.
 const INTERIOR_SHARE: f64 = 0.5;
-
 /// Addend of the usual gap: if all gaps are tiny, a slightly larger one is no anomaly.
 const USUAL_ADDEND: f64 = 0.02;
-
 /// Largest gap that is learned in the usual gap, in usual gaps.
 const USUAL_MAX: f64 = 20.0;
-
 /// The same for an absurd gap: one broken value must not lower the scores of the next weeks.
 const USUAL_ABSURD_MAX: f64 = 4.0;
-
 /// Least weight of the newest gap in the usual gap: two weeks at five minutes.
 const USUAL_RATE: f64 = 1.0 / 4_096.0;
-
 /// Days after the last visit at which a value expires: two of the longest common cycle, a month.
 const EXPIRY_DAYS: u8 = 60;
-
 /// Samples before judging.
 pub(super) const LEARNING_SAMPLES: u64 = 30;
-
 /// Weight of the newest sample in levels, their deviations, and the variance of all seasonal residuals.
 pub(super) const LONG_RATE: f64 = 0.001;
-
 /// Largest move of a level or of a bucket, in deviations.
 pub(super) const MOVE_MAX: f64 = 16.0;
-
 /// Least deviation in absolute terms.
 pub(super) const FLOOR_LEAST: f64 = 1e-9;
-
 /// Least deviation, as a share of the level: anything below is rounding.
 pub(super) const FLOOR_SHARE: f64 = 1e-6;
-
 /// Largest magnitude of a feature: local distances of accepted values reach twice [`VALUE_ABS_MAX`].
 pub(super) const MAGNITUDE_MAX: f64 = 4.0 * VALUE_ABS_MAX;
 
@@ -65,8 +51,10 @@ struct SeenValue {
 /// Values that a feature has taken; `values[..len]` is sorted.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ValueSet {
-    level: f64,
-    spread: f64,
+    /// Running level of the feature.
+    pub(super) level: f64,
+    /// Mean distance from the level.
+    pub(super) spread: f64,
     gap_square: f64,
     len: u8,
     values: [SeenValue; CAPACITY],
@@ -98,16 +86,6 @@ impl ValueSet {
 
     /// Encoded length of the values, in bytes.
     pub(super) const VALUES_LEN: usize = CAPACITY * 5;
-
-    /// Running level of the feature.
-    pub(super) fn level(&self) -> f64 {
-        self.level
-    }
-
-    /// Mean distance from the level.
-    pub(super) fn spread(&self) -> f64 {
-        self.spread
-    }
 
     /// Distance from the level below which gaps are distances rather than ratios.
     pub(super) fn unit(&self) -> f64 {
@@ -216,7 +194,7 @@ impl ValueSet {
 
     /// Drops values not visited for [`EXPIRY_DAYS`] on `day`, the newest, modulo 256.
     ///
-    /// After eight months without samples the modulo makes a stamp look younger; the value then stays for two months more
+    /// After eight months without samples the modulo makes a stamp appear younger; the value then stays for two months more
     /// at most.
     pub(super) fn expire(&mut self, day: u8) {
         let mut len = 0;
