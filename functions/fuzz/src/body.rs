@@ -1,16 +1,17 @@
 //! Bodies of `POST /ingest`: every sample is accepted or rejected.
 
-use intake::{BodyFormat, IncomingBatch, Limits, parse};
+use intake::{BodyFormat, IncomingBatch, RequestLimits, parse};
 
 const FORMATS: [BodyFormat; 2] = [BodyFormat::Json, BodyFormat::Ndjson];
 
 /// Limits that a short body can reach.
-const SMALL: Limits = Limits { n_samples_max: 5, body_bytes_max: 1000, unpacked_bytes_max: 400 };
+const SMALL: RequestLimits =
+    RequestLimits { n_samples_max: 5, body_bytes_max: 1000, unpacked_bytes_max: 400 };
 
 /// Parses a body in every format, with the default limits and with small ones.
 pub fn body(bytes: &[u8]) {
     for format in FORMATS {
-        for limits in [Limits::default(), SMALL] {
+        for limits in [RequestLimits::default(), SMALL] {
             if let Ok(batch) = parse(bytes, format, &limits) {
                 check_samples(&batch, &limits);
                 check_indexes(&batch);
@@ -19,7 +20,7 @@ pub fn body(bytes: &[u8]) {
     }
 }
 
-fn check_samples(batch: &IncomingBatch, limits: &Limits) {
+fn check_samples(batch: &IncomingBatch, limits: &RequestLimits) {
     assert!(batch.n_read() <= limits.n_samples_max);
     assert!(batch.samples.is_sorted_by_key(|sample| sample.index));
     assert!(batch.rejected.is_sorted_by_key(|rejected| rejected.index));

@@ -1,10 +1,10 @@
 //! Compressed bodies: decode within the limit, or are an error.
 
-use intake::{Limits, unpack};
+use intake::{RequestLimits, unpack};
 
 /// Limits that a short decompression bomb can reach.
-const LIMITS: Limits =
-    Limits { n_samples_max: 5, body_bytes_max: 4_096, unpacked_bytes_max: 8_192 };
+const LIMITS: RequestLimits =
+    RequestLimits { n_samples_max: 5, body_bytes_max: 4_096, unpacked_bytes_max: 8_192 };
 
 /// Decodes a body by every known encoding, once and twice.
 pub fn packed(bytes: &[u8]) {

@@ -4,7 +4,7 @@
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use intake::{BodyFormat, Limits, parse, unpack};
+use intake::{BodyFormat, RequestLimits, parse, unpack};
 
 fn main() {
     divan::main();
@@ -25,7 +25,7 @@ fn samples(n: usize, separator: &str) -> String {
 }
 
 fn read(bencher: Bencher<'_, '_>, n: usize, body: &str, format: BodyFormat) {
-    let limits = Limits::default();
+    let limits = RequestLimits::default();
     let counted = bencher.counter(ItemsCount::new(n)).counter(BytesCount::new(body.len()));
     counted.bench_local(|| parse(black_box(body.as_bytes()), format, &limits));
 }
@@ -77,7 +77,7 @@ fn unpacked(bencher: Bencher<'_, '_>, encoding: &str) {
         }
         _ => zstd::encode_all(body.as_bytes(), 1).expect("memory takes what is written"),
     };
-    let limits = Limits::default();
+    let limits = RequestLimits::default();
     bencher
         .counter(BytesCount::new(body.len()))
         .bench_local(|| unpack(black_box(&packed), Some(encoding), &limits).map(|body| body.len()));

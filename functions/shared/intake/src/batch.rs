@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::code::RejectionCode;
 use crate::error::IntakeError;
-use crate::limits::Limits;
+use crate::limits::RequestLimits;
 use crate::sample_fault::{SampleFault, clip};
 
 /// One sample as sent.
@@ -67,13 +67,13 @@ impl IncomingBatch {
 #[derive(Debug)]
 pub(crate) struct BatchBuilder<'l> {
     batch: IncomingBatch,
-    limits: &'l Limits,
+    limits: &'l RequestLimits,
     n_objects: usize,
     names_len: usize,
 }
 
 impl<'l> BatchBuilder<'l> {
-    pub(crate) fn new(limits: &'l Limits) -> Self {
+    pub(crate) fn new(limits: &'l RequestLimits) -> Self {
         Self { batch: IncomingBatch::default(), limits, n_objects: 0, names_len: 0 }
     }
 
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn accepted_and_rejected_samples_share_one_bound() {
-        let limits = Limits { n_samples_max: 2, ..Limits::default() };
+        let limits = RequestLimits { n_samples_max: 2, ..RequestLimits::default() };
         let mut builder = BatchBuilder::new(&limits);
         builder.accept(incoming()).unwrap();
         builder.reject(1, None, SampleFault::new(RejectionCode::MetricMissing, "")).unwrap();
@@ -161,7 +161,10 @@ mod tests {
 
     #[test]
     fn names_share_one_bound() {
-        let limits = Limits { unpacked_bytes_max: 2 * "checkoutrps".len(), ..Limits::default() };
+        let limits = RequestLimits {
+            unpacked_bytes_max: 2 * "checkoutrps".len(),
+            ..RequestLimits::default()
+        };
         let mut builder = BatchBuilder::new(&limits);
         builder.accept(incoming()).unwrap();
         builder.accept(incoming()).unwrap();
@@ -170,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_rejection_truncates_a_long_metric() {
-        let limits = Limits::default();
+        let limits = RequestLimits::default();
         let mut builder = BatchBuilder::new(&limits);
         builder
             .reject(0, Some(&"m".repeat(1000)), SampleFault::new(RejectionCode::NameTooLong, ""))

@@ -12,13 +12,13 @@ use serde_json::value::RawValue;
 
 use crate::batch::{BatchBuilder, IncomingBatch};
 use crate::error::IntakeError;
-use crate::limits::Limits;
+use crate::limits::RequestLimits;
 use crate::object_fields::ObjectFields;
 use crate::sample_fault::quoted;
 use crate::{literal, ndjson, object};
 
 /// Reads the samples of a JSON body; on a syntax error, retries with bare literals quoted.
-pub(crate) fn read(body: &[u8], limits: &Limits) -> Result<IncomingBatch, IntakeError> {
+pub(crate) fn read(body: &[u8], limits: &RequestLimits) -> Result<IncomingBatch, IntakeError> {
     let text = str::from_utf8(body).map_err(|error| not_utf8(body, error.valid_up_to()))?;
     let malformed = match read_text(text, limits) {
         Err(error @ IntakeError::BodyMalformed { .. }) => error,
@@ -45,7 +45,7 @@ fn not_utf8(body: &[u8], at: usize) -> IntakeError {
     }
 }
 
-fn read_text(text: &str, limits: &Limits) -> Result<IncomingBatch, IntakeError> {
+fn read_text(text: &str, limits: &RequestLimits) -> Result<IncomingBatch, IntakeError> {
     let mut builder = BatchBuilder::new(limits);
     if text.trim_ascii_start().starts_with('[') {
         read_array(text, &mut builder)?;
@@ -133,7 +133,7 @@ mod tests {
     use crate::code::RejectionCode;
 
     fn batch(body: &str) -> IncomingBatch {
-        read(body.as_bytes(), &Limits::default()).unwrap()
+        read(body.as_bytes(), &RequestLimits::default()).unwrap()
     }
 
     fn values(body: &str) -> Vec<(usize, f64)> {
@@ -141,7 +141,7 @@ mod tests {
     }
 
     fn error(body: &[u8]) -> String {
-        read(body, &Limits::default()).unwrap_err().to_string()
+        read(body, &RequestLimits::default()).unwrap_err().to_string()
     }
 
     #[test]
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn reading_ends_at_too_many_elements() {
-        let limits = Limits { n_samples_max: 2, ..Limits::default() };
+        let limits = RequestLimits { n_samples_max: 2, ..RequestLimits::default() };
         // The syntax errors are after the third element and are not reached.
         for body in [
             "[{\"rps\":1},0,0,!",
@@ -260,7 +260,7 @@ mod tests {
         for open in ["[", "{\"a\":", "[{\"samples\":", "{\"samples\":["] {
             let body = open.repeat(depth);
             assert_eq!(
-                read(body.as_bytes(), &Limits::default()).unwrap_err().code(),
+                read(body.as_bytes(), &RequestLimits::default()).unwrap_err().code(),
                 "body_malformed",
                 "{open}"
             );

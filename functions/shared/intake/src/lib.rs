@@ -8,9 +8,9 @@
 //! invalid sample does not affect valid ones: it becomes a [`RejectedSample`] of the [`IncomingBatch`].
 //!
 //! ```
-//! use intake::{BodyFormat, Limits, RejectionCode, parse, unpack};
+//! use intake::{BodyFormat, RequestLimits, RejectionCode, parse, unpack};
 //!
-//! let limits = Limits::default();
+//! let limits = RequestLimits::default();
 //! let sent = br#"[{"source":"checkout","metric":"rps","timestamp":1732060800000,"value":812.5},
 //!                 {"source":"checkout","ts":"2024-11-20T00:00:00Z","cpu":41.0,"memory":"high"}]"#;
 //! let format = BodyFormat::from_content_type(Some("application/json"))?;
@@ -80,7 +80,7 @@ pub use crate::code::RejectionCode;
 pub use crate::error::{ErrorClass, IntakeError};
 pub use crate::event::{EventError, EventRecord, Trigger, TriggerEvent};
 pub use crate::format::BodyFormat;
-pub use crate::limits::Limits;
+pub use crate::limits::RequestLimits;
 pub use crate::parse::parse;
 pub use crate::time::time_us;
 pub use crate::unpack::unpack;

@@ -13,7 +13,7 @@ const UNPACKED_BYTES_MAX: usize = 8 << 20;
 
 /// Limits of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct RequestLimits {
     /// Most samples, accepted and rejected together.
     pub n_samples_max: usize,
     /// Longest body as sent, in bytes.
@@ -23,7 +23,7 @@ pub struct Limits {
     pub unpacked_bytes_max: usize,
 }
 
-impl Default for Limits {
+impl Default for RequestLimits {
     fn default() -> Self {
         Self {
             n_samples_max: N_SAMPLES_MAX,

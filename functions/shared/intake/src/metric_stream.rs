@@ -14,7 +14,7 @@ use crate::batch::{BatchBuilder, IncomingBatch, IncomingSample};
 use crate::code::RejectionCode;
 use crate::entries;
 use crate::error::{IntakeError, problem};
-use crate::limits::Limits;
+use crate::limits::RequestLimits;
 use crate::sample_fault::SampleFault;
 use crate::{scalar, time};
 
@@ -28,7 +28,7 @@ pub(crate) fn is_metric_stream(bytes: &[u8]) -> bool {
 }
 
 /// Reads the samples of all lines.
-pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<IncomingBatch, IntakeError> {
+pub(crate) fn read(bytes: &[u8], limits: &RequestLimits) -> Result<IncomingBatch, IntakeError> {
     let mut builder = BatchBuilder::new(limits);
     for line in bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
         if line.is_empty() {
@@ -135,7 +135,7 @@ mod tests {
 
     fn batch(lines: &str) -> IncomingBatch {
         assert!(is_metric_stream(lines.as_bytes()));
-        read(lines.as_bytes(), &Limits::default()).unwrap()
+        read(lines.as_bytes(), &RequestLimits::default()).unwrap()
     }
 
     #[test]

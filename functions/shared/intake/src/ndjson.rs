@@ -62,10 +62,10 @@ fn reject(
 mod tests {
     use super::*;
     use crate::batch::IncomingBatch;
-    use crate::limits::Limits;
+    use crate::limits::RequestLimits;
 
     fn batch(body: &[u8]) -> IncomingBatch {
-        let limits = Limits::default();
+        let limits = RequestLimits::default();
         let mut builder = BatchBuilder::new(&limits);
         read(body, &mut builder).unwrap();
         builder.finish()
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn reading_ends_at_too_many_lines() {
-        let limits = Limits { n_samples_max: 2, ..Limits::default() };
+        let limits = RequestLimits { n_samples_max: 2, ..RequestLimits::default() };
         let error = read(b"{\"rps\":1}\n!\n!\n", &mut BatchBuilder::new(&limits)).unwrap_err();
         assert_eq!(error.code(), "too_many_samples");
     }

@@ -151,10 +151,10 @@ fn metric_missing(fields: &ObjectFields<'_>) -> SampleFault {
 mod tests {
     use super::*;
     use crate::batch::IncomingBatch;
-    use crate::limits::Limits;
+    use crate::limits::RequestLimits;
 
     fn batch(text: &str) -> IncomingBatch {
-        let limits = Limits::default();
+        let limits = RequestLimits::default();
         let mut builder = BatchBuilder::new(&limits);
         read(text, &mut builder).unwrap();
         builder.finish()
@@ -296,7 +296,8 @@ mod tests {
 
     #[test]
     fn one_object_cannot_exceed_the_bounds() {
-        let limits = Limits { n_samples_max: 3, unpacked_bytes_max: 100, ..Limits::default() };
+        let limits =
+            RequestLimits { n_samples_max: 3, unpacked_bytes_max: 100, ..RequestLimits::default() };
         let too_many =
             read(r#"{"a":1,"b":1,"c":1,"d":1}"#, &mut BatchBuilder::new(&limits)).unwrap_err();
         assert_eq!(too_many.code(), "too_many_samples");

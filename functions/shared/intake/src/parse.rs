@@ -3,7 +3,7 @@
 use crate::batch::{BatchBuilder, IncomingBatch};
 use crate::error::IntakeError;
 use crate::format::BodyFormat;
-use crate::limits::Limits;
+use crate::limits::RequestLimits;
 use crate::{json, ndjson};
 
 /// Byte order mark that some editors and spreadsheets write before UTF-8.
@@ -15,7 +15,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub fn parse(
     body: &[u8],
     format: BodyFormat,
-    limits: &Limits,
+    limits: &RequestLimits,
 ) -> Result<IncomingBatch, IntakeError> {
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     if body.trim_ascii().is_empty() {
@@ -40,7 +40,7 @@ mod tests {
         for body in ["", " ", "\r\n\t\n", "\u{feff}", "\u{feff}\n"] {
             for format in [BodyFormat::Json, BodyFormat::Ndjson] {
                 assert_eq!(
-                    parse(body.as_bytes(), format, &Limits::default()).unwrap_err().code(),
+                    parse(body.as_bytes(), format, &RequestLimits::default()).unwrap_err().code(),
                     "body_empty"
                 );
             }
@@ -51,7 +51,7 @@ mod tests {
     fn a_byte_order_mark_is_skipped() {
         for format in [BodyFormat::Json, BodyFormat::Ndjson] {
             let batch =
-                parse("\u{feff}{\"rps\":1}".as_bytes(), format, &Limits::default()).unwrap();
+                parse("\u{feff}{\"rps\":1}".as_bytes(), format, &RequestLimits::default()).unwrap();
             assert_eq!(batch.samples.len(), 1);
         }
     }
@@ -60,7 +60,7 @@ mod tests {
     fn both_formats_read_the_same_samples_from_an_object() {
         let body = br#"{"source":"a","ts":1732060800,"rps":1,"cpu":"x","labels":{"zone":"b"}}"#;
         let [json, ndjson] = [BodyFormat::Json, BodyFormat::Ndjson]
-            .map(|format| parse(body, format, &Limits::default()));
+            .map(|format| parse(body, format, &RequestLimits::default()));
         assert_eq!(json.unwrap(), ndjson.unwrap());
     }
 }

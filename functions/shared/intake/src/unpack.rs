@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use flate2::bufread::MultiGzDecoder;
 
 use crate::error::IntakeError;
-use crate::limits::Limits;
+use crate::limits::RequestLimits;
 use crate::sample_fault::clip;
 
 /// Most consecutive encodings: one by an agent and one by a proxy.
@@ -27,7 +27,7 @@ const QUOTED_LEN_MAX: usize = 100;
 pub fn unpack<'a>(
     body: &'a [u8],
     content_encoding: Option<&str>,
-    limits: &Limits,
+    limits: &RequestLimits,
 ) -> Result<Cow<'a, [u8]>, IntakeError> {
     if body.len() > limits.body_bytes_max {
         return Err(IntakeError::BodyTooLarge { len: body.len(), len_max: limits.body_bytes_max });
@@ -126,7 +126,7 @@ mod tests {
         zstd::stream::encode_all(body, 0).unwrap()
     }
 
-    fn code(body: &[u8], content_encoding: &str, limits: &Limits) -> &'static str {
+    fn code(body: &[u8], content_encoding: &str, limits: &RequestLimits) -> &'static str {
         unpack(body, Some(content_encoding), limits).unwrap_err().code()
     }
 
@@ -144,19 +144,19 @@ mod tests {
             (Some("identity, gzip, identity, gzip"), gzip(&gzip(BODY))),
         ];
         for (content_encoding, body) in cases {
-            let unpacked = unpack(&body, content_encoding, &Limits::default()).unwrap();
+            let unpacked = unpack(&body, content_encoding, &RequestLimits::default()).unwrap();
             assert_eq!(*unpacked, *BODY, "{content_encoding:?}");
         }
     }
 
     #[test]
     fn a_body_without_encoding_is_not_copied() {
-        assert!(matches!(unpack(BODY, None, &Limits::default()).unwrap(), Cow::Borrowed(_)));
+        assert!(matches!(unpack(BODY, None, &RequestLimits::default()).unwrap(), Cow::Borrowed(_)));
     }
 
     #[test]
     fn several_members_are_one_body() {
-        let limits = Limits::default();
+        let limits = RequestLimits::default();
         let (head, tail) = BODY.split_at(20);
         for (content_encoding, packed) in [
             ("gzip", [gzip(head), gzip(tail)].concat()),
@@ -170,7 +170,7 @@ mod tests {
     fn unknown_encodings_are_errors() {
         for content_encoding in ["br", "deflate", "gzip, br", "gzip gzip", "gzip,gzip,gzip"] {
             assert_eq!(
-                code(BODY, content_encoding, &Limits::default()),
+                code(BODY, content_encoding, &RequestLimits::default()),
                 "encoding_unknown",
                 "{content_encoding}"
             );
@@ -183,7 +183,7 @@ mod tests {
             for len in 1..packed.len() {
                 let cut = packed.get(..len).unwrap();
                 assert_eq!(
-                    code(cut, content_encoding, &Limits::default()),
+                    code(cut, content_encoding, &RequestLimits::default()),
                     "encoding_corrupt",
                     "{len}"
                 );
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn corruption_and_trailing_bytes_are_errors() {
-        let limits = Limits::default();
+        let limits = RequestLimits::default();
         let mut wrong_checksum = gzip(BODY);
         let at = wrong_checksum.len() - 8;
         wrong_checksum[at] ^= 1;
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn bounds_are_inclusive_and_checked_while_decoding() {
-        let limits = Limits { unpacked_bytes_max: 1000, ..Limits::default() };
+        let limits = RequestLimits { unpacked_bytes_max: 1000, ..RequestLimits::default() };
         for pack in [gzip, zstd] {
             let content_encoding =
                 if pack(BODY).starts_with(&[0x1f, 0x8b]) { "gzip" } else { "zstd" };
@@ -232,29 +232,31 @@ mod tests {
 
     #[test]
     fn the_body_is_bounded_as_sent() {
-        let limits = Limits { body_bytes_max: BODY.len() - 1, ..Limits::default() };
+        let limits = RequestLimits { body_bytes_max: BODY.len() - 1, ..RequestLimits::default() };
         assert_eq!(code(BODY, "gzip", &limits), "body_too_large");
-        let limits = Limits { body_bytes_max: BODY.len(), ..Limits::default() };
+        let limits = RequestLimits { body_bytes_max: BODY.len(), ..RequestLimits::default() };
         assert!(unpack(BODY, None, &limits).is_ok());
     }
 
     #[test]
     fn a_bomb_inside_a_bomb_is_bounded_at_each_step() {
         let packed = gzip(&gzip(&vec![b' '; 20 << 20]));
-        assert_eq!(code(&packed, "gzip, gzip", &Limits::default()), "unpacked_too_large");
+        assert_eq!(code(&packed, "gzip, gzip", &RequestLimits::default()), "unpacked_too_large");
     }
 
     #[test]
     fn a_huge_window_is_not_allocated() {
         // Frame header of RFC 8878: magic number, no content size, window of 2^(10 + 17) bytes.
         let header = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 17 << 3, 0x01, 0x00, 0x00];
-        assert_eq!(code(&header, "zstd", &Limits::default()), "encoding_corrupt");
+        assert_eq!(code(&header, "zstd", &RequestLimits::default()), "encoding_corrupt");
     }
 
     #[test]
     fn an_empty_body_stays_empty() {
         for content_encoding in ["identity", "gzip", "zstd"] {
-            assert!(unpack(b"", Some(content_encoding), &Limits::default()).unwrap().is_empty());
+            assert!(
+                unpack(b"", Some(content_encoding), &RequestLimits::default()).unwrap().is_empty()
+            );
         }
     }
 }

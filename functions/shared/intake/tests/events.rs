@@ -1,10 +1,11 @@
 //! Properties of mutated events: read within the limits, or an error.
 
-use intake::{Limits, TriggerEvent};
+use intake::{RequestLimits, TriggerEvent};
 use proptest::prelude::*;
 
 /// Bounds small enough for the events to reach them.
-const SMALL: Limits = Limits { n_samples_max: 5, body_bytes_max: 1_000, unpacked_bytes_max: 400 };
+const SMALL: RequestLimits =
+    RequestLimits { n_samples_max: 5, body_bytes_max: 1_000, unpacked_bytes_max: 400 };
 
 /// One event of each form.
 const EVENTS: [&str; 8] = [

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use domain::Series;
 use domain::sample::{AT_US_MAX, VALUE_ABS_MAX};
-use intake::{BodyFormat, IncomingSample, Limits, parse, unpack};
+use intake::{BodyFormat, IncomingSample, RequestLimits, parse, unpack};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -176,7 +176,7 @@ proptest! {
         for write in [canonical, keyed] {
             let objects: Vec<_> = samples.iter().map(|sample| write(sample, notation)).collect();
             for (body, format) in bodies(&objects) {
-                let batch = parse(body.as_bytes(), format, &Limits::default()).unwrap();
+                let batch = parse(body.as_bytes(), format, &RequestLimits::default()).unwrap();
                 prop_assert_eq!(&batch.samples, &samples);
                 prop_assert!(batch.rejected.is_empty());
             }
@@ -192,7 +192,7 @@ proptest! {
         for key in &bad {
             object[key] = json!("not a number");
         }
-        let batch = parse(object.to_string().as_bytes(), BodyFormat::Json, &Limits::default()).unwrap();
+        let batch = parse(object.to_string().as_bytes(), BodyFormat::Json, &RequestLimits::default()).unwrap();
         prop_assert_eq!((batch.samples.len(), batch.rejected.len()), (good.len(), bad.len()));
         let read: BTreeMap<_, _> =
             batch.samples.iter().map(|s| (s.series.metric().to_owned(), s.value)).collect();
@@ -201,7 +201,7 @@ proptest! {
 
     #[test]
     fn compressed_bodies_round_trip(body in prop::collection::vec(any::<u8>(), 1..2000)) {
-        let limits = Limits::default();
+        let limits = RequestLimits::default();
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         gzip.write_all(&body).unwrap();
         let gzip = gzip.finish().unwrap();

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use domain::Tenant;
-use intake::Limits;
+use intake::RequestLimits;
 use service::{Access, Config, PoisonPolicy, Service};
 
 use crate::function::Function;
@@ -25,7 +25,7 @@ struct Inner {
     function: Function,
     service: Service,
     access: Access,
-    limits: Limits,
+    limits: RequestLimits,
     request_timeout: Duration,
     serves_debug: bool,
     load: InFlight,
@@ -84,7 +84,7 @@ impl App {
     }
 
     /// Bounds of one request.
-    pub(crate) fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> RequestLimits {
         self.inner.limits
     }
 

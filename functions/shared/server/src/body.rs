@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName};
 use http_body_util::BodyExt;
-use intake::{BodyFormat, IncomingBatch, IntakeError, Limits};
+use intake::{BodyFormat, IncomingBatch, IntakeError, RequestLimits};
 
 use crate::app::App;
 use crate::error::RequestError;
@@ -53,7 +53,7 @@ pub(crate) async fn read_samples(app: &App, request: Request) -> Result<Samples,
 pub(crate) async fn read_json(app: &App, request: Request) -> Result<Vec<u8>, RequestError> {
     let Sent { encoding, bytes, mut held, .. } = receive(app, request).await?;
     // Unpacked in place, since it has no use for more.
-    let limits = Limits { unpacked_bytes_max: JSON_LEN_MAX, ..app.limits() };
+    let limits = RequestLimits { unpacked_bytes_max: JSON_LEN_MAX, ..app.limits() };
     Ok(unpack(&bytes, encoding.as_deref(), &limits, &mut held)?.into_owned())
 }
 
@@ -113,7 +113,7 @@ async fn receive_bytes(
 fn unpack<'a>(
     sent: &'a [u8],
     encoding: Option<&str>,
-    limits: &Limits,
+    limits: &RequestLimits,
     held: &mut ReservedBytes,
 ) -> Result<Cow<'a, [u8]>, RequestError> {
     if encoding.is_none() {
@@ -135,11 +135,11 @@ fn unpack_into<'a>(
     room: usize,
     sent: &'a [u8],
     encoding: Option<&str>,
-    limits: &Limits,
+    limits: &RequestLimits,
     held: &mut ReservedBytes,
 ) -> Result<Cow<'a, [u8]>, RequestError> {
     held.resize(sent.len() + room)?;
-    let limits = Limits { unpacked_bytes_max: room, ..*limits };
+    let limits = RequestLimits { unpacked_bytes_max: room, ..*limits };
     let unpacked = intake::unpack(sent, encoding, &limits)?;
     held.resize(sent.len() + unpacked.len())?;
     Ok(unpacked)
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn only_what_is_unpacked_stays_held() {
-        let limits = Limits::default();
+        let limits = RequestLimits::default();
         for len in [10, 300_000, limits.unpacked_bytes_max] {
             let sent = gzip(&vec![b' '; len]);
             let load = InFlight::new(1, 64 << 20);
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_bomb_needs_room_for_the_largest_body_before_it_is_unpacked() {
-        let limits = Limits::default();
+        let limits = RequestLimits::default();
         let bomb = gzip(&vec![b' '; limits.unpacked_bytes_max]);
         let small = gzip(&[b' '; 1_000]);
         let load = InFlight::new(1, 4 << 20);

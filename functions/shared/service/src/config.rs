@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use detector::{DeployedDetector, Detector};
 use domain::Tenant;
-use intake::Limits;
+use intake::RequestLimits;
 use store::{HistoryOptions, RedisCredentials, RedisOptions};
 use tracing_subscriber::filter::Targets;
 
@@ -76,7 +76,7 @@ pub struct Config {
     /// Series of one tenant.
     pub series_max: u64,
     /// Limits of one request.
-    pub limits: Limits,
+    pub limits: RequestLimits,
     /// Size of all request bodies in memory, in bytes.
     pub in_flight_bytes_max: usize,
     /// Concurrent requests.
@@ -151,7 +151,7 @@ impl Config {
             request_timeout: Duration::from_millis(reader.number(&REQUEST_TIMEOUT)),
             samples_per_s_max: reader.number(&SAMPLES_PER_S),
             series_max: reader.number(&SERIES_MAX),
-            limits: Limits {
+            limits: RequestLimits {
                 n_samples_max: reader.number(&SAMPLES_MAX) as usize,
                 body_bytes_max: reader.number(&BODY_BYTES_MAX) as usize,
                 unpacked_bytes_max: reader.number(&UNPACKED_BYTES_MAX) as usize,

@@ -10,7 +10,7 @@ use crate::batch::IncomingBatch;
 use crate::error::IntakeError;
 use crate::event::trigger::{SendTime, Trigger};
 use crate::format::BodyFormat;
-use crate::limits::Limits;
+use crate::limits::RequestLimits;
 use crate::metric_stream;
 use crate::parse::parse;
 
@@ -28,7 +28,7 @@ pub(super) struct RecordContent<'a> {
 
 impl RecordContent<'_> {
     /// Reads the samples.
-    pub(super) fn read(&self, limits: &Limits) -> Result<IncomingBatch, IntakeError> {
+    pub(super) fn read(&self, limits: &RequestLimits) -> Result<IncomingBatch, IntakeError> {
         if metric_stream::is_metric_stream(&self.bytes) {
             return metric_stream::read(&self.bytes, limits);
         }
@@ -114,7 +114,7 @@ mod tests {
         }]});
         let json = event.to_string();
         let event = TriggerEvent::read(&json).unwrap();
-        let batch = event.records[0].samples(&Limits::default()).unwrap();
+        let batch = event.records[0].samples(&RequestLimits::default()).unwrap();
         let samples = batch.samples.iter();
         samples
             .map(|sample| (sample.series.metric().to_owned(), sample.value, sample.at_us.unwrap()))

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use crate::error::IntakeError;
-use crate::limits::Limits;
+use crate::limits::RequestLimits;
 use crate::unpack::unpack;
 
 /// First bytes of gzip (RFC 1952).
@@ -36,7 +36,7 @@ impl Payload<'_> {
     }
 
     /// Decoded bytes; since no header names the encoding, their first bytes do.
-    pub(super) fn unpack(&self, limits: &Limits) -> Result<Cow<'_, [u8]>, IntakeError> {
+    pub(super) fn unpack(&self, limits: &RequestLimits) -> Result<Cow<'_, [u8]>, IntakeError> {
         let bytes = match self {
             Self::Text(text) => return unpack(text.as_bytes(), None, limits),
             Self::Base64(text) => BASE64_STANDARD.decode(text.as_bytes()).map_err(not_base64)?,
@@ -80,13 +80,13 @@ mod tests {
         gzip.write_all(body).unwrap();
         let zstd = zstd::stream::encode_all(&body[..], 0).unwrap();
         for sent in [body.to_vec(), gzip.finish().unwrap(), zstd] {
-            assert_eq!(*base64(&sent).unpack(&Limits::default()).unwrap(), *body);
+            assert_eq!(*base64(&sent).unpack(&RequestLimits::default()).unwrap(), *body);
         }
     }
 
     #[test]
     fn each_payload_that_does_not_decode_has_its_code() {
-        let limits = Limits { body_bytes_max: 40, ..Limits::default() };
+        let limits = RequestLimits { body_bytes_max: 40, ..RequestLimits::default() };
         let cases = [
             (Payload::Base64("%".into()), "encoding_corrupt"),
             (base64(b"\x1f\x8b\x08 cut"), "encoding_corrupt"),

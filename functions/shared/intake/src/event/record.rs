@@ -7,7 +7,7 @@ use crate::error::IntakeError;
 use crate::event::envelope::unwrapped;
 use crate::event::payload::Payload;
 use crate::event::trigger::{SendTime, Trigger};
-use crate::limits::Limits;
+use crate::limits::RequestLimits;
 
 /// One event: records of one trigger, in the order of delivery.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl EventRecord<'_> {
     ///
     /// A sample without a time gets that of its record, so that a second delivery contains the same samples. Triggers give
     /// times in milliseconds or seconds; within these, the id of the record and the index in it distinguish samples.
-    pub fn samples(&self, limits: &Limits) -> Result<IncomingBatch, IntakeError> {
+    pub fn samples(&self, limits: &RequestLimits) -> Result<IncomingBatch, IntakeError> {
         let unpacked = self.payload.unpack(limits)?;
         let content = unwrapped(&unpacked, &self.id, self.sent);
         let mut batch = content.read(limits)?;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::event::trigger::SendTime;
-use crate::limits::Limits;
+use crate::limits::RequestLimits;
 
 fn message(id: &str, body: &str) -> Value {
     json!({
@@ -20,7 +20,7 @@ fn message(id: &str, body: &str) -> Value {
 fn times(event: &Value) -> Vec<Result<Vec<i64>, &'static str>> {
     let json = event.to_string();
     let event = TriggerEvent::read(&json).unwrap();
-    let limits = Limits::default();
+    let limits = RequestLimits::default();
     let read = |record: &EventRecord<'_>| match record.samples(&limits) {
         Ok(batch) => Ok(batch.samples.iter().map(|sample| sample.at_us.unwrap()).collect()),
         Err(error) => Err(error.code()),

@@ -152,7 +152,7 @@ fn words_of_the_code_are_those_of_the_document() {
 #[test]
 fn bounds_of_the_code_are_those_of_the_document() {
     let number = |path: &str| DOCUMENT.pointer(path).and_then(Value::as_f64).unwrap();
-    let limits = intake::Limits::default();
+    let limits = intake::RequestLimits::default();
     let samples = "/components/schemas/Samples/anyOf/1/maxItems";
     assert_eq!(number(samples), limits.n_samples_max as f64);
     let value = "/components/schemas/NamedSample/properties/value/maximum";

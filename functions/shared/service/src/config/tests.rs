@@ -15,7 +15,7 @@ fn the_documented_defaults_apply_without_variables() {
         config(&[("HOME", "/"), ("TIDEMARK_PORT_80_TCP", "x"), ("TIDEMARK_SERVICE_HOST", "x")])
             .unwrap();
     assert_eq!((config.port, config.redis.is_none()), (8080, true));
-    assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.limits, RequestLimits::default());
     // Each default of the table, given as a value, changes nothing.
     let vars: Vec<(&str, &str)> =
         Variable::ALL.iter().map(|variable| (variable.name, variable.default)).collect();
