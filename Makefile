@@ -1,6 +1,4 @@
-# The verbs of the project; `make help` lists them.
-#
-# Tools that the tests need are put into .tools (Python) and into the system (Debian), by `make setup`.
+# Commands of the project; `make help` lists them. `make setup` installs the tools for the tests.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -11,68 +9,53 @@ SHELLCHECK := $(shell shellcheck --version >/dev/null 2>&1 && echo yes)
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 
 .PHONY: help
-help: ## List the verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+help: ## List the commands
+	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ Try it
 
 .PHONY: demo
-demo: ## Judge a day of synthetic traffic on this machine, write the report, leave a server running
+demo: ## Start here: run standalone, send synthetic traffic, write a report; needs no Redis
 	@.config/demo.sh
 
 .PHONY: stop
-stop: ## Stop the server that `make demo` left running
+stop: ## Stop the server that make demo started
 	@.config/demo.sh stop
 
 .PHONY: run
-run: ## Run both functions in one process on port 8080, without Redis
+run: ## Run ingest and analyze in one process on port 8080, with an in-memory store
 	$(CARGO) run --package standalone
 
-.PHONY: watch
-watch: ## Run the two functions on the Lambda emulator of cargo-lambda, over the Redis at REDIS_URL
-	REDIS_URL=$${REDIS_URL:-redis://127.0.0.1:6379} $(CARGO) lambda watch
-
-.PHONY: image
-image: ## Make the container images dev.local/tidemark-*, a static binary each
-	@kind/image/build.sh
-
-.PHONY: image-test
-image-test: ## Make the images twice, compare them, and run them as strictly as a cluster does
-	@kind/image/test.sh
-
-.PHONY: kind-up
-kind-up: image ## Everything on a local Kubernetes: Knative, Redis, Prometheus, Alertmanager, Grafana
-	@kind/up.sh
-
-.PHONY: kind-down
-kind-down: ## Remove it
-	@kind/down.sh
+##@ Develop
 
 .PHONY: setup
-setup: ## Install what the tests need
+setup: ## Install the tools for the tests
 	@.config/setup.sh
 
 .PHONY: check
-check: ## The quick loop: everything compiles, the code is formatted
+check: ## Check quickly that the code compiles and is formatted
 	$(CARGO) fmt --all --check
 	$(CARGO) check --workspace --all-targets
 
-# Built without optimization: it runs for a second, and is built in minutes as it is.
+# A debug build, since building takes minutes and running a second.
 .tools/cargo-deny/bin/cargo-deny:
 	$(CARGO) install --quiet --locked --debug --root .tools/cargo-deny cargo-deny@0.20.2
 
 .PHONY: lint
-lint: .tools/cargo-deny/bin/cargo-deny ## Format, clippy, documentation and dependencies, warnings denied
+lint: .tools/cargo-deny/bin/cargo-deny ## Check format, scripts, clippy, documentation and dependencies; deny warnings
 	$(CARGO) fmt --all --check
 ifeq ($(SHELLCHECK),yes)
 	shellcheck --external-sources --source-path=SCRIPTDIR .ci/run .config/*.sh infra/checks/*.sh kind/*.sh kind/image/*.sh
 else
-	@echo 'lint: scripts NOT checked: `shellcheck` is wanted' >&2
+	@echo 'lint: scripts NOT checked: `shellcheck` is not installed' >&2
 endif
+	@python3 -B .config/lint/tests.py --quiet
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --workspace --no-deps --document-private-items --quiet
 	$< --config .config/deny.toml check --hide-inclusion-graph bans licenses sources
 
 .PHONY: test
-test: setup ## Install what the tests need, run all of them
+test: setup ## Install the tools, and run all tests
 	$(CARGO) build --workspace
 ifeq ($(NEXTEST),yes)
 	$(CARGO) nextest run --workspace
@@ -87,57 +70,83 @@ endif
 	.tools/kind/bin/python -B -m pytest --quiet -p no:cacheprovider docs/tests
 
 .PHONY: chaos
-chaos: setup ## Break everything on purpose for a few minutes; nothing acknowledged may be lost
+chaos: setup ## Inject faults for a few minutes, and check that no acknowledged sample is lost
 	@.config/chaos.sh
 
+.PHONY: clean
+clean: stop ## Remove builds, installed tools and reports
+	$(CARGO) clean
+	rm -rf .tools reports
+
+##@ Measure
+
+.PHONY: bench
+bench: ## Run the microbenchmarks of parsers, detectors, the store and the router
+	$(CARGO) bench --workspace --bench '*'
+
 .PHONY: load
-load: ## Measure every figure promised of speed and size beside its reference; about ten minutes
+load: ## Measure speed and size against their targets; about ten minutes
 	$(CARGO) build --release --package ingest --package analyze --package standalone --package evaluator
 	$(CARGO) build --release --package server --example one_script --example no_store
 	@.config/load.py --splice docs/performance.md --constants evaluator/load/capacity/measured.json $(LOAD)
 
-.PHONY: profile
-profile: ## Profile `ingest` under load into reports: CPU and heap, for `go tool pprof`
-	@.config/profile.sh
-
-.PHONY: bench
-bench: ## Measure parsing, judging, memories, the store and the router, one by one
-	$(CARGO) bench --workspace --bench '*'
-
 .PHONY: capacity
-capacity: ## Reckon what 1, 10 and 100 million samples an hour need, from what `make load` measured
+capacity: ## Estimate resources for 1, 10 and 100 million samples an hour, from the results of make load
 	$(CARGO) run --quiet --release --package evaluator -- capacity
 
+.PHONY: profile
+profile: ## Profile CPU and heap of ingest under load, for go tool pprof
+	@.config/profile.sh
+
 .PHONY: record
-record: ## Measure detection quality anew, and write the results into docs and records
+record: ## Measure detection quality, and write the results into docs/quality.md and the records
 	@.config/record.sh
+
+##@ Containers and Kubernetes
+
+.PHONY: image
+image: ## Build the container images dev.local/tidemark-*, each with one static binary
+	@kind/image/build.sh
+
+.PHONY: image-test
+image-test: ## Build the images twice, compare them, and run them with the restrictions of a cluster
+	@kind/image/test.sh
+
+.PHONY: kind-up
+kind-up: image ## Start a local Kubernetes with Knative, Redis, Prometheus, Alertmanager and Grafana
+	@kind/up.sh
+
+.PHONY: kind-down
+kind-down: ## Remove the local Kubernetes
+	@kind/down.sh
+
+##@ AWS
 
 ARCHITECTURE ?= x86_64
 LAMBDA := target/lambda/$(ARCHITECTURE)
 
+.PHONY: watch
+watch: ## Run the functions on the Lambda emulator of cargo-lambda, with the Redis at REDIS_URL
+	REDIS_URL=$${REDIS_URL:-redis://127.0.0.1:6379} $(CARGO) lambda watch
+
 .PHONY: lambda-build
-lambda-build: setup ## Make the packages for AWS Lambda (ARCHITECTURE=arm64 for Graviton)
+lambda-build: setup ## Build the packages for AWS Lambda (ARCHITECTURE=arm64 for Graviton)
 	$(CARGO) lambda build --release --output-format zip --skip-target-check --lambda-dir $(LAMBDA) \
 		$(if $(filter arm64,$(ARCHITECTURE)),--arm64)
 
 .PHONY: infra-test
-infra-test: ## Check the Terraform of `infra` in full: its tests, every broken promise, checkov
+infra-test: ## Run all checks of the Terraform configuration: tests, mutation tests, checkov
 	@infra/checks/test.sh all
 
 .PHONY: infra-apply
-infra-apply: lambda-build ## Apply the complete example of `infra` to a stand-in for AWS, and use its table and queue
+infra-apply: lambda-build ## Apply the complete Terraform example to a mock of AWS, and run the packages there
 	@infra/checks/apply.sh packages target/lambda
 
 .PHONY: cold-start
-cold-start: lambda-build ## Measure how fast the packages start, and write it into the README of `infra`
+cold-start: lambda-build ## Measure the cold start of the packages, and write it into infra/README.md
 	$(CARGO) build --release --package server --example empty
 	@python3 infra/checks/cold_start.py $(LAMBDA) $${CARGO_TARGET_DIR:-target}/release/examples/empty --write
 
 .PHONY: cost
-cost: ## Reckon what a month on AWS costs, and write it into the README of `infra`
+cost: ## Estimate the monthly cost on AWS, and write it into infra/README.md
 	@cd infra && python3 checks/cost.py && python3 checks/cost.py --write
-
-.PHONY: clean
-clean: stop ## Remove what was built, installed and reported
-	$(CARGO) clean
-	rm -rf .tools reports

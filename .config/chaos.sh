@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The worst day: processes killed, Redis slow, silent, cut off, full, replaced and moved, clients that vanish or come all
-# at once. Debug builds, which alone have failpoints, then release builds for the rates. Ends with a table, and fails
-# where an acknowledged sample was lost or took effect twice.
+# Chaos tests: kills processes; makes Redis slow, unresponsive, unreachable, full, replaced or moved; lets clients disconnect
+# or connect all at once. Runs debug builds, which have failpoints, then release builds for the rates. Prints a table, and
+# fails if an acknowledged sample was lost or stored twice.
 #
-# CHAOS_SEED chooses what is left to chance; CHAOS_ROUNDS how long each test is (10: a few minutes).
+# CHAOS_SEED seeds the random choices; CHAOS_ROUNDS sets the length of each test (10: a few minutes).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,7 +15,7 @@ echo "CHAOS_SEED=$CHAOS_SEED CHAOS_ROUNDS=$CHAOS_ROUNDS"
 
 failed=0
 run() { cargo test --package ingest --test chaos "$@" || failed=1; }
-# One after the other: what a fault does shall not depend on another one.
+# Sequentially, so that faults do not overlap.
 run -- --nocapture --test-threads 1 --skip rate:: --skip clients::a_
 run --release -- --nocapture --test-threads 1 rate:: clients::a_
 

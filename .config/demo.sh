@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The demonstration: builds, starts `standalone` without any server, streams synthetic traffic with spikes through its
-# HTTP API, prints the quality table, writes the HTML report, and leaves the server running for the curl lines it prints.
+# Demonstration without Redis or other servers: builds and starts `standalone`, sends synthetic traffic with anomalies to its
+# HTTP API, measures detection quality, writes the HTML report, and prints curl commands for the server, which keeps running.
 #
-# demo.sh        runs it
-# demo.sh stop   stops the server it left
+# demo.sh        runs the demonstration
+# demo.sh stop   stops the server
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,21 +17,21 @@ stop() {
     rm -f "$pid_file"
   fi
 }
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+step() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 
 if [ "${1:-}" = stop ]; then
   stop
   exit 0
 fi
 
-say "1. Building (the first time takes a minute or two)"
+step "1. Building (the first time takes a minute or two)"
 cargo build --package standalone --package evaluator
 
-say "2. Starting standalone on $url, series in its own memory"
+step "2. Starting standalone on $url, with the series in memory"
 mkdir -p $folder
 stop
 if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-  echo "demo: port $port is in use: another one is wanted, PORT=8090 make demo" >&2
+  echo "demo: port $port is in use: choose a different port, PORT=8090 make demo" >&2
   exit 69
 fi
 PORT=$port RUST_LOG=warn nohup "$built/standalone" >$folder/standalone.log 2>&1 </dev/null &
@@ -41,22 +41,22 @@ for _ in $(seq 100); do
   sleep 0.1
 done
 
-say "3. Streaming four days of checkout traffic, one sample a minute: two to learn from, two with anomalies"
+step "3. Sending four days of checkout traffic, one sample a minute: two for learning, two with anomalies"
 "$built/evaluator" replay --url "$url" --scenario .config/demo.toml --rebase \
   --source checkout --metric rps --batch 30 --speed-up 20000 --print-anomalies
 
-say "4. Measuring detection quality on scenarios, beside the rule this project descends from"
-# The first tables; the page has all of them.
+step "4. Measuring detection quality on synthetic scenarios, compared with a rolling z-score"
+# Prints the first tables; the HTML report has all.
 "$built/evaluator" run --quick spike burst dip outage storm mixed quiet poison --html $folder/report.html --table |
   sed '/^Samples/,$d'
 
-say "5. The server goes on; ask it"
+step "5. The server is still running; try"
 cat <<END
   curl '$url/analyze?source=checkout&metric=rps'
   curl '$url/anomalies?source=checkout&metric=rps&limit=5'
   curl '$url/ingest' -H 'content-type: application/json' \\
     -d '{"source":"checkout","metric":"rps","value":9000}'
 
-  the report:  $PWD/$folder/report.html
-  stop it:     make stop
+  report:           $PWD/$folder/report.html
+  stop the server:  make stop
 END

@@ -1,13 +1,11 @@
 #!/usr/bin/env python3
-"""Every figure that is promised of speed and size, measured beside its reference in one run: `make load`.
-
-Release builds, a Redis of its own on the loopback, the generator on the same processors. Ratios within one run hold on
-any machine; absolute rates are this machine's. Prints a table with the bars and whether each is met, and writes what
-`evaluator capacity` reckons with.
+"""Measures speed and size against their targets, each beside a reference in the same run: `make load`.
 
 load.py [--seconds 10] [--rounds 3] [--only NAME ...] [--splice FILE] [--constants FILE]
 
-A part of it (--only) is printed and writes nothing, but for `growth`, which has a table of its own.
+Uses release builds and a separate Redis on loopback; the load generator runs on the same processors. Ratios within one
+run hold on any machine, absolute rates only on this one. Prints a table of measured values and targets, and writes the
+constants for `evaluator capacity`. With --only it prints the chosen parts and writes nothing, except the table of `growth`.
 """
 
 import argparse
@@ -18,152 +16,49 @@ import pathlib
 import re
 import resource
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-BUILT = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
-SCRIPT = ROOT / "functions/shared/server/examples/one_script.lua"
-REDIS_PORT, INGEST_PORT, INGEST_ONE_PORT, ANALYZE_PORT, STANDALONE_PORT, SCRIPT_PORT, SCRIPT_ONE_PORT, BARE_PORT, GROWTH_PORT = range(28379, 28388)
+from lab import ANALYZE_PORT, BARE_PORT, BUILT, GROWTH_PORT, INGEST_ONE_PORT, INGEST_PORT, ROOT, SCRIPT_ONE_PORT, SCRIPT_PORT, STANDALONE_PORT, Lab, Process
+
 MB = 1024 * 1024
-# Bounds of tenants stay on, and out of reach: what they cost is measured, what they refuse is not.
-BOUNDS = {"TIDEMARK_TENANT_SAMPLES_PER_S_MAX": "1000000000", "TIDEMARK_TENANT_SERIES_MAX": "1000000000"}
 
 
-def say(text):
+def log(text):
     print(text, file=sys.stderr, flush=True)
 
 
-class Process:
-    """A process of the deployment, ended with the run."""
-
-    def __init__(self, *command, port, **env):
-        self.port = port
-        self.url = f"http://127.0.0.1:{port}"
-        self.child = subprocess.Popen(
-            [str(part) for part in command],
-            env={**os.environ, "RUST_LOG": "warn", "PORT": str(port), **BOUNDS, **env},
-            stdout=subprocess.DEVNULL,
-        )
-
-    def wait(self, path="/readyz"):
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(self.url + path, timeout=5).read()
-                return self
-            except urllib.error.HTTPError:
-                return self  # It answers.
-            except OSError:
-                if self.child.poll() is not None:
-                    sys.exit(f"load: a process ended before it answered on port {self.port}")
-                time.sleep(0.05)
-        sys.exit(f"load: nobody answers on port {self.port}")
-
-    def resident(self):
-        status = pathlib.Path(f"/proc/{self.child.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) * 1024
-
-    def end(self):
-        self.child.send_signal(signal.SIGTERM)
-        self.child.wait()
-
-
-class Lab:
-    """The Redis, the functions and the reference routes."""
-
-    def __init__(self, folder, seconds, rounds):
-        self.folder, self.seconds, self.rounds = folder, seconds, rounds
-        self.redis_url = f"redis://127.0.0.1:{REDIS_PORT}"
-        self.processes = []
-        redis = ["redis-server", "--port", REDIS_PORT, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self.redis = self.add(Process(*redis, "--dir", folder, "--loglevel", "warning", port=REDIS_PORT))
-        while subprocess.run(self.cli("PING"), capture_output=True).returncode:
-            time.sleep(0.05)
-
-    def add(self, process):
-        self.processes.append(process)
-        return process
-
-    def start(self, name, port, redis=True, **env):
-        if redis:
-            env["REDIS_URL"] = self.redis_url
-        return self.add(Process(BUILT / name, port=port, **env)).wait()
-
-    def stop(self, process):
-        process.end()
-        self.processes.remove(process)
-
-    def end(self):
-        for process in reversed(self.processes):
-            process.end()
-
-    def cli(self, *arguments):
-        return ["redis-cli", "-p", str(REDIS_PORT), *arguments]
-
-    def ask(self, *arguments):
-        return subprocess.run(self.cli(*arguments), check=True, capture_output=True, text=True).stdout
-
-    def flush(self):
-        """Empties Redis but for what a running process relies on: scripts and the deployment's mark."""
-        self.ask("FLUSHALL")
-
-    def used_memory(self):
-        return int(re.search(r"used_memory:(\d+)", self.ask("INFO", "memory"))[1])
-
-    def load(self, url, *arguments, seconds=None, timed=True):
-        """Runs a load, for as long as it says itself unless it is timed, and answers its record."""
-        out = pathlib.Path(self.folder) / f"load-{url.rpartition(':')[2]}.json"
-        command = [BUILT / "evaluator", "load", "--url", url, "--json", out]
-        if timed:
-            command += ["--seconds", seconds or self.seconds]
-        if url != f"http://127.0.0.1:{BARE_PORT}":
-            command += ["--redis", self.redis_url]
-        subprocess.run([str(part) for part in [*command, *arguments]], check=True, stdout=subprocess.DEVNULL)
-        return json.loads(out.read_text())
-
-    def redis_benchmark(self):
-        """Calls a second of the reference script, from the client that comes with Redis."""
-        sha = self.ask("SCRIPT", "LOAD", SCRIPT.read_text()).strip()
-        calls = 20_000 * self.seconds
-        command = ["redis-benchmark", "-p", str(REDIS_PORT), "-c", "16", "-n", str(int(calls)), "-q"]
-        command += ["EVALSHA", sha, "1", "window", "812.5"]
-        out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        return float(re.findall(r"([\d.]+) requests per second", out)[-1])
-
-
 class Results:
-    """Rows of the two tables, and the constants that capacity is reckoned with."""
+    """Rows of the two tables, and the constants for `evaluator capacity`."""
 
     def __init__(self):
         self.rows, self.growth, self.constants = [], [], {}
 
-    def row(self, what, measured, bar="", met=None):
-        self.rows.append((what, measured, bar, {True: "yes", False: "**no**", None: ""}[met]))
-        say(f"  {what}: {measured}  {bar}  {self.rows[-1][3]}")
+    def row(self, figure, measured, target="", met=None):
+        self.rows.append((figure, measured, target, {True: "yes", False: "**no**", None: ""}[met]))
+        log(f"  {figure}: {measured}  {target}  {self.rows[-1][3]}")
 
-    def grows(self, what, records):
-        """What as many processes as there are records did at once."""
+    def grows(self, case, records):
+        """Adds a row for replicas that ran concurrently, one record each."""
         sums = [sum(total(record)[name] for record in records) for name in ("samples_per_s", "accepted", "samples")]
         worst = [max(total(record)["latency_ms"][name] for record in records) for name in ("p50", "p99")]
-        # Each record sees the one Redis.
+        # All records measured the same Redis.
         cores = sum(total(record)["cost"]["server_cores"] for record in records), median([total(record)["cost"]["redis_cores"] for record in records])
         share = "" if sums[1] == sums[2] else f", {100 * sums[1] / sums[2]:.1f} % accepted"
         each = [f"{1e6 * busy / sums[0]:.1f} us" for busy in cores]
-        self.growth.append((what, rate(sums[0]) + share, *(f"{ms:.1f} ms" for ms in worst), *each))
-        say(f"  {': '.join(self.growth[-1])}")
+        self.growth.append((case, rate(sums[0]) + share, *(f"{ms:.1f} ms" for ms in worst), *each))
+        log(f"  {': '.join(self.growth[-1])}")
 
 
-BAR_HEADS = "figure", "measured", "bar", "met"
-GROWTH_HEADS = "what grows", "samples", "p50", "p99", "function, a sample", "Redis, a sample"
+TARGET_TITLES = "figure", "measured", "target", "met"
+GROWTH_TITLES = "case", "samples", "p50", "p99", "function time per sample", "Redis time per sample"
 
 
-def table(heads, rows):
-    lines = [heads, ("---", *("---:" for _ in heads[1:])), *rows]
+def table(titles, rows):
+    lines = [titles, ("---", *("---:" for _ in titles[1:])), *rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in lines)
 
 
@@ -180,7 +75,7 @@ def total(record):
 
 
 def costs(record):
-    """Microseconds of the function and of Redis for one sample."""
+    """Returns the time of the function and of Redis per sample, in microseconds."""
     figures, cost = total(record), record["total"]["cost"]
     samples_per_s = max(figures["samples_per_s"], 1e-9)
     return {
@@ -194,39 +89,39 @@ def costs(record):
 
 
 def single(lab, results):
-    """One sample a request, one series, 16 connections, in turns with the reference routes.
+    """One sample in a request, one series, 16 connections, in turns with the reference routes.
 
-    The reference runs with a worker for each processor and with one, and counts where it is faster.
+    The reference runs with a worker thread for each processor and with one; the faster of both counts.
     """
     ingest, ingest_one = lab.start("ingest", INGEST_PORT), lab.start("ingest", INGEST_ONE_PORT, TOKIO_WORKER_THREADS="1")
     reference = lambda port, **env: lab.add(Process(BUILT / "examples/one_script", port=port, REDIS_URL=lab.redis_url, **env)).wait("/")
     scripts = [reference(SCRIPT_PORT), reference(SCRIPT_ONE_PORT, TOKIO_WORKER_THREADS="1")]
     bare = lab.add(Process(BUILT / "examples/no_store", port=BARE_PORT)).wait("/")
-    ours, ours_one, theirs, bares, ceilings = [], [], [], [], []
+    ours, ours_one, references, bares, ceilings = [], [], [], [], []
     for _ in range(lab.rounds):
         ours.append(lab.load(ingest.url, "single"))
         ours_one.append(lab.load(ingest_one.url, "single"))
-        theirs.append(max((lab.load(reference.url, "single") for reference in scripts), key=lambda reference: total(reference)["ok_per_s"]))
+        references.append(max((lab.load(script.url, "single") for script in scripts), key=lambda record: total(record)["ok_per_s"]))
         bares.append(lab.load(bare.url, "single"))
         ceilings.append(lab.redis_benchmark())
     per_s = lambda records: median([total(record)["ok_per_s"] for record in records])
-    reference, ceiling = per_s(theirs), median(ceilings)
-    results.row("route without Redis, one sample a request", rate(per_s(bares)))
+    reference, ceiling = per_s(references), median(ceilings)
+    results.row("route without Redis, one sample per request", rate(per_s(bares)))
     results.row("`redis-benchmark`, the script of the reference", rate(ceiling))
     share = reference / ceiling
-    results.row("reference: a bare route with one script call", f"{rate(reference)}, {share:.2f} of `redis-benchmark`", "≥ 0.8, or void", share >= 0.8)
-    beside = lambda records: median([total(a)["ok_per_s"] / total(b)["ok_per_s"] for a, b in zip(records, theirs)])
+    results.row("reference: a route with one script call", f"{rate(reference)}, {share:.2f} of `redis-benchmark`", "≥ 0.8, or invalid", share >= 0.8)
+    beside = lambda records: median([total(a)["ok_per_s"] / total(b)["ok_per_s"] for a, b in zip(records, references)])
     ratio = beside(ours)
-    results.row("`ingest`, one sample a request, one series, 16 connections", f"{rate(per_s(ours))}, {ratio:.2f} of the reference", "≥ 1.5", ratio >= 1.5)
+    results.row("`ingest`, one sample per request, one series, 16 connections", f"{rate(per_s(ours))}, {ratio:.2f} of the reference", "≥ 1.5", ratio >= 1.5)
     results.row("the same with one worker thread (`TOKIO_WORKER_THREADS=1`)", f"{rate(per_s(ours_one))}, {beside(ours_one):.2f} of the reference")
     errors = sum(sum(total(record)["errors"].values()) for record in ours)
-    results.row("refusals in it", str(errors), "0", errors == 0)
+    results.row("refused requests", str(errors), "0", errors == 0)
     p50, p99 = (median([total(record)["latency_ms"][name] for record in ours]) for name in ("p50", "p99"))
-    results.row("p99 to p50 in it", f"{p99:.2f} ms to {p50:.2f} ms, {p99 / p50:.1f}", "< 10", p99 < 10 * p50)
+    results.row("p99 and p50 latency, and their ratio", f"{p99:.2f} ms, {p50:.2f} ms, {p99 / p50:.1f}", "< 10", p99 < 10 * p50)
     results.constants["single_hot"] = costs(ours[-1])
     spread = lab.load(ingest.url, "--clients", 16, "--series", 1_000)
     results.constants["single"] = costs(spread)
-    results.row("the same over 1,000 series", rate(total(spread)["ok_per_s"]))
+    results.row("the same with 1,000 series", rate(total(spread)["ok_per_s"]))
     for process in (ingest_one, *scripts, bare):
         lab.stop(process)
     crowds(lab, results, ingest, per_s(ours))
@@ -234,35 +129,35 @@ def single(lab, results):
 
 
 def crowds(lab, results, ingest, most):
-    """A storm and a wave of clients: at or under the rate of the first line nothing is refused, beyond it only with 503."""
+    """A storm and a wave of clients: no errors up to the rate of `ingest` above, beyond it only 503."""
     for name, seconds, n_requests in (("storm", 2 * lab.seconds, 750), ("wave", 2 * lab.seconds, 1_250)):
         record = lab.load(ingest.url, name, seconds=seconds)
         errors = total(record)["errors"]
         only_503 = set(errors) <= {"503"}
         offered = total(record)["due"] / total(record)["seconds"]
         met = not errors if offered <= most else only_503
-        told = ", ".join(f"{n} {fault}" for fault, n in errors.items()) or "none"
-        results.row(f"{name}: errors at {rate(offered)} offered", told, "none" if offered <= most else "only 503", met)
+        counts = ", ".join(f"{n} {fault}" for fault, n in errors.items()) or "none"
+        results.row(f"{name}: errors at {rate(offered)} offered", counts, "none" if offered <= most else "only 503", met)
     beyond = lab.load(ingest.url, "--clients", 2_000, "--batch", 10, "--series", 1_000, "--connections", 2_000)
     errors = total(beyond)["errors"]
-    told = ", ".join(f"{n} {fault}" for fault, n in errors.items()) or "none"
-    results.row(f"2,000 clients without a pause, {rate(total(beyond)['ok_per_s'])} answered: errors", told, "only 503", set(errors) <= {"503"})
+    counts = ", ".join(f"{n} {fault}" for fault, n in errors.items()) or "none"
+    results.row(f"2,000 clients without a pause, {rate(total(beyond)['ok_per_s'])} answered: errors", counts, "only 503", set(errors) <= {"503"})
 
 
 def batches(lab, results):
-    """Batches of 500 series that the process has never seen, and of 500 that it knows."""
+    """Batches of 500 samples, of new series and of cached series."""
     lab.flush()
     ingest = lab.start("ingest", INGEST_PORT)
     cold = lab.load(ingest.url, "--clients", 4, "--batch", 500, "--series", 10_000_000)
     share = total(cold)["cost"]["redis_script_cores"]
-    results.row("batches of 500, series never seen before", rate(total(cold)["samples_per_s"]), "aim 40,000/s", None)
-    results.row("of the ceiling of its scripts (time within them)", f"{share:.2f}", "≥ 0.6", share >= 0.6)
+    results.row("batches of 500, new series", rate(total(cold)["samples_per_s"]), "goal 40,000/s", None)
+    results.row("share of the time in its scripts, their upper bound", f"{share:.2f}", "≥ 0.6", share >= 0.6)
     lab.stop(ingest)
     lab.flush()
     ingest = lab.start("ingest", INGEST_PORT)
     lab.load(ingest.url, "--clients", 1, "--batch", 500, "--series", 500, seconds=2)
     warm = lab.load(ingest.url, "--clients", 4, "--batch", 500, "--series", 500)
-    results.row("batches of 500, series known", rate(total(warm)["samples_per_s"]), "aim 100,000/s", None)
+    results.row("batches of 500, cached series", rate(total(warm)["samples_per_s"]), "goal 100,000/s", None)
     hot = lab.load(ingest.url, "hot")
     value = total(hot)["samples_per_s"]
     results.row("one series, 64 writers of ten samples", rate(value), "≥ 50,000/s", value >= 50_000)
@@ -283,19 +178,19 @@ def summary(lab, results):
 
 
 def fill(lab, process, n_series, n_samples):
-    """Sends so many samples to each of so many series."""
+    """Sends `n_samples` samples to each of `n_series` series."""
     left = n_series * n_samples
-    # One client, so that no sample overtakes another; as long as it takes.
+    # One client, so that no sample overtakes another.
     while left > 0:
         record = lab.load(process.url, "--clients", 1, "--batch", 500, "--series", n_series, seconds=min(lab.seconds, 5))
         left -= total(record)["accepted"]
         if total(record)["accepted"] == 0:
-            sys.exit(f"load: nothing was accepted: {total(record)['errors']}")
+            sys.exit(f"load: no sample was accepted: {total(record)['errors']}")
 
 
-# A thousand requests a second, whatever the number of clients: they come one after the other, and then each keeps its
-# own pace. All at once they would be a burst of so many requests, of which a process takes 4,096.
-CROWD = """analysis = "Clients that stay, each with a connection of its own and a request now and then."
+# 1,000 requests a second for any number of clients, which arrive one after the other. All at once they would exceed the
+# 4,096 concurrent requests of a process.
+CROWD = """analysis = "Clients with a connection each, and few requests on it."
 series = 1_000
 [[stage]]
 seconds = {arriving_s}
@@ -309,7 +204,7 @@ every_ms = {n}
 
 
 def memory(lab, results):
-    """Of connections, and of series."""
+    """Memory for each connection, and for each series."""
     for n, bar in ((1_000, 50), (10_000, 200)):
         lab.flush()
         ingest = lab.start("ingest", INGEST_PORT)
@@ -328,22 +223,22 @@ def memory(lab, results):
     before = lab.used_memory()
     fill(lab, ingest, n_series, 140)
     each = (lab.used_memory() - before) / n_series
-    results.row("Redis, a series with its window full, all keys and indexes", f"{each / 1024:.1f} KB", "≤ 16 KB, aim 12", each <= 16 * 1024)
+    results.row("Redis memory per series with a full window, all keys and indexes", f"{each / 1024:.1f} KB", "≤ 16 KB, goal 12", each <= 16 * 1024)
     results.constants["redis_bytes_per_series"] = round(each)
     lab.stop(ingest)
     standalone = lab.start("standalone", STANDALONE_PORT, redis=False)
     fill(lab, standalone, 100, 140)
     before = standalone.resident()
-    # The same 100 series, and 9,900 more: what a process holds at most of series that it knows is shared by all of them.
+    # The difference of 9,900 series excludes the memory that all series share.
     n_series = 10_000
     fill(lab, standalone, n_series, 140)
     each = (standalone.resident() - before) / (n_series - 100)
-    results.row("`standalone`, a series with its window full", f"{each / 1024:.1f} KB", "≤ 12 KB", each <= 12 * 1024)
+    results.row("`standalone` memory per series with a full window", f"{each / 1024:.1f} KB", "≤ 12 KB", each <= 12 * 1024)
     results.constants["standalone_bytes_per_series"] = round(each)
     lab.stop(standalone)
 
 
-SCENARIO = """analysis = "So many samples, to see whether time grows with them."
+SCENARIO = """analysis = "Many samples, to compare the time of each with that among fewer."
 seed = 1
 n_series = {n_series}
 [traffic]
@@ -358,7 +253,7 @@ quiet_days = 2.0
 
 
 def judged(lab, results):
-    """Samples that the evaluator judges a second on each processor, and whether ten times as many take ten times as long."""
+    """Samples per second that the evaluator judges on each processor, and whether the time grows linearly."""
     cores = os.cpu_count()
     took = {}
     for n_series in (50, 500):
@@ -367,32 +262,32 @@ def judged(lab, results):
         out = pathlib.Path(lab.folder) / "run.json"
         command = [BUILT / "evaluator", "run", path, "--detector", "traffic", "--no-charts", "--json", out]
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        begun = time.monotonic()
+        start = time.monotonic()
         subprocess.run([str(part) for part in command], check=True, stderr=subprocess.DEVNULL)
-        wall = time.monotonic() - begun
+        wall = time.monotonic() - start
         now = resource.getrusage(resource.RUSAGE_CHILDREN)
         busy = now.ru_utime + now.ru_stime - usage.ru_utime - usage.ru_stime
         row = json.loads(out.read_text())["rows"][0]
         took[n_series] = (row["n_samples"], wall, busy / wall, 1_000 * row["micros_per_sample"])
     n, wall, busy, ns = took[500]
     each = 1e9 / ns
-    results.row(f"evaluator, {n / 1e6:.1f} million samples: judged a second on each processor", rate(each), "≥ 1,000,000/s", each >= 1_000_000)
-    results.row("processors it kept busy, making the samples included", f"{busy:.2f} of {cores}", f"≥ {0.8 * cores:.1f}", busy >= 0.8 * cores)
+    results.row(f"evaluator, {n / 1e6:.1f} million samples: judged per second and processor", rate(each), "≥ 1,000,000/s", each >= 1_000_000)
+    results.row("busy processors, including the generation of the samples", f"{busy:.2f} of {cores}", f"≥ {0.8 * cores:.1f}", busy >= 0.8 * cores)
     ratio = (wall / n) / (took[50][1] / took[50][0])
-    results.row("time of a sample among ten million to one among a million", f"{ratio:.2f}", "≤ 1.2", ratio <= 1.2)
+    results.row("time per sample with ten million samples, relative to one million", f"{ratio:.2f}", "≤ 1.2", ratio <= 1.2)
     results.constants["detector_us_per_sample"] = round(ns / 1_000, 3)
 
 
 def growth(lab, results):
-    """Series, batches, writers, replicas and windows, from few to many."""
+    """Growing numbers of series, samples in a batch, writers, replicas and samples in a window."""
 
-    def measured(what, *arguments, n_series, n_replicas=1, n_samples=1, **env):
+    def measured(case, *arguments, n_series, n_replicas=1, n_samples=1, **env):
         lab.flush()
         replicas = [lab.start("ingest", GROWTH_PORT + i, **env) for i in range(n_replicas)]
         fill(lab, replicas[0], n_series, n_samples)
         with concurrent.futures.ThreadPoolExecutor() as pool:
             loads = [pool.submit(lab.load, replica.url, "--series", n_series, "--no-time", *arguments) for replica in replicas]
-            results.grows(what, [load.result() for load in loads])
+            results.grows(case, [load.result() for load in loads])
         for replica in replicas:
             lab.stop(replica)
 
@@ -403,14 +298,14 @@ def growth(lab, results):
     for n in (1, 8, 64, 512):
         measured(f"{n:,} writers, batches of 10, 1,000 series", "--clients", n, "--batch", 10, n_series=1_000)
     for n in (1, 2, 4):
-        measured(f"{n} replicas, 8 writers each, batches of 100, the same 1,000 series", "--clients", 8, "--batch", 100, n_series=1_000, n_replicas=n)
+        measured(f"{n} replicas, 8 writers each, batches of 100, 1,000 shared series", "--clients", 8, "--batch", 100, n_series=1_000, n_replicas=n)
     for n in (10, 100, 1_000):
         detector = {"TIDEMARK_DETECTOR": f"zscore:window={n}"}
         measured(f"window of {n:,}, batches of 100, 100 series, 8 writers", "--clients", 8, "--batch", 100, n_series=100, n_samples=n, **detector)
 
 
-BARS = {"single": single, "batches": batches, "summary": summary, "memory": memory, "judged": judged}
-PARTS = {**BARS, "growth": growth}
+TARGETS = {"single": single, "batches": batches, "summary": summary, "memory": memory, "judged": judged}
+PARTS = {**TARGETS, "growth": growth}
 
 
 def machine():
@@ -420,7 +315,7 @@ def machine():
 
 
 def splice(path, name, text):
-    """Puts the text between the markers of that name in the document."""
+    """Replaces the text between two markers in a document."""
     document = path.read_text()
     begin, end = f"<!-- load:begin {name} -->", f"<!-- load:end {name} -->"
     before, rest = document.split(begin, 1)
@@ -433,12 +328,12 @@ def main():
     parser.add_argument("--seconds", type=float, default=10, help="length of each measurement")
     parser.add_argument("--rounds", type=int, default=3, help="turns of `ingest` and its references")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--splice", type=pathlib.Path, help="document whose table is replaced")
-    parser.add_argument("--constants", type=pathlib.Path, help="file of the constants, for `evaluator capacity`")
+    parser.add_argument("--splice", type=pathlib.Path, help="document whose tables are replaced")
+    parser.add_argument("--constants", type=pathlib.Path, help="file of constants for `evaluator capacity`")
     args = parser.parse_args()
     for command in ("redis-server", "redis-cli", "redis-benchmark"):
         if not shutil.which(command):
-            sys.exit(f"load: {command} is wanted (Debian: redis-server, redis-tools)")
+            sys.exit(f"load: `{command}` is missing (Debian: redis-server, redis-tools)")
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     results = Results()
@@ -446,24 +341,24 @@ def main():
         lab = Lab(folder, args.seconds, args.rounds)
         try:
             for name in args.only:
-                say(f"{name}: {PARTS[name].__doc__.splitlines()[0]}")
+                log(f"{name}: {PARTS[name].__doc__.splitlines()[0]}")
                 PARTS[name](lab, results)
         finally:
             lab.end()
     commit = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     date = time.strftime("%Y-%m-%d", time.gmtime())
     command = f"LOAD='--seconds {args.seconds:g} --rounds {args.rounds}' make load"
-    # A part replaces neither the table nor the constants of the whole.
-    is_whole = BARS.keys() <= set(args.only)
-    for name, rows, heads, is_kept in (("bars", results.rows, BAR_HEADS, is_whole), ("growth", results.growth, GROWTH_HEADS, True)):
+    # A run with --only must not replace the full table and the constants.
+    is_whole = TARGETS.keys() <= set(args.only)
+    for name, rows, titles, is_written in (("bars", results.rows, TARGET_TITLES, is_whole), ("growth", results.growth, GROWTH_TITLES, True)):
         if rows:
-            text = f"{table(heads, rows)}\n\n{machine()}; commit {commit or 'unknown'}, {date}."
+            text = f"{table(titles, rows)}\n\n{machine()}; commit {commit or 'unknown'}, {date}."
             print(text)
-            if args.splice and is_kept:
+            if args.splice and is_written:
                 splice(args.splice, name, f"```sh\n{command}\n```\n\n{text}")
     if args.constants and is_whole:
-        known = {"date": date, "commit": commit, "machine": machine(), **results.constants}
-        args.constants.write_text(json.dumps(known, indent=2) + "\n")
+        constants = {"date": date, "commit": commit, "machine": machine(), **results.constants}
+        args.constants.write_text(json.dumps(constants, indent=2) + "\n")
     if any(row[3] == "**no**" for row in results.rows):
         sys.exit(1)
 

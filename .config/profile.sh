@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 
 function=${FUNCTION:-ingest} seconds=${PROFILE_SECONDS:-15} port=28480 redis_port=28479
 read -r -a load <<<"${LOAD:---clients 16 --batch 10 --series 1000}"
-# Read when jemalloc is built: the heap can be sampled, and is from the moment that TIDEMARK_DEBUG asks for it.
+# Compiled into jemalloc: heap profiling is available, and starts when TIDEMARK_DEBUG is on.
 export JEMALLOC_SYS_WITH_MALLOC_CONF=prof:true,prof_active:false,lg_prof_sample:16
 cargo build --profile profiling --package "$function" --features "$function/profiling"
 cargo build --release --package evaluator

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Measures detection quality again and writes it into the records, their tables, and docs/quality.md.
+# Measures detection quality, and writes the results into the records, their tables and docs/quality.md.
 #
-# DATA=folder adds the labelled data of others, which the project does not contain: `nab`, `microsoft` and `kpi` in it,
-# each as its publisher lays it out. SCORES=folder adds other people's detectors: `<data>/<detector>` in it, as
+# DATA=folder adds public labeled data, which the project does not contain: the subfolders `nab`, `microsoft` and `kpi`, each
+# in the layout of its publisher. SCORES=folder adds other detectors: the scores in `<data>/<detector>`, as
 # `evaluator/baselines/run.sh` writes them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,13 +15,13 @@ evaluator run --untimed --no-charts --json "$records/synthetic.json" --csv "$rec
 evaluator run mixed quiet --untimed --splice docs/quality.md synthetic
 
 [[ -n ${DATA:-} ]] || exit 0
-# Commands are told as they were given, so a folder of links gives every path a name that is nobody's machine's.
+# The records contain the commands, so links give all paths names that do not depend on this machine.
 here=$(mktemp --directory)
 trap 'rm -rf "$here"' EXIT
 ln -s "$DATA" "$here/data"
 ln -s "$PWD/evaluator" "$here/evaluator"
 [[ -z ${SCORES:-} ]] || ln -s "$SCORES" "$here/scores"
-# The commit is told by the repository, wherever the names in the commands lead.
+# The evaluator records the commit of this repository, also from another folder.
 export GIT_DIR=$PWD/.git GIT_WORK_TREE=$PWD
 cd "$here"
 score() { # name, options

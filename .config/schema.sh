@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Requests made from `openapi.json` against a running `standalone`: no answer may be a failure of the server, or differ
-# from the document. Two checks are left out, since no schema can say what they want: that samples are good one by one,
-# and that a window ends after it begins.
+# Sends requests generated from `openapi.json` to `standalone`: no answer may be a 5xx or differ from the document. Two
+# checks are excluded, because the schema cannot express their rules: samples are validated one by one, and a time range
+# must end after its start.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,7 +11,7 @@ PORT=0 RUST_LOG=warn,host::run=info "${CARGO_TARGET_DIR:-target}/debug/standalon
 pid=$!
 trap 'kill $pid 2>/dev/null || true; wait $pid 2>/dev/null || true; rm -f "$log"' EXIT
 until address=$(grep --only-matching --max-count 1 '127.0.0.1:[0-9]*' "$log"); do sleep 0.1; done
-# It leaves what it found where it runs.
+# schemathesis writes files into its working directory.
 cd .tools/schemathesis
 bin/schemathesis run "http://$address/openapi.json" --max-examples 25 --seed "${SCHEMA_SEED:-1}" \
   --exclude-checks positive_data_acceptance,negative_data_rejection

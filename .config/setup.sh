@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
-# Installs what the tests need on Debian or Ubuntu: Debian packages into the system; Python tools, each in an
-# environment of its own, into .tools, from the requirements in .config/tools, and with the Node of one of them those of
-# .config/npm. Does nothing where everything is there.
+# Installs the tools for the tests on Debian or Ubuntu: Debian packages into the system; Python tools from .config/tools,
+# each in a separate environment, and npm packages from .config/npm into .tools. Does nothing if all are installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# A command that is needed, and the Debian packages that bring it.
+# Lists required commands, and the Debian packages that provide them.
 debian_of() {
   cat <<'TABLE'
 amtool         prometheus-alertmanager
@@ -33,7 +32,7 @@ if [ ${#debian[@]} -gt 0 ]; then
   echo "setup: installing ${debian[*]}" >&2
   sudo=$([ "$(id -u)" = 0 ] || echo sudo)
   $sudo apt-get update -qq
-  # A server that Debian starts by itself would only be in the way; the tests start their own.
+  # RUNLEVEL=1 keeps Debian from starting the installed servers; the tests start their own.
   DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
     $sudo apt-get install -y -qq --no-install-recommends "${debian[@]}" >/dev/null
 fi

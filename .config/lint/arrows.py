@@ -4,8 +4,8 @@
 arrows.py           checks the workspace; prints each forbidden dependency and each circle, and fails on any
 arrows.py --graph   prints the dependencies between files instead, with the names that cause them
 
-A file depends on another if it names an item that the other one defines. Re-exports are followed to the definition and
-are no dependencies themselves; dependencies of tests do not count.
+A file depends on another one if it names an item that the other defines. A re-export is no dependency; its users depend
+on the file of the definition. Tests do not count.
 """
 
 import argparse
@@ -34,14 +34,14 @@ ALLOWED = {
     "service": ["intake", "store", "aws", "protocol", *PURE],
     "server": ["service", "domain"],
     "ingest": ["server"],
-    # These two bring the history along, so that the package of `ingest` does without the SDK.
+    # Pass the history to `server`, so that the package of `ingest` does not contain the AWS SDK.
     "analyze": ["server", "aws"],
     "standalone": ["server", "aws"],
     "page": [],
     "quality": ["page", *PURE],
     "load": ["page", *PURE],
     "evaluator": ["quality", "load", "aws", *PURE],
-    # Feeds bytes to every parser.
+    # Calls every parser.
     "fuzz": ["server", "service", "intake", "store", "protocol", *PURE],
 }
 
@@ -53,7 +53,7 @@ PATH = re.compile(r"(?<![\w:])(\w+)((?:\s*::\s*\w+)+)")
 
 
 class Module:
-    """One module of a crate: a file, or an inline module that shares the file of its parent."""
+    """A module of a crate: a file, or an inline module in the file of its parent."""
 
     def __init__(self, path, file, code):
         self.path, self.file = path, file
@@ -81,7 +81,7 @@ class Module:
 
 
 def leaves(tree, prefix=()):
-    """The paths of a `use` tree, as pairs of segments and the name that each is imported as."""
+    """Returns the paths of a `use` tree as pairs of segments and imported name."""
     head, brace, rest = tree.strip().partition("{")
     path, _, name = (part.strip() for part in head.partition(" as "))
     segments = (*prefix, *(segment.strip() for segment in path.split("::") if segment.strip()))
@@ -95,7 +95,7 @@ def leaves(tree, prefix=()):
 
 
 def branches(text):
-    """Splits at the commas that no braces enclose."""
+    """Splits a text at the commas outside of braces."""
     depth, start, found = 0, 0, []
     for offset, char in enumerate(text + ","):
         depth += (char == "{") - (char == "}")
@@ -128,7 +128,7 @@ class Crate:
                     self.load((*module.path, name), file, folder / name)
 
     def absolute(self, module, segments):
-        """The path from the root of the crate; `None` for the paths of other crates."""
+        """Returns the path from the root of the crate, or `None` for another crate."""
         first, rest = segments[0], list(segments[1:])
         if first == "crate":
             return tuple(rest)
@@ -145,7 +145,7 @@ class Crate:
         return None
 
     def resolve(self, path, seen=()):
-        """The module that defines the item at the path, with the item's name; the name is `None` for a module itself."""
+        """Returns the module that defines the item at a path, and the name of the item, which is `None` for a module."""
         depth = len(path)
         while path[:depth] not in self.modules:
             depth -= 1
@@ -168,7 +168,7 @@ class Crate:
         return module, name
 
     def uses(self, module):
-        """Absolute paths of the items of this crate that a module names."""
+        """Yields the absolute paths of all items of this crate that a module names."""
         for name, segments in module.imports.items():
             if name not in module.exports or re.search(rf"\b{name}\b", module.code):
                 yield self.absolute(module, segments)
@@ -183,7 +183,7 @@ class Crate:
             yield self.absolute(module, (match[1], *re.findall(r"\w+", match[2])))
 
     def dependencies(self):
-        """Names by pairs of files: those that the first file takes from the second."""
+        """Returns, by pairs of files, the names in the first file that the second one defines."""
         found = collections.defaultdict(set)
         for module in self.modules.values():
             for path in self.uses(module):
@@ -194,7 +194,7 @@ class Crate:
 
 
 def circles(edges):
-    """Sets of nodes that reach each other, by the algorithm of Tarjan without recursion."""
+    """Returns the strongly connected components of more than one node (Tarjan, iterative)."""
     following = collections.defaultdict(list)
     for source, target in sorted(edges):
         following[source].append(target)
@@ -227,13 +227,13 @@ def circles(edges):
 
 
 def workspace():
-    """The packages of the workspace, as `cargo metadata` describes them."""
+    """Returns the packages of the workspace from `cargo metadata`."""
     command = ["cargo", "metadata", "--no-deps", "--offline", "--format-version", "1"]
     return json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)["packages"]
 
 
 def crate_findings(packages, allowed):
-    """Dependencies between crates that the allow-list does not contain."""
+    """Yields dependencies between crates that the allow-list does not contain."""
     names = {package["name"] for package in packages}
     for package in packages:
         name = package["name"]
@@ -246,7 +246,7 @@ def crate_findings(packages, allowed):
 
 
 def file_findings(crate, relative):
-    """Circles between the files of a crate, each with the names that cause it."""
+    """Yields the circles between the files of a crate, with the names that cause them."""
     edges = crate.dependencies()
     for group in circles(edges):
         lines = [

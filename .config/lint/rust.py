@@ -1,7 +1,7 @@
 """Splits Rust source into code, comments and strings, for the checks beside this file.
 
-A parser is not needed: comments and literals are recognized, all else is code. Offsets and line numbers stay those of
-the file, because whatever is removed is replaced by spaces.
+This is not a parser: it recognizes comments and literals, all else is code. Removed parts are replaced by spaces, so that
+offsets and line numbers are those of the file.
 """
 
 import re
@@ -21,7 +21,7 @@ TEST_PATH = re.compile(r"(^|/)(tests|benches|examples)/|(^|/)tests\.rs$")
 
 
 class Part(NamedTuple):
-    """A comment or a string literal, as it is written."""
+    """A comment or a string literal, with its delimiters."""
 
     line: int
     text: str
@@ -34,12 +34,12 @@ class Source(NamedTuple):
 
 
 def blank(text):
-    """Spaces of the same shape: lines stay where they are."""
+    """Replaces all characters except line breaks by spaces."""
     return re.sub(r"[^\n]", " ", text)
 
 
 def split(text):
-    """The code of a file with comments and literals blanked, its comments, and its strings."""
+    """Splits a file into code with blanked comments and literals, comments, and strings."""
     comments, strings, code, end = [], [], [], 0
     line = 1
     for match in TOKENS.finditer(text):
@@ -58,7 +58,7 @@ def split(text):
 
 
 def block_end(code, start):
-    """The offset behind the item that begins at `start`: its `;`, or the brace that closes its first block."""
+    """Returns the offset after the item at `start`, which ends with a `;` or with the brace that closes its first block."""
     depth = 0
     for offset in range(start, len(code)):
         char = code[offset]
@@ -74,7 +74,7 @@ def block_end(code, start):
 
 
 def without_tests(code):
-    """The code with every item under `#[cfg(test)]` blanked."""
+    """Blanks every item under `#[cfg(test)]`."""
     while match := TEST_ONLY.search(code):
         end = block_end(code, match.end())
         code = code[: match.start()] + blank(code[match.start() : end]) + code[end:]
@@ -82,12 +82,12 @@ def without_tests(code):
 
 
 def is_test(path):
-    """Says of a path from the root of the repository whether it holds tests only."""
+    """Returns whether a path in the repository contains tests only."""
     return bool(TEST_PATH.search(path))
 
 
 def doc_blocks(comments):
-    """Doc comments as pairs of first line and text: lines of one marker that follow each other are one block."""
+    """Returns doc comments as pairs of first line and text; consecutive lines with the same marker are one comment."""
     blocks = []
     previous = None
     for line, text in comments:

@@ -71,7 +71,7 @@ RETIRED = {
 WORDS = re.compile("|".join(rf"(?P<w{n}>(?<![-\w])(?:{pattern})\b)" for n, pattern in enumerate(RETIRED)), re.IGNORECASE)
 INSTEAD = list(RETIRED.values())
 
-# Data, other people's text, text that programs of ours write and whose source is checked, and this check itself.
+# Data, texts of others, generated texts whose source is checked, and this check.
 SKIPPED = re.compile(
     r"^(LICENSE|Cargo\.lock|events/|functions/fuzz/corpus/|evaluator/records/|\.config/lint/)|package-lock\.json$"
     r"|\.(snap|csv|gz|zst|zip|pem|ndjson|svg|png|prom)$|/tests/(data|files|golden)/"
@@ -93,15 +93,17 @@ class Finding(NamedTuple):
 
 
 def words_of(path, line, text):
-    """Retired words in a text that begins at this line; what stands in backticks is code."""
+    """Yields retired words in a text that begins at this line; backticks enclose code."""
     text = CODE_IN_PROSE.sub(lambda match: rust.blank(match.group()), text)
     for match in WORDS.finditer(text):
+        if match.group() == "quiet" and path.endswith(".sh"):
+            continue  # The name of a scenario.
         instead = INSTEAD[int(match.lastgroup[1:])]
         yield Finding(path, line + text.count("\n", 0, match.start()), "word", f"`{match.group()}`", f"write {instead}")
 
 
 def function_names(code):
-    """Names of functions as text, since the names of tests are sentences."""
+    """Yields names of functions as text, since the names of tests are sentences."""
     for match in FUNCTION.finditer(code):
         yield code.count("\n", 0, match.start()) + 1, match[1].replace("_", " ")
 
@@ -124,7 +126,7 @@ def rust_findings(path, text):
 
 
 def type_names(path, text):
-    """Names of types that a file defines outside tests, with their lines."""
+    """Yields the types that a file defines outside tests, with their lines."""
     if rust.is_test(path):
         return
     code = rust.without_tests(rust.split(text).code)
@@ -133,13 +135,13 @@ def type_names(path, text):
 
 
 def name_findings(definitions):
-    """Findings on type names, from a dictionary of names to places."""
-    for name, places in sorted(definitions.items()):
-        path, line = places[0]
+    """Yields findings on type names, from a dictionary of names to positions."""
+    for name, positions in sorted(definitions.items()):
+        path, line = positions[0]
         if name in EMPTY_NAMES:
             yield Finding(path, line, "name", f"type `{name}`", "name the content: `JudgedSeries`, `AppendOutcome`")
-        elif len(places) > 1 and name not in SAME_NAMES:
-            others = ", ".join(f"{path}:{line}" for path, line in places[1:])
+        elif len(positions) > 1 and name not in SAME_NAMES:
+            others = ", ".join(f"{path}:{line}" for path, line in positions[1:])
             yield Finding(path, line, "name", f"type `{name}` is also defined in {others}", "one name for one type")
     for name in SAME_NAMES:
         if len(definitions.get(name, [])) < 2:
@@ -147,7 +149,7 @@ def name_findings(definitions):
 
 
 def header(text):
-    """The comment or string that a file begins with."""
+    """Returns the comment or string that a file begins with."""
     if match := re.match(r'(#![^\n]*\n)?\s*"""(.*?)"""', text, re.DOTALL):
         return match[2]
     lines = []
@@ -176,7 +178,7 @@ def text_findings(path, text):
 
 
 def findings_of(files):
-    """All findings in a dictionary of paths to texts."""
+    """Yields all findings in a dictionary of paths to texts."""
     definitions = collections.defaultdict(list)
     for path, text in files.items():
         if path.endswith(".rs"):
@@ -191,7 +193,7 @@ def findings_of(files):
 
 
 def tracked_files():
-    """Texts of the files that git tracks, by their paths."""
+    """Returns the texts of the files that git tracks, by their paths."""
     names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     files = {}
     for name in names.split("\0"):

@@ -274,10 +274,10 @@ class World:
         scaled = [document for document in scaled if document["metadata"]["name"] == target["name"]]
         if not scaled:
             yield f"{target['kind']} {target['name']} does not exist"
-        for document in scaled:
-            if "replicas" in document["spec"]:
+        for workload in scaled:
+            if "replicas" in workload["spec"]:
                 yield f"{target['name']} has replicas of its own"
-            for container in document["spec"]["template"]["spec"]["containers"]:
+            for container in workload["spec"]["template"]["spec"]["containers"]:
                 if "cpu" not in container["resources"].get("requests", {}):
                     yield f"{target['name']} requests no CPU to be measured against"
         if document["spec"]["minReplicas"] > document["spec"]["maxReplicas"]:
