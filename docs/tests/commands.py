@@ -113,11 +113,11 @@ def with_ports(text, ports):
 def free_ports(names):
     """A free port for each name."""
     sockets = [socket.socket() for _ in names]
-    for it in sockets:
-        it.bind(("127.0.0.1", 0))
-    ports = {name: str(it.getsockname()[1]) for name, it in zip(names, sockets, strict=True)}
-    for it in sockets:
-        it.close()
+    for listener in sockets:
+        listener.bind(("127.0.0.1", 0))
+    ports = {name: str(listener.getsockname()[1]) for name, listener in zip(names, sockets, strict=True)}
+    for listener in sockets:
+        listener.close()
     return ports
 
 

@@ -41,13 +41,13 @@ def json_fault(shown, printed, at):
         if missing or further:
             return f"{at}: not printed: {sorted(missing)}; not shown: {sorted(further)}"
         faults = (json_fault(value, printed[name], f"{at}.{name}") for name, value in shown.items() if name != MORE)
-        return next((it for it in faults if it), None)
+        return next(filter(None, faults), None)
     if isinstance(shown, list) and isinstance(printed, list):
         items = [item for item in shown if item != MORE]
         if len(items) > len(printed) or (len(items) == len(shown) and len(items) != len(printed)):
             return f"{at}: {len(printed)} items printed"
         faults = (json_fault(item, printed[i], f"{at}[{i}]") for i, item in enumerate(items))
-        return next((it for it in faults if it), None)
+        return next(filter(None, faults), None)
     if shown != MORE and plain(shown) != plain(printed):
         return f"{at}: shown {shown!r}, printed {printed!r}"
     return None

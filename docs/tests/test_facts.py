@@ -51,3 +51,16 @@ def test_every_path_in_the_documents_exists():
             if not (markdown.ROOT / name).exists():
                 missing.append(f"{path.name}: {name}")
     assert missing == []
+
+
+def test_every_script_of_redis_is_described():
+    named = set(re.findall(r"`(\w+\.lua)`", section(DOCS / "storage.md", "Scripts")))
+    assert named == {path.name for path in (markdown.ROOT / "functions/shared/store/src/redis").rglob("*.lua")}
+
+
+def test_every_metric_is_described():
+    declared = (markdown.ROOT / "functions/shared/service/src/metrics/name.rs").read_text()
+    names = re.findall(r'\b(?:COUNTER|GAUGE|HISTOGRAM) "([a-z_]+)"', declared)
+    assert len(names) > 15
+    described = section(DOCS / "operating.md", "Metrics")
+    assert [name for name in names if not re.search(rf"`{name}\b", described)] == []

@@ -39,7 +39,7 @@ def test_every_page_is_reached_from_the_readme():
             continue
         reached.add(path)
         targets = (target.partition("#")[0] for _, target in markdown.links(path))
-        waiting += [(path.parent / it).resolve() for it in targets if it.endswith(".md") and ":" not in it]
+        waiting += [(path.parent / target).resolve() for target in targets if target.endswith(".md") and ":" not in target]
     pages = {path for path in markdown.documents() if path.is_relative_to(markdown.ROOT / "docs")}
     assert sorted(str(path) for path in pages - reached) == []
 
