@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 cargo build --package standalone --quiet
 log=$(mktemp)
-PORT=0 RUST_LOG=warn,host::run=info "${CARGO_TARGET_DIR:-target}/debug/standalone" 2>"$log" &
+PORT=0 RUST_LOG=warn,server::run=info "${CARGO_TARGET_DIR:-target}/debug/standalone" 2>"$log" &
 pid=$!
 trap 'kill $pid 2>/dev/null || true; wait $pid 2>/dev/null || true; rm -f "$log"' EXIT
 until address=$(grep --only-matching --max-count 1 '127.0.0.1:[0-9]*' "$log"); do sleep 0.1; done

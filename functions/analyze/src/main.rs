@@ -1,4 +1,4 @@
-//! The analyze function: what is normal, what is not, and why.
+//! The analyze function: answers queries, and sweeps.
 
 use std::process::ExitCode;
 

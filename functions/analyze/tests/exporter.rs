@@ -1,4 +1,4 @@
-//! `analyze exporter` as it is deployed: the real binary over a real Redis, and a real Prometheus that scrapes it.
+//! The exporter as deployed: the real binary over a real Redis, scraped by a real Prometheus.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
 
@@ -13,14 +13,14 @@ use serde_json::Value;
 use store::testbed::{RedisServer, free_port};
 use tempfile::TempDir;
 
-/// A process that ends with its test.
+/// A running process; killed when dropped.
 struct Process {
     child: Child,
     address: String,
 }
 
 impl Process {
-    /// Starts `analyze` with these arguments and variables; it says where it listens.
+    /// Starts `analyze` with these arguments and variables, and reads its address from the log.
     fn analyze(arguments: &[&str], vars: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_analyze"))
             .args(arguments)
@@ -30,11 +30,12 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-        let line = said.find(|it| it.contains("listening")).expect("it says where it listens");
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let line =
+            lines.find(|line| line.contains("listening")).expect("the process logs its address");
         let line: Value = serde_json::from_str(&line).unwrap();
-        // Reads on, or a full pipe would stop it.
-        thread::spawn(move || said.count());
+        // Reads until the process exits, as a full pipe would block it.
+        thread::spawn(move || lines.count());
         Self { child, address: line["address"].as_str().unwrap().to_owned() }
     }
 
@@ -45,12 +46,12 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // One that has ended cannot be killed, and need not be.
+        // The kill fails if the process has exited.
         let _has_ended = self.child.kill().and_then(|()| self.child.wait()).is_err();
     }
 }
 
-/// Asks, with these headers beside the usual ones; the answer with its head.
+/// Requests a path with additional headers; returns the response with its head.
 fn get(address: &str, path: &str, headers: &str) -> String {
     let Ok(mut stream) = TcpStream::connect(address) else { return String::new() };
     write!(stream, "GET {path} HTTP/1.1\r\nHost: a\r\n{headers}Connection: close\r\n\r\n").unwrap();
@@ -64,7 +65,7 @@ fn body(answer: &str) -> &str {
     answer.split_once("\r\n\r\n").unwrap().1
 }
 
-/// A Redis in which writers left samples of two series, that nobody has judged.
+/// A Redis with pending samples of two series.
 fn redis_with_samples() -> RedisServer {
     let redis = RedisServer::start();
     let writer = Process::analyze(&[], &[("REDIS_URL", &redis.url())]);
@@ -90,13 +91,13 @@ fn redis_with_samples() -> RedisServer {
             store.append(&key, &samples, 0).await.unwrap();
         }
     });
-    // Asked for, one of them is judged; the other waits until a sweep.
+    // A query judges the first; the other is pending until a sweep.
     let query = "metric=rps&source=checkout&label=path%3D/a%22b%5Cc%0Ad%2Ce%3Df";
     assert!(body(&writer.get(&format!("/analyze?{query}"))).contains(r#""pending":0"#));
     redis
 }
 
-fn promtool_is_content(text: &str) {
+fn check_with_promtool(text: &str) {
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
@@ -105,48 +106,48 @@ fn promtool_is_content(text: &str) {
         .spawn()
         .expect("promtool is installed");
     promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
-    let said = promtool.wait_with_output().unwrap();
-    let complaints = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert!(said.status.success() && complaints.is_empty(), "{complaints}{text}");
+    let lines = promtool.wait_with_output().unwrap();
+    let complaints = String::from_utf8_lossy(&lines.stderr).into_owned();
+    assert!(lines.status.success() && complaints.is_empty(), "{complaints}{text}");
 }
 
 #[test]
-fn what_it_tells_is_as_prometheus_wants_it_also_without_the_store() {
+fn metrics_are_valid_prometheus_text_also_without_the_store() {
     let mut redis = redis_with_samples();
     let vars = [("REDIS_URL", &*redis.url()), ("TIDEMARK_EXPORTER_SERIES_MAX", "10")];
     let exporter = Process::analyze(&["exporter"], &vars);
     let metrics = exporter.get("/metrics");
-    let has = |line: &str| body(&metrics).lines().any(|it| it == line);
+    let has = |line: &str| body(&metrics).lines().any(|found| found == line);
     for line in
         ["store_up 1", "series 2", "backlog_series 1", r#"anomalies_total{signal="deviation"} 1"#]
     {
         assert!(has(line), "{line} in {metrics}");
     }
-    promtool_is_content(body(&metrics));
+    check_with_promtool(body(&metrics));
     let series = exporter.get("/metrics/series");
     assert!(
         body(&series)
             .contains("series_anomaly{tenant=\"default\",source=\"checkout\",metric=\"rps\"")
     );
-    promtool_is_content(body(&series));
+    check_with_promtool(body(&series));
     body(&exporter.get("/readyz"));
     for path in ["/analyze", "/series", "/openapi.json", "/healthz"] {
         assert!(exporter.get(path).starts_with("HTTP/1.1 404"), "{path}");
     }
-    // It judges nothing, however long it is asked.
+    // The exporter judges nothing.
     assert!(body(&exporter.get("/metrics")).contains("backlog_series 1"));
 
     redis.stop();
     let away = exporter.get("/metrics");
     assert!(body(&away).lines().any(|line| line == "store_up 0"), "{away}");
-    promtool_is_content(body(&away));
+    check_with_promtool(body(&away));
     assert!(exporter.get("/readyz").starts_with("HTTP/1.1 503"));
     assert!(exporter.get("/metrics/series").starts_with("HTTP/1.1 503"));
     body(&exporter.get("/livez"));
 }
 
 #[test]
-fn it_starts_where_others_reach_it_without_keys_and_claims_no_generation() {
+fn the_exporter_needs_no_keys_and_registers_no_generation() {
     let redis = RedisServer::start();
     let url = redis.url();
     let vars = [("REDIS_URL", &*url), ("LISTEN_HOST", "0.0.0.0")];
@@ -194,15 +195,16 @@ impl Prometheus {
         Self { child, address, _folder: folder }
     }
 
-    /// The values that a query has, once it has some.
+    /// The values of a query, once it has some.
     fn values_of(&self, query: &str) -> Vec<String> {
         for _ in 0..600 {
             let answer = get(&self.address, &format!("/api/v1/query?query={query}"), "");
-            let json = answer.split_once("\r\n\r\n").and_then(|it| serde_json::from_str(it.1).ok());
+            let json =
+                answer.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok());
             let answer: Value = json.unwrap_or_default();
             let found = answer["data"]["result"].as_array().cloned().unwrap_or_default();
             if !found.is_empty() {
-                let value = |it: &Value| it["value"][1].as_str().unwrap().to_owned();
+                let value = |sample: &Value| sample["value"][1].as_str().unwrap().to_owned();
                 return found.iter().map(value).collect();
             }
             thread::sleep(Duration::from_millis(50));
@@ -218,7 +220,7 @@ impl Drop for Prometheus {
 }
 
 #[test]
-fn a_prometheus_reads_totals_and_series_and_sees_the_store_go() {
+fn a_prometheus_scrapes_totals_and_series_and_an_outage_of_the_store() {
     let mut redis = redis_with_samples();
     let vars = [("REDIS_URL", &*redis.url()), ("TIDEMARK_EXPORTER_SERIES_MAX", "10")];
     let exporter = Process::analyze(&["exporter"], &vars);
@@ -231,7 +233,7 @@ fn a_prometheus_reads_totals_and_series_and_sees_the_store_go() {
         ("instances%7Bfunction=%22exporter%22%7D", "1"),
         ("series_value%7Bmetric=%22rps%22%7D", "900"),
         ("series_anomaly%7Bmetric=%22rps%22%7D", "1"),
-        // No failure was counted yet, and an alarm about the first one has a 0 to start from.
+        // Exported from 0, so that an alert on the first failure has a rate.
         ("sum(http_requests_total%7Bfunction=%22ingest%22,status=%22503%22%7D)", "0"),
     ] {
         assert_eq!(prometheus.values_of(query), [wanted], "{query}");

@@ -1,4 +1,4 @@
-//! `analyze` as Lambda runs it on a schedule: the real binary, over the runtime API on the loopback and a real Redis.
+//! Scheduled invocations of `analyze`: the real binary, over an emulated runtime API and a real Redis.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
 
@@ -18,7 +18,7 @@ fn event(name: &str) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// Accepts a sample that nobody judges, as a writer that died then leaves it.
+/// Appends a sample without judging it, like a writer that is killed between the two steps.
 async fn leave_waiting(store: &RedisStore, metric: &str) {
     let series = Series::new("checkout", metric, BTreeMap::new()).unwrap();
     let key = SeriesKey::new(Tenant::default(), series);
@@ -27,7 +27,7 @@ async fn leave_waiting(store: &RedisStore, metric: &str) {
 }
 
 #[tokio::test]
-async fn a_schedule_judges_what_waits_and_a_request_is_answered_as_ever() {
+async fn a_schedule_judges_pending_samples_and_requests_are_answered() {
     let mut redis = RedisServer::start();
     let lambda = LambdaService::start().await;
     let url = redis.url();

@@ -9,33 +9,34 @@ use http_body_util::BodyExt;
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::Value;
 use serde_json::value::to_raw_value;
-use server::{Answer, App, Function, answer_event, router};
+use server::{App, Function, InvocationAnswer, answer_event, router};
 use service::{Config, Service, StoreScope, store_for};
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
-/// Paths whose handlers read what comes from outside.
+/// Paths whose handlers read input.
 const PATHS: [&str; 7] =
     ["/ingest", "/analyze", "/series", "/series/config", "/anomalies", "/metrics", "/sweep"];
 
 const METHODS: [Method; 4] = [Method::GET, Method::POST, Method::PUT, Method::DELETE];
 
-/// Headers that are read.
+/// Headers that handlers and middleware read.
 const HEADERS: [&str; 5] =
     ["content-type", "content-encoding", "authorization", "x-request-id", "traceparent"];
 
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Runtime::new().expect("a runtime can be started"));
 
-/// A function with an empty store of its own.
+/// A function with an empty store.
 fn app(function: Function) -> App {
-    let config = Config::from_env(std::iter::empty()).expect("nothing is configured");
-    let store = store_for(&config, StoreScope::Process).expect("the embedded store wants nothing");
+    let config = Config::from_env(std::iter::empty()).expect("the defaults are valid");
+    let store =
+        store_for(&config, StoreScope::Process).expect("the memory store needs no configuration");
     App::new(function, Service::new(store, &config), &config)
 }
 
-/// Makes a request of some bytes, twice: method and path by the first, header by the second, then the header's value,
-/// the query and the body, with line feeds between.
+/// Sends a request made from bytes, twice: the first byte selects method and path, the second a header; then follow the
+/// header's value, the query and the body, separated by line feeds.
 pub fn request(bytes: &[u8]) {
     let [which, header, rest @ ..] = bytes else { return };
     let mut parts = rest.splitn(3, |byte| *byte == b'\n');
@@ -50,7 +51,7 @@ pub fn request(bytes: &[u8]) {
         if let Ok(value) = HeaderValue::from_bytes(value) {
             request = request.header(&name, value);
         }
-        // What is no address at all never comes as far as a router.
+        // An invalid URI never reaches a router.
         let Ok(request) = request.body(Body::from(body.to_vec())) else { return };
         let (status, answer) = RUNTIME.block_on(answer(router(app.clone()), request));
         assert!(status < 500, "{uri} {status} {}", String::from_utf8_lossy(&answer));
@@ -60,27 +61,27 @@ pub fn request(bytes: &[u8]) {
 async fn answer(router: Router, request: Request<Body>) -> (u16, Vec<u8>) {
     let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});
     let status = response.status().as_u16();
-    let body = response.into_body().collect().await.expect("an answer has an end");
+    let body = response.into_body().collect().await.expect("the body ends");
     (status, body.to_bytes().to_vec())
 }
 
 /// Delivers an event to the function of queues and streams, and to the one of HTTP and schedules.
 ///
-/// A body of HTTP is taken as text: what says that it is base64 and is not makes `aws_lambda_events` panic, and comes
-/// from nobody, since AWS packs what a client sent.
+/// HTTP bodies are text: invalid base64 makes `aws_lambda_events` panic, and AWS never sends it, as it encodes bodies
+/// itself.
 pub fn event(bytes: &[u8]) {
     let Ok(mut event) = serde_json::from_slice::<Value>(bytes) else { return };
-    if let Some(is_packed) = event.get_mut("isBase64Encoded") {
-        *is_packed = Value::Bool(false);
+    if let Some(is_base64) = event.get_mut("isBase64Encoded") {
+        *is_base64 = Value::Bool(false);
     }
     for function in [Function::IngestStream, Function::Standalone] {
         let app = app(function);
-        let payload = to_raw_value(&event).expect("what was read can be written");
+        let payload = to_raw_value(&event).expect("parsed JSON can be serialized");
         let event = LambdaEvent::new(payload, Context::default());
         let answer = RUNTIME.block_on(answer_event(&app, router(app.clone()), event));
-        // What is no event of a function is refused, and a stream is told which records to send again.
-        let Ok(Answer::Http(answer)) = answer else { continue };
+        // Other events are refused, and answers to streams have no status.
+        let Ok(InvocationAnswer::Http(answer)) = answer else { continue };
         let answer: Value = serde_json::from_str(answer.get()).expect("an answer is JSON");
-        assert!(answer["statusCode"].as_u64().is_some_and(|it| it < 500), "{answer}");
+        assert!(answer["statusCode"].as_u64().is_some_and(|status| status < 500), "{answer}");
     }
 }

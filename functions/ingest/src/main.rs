@@ -1,4 +1,4 @@
-//! The ingest function: samples in, verdicts out.
+//! The ingest function: stores and judges samples.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The ingest-stream function: samples in, from queues and streams.
+//! The ingest-stream function: stores and judges the samples of queues and streams.
 
 use std::process::ExitCode;
 

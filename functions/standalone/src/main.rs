@@ -1,6 +1,4 @@
-//! Both functions in one process: a laptop, a single pod.
-//!
-//! Series live in the process unless `REDIS_URL` says where else.
+//! The standalone function: `ingest` and `analyze` in one process, in memory unless `REDIS_URL` is set.
 
 use std::process::ExitCode;
 

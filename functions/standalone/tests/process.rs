@@ -1,4 +1,4 @@
-//! The function as a process: its environment, its signals, its exit codes, both of its hosts.
+//! A process of `standalone`: environment, signals, exit codes, HTTP and Lambda.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
 
@@ -8,18 +8,18 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-/// The function as a process, which ends with its test.
+/// A running process; killed when dropped.
 struct Process(Child);
 
 impl Process {
-    /// Starts it with these variables and nothing else.
+    /// Starts the process with only these variables.
     fn start(vars: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_standalone"));
         command.env_clear().envs(vars.iter().copied()).stderr(Stdio::piped());
         Self(command.spawn().unwrap())
     }
 
-    /// Runs it with these arguments to its end: exit code, standard output, standard error.
+    /// Runs the command line; returns exit code, standard output and standard error.
     fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_standalone"));
         let output = command.env_clear().args(arguments).output().unwrap();
@@ -27,24 +27,25 @@ impl Process {
         (output.status.code(), text(output.stdout), text(output.stderr))
     }
 
-    /// The address that it says it listens on.
+    /// The address in the log.
     fn address(&mut self) -> String {
-        let mut said = BufReader::new(self.0.stderr.as_mut().unwrap()).lines();
-        let line = said.by_ref().map(Result::unwrap).find(|it| it.contains("listening")).unwrap();
+        let mut stderr = BufReader::new(self.0.stderr.as_mut().unwrap()).lines();
+        let line =
+            stderr.by_ref().map(Result::unwrap).find(|line| line.contains("listening")).unwrap();
         serde_json::from_str::<Value>(&line).unwrap()["address"].as_str().unwrap().to_owned()
     }
 
-    /// The exit code and what was said, once it ends.
+    /// Waits for the exit; returns the exit code and standard error.
     fn end(mut self) -> (Option<i32>, String) {
-        let mut said = String::new();
-        self.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        (self.0.wait().unwrap().code(), said)
+        let mut stderr = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        (self.0.wait().unwrap().code(), stderr)
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // One that has ended cannot be killed, and need not be.
+        // The kill fails if the process has exited.
         let _has_ended = self.0.kill().and_then(|()| self.0.wait()).is_err();
     }
 }
@@ -65,13 +66,22 @@ fn send(address: &str, head: &str, body: &str) -> String {
 }
 
 #[test]
-fn it_says_where_it_listens_and_ends_well_on_sigterm() {
+fn the_start_is_logged_and_sigterm_exits_with_code_0() {
     let mut process = Process::start(&[("PORT", "0")]);
-    let mut said = BufReader::new(process.0.stderr.as_mut().unwrap());
+    let mut stderr = BufReader::new(process.0.stderr.as_mut().unwrap());
     let mut line = String::new();
-    said.read_line(&mut line).unwrap();
+    stderr.read_line(&mut line).unwrap();
     let line: Value = serde_json::from_str(&line).unwrap();
-    assert_eq!((&line["message"], &line["function"]), (&json!("listening"), &json!("standalone")));
+    let expected = [
+        ("message", "listening"),
+        ("function", "standalone"),
+        ("store", "memory"),
+        ("access", "open"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(line[name], value, "{line}");
+    }
+    assert!(line["detector"].as_str().unwrap().starts_with("traffic"), "{line}");
     let address = line["address"].as_str().unwrap();
     let answer = request(address, "POST /ingest", r#"{"metric":"rps","value":1}"#);
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(r#""accepted":1"#), "{answer}");
@@ -84,15 +94,15 @@ fn it_says_where_it_listens_and_ends_well_on_sigterm() {
 }
 
 #[test]
-fn a_bad_environment_is_told_in_full() {
-    let (code, said) = Process::start(&[("PORT", "http"), ("TIDEMARK_DETECTOR", "zscor")]).end();
+fn all_mistakes_of_the_environment_are_reported() {
+    let (code, stderr) = Process::start(&[("PORT", "http"), ("TIDEMARK_DETECTOR", "zscor")]).end();
     assert_eq!(code, Some(64));
-    assert!(said.starts_with("standalone: failed to read the configuration:\n"), "{said}");
-    assert!(said.contains("PORT `http`") && said.contains("TIDEMARK_DETECTOR"), "{said}");
+    assert!(stderr.starts_with("standalone: failed to read the configuration:\n"), "{stderr}");
+    assert!(stderr.contains("PORT `http`") && stderr.contains("TIDEMARK_DETECTOR"), "{stderr}");
 }
 
 #[test]
-fn a_key_that_it_made_opens_what_its_entry_says() {
+fn a_made_key_has_the_rights_of_its_entry() {
     let (code, out, _) = Process::run(&["key", "checkout", "write"]);
     assert_eq!(code, Some(0));
     let of = |name: &str| {
@@ -117,12 +127,12 @@ fn a_key_that_it_made_opens_what_its_entry_says() {
 }
 
 #[test]
-fn what_others_can_reach_does_not_start_without_keys() {
+fn a_reachable_process_does_not_start_without_keys() {
     for vars in [("LISTEN_HOST", "0.0.0.0"), ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")] {
-        let (code, said) = Process::start(&[("PORT", "0"), vars]).end();
+        let (code, stderr) = Process::start(&[("PORT", "0"), vars]).end();
         assert_eq!(code, Some(64));
-        assert!(said.contains("TIDEMARK_API_KEYS is missing"), "{said}");
-        assert!(said.contains("TIDEMARK_ACCESS=open"), "{said}");
+        assert!(stderr.contains("TIDEMARK_API_KEYS is missing"), "{stderr}");
+        assert!(stderr.contains("TIDEMARK_ACCESS=open"), "{stderr}");
     }
     let open = [("PORT", "0"), ("LISTEN_HOST", "0.0.0.0"), ("TIDEMARK_ACCESS", "open")];
     let mut process = Process::start(&open);
@@ -131,7 +141,7 @@ fn what_others_can_reach_does_not_start_without_keys() {
 }
 
 #[test]
-fn arguments_that_are_none_are_refused() {
+fn invalid_arguments_are_refused() {
     for arguments in [
         &["serve"][..],
         &["key"],
@@ -139,10 +149,25 @@ fn arguments_that_are_none_are_refused() {
         &["key", "a/b", "read"],
         &["key", "a", "all"],
     ] {
-        let (code, out, said) = Process::run(arguments);
+        let (code, out, stderr) = Process::run(arguments);
         assert_eq!((code, out.as_str()), (Some(64), ""), "{arguments:?}");
-        assert!(said.starts_with("standalone: failed to read the arguments: "), "{said}");
+        assert!(stderr.starts_with("standalone: failed to read the arguments: "), "{stderr}");
     }
+}
+
+#[test]
+fn help_and_version_are_printed_and_exit_with_code_0() {
+    for argument in ["--help", "-h"] {
+        let (code, help, error) = Process::run(&[argument]);
+        assert_eq!((code, error.as_str()), (Some(0), ""));
+        for part in
+            ["standalone key TENANT RIGHTS", "REDIS_URL", "Example:", "PORT=8080 standalone"]
+        {
+            assert!(help.contains(part), "{part} in {help}");
+        }
+    }
+    let version = format!("standalone {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(Process::run(&["--version"]), (Some(0), version, String::new()));
 }
 
 #[test]
@@ -195,7 +220,7 @@ fn event(stage: &str, body: &str) -> Value {
     })
 }
 
-/// Plays the Lambda runtime for one invocation; returns what the function answers.
+/// Emulates the Lambda runtime for one invocation; returns the answer.
 fn invoke(runtime: &TcpListener, event: &Value) -> Value {
     let (stream, _) = runtime.accept().unwrap();
     let mut reader = BufReader::new(stream);
@@ -214,7 +239,7 @@ fn invoke(runtime: &TcpListener, event: &Value) -> Value {
     serde_json::from_slice(&body).unwrap()
 }
 
-/// Reads a request: its path and its body, whose length must be declared.
+/// Reads a request with a declared length; returns its path and body.
 fn read_request(reader: &mut BufReader<TcpStream>) -> (String, Vec<u8>) {
     let mut lines = reader.by_ref().lines().map(Result::unwrap);
     let path = lines.next().unwrap().split(' ').nth(1).unwrap().to_owned();

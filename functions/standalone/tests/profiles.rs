@@ -1,6 +1,6 @@
-//! Profiles of a real process under load: they can be unpacked and read, and name functions of ours.
+//! Profiles of a real process under load are readable, and name its functions.
 //!
-//! Only with the feature `profiling`, for which jemalloc is compiled: `cargo test --package standalone --features profiling`.
+//! Requires the feature `profiling`: `cargo test --package standalone --features profiling`.
 
 #![cfg(feature = "profiling")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
@@ -29,7 +29,7 @@ impl Standalone {
             lines.find(|line| line.as_ref().unwrap().contains("listening")).unwrap().unwrap();
         let (_, rest) = line.split_once("127.0.0.1:").unwrap();
         let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
-        // Read on, or the pipe would fill.
+        // Reads until the process exits, as a full pipe would block it.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, address: format!("127.0.0.1:{port}") }
     }
@@ -44,13 +44,13 @@ impl Standalone {
         stream.write_all((head + body).as_bytes()).unwrap();
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
-        let end = bytes.windows(4).position(|it| it == b"\r\n\r\n").unwrap();
+        let end = bytes.windows(4).position(|part| part == b"\r\n\r\n").unwrap();
         let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
         assert!(!head.to_lowercase().contains("transfer-encoding"), "{head}");
         (head.lines().next().unwrap().to_owned(), bytes[end + 4..].to_vec())
     }
 
-    /// The texts of a profile, which name its functions, and how many samples it has.
+    /// The string table of a profile, which has the function names, and the number of samples.
     fn profile(&self, path: &str) -> (Vec<String>, usize) {
         let (status, packed) = self.ask("GET", path, "");
         assert!(status.contains("200"), "{status}: {}", String::from_utf8_lossy(&packed));
@@ -94,7 +94,7 @@ fn varint(bytes: &mut &[u8]) -> u64 {
 }
 
 #[test]
-fn profiles_name_the_functions_that_worked_and_those_that_hold_memory() {
+fn profiles_name_the_functions_that_ran_and_that_allocated() {
     let standalone = Standalone::start();
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -126,7 +126,7 @@ fn profiles_name_the_functions_that_worked_and_those_that_hold_memory() {
         assert!(heap.1 > 10 && names(&heap.0, "inuse_space"), "{heap:?}");
         assert!(names(&heap.0, "store::embedded"), "{:?}", heap.0);
     });
-    // A second look is possible, and one that asks for nonsense is told so.
+    // Another profile can follow; an invalid length is refused.
     assert!(standalone.ask("GET", "/debug/pprof/profile?seconds=1", "").0.contains("200"));
     assert!(standalone.ask("GET", "/debug/pprof/profile?seconds=x", "").0.contains("400"));
 }

@@ -1,4 +1,4 @@
-//! The function as a process, for the tests of what it brings to history.
+//! A process of `analyze`, for tests of the history.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use store::testbed::RedisServer;
 
 pub(crate) const DETECTOR: &str = "zscore:window=50,threshold=3";
 
-/// The function as a process, which ends with its test.
+/// A running process; killed when dropped.
 pub(crate) struct Analyze {
     pub(crate) child: Child,
     address: String,
@@ -24,16 +24,16 @@ impl Analyze {
         let mut child = command.spawn().unwrap();
         let stderr = child.stderr.as_mut().unwrap();
         let line = BufReader::new(stderr).lines().map(Result::unwrap).next().unwrap();
-        let told: Value = serde_json::from_str(&line).expect(&line);
-        Self { child, address: told["address"].as_str().unwrap().to_owned() }
+        let log: Value = serde_json::from_str(&line).expect(&line);
+        Self { child, address: log["address"].as_str().unwrap().to_owned() }
     }
 
-    /// The body of an answer; none where there is none, or the process died over it.
+    /// The JSON body of the response; `None` if there is none, or the process was killed.
     pub(crate) fn ask(&self, head: &str) -> Option<Value> {
         self.send(head, "")
     }
 
-    /// The same, of a request with a body.
+    /// Like `ask`, for a request with a body.
     pub(crate) fn send(&self, head: &str, body: &str) -> Option<Value> {
         let mut stream = TcpStream::connect(&self.address).ok()?;
         let length = body.len();

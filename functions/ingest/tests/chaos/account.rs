@@ -1,4 +1,4 @@
-//! What the store holds, against what was acknowledged.
+//! Compares the content of the store with the acknowledged samples.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,19 +12,19 @@ use tokio::task::JoinHandle;
 use crate::report::Row;
 use crate::workload::{Workload, metric, number_at, value};
 
-/// What differs between store and model.
+/// The differences between store and model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Balance {
     pub(crate) lost: u64,
     pub(crate) doubled: u64,
 }
 
-/// The store past all processes.
+/// A direct connection to the store.
 pub(crate) fn store(url: &str, topology: Topology) -> RedisStore {
     RedisStore::new(&patient_options(url.to_owned(), topology, SHARDS_DEFAULT)).unwrap()
 }
 
-/// The row of a workload that was sent to its end.
+/// The report row of a completed workload.
 pub(crate) async fn finished(
     workload: &Workload,
     writers: Vec<JoinHandle<()>>,
@@ -52,7 +52,7 @@ pub(crate) fn key(series: usize) -> SeriesKey {
     SeriesKey::new(Tenant::default(), series)
 }
 
-/// Holds the store against the first `acknowledged` samples of each series; nothing may wait.
+/// Compares the store with the first `acknowledged` samples of each series; no sample may be pending.
 pub(crate) async fn balance(store: &dyn SeriesStore, acknowledged: &[u64]) -> Balance {
     let mut balance = Balance::default();
     let mut n_anomalies = 0;
@@ -63,31 +63,34 @@ pub(crate) async fn balance(store: &dyn SeriesStore, acknowledged: &[u64]) -> Ba
         let kept: BTreeMap<u64, f64> = state
             .window
             .iter()
-            .map(|it| (number_at(it.sample.at_us()), it.sample.value()))
+            .map(|judged| (number_at(judged.sample.at_us()), judged.sample.value()))
             .collect();
         assert_eq!(kept.len(), state.window.len(), "a time is in the window twice");
         let below = memory.floor_us.map_or(0, |floor_us| number_at(floor_us) + 1);
         let is_there = |i: &u64| *i < below || kept.get(i) == Some(&value(*i));
         balance.lost += (0..*n).filter(|i| !is_there(i)).count() as u64;
-        assert!(kept.keys().all(|i| i < n), "the window of {series} holds what nobody sent");
+        assert!(
+            kept.keys().all(|i| i < n),
+            "the window of {series} has a sample that was not sent"
+        );
 
-        // What took effect twice was judged twice: the counter is kept by the commits themselves.
+        // A sample that took effect twice was judged twice: the commits count judged samples.
         balance.lost += n.saturating_sub(memory.counters.judged);
         balance.doubled += memory.counters.judged.saturating_sub(*n);
         let anomalies = store.anomalies(&key(series), 0, ANOMALIES_KEPT_MAX).await.unwrap();
         assert_eq!(anomalies.len() as u64, memory.counters.anomalies, "anomalies of {series}");
-        let told: BTreeSet<u64> = anomalies
+        let listed: BTreeSet<u64> = anomalies
             .iter()
-            .map(|it| number_at(it.sample.at_us()))
+            .map(|judged| number_at(judged.sample.at_us()))
             .filter(|i| *i >= below)
             .collect();
         let judged: BTreeSet<u64> = state
             .window
             .iter()
-            .filter(|it| it.judgement().verdict.is_anomaly())
-            .map(|it| number_at(it.sample.at_us()))
+            .filter(|judged| judged.judgement().verdict.is_anomaly())
+            .map(|judged| number_at(judged.sample.at_us()))
             .collect();
-        assert_eq!(told, judged, "anomalies of window and set of {series}");
+        assert_eq!(listed, judged, "anomalies of window and set of {series}");
         n_anomalies += memory.counters.anomalies;
     }
     assert_eq!(store.pending(1_000).await.unwrap(), [], "series wait");

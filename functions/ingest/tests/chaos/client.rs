@@ -1,4 +1,4 @@
-//! A sender: one connection, kept open while the other side keeps it.
+//! A client with one keep-alive connection.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,16 +9,16 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Longest wait for an answer: longer than any deadline of the service.
+/// Longest wait for an answer, beyond every deadline of the service.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A sender to whoever listens at an address.
+/// A client of the server at an address.
 #[derive(Debug, Default)]
 pub(crate) struct Client {
     open: Option<(SocketAddr, BufReader<TcpStream>)>,
 }
 
-/// An answer, read to its end.
+/// A complete answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -27,7 +27,7 @@ pub(crate) struct Answer {
 }
 
 impl Client {
-    /// Sends samples and reads the answer; an error where the connection ends before it.
+    /// Sends samples and reads the answer; fails if the connection is closed before.
     pub(crate) async fn ingest(&mut self, to: SocketAddr, body: &str) -> io::Result<Answer> {
         let head = format!(
             "POST /ingest?verdicts=all HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
@@ -36,7 +36,7 @@ impl Client {
         self.send(to, &(head + body)).await
     }
 
-    /// Asks for a path.
+    /// Requests a path.
     pub(crate) async fn get(&mut self, to: SocketAddr, path: &str) -> io::Result<Answer> {
         self.send(to, &format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).await
     }
@@ -54,7 +54,8 @@ impl Client {
             stream.write_all(request.as_bytes()).await?;
             read_answer(&mut stream).await
         };
-        let answer = timeout(ANSWER_TIMEOUT, exchange).await.expect("an answer, or its end")?;
+        let answer =
+            timeout(ANSWER_TIMEOUT, exchange).await.expect("an answer, or a closed connection")?;
         self.open = Some((to, stream));
         Ok(answer)
     }

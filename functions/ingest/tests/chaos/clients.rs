@@ -1,4 +1,4 @@
-//! Clients that vanish, come all at once, or come in a wave; and more of them than are served.
+//! Clients that disconnect, connect all at once or in a wave, and exceed the bounds of the server.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -26,7 +26,7 @@ fn body(series: usize, range: std::ops::Range<u64>) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_hangs_up_cancels_nobody_else() {
+async fn a_client_that_disconnects_cancels_no_other_request() {
     const N: u64 = 60;
     let redis = RedisServer::start();
     let network = Proxy::start(redis.port());
@@ -34,7 +34,7 @@ async fn who_hangs_up_cancels_nobody_else() {
     let to = process.address;
     assert_eq!(Client::default().ingest(to, &body(0, 0..1)).await.unwrap().status, 200);
     network.stall();
-    // All send to one series, so that their samples go into one round; every second one hangs up.
+    // All send to one series, so that their samples share a batch; every second one disconnects.
     let patient: Vec<_> = (1..N)
         .filter(|i| i % 2 == 1)
         .map(|i| {
@@ -50,7 +50,7 @@ async fn who_hangs_up_cancels_nobody_else() {
         stream.write_all((head + &body).as_bytes()).await.unwrap();
         vanishing.push(stream);
     }
-    wait_for("a call is under way", async || (network.n_held() > 0).then_some(())).await;
+    wait_for("a call is in flight", async || (network.n_held() > 0).then_some(())).await;
     let n_vanished = vanishing.len() as u64;
     drop(vanishing);
     network.heal();
@@ -58,9 +58,9 @@ async fn who_hangs_up_cancels_nobody_else() {
         let answer = answer.await.unwrap().unwrap();
         assert_eq!((answer.status, &answer.body["accepted"]), (200, &json!(1)), "{answer:?}");
     }
-    // Who hung up sends again, as a sender does that has no answer.
+    // The disconnected clients retry, as clients without an answer do.
     let again = Client::default().ingest(to, &body(0, 0..N)).await.unwrap();
-    let ends = ["accepted", "duplicates"].map(|it| again.body[it].as_u64().unwrap());
+    let ends = ["accepted", "duplicates"].map(|count| again.body[count].as_u64().unwrap());
     assert_eq!((again.status, ends[0] + ends[1]), (200, N), "{again:?}");
     let held = balance(&store(&redis.url(), Topology::Single), &[N]).await;
     Row {
@@ -71,13 +71,13 @@ async fn who_hangs_up_cancels_nobody_else() {
         doubled: held.doubled,
         ..Row::default()
     }
-    .tell("clients that vanish");
+    .print("clients that disconnect");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn past_the_bound_requests_are_refused_at_once_and_memory_stays() {
+async fn past_the_bound_requests_are_refused_at_once_and_memory_is_constant() {
     const SERVED: usize = 64;
-    /// Room for what an allocator keeps back; the refused requests of a round alone are more.
+    /// Room for memory that the allocator retains; the refused requests of one round need more.
     const GROWTH_MAX: u64 = 24 << 20;
     let redis = RedisServer::start();
     let network = Proxy::start(redis.port());
@@ -93,9 +93,9 @@ async fn past_the_bound_requests_are_refused_at_once_and_memory_stays() {
         Client::default().ingest(to, &body(series, 0..100)).await.unwrap()
     };
     let waiting: Vec<_> = (1..=SERVED).map(|series| tokio::spawn(accepted(series))).collect();
-    // Those that are served wait for Redis; from here on everybody else is answered, and at once, for nothing else
-    // could answer while Redis is silent.
-    wait_for("as many are served as may be", async || {
+    // The admitted requests wait for Redis. From here on all others must be answered at once, as no other answer is
+    // possible while Redis is silent.
+    wait_for("the bound is reached", async || {
         let answer = Client::default().get(to, "/livez").await.unwrap();
         assert_eq!(answer.status, 200);
         let mut probe = TcpStream::connect(to).await.unwrap();
@@ -120,7 +120,7 @@ async fn past_the_bound_requests_are_refused_at_once_and_memory_stays() {
         }
         resident.push(process.resident_bytes());
     }
-    // The first round fills buffers and arenas; the others find them.
+    // The first round allocates buffers and arenas; the others reuse them.
     let growth = resident[3].saturating_sub(resident[0]);
     assert!(growth < GROWTH_MAX, "{resident:?}");
     network.heal();
@@ -140,10 +140,10 @@ async fn past_the_bound_requests_are_refused_at_once_and_memory_stays() {
         doubled: held.doubled,
         recovery,
     }
-    .tell("overload");
+    .print("overload");
 }
 
-/// What a crowd of clients came to.
+/// The counts of many clients.
 #[derive(Debug, Default)]
 struct Crowd {
     requests: AtomicU64,
@@ -164,12 +164,12 @@ impl Crowd {
         let body = body(series, range);
         loop {
             self.requests.fetch_add(1, Relaxed);
-            // A backlog that is full refuses a connection, as a status would.
+            // A full backlog refuses a connection, like a status 503.
             if let Ok(answer) = client.ingest(to, &body).await {
                 self.statuses.lock().unwrap().insert(answer.status);
                 if answer.status == 200 {
-                    let ends =
-                        ["accepted", "duplicates"].map(|it| answer.body[it].as_u64().unwrap());
+                    let ends = ["accepted", "duplicates"]
+                        .map(|count| answer.body[count].as_u64().unwrap());
                     assert_eq!(ends[0] + ends[1], n, "{}", answer.body);
                     return;
                 }
@@ -194,11 +194,11 @@ impl Crowd {
             doubled: held.doubled,
             ..Row::default()
         }
-        .tell(test);
+        .print(test);
     }
 }
 
-/// A bound that a crowd reaches.
+/// A bound that the clients reach.
 const CROWDED: [(&str, &str); 1] = [("TIDEMARK_IN_FLIGHT_REQUESTS_MAX", "48")];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! A cluster whose slots move, whose nodes die, fall silent, or are replaced by their replicas, while it is written.
+//! A cluster under writes whose slots move, and whose nodes are killed, stop to respond, or fail over.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const N: usize = 64;
 const IMPATIENT: [(&str, &str); 2] =
     [("REDIS_TOPOLOGY", "cluster"), ("REDIS_RESPONSE_TIMEOUT_MS", "500")];
 
-/// The slot of a series, as `CLUSTER KEYSLOT` says it.
+/// The slot of a series, from `CLUSTER KEYSLOT`.
 fn slot(cluster: &mut RedisCluster, series: usize) -> String {
     let tag = format!("{{{}}}", key(series).shard(SHARDS_DEFAULT));
     cluster.nodes()[0].cli(&["CLUSTER", "KEYSLOT", &tag])
@@ -35,12 +35,12 @@ fn id(cluster: &mut RedisCluster, node: usize) -> String {
     cluster.nodes()[node].cli(&["CLUSTER", "MYID"])
 }
 
-/// The node that has a slot now.
+/// The node that owns a slot.
 fn owner(cluster: &mut RedisCluster, slot: &str) -> usize {
     let slot: u64 = slot.parse().unwrap();
     let is_owner = |text: &str| {
         let own = text.lines().find(|line| line.contains("myself")).unwrap().to_owned();
-        own.split(' ').skip(8).filter(|it| !it.starts_with('[')).any(|range| {
+        own.split(' ').skip(8).filter(|range| !range.starts_with('[')).any(|range| {
             let (from, to) = range.split_once('-').unwrap_or((range, range));
             (from.parse().unwrap()..=to.parse().unwrap()).contains(&slot)
         })
@@ -61,7 +61,7 @@ async fn migrate(cluster: &mut RedisCluster, slot: &str) {
         let Some(key) = keys.lines().next().filter(|key| !key.is_empty()) else { break };
         let moved = ["MIGRATE", "127.0.0.1", &to_port, key, "0", "5000"];
         cluster.nodes()[from].cli(&moved);
-        // Writers meet the slot in halves, and are sent to and fro.
+        // Writers find the slot divided, and are redirected both ways.
         sleep(Duration::from_millis(5)).await;
     }
     for node in [to, from, (to + 1) % 3] {
@@ -86,10 +86,10 @@ async fn slots_of_a_cluster_move_under_its_writers() {
         faults += 1;
     }
     let row = finished(&workload, writers, (&url, Topology::Cluster), faults).await;
-    row.tell("cluster slots moved");
+    row.print("cluster slots moved");
 }
 
-/// The same moment of every series.
+/// A batch with one sample of each series at the same time.
 fn batch(i: u64) -> String {
     json!((0..N).map(|series| sample(series, i)).collect::<Vec<_>>()).to_string()
 }
@@ -106,29 +106,29 @@ fn of_node(cluster: &mut RedisCluster, node: usize) -> BTreeSet<String> {
 /// The metrics of some entries of an answer.
 fn metrics(answer: &Answer, field: &str) -> BTreeSet<String> {
     let entries = answer.body[field].as_array().unwrap().iter();
-    entries.map(|it| it["metric"].as_str().unwrap().to_owned()).collect()
+    entries.map(|entry| entry["metric"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Holds an answer to a batch against the series that could not be stored.
+/// Checks that an answer rejects exactly the series of the failed node.
 fn check_named(answer: &Answer, harmed: &BTreeSet<String>) {
     assert_eq!((answer.status, answer.says_when), (503, true), "{answer:?}");
     let rejected = answer.body["rejected"].as_array().unwrap();
-    assert!(rejected.iter().all(|it| it["code"] == "store_unavailable"), "{answer:?}");
+    assert!(rejected.iter().all(|sample| sample["code"] == "store_unavailable"), "{answer:?}");
     assert_eq!(metrics(answer, "rejected"), *harmed);
-    // What the other nodes have is taken all the same.
+    // The series of the other nodes are accepted.
     let all: BTreeSet<String> = (0..N).map(metric).collect();
     assert_eq!(metrics(answer, "verdicts"), all.difference(harmed).cloned().collect());
 }
 
-/// Sends a batch until it is taken as a whole.
-async fn taken(client: &mut Client, process: &Process, i: u64) -> Answer {
-    wait_for("the whole is taken", async || {
-        client.ingest(process.address, &batch(i)).await.ok().filter(|it| it.status == 200)
+/// Sends a batch until all of it is accepted.
+async fn accepted(client: &mut Client, process: &Process, i: u64) -> Answer {
+    wait_for("the batch is accepted", async || {
+        client.ingest(process.address, &batch(i)).await.ok().filter(|answer| answer.status == 200)
     })
     .await
 }
 
-/// The slots that remain are served, as with a cluster that has replicas and fails over.
+/// Serves the remaining slots, as a cluster with replicas does during a failover.
 fn serve_what_remains(cluster: &mut RedisCluster) {
     for node in cluster.nodes() {
         node.cli(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
@@ -136,7 +136,7 @@ fn serve_what_remains(cluster: &mut RedisCluster) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_over_a_cluster_without_one_node_names_what_to_send_again() {
+async fn a_batch_over_a_cluster_without_one_node_lists_the_samples_to_retry() {
     let mut cluster = RedisCluster::start();
     serve_what_remains(&mut cluster);
     let process = Process::start(&cluster.url(), &IMPATIENT);
@@ -147,24 +147,24 @@ async fn a_batch_over_a_cluster_without_one_node_names_what_to_send_again() {
     let answer = client.ingest(process.address, &batch(1)).await.unwrap();
     check_named(&answer, &harmed);
 
-    // The node comes back empty, with its slots: its series are new, the others are duplicates.
+    // The node returns empty, with its slots: its series are new, the others are duplicates.
     cluster.nodes()[2].start_again();
-    let again = taken(&mut client, &process, 1).await;
-    let sum = ["accepted", "duplicates"].map(|it| again.body[it].as_u64().unwrap() as usize);
+    let again = accepted(&mut client, &process, 1).await;
+    let sum = ["accepted", "duplicates"].map(|count| again.body[count].as_u64().unwrap() as usize);
     assert_eq!(sum[0] + sum[1], N);
     assert!(sum[1] >= N - harmed.len(), "{sum:?} without {} series", harmed.len());
     let store = store(&cluster.url(), Topology::Cluster);
     for series in 0..N {
         let state = store.read(&key(series)).await.unwrap().unwrap();
         let at_us = at_ms(1) * 1_000;
-        let n = state.window.iter().filter(|it| it.sample.at_us() == at_us).count();
+        let n = state.window.iter().filter(|judged| judged.sample.at_us() == at_us).count();
         assert_eq!((n, state.inbox.len()), (1, 0), "series {series}");
     }
 }
 
-/// As where a machine loses its power, or a network its way: nobody closes the connections.
+/// Like a power failure or a broken route: no connection is closed.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_that_falls_silent_concerns_its_own_series_until_it_answers_again() {
+async fn a_silent_node_affects_only_its_own_series_until_it_responds_again() {
     let mut cluster = RedisCluster::start();
     serve_what_remains(&mut cluster);
     let process = Process::start(&cluster.url(), &IMPATIENT);
@@ -177,44 +177,45 @@ async fn a_node_that_falls_silent_concerns_its_own_series_until_it_answers_again
     }
     cluster.nodes()[1].thaw();
     let begin = Instant::now();
-    taken(&mut client, &process, 1).await;
+    accepted(&mut client, &process, 1).await;
     let recovery = begin.elapsed();
     for i in 2..4 {
-        taken(&mut client, &process, i).await;
+        accepted(&mut client, &process, i).await;
     }
-    tell("cluster node silent", &cluster, 4, recovery).await;
+    print("cluster node silent", &cluster, 4, recovery).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_a_master_died_its_replica_is_found() {
+async fn after_a_master_is_killed_its_replica_is_found() {
     let mut cluster = RedisCluster::start_with_replicas();
     let process = Process::start(&cluster.url(), &IMPATIENT);
     let mut client = Client::default();
     assert_eq!(client.ingest(process.address, &batch(0)).await.unwrap().status, 200);
-    // Redis acknowledges before it replicates: what a master had not passed on dies with it.
+    // Redis acknowledges before it replicates: writes that were not replicated are lost with the master.
     for master in 0..3 {
-        wait_for("the replica has all", async || {
-            has_passed_on(&cluster.nodes()[master]).then_some(())
+        wait_for("the replica is up to date", async || {
+            is_replicated(&cluster.nodes()[master]).then_some(())
         })
         .await;
     }
     cluster.nodes()[0].stop();
     let begin = Instant::now();
-    taken(&mut client, &process, 1).await;
-    tell("cluster master replaced", &cluster, 2, begin.elapsed()).await;
+    accepted(&mut client, &process, 1).await;
+    print("cluster master replaced", &cluster, 2, begin.elapsed()).await;
 }
 
-/// Whether the replica of a master has all that was written.
-fn has_passed_on(master: &RedisServer) -> bool {
-    let said = master.cli(&["INFO", "replication"]);
-    let offset = said.lines().find_map(|it| it.trim().strip_prefix("master_repl_offset:")).unwrap();
-    said.contains(&format!(",offset={offset},"))
+/// Compares the replication offsets of a master and its replica.
+fn is_replicated(master: &RedisServer) -> bool {
+    let info = master.cli(&["INFO", "replication"]);
+    let offset =
+        info.lines().find_map(|line| line.trim().strip_prefix("master_repl_offset:")).unwrap();
+    info.contains(&format!(",offset={offset},"))
 }
 
-/// The row of a test that sent `n` batches to each series.
-async fn tell(test: &str, cluster: &RedisCluster, n: u64, recovery: Duration) {
+/// Prints the report row of a test that sent `n` batches to each series.
+async fn print(test: &str, cluster: &RedisCluster, n: u64, recovery: Duration) {
     let held = balance(&store(&cluster.url(), Topology::Cluster), &[n; N]).await;
     let acknowledged = n * N as u64;
     let (lost, doubled) = (held.lost, held.doubled);
-    Row { faults: 1, requests: n, acknowledged, lost, doubled, recovery }.tell(test);
+    Row { faults: 1, requests: n, acknowledged, lost, doubled, recovery }.print(test);
 }

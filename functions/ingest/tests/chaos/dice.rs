@@ -1,6 +1,6 @@
-//! What chance decides, from one seed.
+//! Pseudorandom decisions from one seed.
 
-/// A small generator (`SplitMix64`); clones of one seed decide alike.
+/// A small generator (`SplitMix64`).
 #[derive(Debug, Clone)]
 pub(crate) struct Dice(u64);
 

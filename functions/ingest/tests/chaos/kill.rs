@@ -1,4 +1,4 @@
-//! SIGKILL at random, of processes some of which die by themselves between two steps of a writer.
+//! SIGKILL at random times, for processes of which some also abort between two steps of a writer.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -17,25 +17,25 @@ use crate::workload::Workload;
 /// Processes that write the same series.
 const REPLICAS: usize = 3;
 
-/// Senders.
+/// Clients.
 const WRITERS: u64 = 6;
 
 /// The failpoints of a writer.
 pub(crate) const STEPS: [&str; 4] = ["append", "appended", "judged", "committed"];
 
-/// Short series stay whole in their windows; of long ones the first samples are trimmed.
+/// Short series fit into their windows; the first samples of long ones are trimmed.
 fn lens(rounds: u64) -> [u64; 6] {
     [100, 120, 128, 500 * rounds, 700 * rounds, 900 * rounds]
 }
 
-/// The addresses at which replicas listen now.
+/// The addresses of the running replicas.
 type Addresses = Arc<Mutex<Vec<SocketAddr>>>;
 
-/// Starts a replica that dies at a chosen step, or lives until it is killed.
+/// Starts a replica that aborts at a random step, or runs until it is killed.
 fn start(url: &str, dice: &mut Dice) -> Process {
     let step = STEPS[dice.roll(0..4) as usize];
     let die_at = format!("{step}:{}", dice.roll(1..120));
-    // A release build ignores it, and so does half of those of a debug build.
+    // A release build ignores the variable, and half of the debug processes have none.
     if dice.roll(0..2) == 0 {
         Process::start(url, &[])
     } else {
@@ -60,7 +60,7 @@ fn spawn_writers(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_acknowledged_takes_effect_once_whoever_is_killed() {
+async fn acknowledged_samples_take_effect_once_whichever_process_is_killed() {
     let seed = seed("kill");
     let mut dice = Dice::new(seed, 1_000);
     let redis = RedisServer::start();
@@ -86,8 +86,8 @@ async fn what_is_acknowledged_takes_effect_once_whoever_is_killed() {
             }
         }
     }
-    // Before the sweep: acknowledged is only what is judged.
+    // Before the sweep: a sample is acknowledged only once it is judged.
     let row = finished(&workload, writers, (&url, Topology::Single), faults).await;
     assert!(faults > 3, "{faults} kills show little");
-    row.tell("SIGKILL at random");
+    row.print("SIGKILL at random");
 }

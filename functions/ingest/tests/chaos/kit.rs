@@ -1,20 +1,20 @@
-//! Seed, length and waiting: what all tests share.
+//! The seed, length and waiting of all tests.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// Longest wait for what must come; a loaded machine may take seconds.
+/// Longest wait for an expected event; a loaded machine may take seconds.
 const WAIT_MAX: Duration = Duration::from_mins(1);
 
-/// The seed of this run, told.
+/// The seed of this run, which is printed.
 pub(crate) fn seed(test: &str) -> u64 {
     let seed = number("CHAOS_SEED").unwrap_or(1);
     println!("{test}: CHAOS_SEED={seed} CHAOS_ROUNDS={}", rounds());
     seed
 }
 
-/// How many times longer than in the ordinary tests a run is.
+/// The length of a run, as a multiple of that of the ordinary tests.
 pub(crate) fn rounds() -> u64 {
     number("CHAOS_ROUNDS").unwrap_or(1)
 }
@@ -24,14 +24,14 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Asks again and again until there is an answer.
+/// Polls until there is a result.
 pub(crate) async fn wait_for<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let begin = Instant::now();
     loop {
         if let Some(answer) = ask().await {
             return answer;
         }
-        assert!(begin.elapsed() < WAIT_MAX, "waited in vain until {what}");
+        assert!(begin.elapsed() < WAIT_MAX, "timeout: waited until {what}");
         sleep(Duration::from_millis(5)).await;
     }
 }

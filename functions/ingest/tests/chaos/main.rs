@@ -1,12 +1,12 @@
-//! The worst day of `ingest`: real processes over a real Redis, while something is broken on purpose.
+//! Fault injection: real `ingest` processes over a real Redis, while processes, networks and servers fail.
 //!
-//! Each test holds what was acknowledged against what the store then has. Nothing is random that the seed does not
-//! choose (`CHAOS_SEED`, printed by each test), but for the order in which machine and network do things. `CHAOS_ROUNDS`
-//! makes the tests longer; `make chaos` sets both, runs all of them and prints the rows that they leave in a table.
+//! Each test compares the acknowledged samples with the store. All random choices follow from the seed (`CHAOS_SEED`,
+//! printed by each test); only the timing of machine and network varies. `CHAOS_ROUNDS` makes the tests longer. `make
+//! chaos` sets both, runs all tests and prints their report rows as a table.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
-#![expect(clippy::print_stdout, reason = "the seed and what a run came to are worth reading")]
-#![expect(clippy::print_stderr, reason = "what a process says in trouble is worth reading")]
+#![expect(clippy::print_stdout, reason = "the seed and the report rows are output")]
+#![expect(clippy::print_stderr, reason = "the log of a process helps to debug a failure")]
 
 mod account;
 mod client;

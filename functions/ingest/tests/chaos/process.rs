@@ -1,4 +1,4 @@
-//! `ingest` as a process that can be killed, started again and asked to end.
+//! A process of `ingest` that tests kill, terminate and restart.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use std::thread;
 
 use serde_json::Value;
 
-/// What judges: it learns fast, so that there are anomalies to count.
+/// A detector that learns fast, so that there are anomalies to count.
 pub(crate) const DETECTOR: &str = "zscore:window=50,threshold=3";
 
 /// A running process; killed when dropped.
@@ -19,7 +19,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts it on a free port, over a Redis, with these variables; it listens, and may not have reached Redis.
+    /// Starts a process on a free port; returns once it listens, maybe before it has connected to Redis.
     pub(crate) fn start(redis_url: &str, vars: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_ingest"))
             .env_clear()
@@ -29,28 +29,28 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let (says, said) = mpsc::channel();
+        let (says, addresses) = mpsc::channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        // Reads on until the process ends, or a full pipe would stop it.
+        // Reads until the process exits, as a full pipe would block it.
         thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 let told: Option<Value> = serde_json::from_str(&line).ok();
                 let address = told.as_ref().and_then(|told| told["address"].as_str());
-                // The receiver is gone once it knows the address.
-                match address.and_then(|it| it.parse().ok()) {
+                // The receiver is dropped once it has the address.
+                match address.and_then(|address| address.parse().ok()) {
                     Some(address) => drop(says.send(address)),
                     None if line.contains("\"ERROR\"") || told.is_none() => eprintln!("{line}"),
                     None => {}
                 }
             }
         });
-        let address = said.recv().expect("the process says where it listens");
+        let address = addresses.recv().expect("the process logs its address");
         Self { child, address }
     }
 
     /// Sends SIGKILL.
     pub(crate) fn kill(&mut self) {
-        // One that has ended cannot be killed, and need not be.
+        // The kill fails if the process has exited.
         let _has_ended = self.child.kill().and_then(|()| self.child.wait()).is_err();
     }
 
@@ -60,12 +60,12 @@ impl Process {
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     }
 
-    /// How it ended, where it has.
+    /// The exit status, if the process has exited.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
 
-    /// Memory that it holds, in bytes.
+    /// Resident memory, in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();

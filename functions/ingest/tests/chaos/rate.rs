@@ -1,4 +1,4 @@
-//! What a slow way to Redis costs: requests come at a fixed rate, whether the last ones were answered or not.
+//! The cost of a slow network to Redis: an open loop sends requests at a fixed rate, answered or not.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -16,10 +16,10 @@ use crate::kit::rounds;
 use crate::process::Process;
 use crate::report::Row;
 
-/// Requests that are due each second, one sample each.
+/// Requests per second, one sample each.
 const RATE: u64 = 3_000;
 
-/// Most requests under way; one that is due while there are so many is not sent.
+/// Most requests in flight; a request that is due beyond them is skipped.
 const IN_FLIGHT_MAX: usize = 512;
 
 #[derive(Debug, Default)]
@@ -60,7 +60,7 @@ async fn load(process: &Process, n_series: u64, seconds: u64) -> Arc<Tally> {
             });
         }
     }
-    // All that are under way come back before the next load.
+    // All requests in flight are answered before the next load.
     for _ in 0..IN_FLIGHT_MAX {
         idle.recv().await.unwrap();
     }
@@ -68,14 +68,14 @@ async fn load(process: &Process, n_series: u64, seconds: u64) -> Arc<Tally> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_way_to_redis_costs_waiting_and_no_sample() {
+async fn a_slow_network_to_redis_costs_latency_and_no_sample() {
     let seconds = rounds().min(5);
     let redis = RedisServer::start();
     let network = Proxy::start(redis.port());
     let process = Process::start(&network.url(), &[]);
     let mut requests = 0;
     let mut acknowledged = 0;
-    // Spread over many series, and all of one, which batches itself.
+    // First many series, then one, whose requests share batches.
     for n_series in [100, 1] {
         let mut without = None;
         for delay_ms in [0, 1, 5, 50] {
@@ -103,5 +103,5 @@ async fn a_slow_way_to_redis_costs_waiting_and_no_sample() {
         doubled: held.saturating_sub(acknowledged),
         ..Row::default()
     }
-    .tell("open loop, slow Redis");
+    .print("open loop, slow Redis");
 }

@@ -1,10 +1,10 @@
-//! One row for each test: what was broken, and what came of it.
+//! One report row for each test: the faults, and their consequences.
 
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::time::Duration;
 
-/// What a test came to.
+/// The result of a test.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Row {
     /// Faults injected.
@@ -13,7 +13,7 @@ pub(crate) struct Row {
     pub(crate) requests: u64,
     /// Samples acknowledged.
     pub(crate) acknowledged: u64,
-    /// Of which the store has not.
+    /// Acknowledged samples that are missing in the store.
     pub(crate) lost: u64,
     /// Samples that took effect twice.
     pub(crate) doubled: u64,
@@ -22,9 +22,9 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// Prints the row, adds it to the table of `make chaos`, and fails where a sample was lost or doubled.
+    /// Prints the row, adds it to the table of `make chaos`, and fails if a sample was lost or took effect twice.
     #[expect(clippy::disallowed_methods, reason = "a switch of these tests, not of the service")]
-    pub(crate) fn tell(self, test: &str) {
+    pub(crate) fn print(self, test: &str) {
         let Self { faults, requests, acknowledged, lost, doubled, recovery } = self;
         let recovery_ms = recovery.as_millis();
         let row = format!(
@@ -35,7 +35,7 @@ impl Row {
             let file = OpenOptions::new().append(true).create(true).open(path);
             file.unwrap().write_all(row.as_bytes()).unwrap();
         }
-        assert!(acknowledged > 0, "nothing was acknowledged, so nothing was shown");
+        assert!(acknowledged > 0, "no sample was acknowledged");
         assert_eq!((lost, doubled), (0, 0), "{test}: lost and doubled samples");
     }
 }

@@ -1,4 +1,4 @@
-//! Death between any two steps of a writer, one after the other: of one that knows its series, and of one that does not.
+//! Aborts between each two steps of a writer, with a warm and with a cold cache of series.
 
 use serde_json::json;
 use service::{Config, Service, StoreScope, store_for};
@@ -13,7 +13,7 @@ use crate::process::{DETECTOR, Process};
 use crate::report::Row;
 use crate::workload::sample;
 
-/// Judges what dead writers left, as the sweep of `analyze` does.
+/// Judges the pending samples of aborted writers, as the sweep of `analyze` does.
 async fn sweep(url: &str) {
     let vars = [("REDIS_URL", url), ("TIDEMARK_DETECTOR", DETECTOR)];
     let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -23,24 +23,28 @@ async fn sweep(url: &str) {
     assert_eq!(swept.failed, 0, "{swept:?}");
 }
 
-/// What is left of 80 samples of each series, the second 20 of which came to a process that died at each step.
-struct Left {
-    /// Bytes of series that the process may know.
+/// The number of 80 samples of each series that are left if a process aborts at each step during the second 20.
+struct Remaining {
+    /// Capacity of the cache of series, in bytes.
     known_bytes_max: &'static str,
     n_pending: usize,
     acknowledged: [u64; 4],
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn between_any_two_steps_nothing_is_lost_and_a_sweep_judges_what_waits() {
-    // After `appended` and `judged` something waits.
-    die_at_each_step(Left { known_bytes_max: "0", n_pending: 2, acknowledged: [60, 80, 80, 80] })
-        .await;
+async fn no_sample_is_lost_between_two_steps_and_a_sweep_judges_pending_samples() {
+    // After `appended` and `judged` samples are pending.
+    abort_at_each_step(Remaining {
+        known_bytes_max: "0",
+        n_pending: 2,
+        acknowledged: [60, 80, 80, 80],
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_judged_ahead_is_stored_whole_or_not_at_all() {
-    die_at_each_step(Left {
+async fn an_optimistic_write_stores_all_samples_or_none() {
+    abort_at_each_step(Remaining {
         known_bytes_max: "16777216",
         n_pending: 0,
         acknowledged: [60, 80, 60, 80],
@@ -48,7 +52,7 @@ async fn what_is_judged_ahead_is_stored_whole_or_not_at_all() {
     .await;
 }
 
-async fn die_at_each_step(left: Left) {
+async fn abort_at_each_step(remaining: Remaining) {
     let redis = RedisServer::start();
     let url = redis.url();
     let mut client = Client::default();
@@ -56,7 +60,7 @@ async fn die_at_each_step(left: Left) {
     let mut requests = 0;
     for (series, step) in STEPS.iter().enumerate() {
         let die_at = format!("{step}:2");
-        let known = ("TIDEMARK_JUDGE_CACHE_BYTES_MAX", left.known_bytes_max);
+        let known = ("TIDEMARK_JUDGE_CACHE_BYTES_MAX", remaining.known_bytes_max);
         let mut process = Process::start(&url, &[("CHAOS_DIE_AT", &die_at), known]);
         for batch in [0..60, 60..80] {
             let body = json!(batch.map(|i| sample(series, i)).collect::<Vec<_>>()).to_string();
@@ -64,21 +68,21 @@ async fn die_at_each_step(left: Left) {
             assert_eq!(answer.is_ok(), requests % 2 == 0, "{step}: {answer:?}");
             requests += 1;
         }
-        wait_for("the process has died", async || process.ended()).await;
+        wait_for("the process has exited", async || process.ended()).await;
     }
     let pending = |store: store::RedisStore| async move {
         store::SeriesStore::pending(&store, 10).await.unwrap().len()
     };
-    assert_eq!(pending(store(&url, Topology::Single)).await, left.n_pending);
+    assert_eq!(pending(store(&url, Topology::Single)).await, remaining.n_pending);
     sweep(&url).await;
-    // What was not appended is not there; the rest is, exactly once, although nobody was told.
-    let held = balance(&store(&url, Topology::Single), &left.acknowledged).await;
+    // Samples that were not appended are missing; the others are stored once, although never acknowledged.
+    let held = balance(&store(&url, Topology::Single), &remaining.acknowledged).await;
 
     let process = Process::start(&url, &[]);
     for series in 0..n_series {
         let body = json!((0..80).map(|i| sample(series, i)).collect::<Vec<_>>()).to_string();
         let answer = client.ingest(process.address, &body).await.unwrap();
-        let fresh = 80 - left.acknowledged[series];
+        let fresh = 80 - remaining.acknowledged[series];
         assert_eq!((answer.status, &answer.body["accepted"]), (200, &json!(fresh)));
         assert_eq!(answer.body["duplicates"], json!(80 - fresh));
     }
@@ -91,5 +95,5 @@ async fn die_at_each_step(left: Left) {
         doubled: held.doubled + again.doubled,
         ..Row::default()
     }
-    .tell("death between two steps");
+    .print("abort between two steps");
 }

@@ -1,4 +1,4 @@
-//! SIGTERM under load: the process finishes what it has begun and ends well.
+//! SIGTERM under load: the process finishes its requests and exits with code 0.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,15 +17,15 @@ use crate::process::Process;
 use crate::report::Row;
 use crate::workload::{Workload, sample};
 
-/// Longest time from SIGTERM to the end: Knative may kill a process then.
+/// Longest time from SIGTERM to the exit: Knative may kill a process then.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Waits for the end of a process that was told to end, which must be a good one, in time.
-async fn ends_well(process: &mut Process) {
-    let told = Instant::now();
-    let status = wait_for("the process ends", async || process.ended()).await;
+/// Waits until a process exits after SIGTERM, in time and with code 0.
+async fn expect_exit(process: &mut Process) {
+    let begin = Instant::now();
+    let status = wait_for("the process exits", async || process.ended()).await;
     assert_eq!(status.code(), Some(0));
-    assert!(told.elapsed() < END_TIMEOUT, "it took {:?} to end", told.elapsed());
+    assert!(begin.elapsed() < END_TIMEOUT, "the exit took {:?}", begin.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,13 +49,13 @@ async fn requests_in_flight_at_sigterm_are_answered() {
     wait_for("all are in flight", async || (network.n_held() > N * CALL_LEN_MIN).then_some(()))
         .await;
     process.terminate();
-    wait_for("nothing new is accepted", async || TcpStream::connect(address).await.err()).await;
+    wait_for("no connection is accepted", async || TcpStream::connect(address).await.err()).await;
     network.heal();
     for answer in in_flight {
-        let answer = answer.await.unwrap().expect("what is in flight is answered");
+        let answer = answer.await.unwrap().expect("a request in flight is answered");
         assert_eq!((answer.status, &answer.body["accepted"]), (200, &json!(1)));
     }
-    ends_well(&mut process).await;
+    expect_exit(&mut process).await;
     let held = balance(&store(&redis.url(), Topology::Single), &[2; N]).await;
     Row {
         faults: 1,
@@ -65,11 +65,11 @@ async fn requests_in_flight_at_sigterm_are_answered() {
         doubled: held.doubled,
         ..Row::default()
     }
-    .tell("SIGTERM, all in flight");
+    .print("SIGTERM, all in flight");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_process_told_to_end_under_load_loses_nothing() {
+async fn a_process_terminated_under_load_loses_no_sample() {
     let seed = seed("term");
     let mut dice = Dice::new(seed, 1_000);
     let redis = RedisServer::start();
@@ -91,9 +91,9 @@ async fn a_process_told_to_end_under_load_loses_nothing() {
         process.terminate();
         workload.fault();
         faults += 1;
-        ends_well(&mut process).await;
+        expect_exit(&mut process).await;
         process = tokio::task::block_in_place(|| Process::start(&url, &[]));
         *address.lock().unwrap() = process.address;
     }
-    finished(&workload, writers, (&url, Topology::Single), faults).await.tell("SIGTERM at random");
+    finished(&workload, writers, (&url, Topology::Single), faults).await.print("SIGTERM at random");
 }

@@ -1,4 +1,4 @@
-//! A Redis that is slow, silent, cut off, empty, full, a replica, or moves its slots while it is written.
+//! Faults of Redis under writes: slow, silent, disconnected, restarted empty, out of memory, failed over.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::process::Process;
 use crate::report::Row;
 use crate::workload::{Workload, sample};
 
-/// Times short enough for a test to see many faults.
+/// Timeouts short enough for a test with many faults.
 const IMPATIENT: [(&str, &str); 3] = [
     ("REDIS_RESPONSE_TIMEOUT_MS", "300"),
     ("REDIS_CONNECT_TIMEOUT_MS", "200"),
@@ -45,7 +45,7 @@ pub(crate) fn spawn_writers(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_network_that_is_slow_silent_or_cut_loses_nothing() {
+async fn a_slow_silent_or_broken_network_loses_no_sample() {
     let seed = seed("network");
     let mut dice = Dice::new(seed, 1_000);
     let redis = RedisServer::start();
@@ -71,15 +71,15 @@ async fn a_network_that_is_slow_silent_or_cut_loses_nothing() {
         sleep(Duration::from_millis(dice.roll(5..60))).await;
         network.heal();
         workload.fault();
-        // Faults that follow each other without a pause would say nothing of recovery.
-        wait_for("it recovers", async || {
+        // Faults without a pause between them would not measure the recovery.
+        wait_for("a sample is acknowledged again", async || {
             (workload.has_recovered() || !workload.is_unfinished()).then_some(())
         })
         .await;
     }
     let row = finished(&workload, writers, (&redis.url(), Topology::Single), faults).await;
     assert!(kinds.len() > 3 && network.n_cut() > 0, "{kinds:?} show little");
-    row.tell("network to Redis");
+    row.print("network to Redis");
 }
 
 /// Sends a batch of `n` samples of a series from `first` on.
@@ -96,10 +96,10 @@ async fn metric_of(process: &Process, name: &str) -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_circuit_opens_says_so_and_closes_by_itself() {
+async fn a_circuit_breaker_opens_is_reported_and_closes_by_itself() {
     let redis = RedisServer::start();
     let network = Proxy::start(redis.port());
-    // Long enough for the test to look at it while it is open.
+    // Long enough for the test to read the metrics while it is open.
     let vars = [
         ("REDIS_RESPONSE_TIMEOUT_MS", "200"),
         ("REDIS_CIRCUIT_FAILURES", "3"),
@@ -120,8 +120,8 @@ async fn a_circuit_opens_says_so_and_closes_by_itself() {
     assert_eq!(ready.status, 503);
     assert!(ready.body["detail"].as_str().unwrap().contains("left alone"), "{}", ready.body);
     network.heal();
-    let again = wait_for("it closes", async || {
-        Some(send(&process, 0, 10..20).await).filter(|it| it.status == 200)
+    let again = wait_for("the circuit breaker closes", async || {
+        Some(send(&process, 0, 10..20).await).filter(|answer| answer.status == 200)
     })
     .await;
     assert_eq!(again.body["rejected"], json!([]));
@@ -132,14 +132,14 @@ async fn a_circuit_opens_says_so_and_closes_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_starts_again_empty_relearns_and_says_so() {
+async fn after_a_restart_of_an_empty_redis_series_relearn_and_report_it() {
     let mut redis = RedisServer::start();
     let process = Process::start(&redis.url(), &IMPATIENT);
     let answer = send(&process, 0, 0..80).await;
     assert_eq!(answer.body["verdicts"][79]["verdict"], "normal");
     redis.start_again();
-    let answer = wait_for("Redis is found again", async || {
-        Some(send(&process, 0, 80..160).await).filter(|it| it.status == 200)
+    let answer = wait_for("Redis is connected again", async || {
+        Some(send(&process, 0, 80..160).await).filter(|answer| answer.status == 200)
     })
     .await;
     assert_eq!(answer.body["accepted"], 80);
@@ -152,7 +152,7 @@ async fn a_redis_that_starts_again_empty_relearns_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn scripts_that_are_forgotten_are_sent_again() {
+async fn flushed_scripts_are_loaded_again() {
     let seed = seed("script flush");
     let redis = RedisServer::start();
     let processes: Vec<Process> =
@@ -167,13 +167,13 @@ async fn scripts_that_are_forgotten_are_sent_again() {
         sleep(Duration::from_millis(10)).await;
     }
     let row = finished(&workload, writers, (&redis.url(), Topology::Single), faults).await;
-    // A script that is not known is a matter between client and server.
+    // A missing script is loaded by the Redis client, without a retry of the request.
     assert_eq!(row.requests, workload.batches(), "requests were repeated");
-    row.tell("SCRIPT FLUSH");
+    row.print("SCRIPT FLUSH");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_without_memory_is_told_by_503_and_nothing_is_half_written() {
+async fn a_redis_out_of_memory_is_a_503_and_nothing_is_written_in_part() {
     let redis = RedisServer::start_with(&["--maxmemory-policy", "noeviction"]);
     let process = Process::start(&redis.url(), &IMPATIENT);
     assert_eq!(send(&process, 0, 0..60).await.status, 200);
@@ -184,7 +184,7 @@ async fn a_redis_without_memory_is_told_by_503_and_nothing_is_half_written() {
         assert_eq!((answer.status, answer.says_when), (503, true), "{answer:?}");
         let rejected = answer.body["rejected"].as_array().unwrap();
         assert_eq!(rejected.len() as u64, n);
-        assert!(rejected.iter().all(|it| it["code"] == "store_unavailable"), "{answer:?}");
+        assert!(rejected.iter().all(|sample| sample["code"] == "store_unavailable"), "{answer:?}");
     }
     assert_eq!(balance(&store(&redis.url(), Topology::Single), &[60]).await, Balance::default());
     redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
@@ -199,7 +199,7 @@ async fn a_redis_without_memory_is_told_by_503_and_nothing_is_half_written() {
         doubled: held.doubled,
         ..Row::default()
     }
-    .tell("Redis without memory");
+    .print("Redis without memory");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,7 +208,7 @@ async fn after_a_failover_the_new_master_is_found_through_the_same_address() {
     let new = RedisServer::start_with(&["--replicaof", "127.0.0.1", &old.port().to_string()]);
     let in_step =
         async || new.cli(&["INFO", "replication"]).contains("master_link_status:up").then_some(());
-    wait_for("the replica is in step", in_step).await;
+    wait_for("the replica is connected", in_step).await;
     let network = Proxy::start(old.port());
     let process = Process::start(&network.url(), &[]);
     assert_eq!(send(&process, 0, 0..60).await.status, 200);
@@ -216,14 +216,14 @@ async fn after_a_failover_the_new_master_is_found_through_the_same_address() {
         let info = server.cli(&["INFO", "replication"]);
         info.lines().find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned())).unwrap()
     };
-    wait_for("the replica has all", async || {
+    wait_for("the replica is up to date", async || {
         let of_master = offset(&old, "master_repl_offset:");
         (of_master == offset(&new, "slave_repl_offset:")).then_some(())
     })
     .await;
     new.cli(&["REPLICAOF", "NO", "ONE"]);
     old.cli(&["REPLICAOF", "127.0.0.1", &new.port().to_string()]);
-    // The open connection still leads to the old master, which takes no writes any more.
+    // The open connection still leads to the old master, which is read-only now.
     network.lead_to(new.port());
     let answer = send(&process, 0, 60..80).await;
     assert_eq!((answer.status, &answer.body["accepted"]), (200, &json!(20)), "{answer:?}");
@@ -236,5 +236,5 @@ async fn after_a_failover_the_new_master_is_found_through_the_same_address() {
         doubled: held.doubled,
         ..Row::default()
     }
-    .tell("failover, READONLY");
+    .print("failover, READONLY");
 }

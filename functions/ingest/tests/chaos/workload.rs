@@ -1,8 +1,8 @@
-//! Senders with one plan: which sample of which series comes next, and which were acknowledged.
+//! A workload shared by several clients: the next samples of each series, and the acknowledged ones.
 //!
-//! A sample is a number `i` of its series; time and value follow from it, so that the account needs no copy. Senders
-//! share the series, and repeat a batch until it is acknowledged, to whichever process. A series is sent in such an
-//! order that its window spans all that is not acknowledged: then no sample of its first sending can be too old.
+//! A sample is number `i` of its series; time and value follow from it, so that the check needs no copy. Clients share
+//! the series, and retry a batch until any process acknowledges it. The window of a series always spans all samples that
+//! are not acknowledged, so that no sample of a first attempt can be too old.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -19,13 +19,13 @@ use crate::dice::Dice;
 /// 2024-11-20T00:00:00Z, in milliseconds.
 const AT_MS: i64 = 1_732_060_800_000;
 
-/// Newest sample sent against the oldest that is not acknowledged: less than the 128 of a window.
+/// Most samples between the oldest unacknowledged and the newest sent one: less than the 128 of a window.
 const SPREAD_MAX: u64 = 100;
 
 /// Most samples of a batch.
 const BATCH_MAX: u64 = 12;
 
-/// Every so many samples one is an anomaly.
+/// Period of anomalies, in samples.
 const SPIKE_EVERY: u64 = 37;
 
 /// The time of a sample, in milliseconds.
@@ -53,7 +53,7 @@ pub(crate) fn sample(series: usize, i: u64) -> Value {
     json!({ "source": "chaos", "metric": metric(series), "timestamp": at_ms(i), "value": value(i) })
 }
 
-/// What is to be sent, and what became of it.
+/// The samples to send, and their state.
 #[derive(Debug)]
 pub(crate) struct Workload {
     series: Vec<Mutex<Plan>>,
@@ -88,7 +88,7 @@ impl Workload {
         Self { series, requests, batches, recovery: Mutex::default() }
     }
 
-    /// Sends until nothing is left, to an address that is looked up for each request.
+    /// Sends until all samples are acknowledged, each request to the address that `address` returns.
     pub(crate) async fn send_all(&self, mut dice: Dice, mut address: impl FnMut() -> SocketAddr) {
         let mut client = Client::default();
         while self.is_unfinished() {
@@ -102,8 +102,9 @@ impl Workload {
                 self.requests.fetch_add(1, Relaxed);
                 match client.ingest(address(), &body).await {
                     Ok(answer) if answer.status == 200 => {
-                        // A replay may be a duplicate; it is never too old, and nothing conflicts.
-                        let ends = ["accepted", "duplicates"].map(|it| answer.body[it].as_u64());
+                        // A retry may be a duplicate; it is never too old, and nothing conflicts.
+                        let ends =
+                            ["accepted", "duplicates"].map(|count| answer.body[count].as_u64());
                         let n: u64 = ends.into_iter().flatten().sum();
                         assert_eq!(n, samples.len() as u64, "{}", answer.body);
                         break;
@@ -120,12 +121,12 @@ impl Workload {
         }
     }
 
-    /// Notes that something was broken, or mended: recovery counts from here.
+    /// Records a fault or its end, from which the recovery time counts.
     pub(crate) fn fault(&self) {
         self.recovery.lock().unwrap().waiting_since.get_or_insert_with(Instant::now);
     }
 
-    /// Whether a sample was acknowledged since the last fault.
+    /// Returns whether a sample was acknowledged since the last fault.
     pub(crate) fn has_recovered(&self) -> bool {
         self.recovery.lock().unwrap().waiting_since.is_none()
     }
@@ -135,7 +136,7 @@ impl Workload {
         self.recovery.lock().unwrap().slowest
     }
 
-    /// Batches acknowledged: so many requests were no repeated ones.
+    /// Acknowledged batches, which is the number of requests without retries.
     pub(crate) fn batches(&self) -> u64 {
         self.batches.load(Relaxed)
     }
@@ -144,7 +145,7 @@ impl Workload {
         self.requests.load(Relaxed)
     }
 
-    /// How many samples of each series were acknowledged; they are the first ones once all is sent.
+    /// The number of acknowledged samples of each series: its first ones, once all are sent.
     pub(crate) fn acknowledged(&self) -> Vec<u64> {
         self.series.iter().map(|plan| lock(plan).acknowledged).collect()
     }

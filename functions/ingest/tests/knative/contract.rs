@@ -1,4 +1,4 @@
-//! What Knative wants of a container, promise by promise.
+//! The runtime contract of Knative, one test for each requirement.
 
 use std::io::Write;
 use std::thread;
@@ -9,9 +9,9 @@ use store::testbed::RedisServer;
 use crate::pod::Pod;
 use crate::wire::{SAMPLE, ask, begin, is_live_over_h2c, rest_of, send};
 
-/// A user that no system knows, as a cluster's admission may choose one, who can write nothing.
+/// Runs a command as an unknown user without write access, as the admission of a cluster may choose.
 ///
-/// All file systems are made read-only in a namespace of the process' own, and it is tried that they are.
+/// All file systems are mounted read-only in a private namespace, which the command verifies.
 const CONFINED: [&str; 7] = [
     "unshare",
     "--user",
@@ -30,20 +30,20 @@ fn is_ok(answer: &str) -> bool {
 }
 
 #[test]
-fn it_serves_the_port_that_it_is_told_in_both_versions_of_http() {
+fn both_versions_of_http_are_served_on_the_configured_port() {
     let redis = RedisServer::start();
     let pod = Pod::start(&redis);
-    let said = pod.line_with("listening");
-    assert_eq!(said["address"], format!("0.0.0.0:{}", pod.port));
+    let line = pod.line_with("listening");
+    assert_eq!(line["address"], format!("0.0.0.0:{}", pod.port));
     assert!(is_ok(&ask(pod.connect(), "POST /ingest", SAMPLE)));
     assert!(is_live_over_h2c(pod.connect()));
 }
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a real process starts in real time")]
-fn it_is_ready_within_a_second_of_its_start() {
+fn the_process_is_ready_within_a_second() {
     let redis = RedisServer::start();
-    // Other tests run beside it, so the quickest start of some says what it takes.
+    // Other tests run concurrently, so the fastest of several starts counts.
     let starts = (0..5).map(|_| {
         let begin = Instant::now();
         let pod = Pod::start(&redis);
@@ -57,12 +57,12 @@ fn it_is_ready_within_a_second_of_its_start() {
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a real process ends in real time")]
-fn a_request_in_flight_is_answered_after_sigterm_and_the_end_is_quick_and_good() {
+fn a_request_in_flight_is_answered_after_sigterm_and_the_process_exits_quickly_with_code_0() {
     let redis = RedisServer::start();
     let mut pod = Pod::start(&redis);
     pod.line_with("listening");
     let mut busy = begin(pod.connect());
-    // A connection that is kept open does not hold up the end either.
+    // An idle keep-alive connection does not delay the exit.
     let _idle = pod.connect();
     pod.terminate();
     pod.line_with("shutting down");
@@ -72,7 +72,7 @@ fn a_request_in_flight_is_answered_after_sigterm_and_the_end_is_quick_and_good()
     assert!(is_ok(&answer) && answer.contains(r#""accepted":1"#), "{answer}");
     assert_eq!(pod.end(), Some(0));
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
-    // What it counted is in the store, and it is not among those that serve.
+    // The totals are in the store, and the heartbeat is withdrawn.
     let totals = redis.cli(&["HGET", "tm:{0}:totals", "requests ingest POST /ingest 200"]);
     assert_eq!(totals, "1");
     assert_eq!(redis.cli(&["HGET", "tm:{0}:totals", "cold_starts ingest"]), "1");
@@ -80,7 +80,7 @@ fn a_request_in_flight_is_answered_after_sigterm_and_the_end_is_quick_and_good()
 }
 
 #[test]
-fn it_is_not_ready_while_redis_is_away_and_ready_when_it_is_back() {
+fn the_process_is_ready_only_while_redis_is_available() {
     let mut redis = RedisServer::start();
     let pod = Pod::start(&redis);
     pod.line_with("listening");
@@ -89,7 +89,7 @@ fn it_is_not_ready_while_redis_is_away_and_ready_when_it_is_back() {
     let answer = ask(pod.connect(), "GET /readyz", "");
     assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
     assert!(answer.contains("store_unavailable"), "{answer}");
-    // It lives: to start it again would help nobody.
+    // It is alive: a restart would not help.
     assert!(is_ok(&ask(pod.connect(), "GET /livez", "")));
     redis.start_again();
     let is_back = (0..200).any(|_| {
@@ -101,20 +101,20 @@ fn it_is_not_ready_while_redis_is_away_and_ready_when_it_is_back() {
 }
 
 #[test]
-fn an_unknown_user_who_can_write_nothing_can_run_it() {
+fn an_unknown_user_without_write_access_can_run_it() {
     let redis = RedisServer::start();
     let mut pod = Pod::start_by(&CONFINED, &redis);
     pod.line_with("listening");
     assert!(is_ok(&ask(pod.connect(), "POST /ingest", SAMPLE)));
     assert!(is_ok(&ask(pod.connect(), "GET /readyz", "")));
-    // Seen from outside it is who started the test; inside it has no right at all.
+    // Outside of the namespace the process has the user of the test; inside it has no capability.
     assert_eq!(pod.status("CapEff"), "0000000000000000");
     pod.terminate();
     assert_eq!(pod.end(), Some(0));
 }
 
 #[test]
-fn every_line_says_of_which_service_and_revision_it_is() {
+fn every_log_line_has_service_and_revision() {
     let redis = RedisServer::start();
     let mut pod = Pod::start(&redis);
     let first = pod.line_with("listening");
@@ -145,7 +145,7 @@ fn every_line_says_of_which_service_and_revision_it_is() {
 }
 
 #[test]
-fn one_process_serves_many_requests_at_once() {
+fn one_process_serves_many_requests_concurrently() {
     const N: usize = 300;
     let redis = RedisServer::start();
     let pod = Pod::start(&redis);
@@ -160,10 +160,10 @@ fn one_process_serves_many_requests_at_once() {
             })
         });
         let asked: Vec<_> = asked.collect();
-        asked.into_iter().map(|it| it.join().unwrap()).collect()
+        asked.into_iter().map(|request| request.join().unwrap()).collect()
     });
     let n_accepted =
-        answers.iter().filter(|it| is_ok(it) && it.contains(r#""accepted":1"#)).count();
+        answers.iter().filter(|answer| is_ok(answer) && answer.contains(r#""accepted":1"#)).count();
     assert_eq!(n_accepted, N, "{answers:?}");
     assert_eq!(redis.cli(&["ZCARD", "tm:{0}:leases"]), "1");
 }

@@ -1,6 +1,6 @@
-//! The contract of Knative's runtime, kept by the real binary: its port, its signals, its file system, its user.
+//! The runtime contract of Knative, tested with the real binary: port, signals, file system, user.
 //!
-//! Real processes, a real Redis, no cluster; what only a cluster can show is not claimed here.
+//! Real processes and a real Redis, but no cluster.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
 

@@ -12,7 +12,7 @@ use store::testbed::{RedisServer, free_port};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_ingest");
 
-/// Longest wait for what must come; a loaded machine may take seconds.
+/// Longest wait for an expected event; a loaded machine may take seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running container; killed when dropped.
@@ -24,12 +24,12 @@ pub(crate) struct Pod {
 }
 
 impl Pod {
-    /// Starts it with what Knative tells a container.
+    /// Starts the binary with the variables that Knative sets.
     pub(crate) fn start(redis: &RedisServer) -> Self {
         Self::start_by(&[], redis)
     }
 
-    /// The same, by a command in front of the binary that takes away what a container does not have.
+    /// Starts the binary through a command that removes the privileges that a container lacks.
     pub(crate) fn start_by(command: &[&str], redis: &RedisServer) -> Self {
         let port = free_port();
         let mut words = command.iter().chain([&BINARY]);
@@ -52,7 +52,7 @@ impl Pod {
             .unwrap();
         let (says, lines) = channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        // Reads on until the process ends, or a full pipe would stop it; the test may have heard enough.
+        // Reads until the process exits, as a full pipe would block it, even if the test reads no more lines.
         thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 let _is_heard = says.send(line).is_ok();
@@ -61,7 +61,7 @@ impl Pod {
         Self { child, lines, port }
     }
 
-    /// The first line that it logs with this text.
+    /// The first log line with this text.
     pub(crate) fn line_with(&self, text: &str) -> Value {
         loop {
             let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {text}"));
@@ -72,7 +72,7 @@ impl Pod {
         }
     }
 
-    /// What it logs from now on, until it ends.
+    /// The remaining log lines, until the process exits.
     pub(crate) fn lines_to_the_end(&self) -> Vec<String> {
         self.lines.iter().collect()
     }
@@ -89,12 +89,12 @@ impl Pod {
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     }
 
-    /// Waits for its exit code.
+    /// Waits for the exit code.
     pub(crate) fn end(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 
-    /// What the kernel says of it, as in `/proc/<id>/status`.
+    /// A field of `/proc/<id>/status`.
     pub(crate) fn status(&self, name: &str) -> String {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
@@ -104,7 +104,7 @@ impl Pod {
 
 impl Drop for Pod {
     fn drop(&mut self) {
-        // One that has ended cannot be killed, and need not be.
+        // The kill fails if the process has exited.
         let _has_ended = self.child.kill().and_then(|()| self.child.wait()).is_err();
     }
 }

@@ -26,7 +26,7 @@ pub(crate) fn rest_of(mut stream: TcpStream) -> String {
     answer
 }
 
-/// Begins a request whose body is asked for, so that it is surely in flight.
+/// Sends the head of a request, and waits for `100 Continue`, so that the request is in flight.
 pub(crate) fn begin(mut stream: TcpStream) -> TcpStream {
     let len = SAMPLE.len();
     write!(
@@ -41,12 +41,12 @@ pub(crate) fn begin(mut stream: TcpStream) -> TcpStream {
     stream
 }
 
-/// Asks for `/livez` over HTTP/2 with prior knowledge; answers whether the status was 200.
+/// Requests `/livez` over HTTP/2 with prior knowledge; returns whether the status is 200.
 pub(crate) fn is_live_over_h2c(mut stream: TcpStream) -> bool {
     /// The preface, no settings, and `GET /livez` of the authority `a` as stream 1.
     const REQUEST: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\
         \0\0\x0d\x01\x05\0\0\0\x01\x82\x86\x04\x06/livez\x01\x01a";
-    /// The head of an answer, and of HPACK the status 200.
+    /// The frame header of a response, and status 200 in HPACK.
     const HEADERS: u8 = 1;
     const STATUS_200: u8 = 0x88;
     stream.write_all(REQUEST).unwrap();

@@ -1,4 +1,4 @@
-//! HTTP on Lambda: every door, its keys, what is not HTTP, several requests at once.
+//! HTTP on Lambda: all triggers, API keys, other events, concurrent requests.
 
 use std::process::Command;
 
@@ -9,8 +9,8 @@ use store::testbed::RedisServer;
 
 use crate::kit::{Deployment, INGEST, STREAM, event, queued};
 
-/// One request by every door: REST API, HTTP API, function URL, load balancer with single and with several values.
-const DOORS: [&str; 5] = [
+/// One request of each trigger: REST API, HTTP API, function URL, load balancer with single and multiple header values.
+const TRIGGERS: [&str; 5] = [
     "apigw-v1-ingest-spike.json",
     "apigw-v2-ingest-spike.json",
     "function-url-ingest-ndjson.json",
@@ -28,7 +28,7 @@ fn key() -> (String, String) {
     (of("key"), of("entry"))
 }
 
-/// The event with a header, where its door puts headers.
+/// Adds a header to an event, in the format of its trigger.
 fn with_header(mut event: Value, name: &str, value: &str) -> Value {
     for (headers, value) in [("headers", json!(value)), ("multiValueHeaders", json!([value]))] {
         if let Some(headers) = event[headers].as_object_mut() {
@@ -39,87 +39,87 @@ fn with_header(mut event: Value, name: &str, value: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_key_opens_every_door_and_without_it_none_opens() {
+async fn each_trigger_requires_a_key() {
     let (key, entry) = key();
     let keys = [("TIDEMARK_ACCESS", "keys"), ("TIDEMARK_API_KEYS", entry.as_str())];
-    let it = Deployment::start(INGEST, &keys).await;
-    for door in DOORS {
-        let event = event(door);
-        assert_eq!(it.invoke(&event).await["statusCode"], 401, "{door}");
+    let deployment = Deployment::start(INGEST, &keys).await;
+    for trigger in TRIGGERS {
+        let event = event(trigger);
+        assert_eq!(deployment.invoke(&event).await["statusCode"], 401, "{trigger}");
         for name in ["authorization", "Authorization"] {
             let event = with_header(event.clone(), name, &format!("Bearer {key}"));
-            let answer = it.invoke(&event).await;
-            assert_eq!(answer["statusCode"], 200, "{door}: {answer}");
+            let answer = deployment.invoke(&event).await;
+            assert_eq!(answer["statusCode"], 200, "{trigger}: {answer}");
         }
         let unknown = with_header(event, "Authorization", "Bearer tmk_0");
-        assert_eq!(it.invoke(&unknown).await["statusCode"], 401, "{door}");
+        assert_eq!(deployment.invoke(&unknown).await["statusCode"], 401, "{trigger}");
     }
 }
 
 #[tokio::test]
-async fn a_stage_of_a_rest_api_is_no_part_of_the_path() {
-    let it = Deployment::start(INGEST, &[]).await;
+async fn the_stage_of_a_rest_api_is_removed_from_the_path() {
+    let deployment = Deployment::start(INGEST, &[]).await;
     for path in ["/ingest", "/prod/ingest"] {
         let mut event = event("apigw-v1-ingest-spike.json");
         event["path"] = json!(path);
-        assert_eq!(it.invoke(&event).await["statusCode"], 200, "{path}");
+        assert_eq!(deployment.invoke(&event).await["statusCode"], 200, "{path}");
     }
 }
 
 #[tokio::test]
-async fn what_is_not_http_fails_the_invocation_and_nothing_else() {
-    let it = Deployment::start(INGEST, &[]).await;
+async fn an_event_that_is_not_http_fails_only_its_invocation() {
+    let deployment = Deployment::start(INGEST, &[]).await;
     for (wrong, code) in [
         (queued(&[]), "event_not_http"),
         (json!({}), "event_not_http"),
         (json!({ "requestContext": {} }), "request_malformed"),
     ] {
-        let error = it.lambda.invoke(&wrong).await.unwrap_err();
+        let error = deployment.lambda.invoke(&wrong).await.unwrap_err();
         assert_eq!(error["errorType"], code, "{error}");
     }
-    assert_eq!(it.invoke(&event(DOORS[0])).await["statusCode"], 200);
+    assert_eq!(deployment.invoke(&event(TRIGGERS[0])).await["statusCode"], 200);
 }
 
 #[tokio::test]
-async fn several_requests_are_served_at_once_where_lambda_says_so() {
-    let it = Deployment::start(INGEST, &[("AWS_LAMBDA_MAX_CONCURRENCY", "4")]).await;
-    it.proxy.stall();
+async fn concurrent_requests_are_served_if_lambda_is_configured_so() {
+    let deployment = Deployment::start(INGEST, &[("AWS_LAMBDA_MAX_CONCURRENCY", "4")]).await;
+    deployment.proxy.stall();
     let event = event("alb-ingest-spike.json");
-    let (answers, ()) = tokio::join!(join_all((0..4).map(|_| it.invoke(&event))), async {
-        it.until(async || it.lambda.n_running() == 4).await;
-        it.proxy.heal();
+    let (answers, ()) = tokio::join!(join_all((0..4).map(|_| deployment.invoke(&event))), async {
+        deployment.until(async || deployment.lambda.n_running() == 4).await;
+        deployment.proxy.heal();
     });
-    assert!(answers.iter().all(|it| it["statusCode"] == 200), "{answers:?}");
-    assert_eq!(it.n_accepted().await, 31);
+    assert!(answers.iter().all(|answer| answer["statusCode"] == 200), "{answers:?}");
+    assert_eq!(deployment.n_accepted().await, 31);
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_a_503_and_not_a_failed_invocation() {
-    let it = Deployment::start(INGEST, &[]).await;
-    it.proxy.refuse();
-    let answer = it.invoke(&event("apigw-v2-ingest-sample.json")).await;
+async fn an_unavailable_store_is_a_503_and_no_failed_invocation() {
+    let deployment = Deployment::start(INGEST, &[]).await;
+    deployment.proxy.refuse();
+    let answer = deployment.invoke(&event("apigw-v2-ingest-sample.json")).await;
     assert_eq!(answer["statusCode"], 503, "{answer}");
     assert_eq!(answer["headers"]["retry-after"], "2");
 }
 
 #[tokio::test]
-async fn totals_are_in_the_store_when_the_answer_comes() {
-    let it = Deployment::start(INGEST, &[]).await;
+async fn totals_are_in_the_store_before_the_answer() {
+    let deployment = Deployment::start(INGEST, &[]).await;
     for n in 1..=5 {
-        it.invoke(&event("apigw-v2-ingest-sample.json")).await;
-        assert_eq!(it.total("requests ingest POST /ingest 200").await, n);
+        deployment.invoke(&event("apigw-v2-ingest-sample.json")).await;
+        assert_eq!(deployment.total("requests ingest POST /ingest 200").await, n);
     }
 }
 
 #[tokio::test]
-async fn only_what_has_routes_wants_keys() {
+async fn only_functions_with_routes_require_keys() {
     let redis = RedisServer::start();
     let lambda = LambdaService::start().await;
     let vars = [("REDIS_URL", redis.url())];
     let vars = vars.each_ref().map(|(name, value)| (*name, value.as_str()));
     let mut ingest = FunctionProcess::start(INGEST, &lambda, &vars);
     assert_eq!(ingest.end(), Some(64));
-    assert!(ingest.stderr().iter().any(|it| it.contains("TIDEMARK_API_KEYS is missing")));
+    assert!(ingest.stderr().iter().any(|line| line.contains("TIDEMARK_API_KEYS is missing")));
     let mut without_store = FunctionProcess::start(STREAM, &lambda, &[]);
     assert_eq!(without_store.end(), Some(64));
     let _stream = FunctionProcess::start(STREAM, &lambda, &vars);

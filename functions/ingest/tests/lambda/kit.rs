@@ -1,4 +1,4 @@
-//! A deployed function: its process, what invokes it, and the Redis behind it.
+//! A deployed function: its process, the Lambda service that invokes it, and its Redis.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,10 +17,10 @@ pub(crate) const STREAM: &str = env!("CARGO_BIN_EXE_ingest-stream");
 /// 2024-11-20T00:00:00Z, in milliseconds.
 pub(crate) const BEGIN_MS: i64 = 1_732_060_800_000;
 
-/// Longest wait for what must come.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Longest wait for an expected state.
+const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// A function with its Redis, behind a network that can break.
+/// A function with its Redis, behind a proxy that injects network faults.
 pub(crate) struct Deployment {
     pub(crate) function: FunctionProcess,
     pub(crate) lambda: LambdaService,
@@ -38,7 +38,7 @@ impl Deployment {
         let mut all = vec![("REDIS_URL", url.as_str()), ("TIDEMARK_ACCESS", "open")];
         all.extend_from_slice(vars);
         let function = FunctionProcess::start(binary, &lambda, &all);
-        // Past the broken network.
+        // Bypasses the proxy.
         let store =
             RedisStore::new(&patient_options(redis.url(), Topology::Single, SHARDS_DEFAULT))
                 .unwrap();
@@ -51,11 +51,11 @@ impl Deployment {
         })
     }
 
-    /// The ids that an event of a queue or a stream is answered with.
+    /// The ids of the records to retry after an event of a queue or stream.
     pub(crate) async fn failures(&self, event: &Value) -> Vec<String> {
         let answer = self.invoke(event).await;
         let failures = answer["batchItemFailures"].as_array().unwrap().iter();
-        failures.map(|it| it["itemIdentifier"].as_str().unwrap().to_owned()).collect()
+        failures.map(|failure| failure["itemIdentifier"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The totals in the store.
@@ -67,19 +67,19 @@ impl Deployment {
         self.totals().await.get(name).copied().unwrap_or_default()
     }
 
-    /// Samples that the store took as new: each is counted once, however often it comes.
+    /// Samples that the store accepted as new.
     pub(crate) async fn n_accepted(&self) -> u64 {
         self.total("samples accepted").await
     }
 
-    /// Waits until something is so.
+    /// Waits until a condition holds.
     pub(crate) async fn until<F: Future<Output = bool>>(&self, mut is_so: impl FnMut() -> F) {
         let waiting = async {
             while !is_so().await {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, waiting).await.expect("it becomes so");
+        tokio::time::timeout(WAIT_MAX, waiting).await.expect("the condition holds in time");
     }
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn event(name: &str) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// The sample of a minute, as a sender writes it.
+/// The JSON of the sample of a minute.
 pub(crate) fn sample(minute: usize) -> String {
     let timestamp = BEGIN_MS + 60_000 * minute as i64;
     json!({ "source": "checkout", "metric": "rps", "timestamp": timestamp, "value": 400 + minute % 7 })

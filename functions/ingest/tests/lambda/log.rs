@@ -1,4 +1,4 @@
-//! What an invocation leaves in the log: metrics in CloudWatch's embedded format, lines with its ids, the level.
+//! The log of an invocation: metrics in the embedded metric format of CloudWatch, ids, levels.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,15 +6,18 @@ use serde_json::{Value, json};
 
 use crate::kit::{Deployment, INGEST, STREAM, event, queued, sample};
 
-/// The metric lines of an invocation that has been answered: what it wrote was written before.
-fn metrics(it: &Deployment) -> Vec<Value> {
-    it.function.stdout().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+/// The metric lines of the answered invocations, which are written before the answer.
+fn metrics(deployment: &Deployment) -> Vec<Value> {
+    deployment.function.stdout().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Holds a line against the specification of the format.
+/// Checks a line against the specification of the format.
 fn check(line: &Value) {
     let metadata = line["_aws"].as_object().unwrap();
-    assert!(metadata["Timestamp"].as_i64().is_some_and(|it| it > 1_732_060_800_000), "{line}");
+    assert!(
+        metadata["Timestamp"].as_i64().is_some_and(|at_ms| at_ms > 1_732_060_800_000),
+        "{line}"
+    );
     let directives = metadata["CloudWatchMetrics"].as_array().unwrap();
     assert!(!directives.is_empty(), "{line}");
     let mut named = BTreeSet::new();
@@ -42,10 +45,10 @@ fn check(line: &Value) {
 }
 
 #[tokio::test]
-async fn each_invocation_leaves_its_metrics_before_it_ends() {
-    let it = Deployment::start(INGEST, &[]).await;
-    it.invoke(&event("apigw-v2-ingest-spike.json")).await;
-    let lines = metrics(&it);
+async fn each_invocation_logs_its_metrics_before_it_ends() {
+    let deployment = Deployment::start(INGEST, &[]).await;
+    deployment.invoke(&event("apigw-v2-ingest-spike.json")).await;
+    let lines = metrics(&deployment);
     assert_eq!(lines.len(), 1, "{lines:?}");
     let line = &lines[0];
     check(line);
@@ -66,8 +69,8 @@ async fn each_invocation_leaves_its_metrics_before_it_ends() {
     }
     assert!(line["store_command_duration_seconds"].as_array().unwrap().len() >= 2, "{line}");
 
-    it.invoke(&event("apigw-v2-ingest-spike.json")).await;
-    let lines = metrics(&it);
+    deployment.invoke(&event("apigw-v2-ingest-spike.json")).await;
+    let lines = metrics(&deployment);
     assert_eq!(lines.len(), 2, "{lines:?}");
     check(&lines[1]);
     assert_eq!(
@@ -78,17 +81,18 @@ async fn each_invocation_leaves_its_metrics_before_it_ends() {
 }
 
 #[tokio::test]
-async fn a_batch_with_several_outcomes_leaves_a_line_for_each() {
-    let it = Deployment::start(STREAM, &[]).await;
+async fn a_batch_with_several_outcomes_logs_a_line_for_each() {
+    let deployment = Deployment::start(STREAM, &[]).await;
     let messages =
         [("a", sample(0)), ("b", sample(1)), ("again", sample(0)), ("poisoned", "{".to_owned())];
     let messages = messages.map(|(id, body)| (id.to_owned(), body));
-    it.failures(&queued(&messages)).await;
-    let lines = metrics(&it);
+    deployment.failures(&queued(&messages)).await;
+    let lines = metrics(&deployment);
     lines.iter().for_each(check);
     let sums = |metric: &str, label: &str| -> BTreeMap<String, u64> {
-        let told = lines.iter().filter(|it| it[metric].is_number());
-        told.map(|it| (it[label].as_str().unwrap().to_owned(), it[metric].as_u64().unwrap()))
+        let logged = lines.iter().filter(|line| line[metric].is_number());
+        logged
+            .map(|line| (line[label].as_str().unwrap().to_owned(), line[metric].as_u64().unwrap()))
             .collect()
     };
     let wanted = |pairs: [(&str, u64); 2]| pairs.map(|(name, n)| (name.to_owned(), n)).into();
@@ -98,60 +102,69 @@ async fn a_batch_with_several_outcomes_leaves_a_line_for_each() {
 
 #[tokio::test]
 async fn metrics_in_the_log_can_be_switched_off_or_named() {
-    let it = Deployment::start(INGEST, &[("TIDEMARK_EMF", "off")]).await;
-    it.invoke(&event("apigw-v2-ingest-sample.json")).await;
-    assert!(it.function.stdout().is_empty(), "{:?}", it.function.stdout());
-    let it = Deployment::start(INGEST, &[("TIDEMARK_EMF_NAMESPACE", "Shop/Staging")]).await;
-    it.invoke(&event("apigw-v2-ingest-sample.json")).await;
-    let namespace = &metrics(&it)[0]["_aws"]["CloudWatchMetrics"][0]["Namespace"];
+    let deployment = Deployment::start(INGEST, &[("TIDEMARK_EMF", "off")]).await;
+    deployment.invoke(&event("apigw-v2-ingest-sample.json")).await;
+    assert!(deployment.function.stdout().is_empty(), "{:?}", deployment.function.stdout());
+    let deployment = Deployment::start(INGEST, &[("TIDEMARK_EMF_NAMESPACE", "Shop/Staging")]).await;
+    deployment.invoke(&event("apigw-v2-ingest-sample.json")).await;
+    let namespace = &metrics(&deployment)[0]["_aws"]["CloudWatchMetrics"][0]["Namespace"];
     assert_eq!(namespace, "Shop/Staging");
 }
 
 #[tokio::test]
-async fn lines_carry_the_ids_of_invocation_and_trace_and_the_first_says_so() {
-    let it = Deployment::start(STREAM, &[]).await;
-    it.failures(&event("sqs-poisoned.json")).await;
-    let told: Vec<Value> =
-        it.function.stderr().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let first = told.iter().find(|it| it["cold_start"] == true).unwrap();
+async fn lines_have_the_ids_of_invocation_and_trace_and_the_first_marks_the_cold_start() {
+    let deployment = Deployment::start(STREAM, &[]).await;
+    deployment.failures(&event("sqs-poisoned.json")).await;
+    let logged: Vec<Value> = deployment
+        .function
+        .stderr()
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let first = logged.iter().find(|line| line["cold_start"] == true).unwrap();
     assert_eq!(
         (&first["request_id"], &first["function"]),
         (&json!("invocation-1"), &json!("ingest-stream"))
     );
-    let failed: Vec<_> = told.iter().filter(|it| it["message"] == "record not stored").collect();
-    assert_eq!(failed.len(), 2, "{told:?}");
+    let failed: Vec<_> =
+        logged.iter().filter(|line| line["message"] == "record not stored").collect();
+    assert_eq!(failed.len(), 2, "{logged:?}");
     for line in failed {
         assert_eq!(line["level"], "WARN");
         assert_eq!(line["span"]["request_id"], "invocation-1", "{line}");
         assert_eq!(line["span"]["trace_id"], "5759e988bd862e3fe1be46a994272793", "{line}");
     }
-    it.failures(&event("sqs-poisoned.json")).await;
-    let told = it.function.stderr();
-    assert_eq!(told.iter().filter(|line| line.contains("cold_start")).count(), 1);
+    deployment.failures(&event("sqs-poisoned.json")).await;
+    let logged = deployment.function.stderr();
+    assert_eq!(logged.iter().filter(|line| line.contains("cold_start")).count(), 1);
 }
 
 #[tokio::test]
 async fn the_level_is_that_of_the_logging_configuration() {
-    for (level, is_told) in [("ERROR", false), ("WARN", true)] {
-        let it = Deployment::start(STREAM, &[("AWS_LAMBDA_LOG_LEVEL", level)]).await;
-        it.failures(&event("sqs-poisoned.json")).await;
-        let told = it.function.stderr();
-        assert_eq!(told.iter().any(|line| line.contains("record not stored")), is_told, "{told:?}");
-        // Metrics are no matter of the level.
-        assert!(!metrics(&it).is_empty());
+    for (level, is_logged) in [("ERROR", false), ("WARN", true)] {
+        let deployment = Deployment::start(STREAM, &[("AWS_LAMBDA_LOG_LEVEL", level)]).await;
+        deployment.failures(&event("sqs-poisoned.json")).await;
+        let logged = deployment.function.stderr();
+        assert_eq!(
+            logged.iter().any(|line| line.contains("record not stored")),
+            is_logged,
+            "{logged:?}"
+        );
+        // Metrics are logged at every level.
+        assert!(!metrics(&deployment).is_empty());
     }
 }
 
 #[tokio::test]
-async fn a_function_that_is_told_to_end_ends_well() {
-    let mut it = Deployment::start(STREAM, &[]).await;
-    it.failures(&queued(&[])).await;
-    assert_eq!(it.function.terminate(), Some(0));
+async fn a_terminated_function_exits_with_code_0() {
+    let mut deployment = Deployment::start(STREAM, &[]).await;
+    deployment.failures(&queued(&[])).await;
+    assert_eq!(deployment.function.terminate(), Some(0));
 }
 
 #[tokio::test]
-async fn what_the_log_adds_up_to_is_what_the_store_counts() {
-    let it = Deployment::start(INGEST, &[]).await;
+async fn the_metrics_in_the_log_add_up_to_the_totals_of_the_store() {
+    let deployment = Deployment::start(INGEST, &[]).await;
     for name in [
         "apigw-v2-ingest-spike.json",
         "apigw-v2-ingest-mixed.json",
@@ -160,16 +173,16 @@ async fn what_the_log_adds_up_to_is_what_the_store_counts() {
         "apigw-v2-ingest-malformed.json",
         "function-url-ingest-ndjson.json",
     ] {
-        it.invoke(&event(name)).await;
+        deployment.invoke(&event(name)).await;
     }
     let mut scrape = event("function-url-livez.json");
     scrape["rawPath"] = json!("/metrics");
     scrape["requestContext"]["http"]["path"] = json!("/metrics");
-    let answer = it.invoke(&scrape).await;
+    let answer = deployment.invoke(&scrape).await;
     let text = answer["body"].as_str().unwrap();
 
     let mut sums: BTreeMap<String, u64> = BTreeMap::new();
-    for line in metrics(&it) {
+    for line in metrics(&deployment) {
         check(&line);
         for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
             for metric in directive["Metrics"].as_array().unwrap() {
@@ -188,9 +201,9 @@ async fn what_the_log_adds_up_to_is_what_the_store_counts() {
             }
         }
     }
-    let totals = it.totals().await;
+    let totals = deployment.totals().await;
     let counted = |name: &&String| {
-        ["samples ", "anomalies ", "rejected "].iter().any(|it| name.starts_with(it))
+        ["samples ", "anomalies ", "rejected "].iter().any(|prefix| name.starts_with(prefix))
     };
     let counted = totals.iter().filter(|(name, n)| **n > 0 && counted(name));
     let counted: BTreeMap<String, u64> = counted.map(|(name, n)| (name.clone(), *n)).collect();

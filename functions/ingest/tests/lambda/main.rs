@@ -1,4 +1,4 @@
-//! The functions as Lambda runs them: the real binaries, over the runtime API on the loopback and a real Redis.
+//! The functions as Lambda runs them: the real binaries, over an emulated runtime API and a real Redis.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
 

@@ -36,12 +36,14 @@ impl IncomingSample {
 
 /// Rejected sample of a request, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RejectedSample {
     /// Index of its object in the request, from 0.
     pub index: usize,
     /// Metric as sent, truncated to the length of a name; `None` if the object has none.
     pub metric: Option<String>,
     /// Reason for programs.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub code: RejectionCode,
     /// Reason for people: the value found, and the value expected.
     pub detail: String,

@@ -1,6 +1,6 @@
-//! What one request costs in the process: router, parsing, judging and the embedded store, without sockets.
+//! Measures a request in the process: router, parsing, judging and the memory store, without sockets.
 //!
-//! `cargo bench --package host`; compare rows within one run.
+//! `cargo bench --package server`; compare rows within one run.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -34,13 +34,13 @@ impl Bench {
         let vars = [("TIDEMARK_TENANT_SAMPLES_PER_S_MAX", "1000000000")];
         let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let config = Config::from_env(vars.into_iter()).expect("the variable is a number");
-        let store =
-            store_for(&config, service::StoreScope::Process).expect("it is in this process");
+        let store = store_for(&config, service::StoreScope::Process)
+            .expect("the memory store needs no configuration");
         let app = App::new(Function::Standalone, Service::new(store, &config), &config);
         Self { runtime, router: server::router(app) }
     }
 
-    /// The length of the answer.
+    /// Sends a request; returns the length of the response body.
     fn ask(&self, method: Method, path: &str, body: String) -> usize {
         let request = Request::builder().method(method).uri(path).body(Body::from(body));
         let request = request.expect("its parts are constants");
@@ -65,7 +65,7 @@ impl Bench {
     }
 }
 
-/// A sample of each of so many series that have learned.
+/// A batch of one sample for each of `n_series` learned series.
 #[divan::bench(args = [1, 10, 500])]
 fn ingest(bencher: Bencher<'_, '_>, n_series: usize) {
     let bench = Bench::new();

@@ -1,4 +1,4 @@
-//! A function of Lambda that does nothing: what every Rust function costs, and what `make cold-start` compares ours with.
+//! An empty Lambda function: the baseline of `make cold-start`.
 
 use lambda_http::lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;

@@ -1,6 +1,6 @@
-//! A bare route that reads a sample and answers it: the most that this HTTP server can do, and so the most of `ingest`.
+//! A route that echoes a sample: the upper bound of this HTTP server, and so of `ingest`.
 //!
-//! `PORT=8082 cargo run --release --package host --example no_store`
+//! `PORT=8082 cargo run --release --package server --example no_store`
 
 use axum::{Json, Router, routing::post};
 

@@ -1,6 +1,6 @@
-//! A bare route that makes one script call to Redis for each request: what `ingest` is measured against.
+//! A route with one Redis script call per request: the reference for `ingest`.
 //!
-//! `REDIS_URL=redis://127.0.0.1:6379 PORT=8081 cargo run --release --package host --example one_script`
+//! `REDIS_URL=redis://127.0.0.1:6379 PORT=8081 cargo run --release --package server --example one_script`
 
 use axum::extract::State;
 use axum::http::StatusCode;

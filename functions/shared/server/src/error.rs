@@ -1,118 +1,74 @@
-//! Why a request had no answer of its own, with the one place that maps each reason to a status.
+//! The errors of a request, each with its code and status.
 
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use detector::SpecError;
 use domain::SeriesError;
-use intake::{ErrorClass, IntakeError};
-use service::{AccessError, ServiceError};
+use service::{AccessError, ErrorClass, IntakeError, ServiceError, SpecError};
 use thiserror::Error;
 
-/// Why a request had no answer of its own.
+/// The error of a request that has no answer of its use case.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub(crate) enum RequestError {
-    /// No route has that path.
-    #[error("no route has this path: one of {} is wanted", paths.join(", "))]
-    RouteUnknown {
-        /// Those that have routes.
-        paths: Vec<&'static str>,
-    },
-    /// The route does not know the method.
-    #[error("the route does not know this method: one of the header `Allow` is wanted")]
+    #[error("no route has this path: expected one of {}", paths.join(", "))]
+    RouteUnknown { paths: Vec<&'static str> },
+    #[error("the route does not have this method: expected one of the header `Allow`")]
     MethodNotAllowed,
-    /// The credential is missing, unknown, or not for this.
+    /// The credential is missing, unknown, or lacks the right.
     #[error(transparent)]
     Access(#[from] AccessError),
-    /// The query holds parameters that the route does not know.
-    #[error("parameter {} is unknown: {} is wanted", quoted(names), quoted(known))]
-    ParameterUnknown {
-        /// Those that were given.
-        names: Vec<String>,
-        /// Those that the route knows.
-        known: Vec<String>,
-    },
-    /// A parameter that has one value was given several times.
-    #[error("parameter `{name}` is given several times: one is wanted")]
-    ParameterRepeated {
-        /// Its name.
-        name: String,
-    },
-    /// A parameter is missing.
+    #[error("parameter {} is unknown: expected {}", quoted(names), quoted(known))]
+    ParameterUnknown { names: Vec<String>, known: Vec<String> },
+    #[error("parameter `{name}` is repeated: expected one value")]
+    ParameterRepeated { name: String },
     #[error("parameter `{name}` is missing")]
-    ParameterMissing {
-        /// Its name.
-        name: &'static str,
-    },
-    /// A parameter has a value that it cannot have.
-    #[error("parameter `{name}` is not possible: {wanted} is wanted")]
-    ParameterInvalid {
-        /// Its name.
-        name: &'static str,
-        /// What was wanted.
-        wanted: String,
-    },
-    /// The parameters name no series.
+    ParameterMissing { name: &'static str },
+    #[error("parameter `{name}` is invalid: expected {expected}")]
+    ParameterInvalid { name: &'static str, expected: String },
+    /// The parameters do not form a series.
     #[error(transparent)]
     Series(#[from] SeriesError),
-    /// A parameter names no detector.
+    /// A parameter is not a detector spec.
     #[error(transparent)]
     Detector(#[from] SpecError),
-    /// The body ended before its end.
+    /// The connection broke before the end of the body.
     #[error("body ended early: {source}")]
-    BodyInterrupted {
-        /// What the connection said.
-        source: axum::Error,
-    },
-    /// The body holds no samples that could be read.
+    BodyInterrupted { source: axum::Error },
+    /// The body could not be parsed.
     #[error(transparent)]
     Intake(#[from] IntakeError),
-    /// The use case had no answer.
+    /// The use case failed.
     #[error(transparent)]
     Service(#[from] ServiceError),
-    /// As much is being served as may be.
-    #[error("too many {what} are being served: send it again later")]
-    Overloaded {
-        /// What there is too much of.
-        what: &'static str,
-    },
-    /// The request took too long.
+    /// A bound on work in flight is reached.
+    #[error("too many {what} are in flight: retry later")]
+    Overloaded { what: &'static str },
     #[error(
-        "no answer within {} ms: what was stored stays stored, and sending it again is safe",
+        "no answer within {} ms: stored samples stay stored, and a retry is safe",
         timeout.as_millis()
     )]
-    DeadlineExceeded {
-        /// How long it might have taken.
-        timeout: Duration,
-    },
-    /// This binary was built without profiles.
-    #[error("this binary has no profiles: one built with `--features profiling` is wanted")]
+    DeadlineExceeded { timeout: Duration },
+    #[error("this binary has no profiles: build it with `--features profiling`")]
     #[cfg_attr(
         feature = "profiling",
-        expect(dead_code, reason = "said by a binary without the feature only")
+        expect(dead_code, reason = "constructed without the feature only")
     )]
     ProfilingMissing,
-    /// A profile cannot be taken.
     #[error("no profile: {reason}")]
     #[cfg_attr(
         not(feature = "profiling"),
-        expect(dead_code, reason = "said by a binary with the feature only")
+        expect(dead_code, reason = "constructed with the feature only")
     )]
-    ProfileFailed {
-        /// What the profiler said.
-        reason: String,
-    },
-    /// There is a mistake in this program.
-    #[error("a mistake in the server: the request id leads to it in the log")]
+    ProfileFailed { reason: String },
+    #[error("internal error: the log has the details under the request id")]
     Panicked,
-    /// An answer could not be written.
-    #[error("the answer could not be written: {0}")]
-    Answer(#[from] serde_json::Error),
+    #[error("the answer could not be serialized: {0}")]
+    AnswerUnwritable(#[from] serde_json::Error),
 }
 
 impl RequestError {
-    /// The bounded code of the error.
+    /// The code of the error, from a bounded set.
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::RouteUnknown { .. } => "route_unknown",
@@ -132,11 +88,11 @@ impl RequestError {
             Self::ProfilingMissing => "profiling_missing",
             Self::ProfileFailed { .. } => "profile_failed",
             Self::Panicked => "panicked",
-            Self::Answer(_) => "answer_unwritable",
+            Self::AnswerUnwritable(_) => "answer_unwritable",
         }
     }
 
-    /// The status of the answer.
+    /// The status of the response.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::ParameterUnknown { .. }
@@ -160,7 +116,7 @@ impl RequestError {
             Self::Service(error) if error.is_unacceptable() => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Service(ServiceError::RateExceeded { .. }) => StatusCode::TOO_MANY_REQUESTS,
             Self::Service(error) if error.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Service(_) | Self::Panicked | Self::Answer(_) => {
+            Self::Service(_) | Self::Panicked | Self::AnswerUnwritable(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
             Self::Overloaded { .. } | Self::ProfileFailed { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -170,7 +126,7 @@ impl RequestError {
     }
 }
 
-/// Names as a person reads them: `` `since`, `limit` ``.
+/// Names in backticks, separated by commas.
 fn quoted(names: &[String]) -> String {
     if names.is_empty() {
         return "none".to_owned();

@@ -1,31 +1,31 @@
-//! The functions that share this host.
+//! The functions of the deployment.
 //!
-//! They differ in what they serve and in where series may live, and in nothing else.
+//! They differ in their routes, in the audience of their access rules, and in whether their series are shared.
 
 use std::fmt;
 
 use service::StoreScope;
 use service::config::Audience;
 
-/// A deployable function.
+/// A deployable function, or a mode of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Function {
-    /// Samples in, verdicts out.
+    /// Receives samples over HTTP.
     Ingest,
-    /// Samples in, from queues and streams; it has no routes, and is hosted by AWS Lambda only.
+    /// Receives samples from queues and streams; has no routes, and runs on AWS Lambda only.
     IngestStream,
-    /// What is normal, what is not, and why.
+    /// Answers queries, and sweeps.
     Analyze,
-    /// Both in one process.
+    /// Ingest and analyze in one process.
     Standalone,
-    /// Totals of all the others, for Prometheus: a mode of `analyze` that is always on and no tenant's.
+    /// A mode of analyze: exports the totals of all functions to Prometheus, always on, for operators.
     Exporter,
-    /// A mode of `analyze` that sweeps, for whoever asks: for a clock that can present no key.
+    /// A mode of analyze: sweeps without authentication, for a scheduler that has no key.
     Sweeper,
 }
 
 impl Function {
-    /// Every function.
+    /// All functions.
     pub const ALL: [Self; 6] = [
         Self::Ingest,
         Self::IngestStream,
@@ -35,7 +35,7 @@ impl Function {
         Self::Sweeper,
     ];
 
-    /// Its name in logs and metric labels.
+    /// The name in logs and metric labels.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ingest => "ingest",
@@ -47,7 +47,27 @@ impl Function {
         }
     }
 
-    /// Who else must see the series that it stores.
+    /// One sentence for the help.
+    pub(crate) fn summary(self) -> &'static str {
+        match self {
+            Self::Ingest => {
+                "stores samples of load metrics, and judges each as normal or anomalous"
+            }
+            Self::IngestStream => {
+                "does the work of `ingest` for events of SQS, Kinesis, EventBridge, SNS and Firehose, on AWS Lambda"
+            }
+            Self::Analyze => {
+                "reports the state of series, their anomalies and episodes, and sweeps"
+            }
+            Self::Standalone => {
+                "detects anomalies in load metrics: `ingest` and `analyze` in one process, in memory unless REDIS_URL is set"
+            }
+            Self::Exporter => "exports the totals of all functions to Prometheus",
+            Self::Sweeper => "sweeps on `POST /sweep` without a key, for a scheduler",
+        }
+    }
+
+    /// True if other processes must see its series.
     pub(crate) fn role(self) -> StoreScope {
         match self {
             Self::Standalone => StoreScope::Process,
@@ -55,7 +75,7 @@ impl Function {
         }
     }
 
-    /// For whom it is.
+    /// The clients it serves.
     pub(crate) fn audience(self) -> Audience {
         match self {
             Self::Exporter | Self::Sweeper => Audience::Operators,
@@ -64,7 +84,7 @@ impl Function {
         }
     }
 
-    /// Whether it looks after samples that a writer left behind; one function of a deployment is enough.
+    /// True if it sweeps samples that a crashed writer left unjudged; one function of a deployment is enough.
     pub(crate) fn sweeps(self) -> bool {
         matches!(self, Self::Analyze | Self::Standalone | Self::Sweeper)
     }
@@ -72,7 +92,7 @@ impl Function {
 
 impl fmt::Display for Function {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.pad(self.name())
     }
 }
 

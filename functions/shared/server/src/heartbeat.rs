@@ -1,104 +1,99 @@
-//! What this process tells of itself: connections and requests that it has open, under a lease.
+//! Reports the open connections and requests of this process to the store, under a lease.
 //!
-//! Numbers of many processes are only worth something beside each other, so they live in the store. They are told at
-//! most once a second while they change, and well before the lease ends while they do not.
+//! A metric of several processes must be read from one place, so the numbers are in the store. They are written at most
+//! once a second while they change, and otherwise often enough that the lease does not expire.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use service::Service;
-use store::{INSTANCE_LEASE_S, Instance};
+use service::{INSTANCE_LEASE_S, Instance, Service};
 use tokio::time::Instant;
 use tracing::debug;
 
-/// Least time between two reports; a little less than the second at which they are looked for.
-const REPORT_PAUSE: Duration = Duration::from_millis(900);
+/// Shortest time between two reports; slightly less than the flush period of one second, so that none is skipped.
+const REPORT_PERIOD_MIN: Duration = Duration::from_millis(900);
 
-/// How long what was told last holds, so that two reports may fail before the lease ends.
+/// Period at which an unchanged report is renewed: two may fail before the lease expires.
 const RENEW_PERIOD: Duration = Duration::from_secs(INSTANCE_LEASE_S / 3);
 
-/// What is open, and what was told of it.
+/// The counts of this process and its last report.
 #[derive(Debug)]
 pub(crate) struct Heartbeat {
     function: &'static str,
-    name: String,
+    instance: String,
     n_connections: AtomicU64,
     n_requests: AtomicU64,
-    // A `std::sync::Mutex` and not a Tokio one: it is never held over a wait.
-    told: Mutex<Option<(Instant, Instance)>>,
+    // A `std::sync::Mutex` and not a Tokio one: it is never locked across an await.
+    last_report: Mutex<Option<(Instant, Instance)>>,
 }
 
 impl Heartbeat {
-    pub(crate) fn new(function: &'static str, name: String) -> Self {
+    pub(crate) fn new(function: &'static str, instance: String) -> Self {
         Self {
             function,
-            name,
+            instance,
             n_connections: AtomicU64::new(0),
             n_requests: AtomicU64::new(0),
-            told: Mutex::new(None),
+            last_report: Mutex::new(None),
         }
     }
 
-    /// The name that no other process of the function has.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+    /// The name of this process, unique within its function.
+    pub(crate) fn instance(&self) -> &str {
+        &self.instance
     }
 
-    /// One connection more; [`Heartbeat::close`] is to follow.
-    pub(crate) fn open(&self) {
+    pub(crate) fn connection_opened(&self) {
         self.n_connections.fetch_add(1, Relaxed);
     }
 
-    /// One connection less.
-    pub(crate) fn close(&self) {
+    pub(crate) fn connection_closed(&self) {
         self.n_connections.fetch_sub(1, Relaxed);
     }
 
-    /// One request more; [`Heartbeat::end`] is to follow.
-    pub(crate) fn begin(&self) {
+    pub(crate) fn request_started(&self) {
         self.n_requests.fetch_add(1, Relaxed);
     }
 
-    /// One request less.
-    pub(crate) fn end(&self) {
+    pub(crate) fn request_ended(&self) {
         self.n_requests.fetch_sub(1, Relaxed);
     }
 
-    /// Tells the store, if something changed, or nothing was told for a while.
-    pub(crate) async fn tell(&self, service: &Service) {
-        let Some(instance) = self.due() else { return };
-        if let Err(error) = service.report(&instance).await {
-            // What is wrong with the store is told where totals are saved.
-            debug!(code = error.code(), %error, "instance not reported");
+    /// Writes a report to the store if one is due.
+    pub(crate) async fn send(&self, service: &Service) {
+        let Some(report) = self.due_report() else { return };
+        if let Err(error) = service.report(&report).await {
+            // Failures of the store are logged as warnings by the flush of totals.
+            debug!(code = error.code(), %error, "heartbeat not sent");
         }
     }
 
-    /// Tells the store that this process ends.
-    pub(crate) async fn leave(&self, service: &Service) {
-        if let Err(error) = service.withdraw(&self.now()).await {
-            debug!(code = error.code(), %error, "instance not withdrawn");
+    /// Removes this process from the store before it ends.
+    pub(crate) async fn withdraw(&self, service: &Service) {
+        if let Err(error) = service.withdraw(&self.report()).await {
+            debug!(code = error.code(), %error, "heartbeat not withdrawn");
         }
     }
 
-    /// What is to be told, and from now on counts as told: whoever comes at the same time need not tell it, too.
-    fn due(&self) -> Option<Instance> {
-        let now = self.now();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, before)) = told.as_ref() {
-            let pause = if *before == now { RENEW_PERIOD } else { REPORT_PAUSE };
-            if at.elapsed() < pause {
+    /// The report to send, if one is due. It counts as sent at once, so that concurrent calls do not send it again.
+    fn due_report(&self) -> Option<Instance> {
+        let report = self.report();
+        let mut last_report = self.last_report.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, last)) = last_report.as_ref() {
+            let period = if *last == report { RENEW_PERIOD } else { REPORT_PERIOD_MIN };
+            if at.elapsed() < period {
                 return None;
             }
         }
-        *told = Some((Instant::now(), now.clone()));
-        Some(now)
+        *last_report = Some((Instant::now(), report.clone()));
+        Some(report)
     }
 
-    fn now(&self) -> Instance {
+    fn report(&self) -> Instance {
         Instance {
             function: self.function.to_owned(),
-            name: self.name.clone(),
+            name: self.instance.clone(),
             n_connections: self.n_connections.load(Relaxed),
             n_requests: self.n_requests.load(Relaxed),
         }
@@ -112,16 +107,16 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn changes_are_told_once_a_second_and_the_rest_before_the_lease_ends() {
+    async fn changes_are_reported_once_a_second_and_the_lease_is_renewed_before_it_expires() {
         let heartbeat = Heartbeat::new("ingest", "a".to_owned());
-        assert_eq!(heartbeat.due().unwrap().n_requests, 0);
-        heartbeat.begin();
-        assert_eq!(heartbeat.due(), None);
+        assert_eq!(heartbeat.due_report().unwrap().n_requests, 0);
+        heartbeat.request_started();
+        assert_eq!(heartbeat.due_report(), None);
         advance(Duration::from_secs(1)).await;
-        assert_eq!(heartbeat.due().unwrap().n_requests, 1);
+        assert_eq!(heartbeat.due_report().unwrap().n_requests, 1);
         advance(Duration::from_secs(9)).await;
-        assert_eq!(heartbeat.due(), None);
+        assert_eq!(heartbeat.due_report(), None);
         advance(Duration::from_secs(1)).await;
-        assert_eq!(heartbeat.due().unwrap().n_requests, 1);
+        assert_eq!(heartbeat.due_report().unwrap().n_requests, 1);
     }
 }

@@ -1,6 +1,6 @@
 //! Serves HTTP/1.1 and HTTP/2 on a TCP listener.
 //!
-//! hyper is driven by hand for bounds that axum's server lacks: a limit on connections, timeouts for request heads and
+//! hyper is driven by hand for bounds that axum's server lacks: a limit on connections, timeouts for request headers and
 //! idle connections, and little memory for idle ones.
 
 mod connection;

@@ -1,8 +1,8 @@
-//! The Lambda host: what invokes a function, and what it is answered.
+//! Serves AWS Lambda invocations.
 //!
-//! HTTP comes from API Gateway (REST or HTTP API), a function URL or a load balancer, and goes through the
-//! router. Queues, streams, buses and topics are `ingest-stream`'s; whatever else invokes `analyze`, such as a
-//! schedule, asks it to look after what waits.
+//! HTTP events of API Gateway (REST or HTTP API), function URLs and load balancers go through the router. Events of
+//! queues, streams, buses and topics are for `ingest-stream`. Any other event, such as that of a schedule, makes
+//! `analyze` sweep.
 
 mod error;
 mod http;
@@ -31,19 +31,30 @@ use crate::request_id::amazon_trace_id;
 pub use error::InvocationError;
 pub use stream::StreamAnswer;
 
-/// Time kept of an invocation for what comes after its work: past the deadline the process is ended.
+/// Time of an invocation reserved for what follows its work: Lambda kills the process at the deadline.
 const WORK_MARGIN: Duration = Duration::from_millis(750);
 
-/// Time kept of an invocation for its answer; until then totals may be written.
+/// Time of an invocation reserved for sending its answer; totals may be flushed until then.
 const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 
-/// Longest wait for the store at the end: Lambda kills a process half a second after it asked it to end.
-const END_TIMEOUT: Duration = Duration::from_millis(400);
+/// Timeout of the last flush: Lambda kills a process half a second after SIGTERM.
+const LAST_FLUSH_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// Serves the Lambda runtime until the runtime ends the process.
+/// The answer to an invocation.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum InvocationAnswer {
+    /// An HTTP response, in the format of the trigger.
+    Http(Box<RawValue>),
+    /// The outcome of the records of a queue, stream, bus or topic.
+    Stream(StreamAnswer),
+    /// The result of a sweep.
+    Sweep(SweepAnswer),
+}
+
+/// Serves invocations until the Lambda runtime ends the process.
 ///
-/// Totals are written before each invocation ends: after it the process may be frozen for good. Several
-/// invocations at once are served where `AWS_LAMBDA_MAX_CONCURRENCY` says so.
+/// Serves several concurrently if `AWS_LAMBDA_MAX_CONCURRENCY` is set.
 pub async fn serve_lambda(app: &App, router: Router) -> Result<(), lambda_runtime::Error> {
     let app = app.clone();
     let serving =
@@ -51,52 +62,51 @@ pub async fn serve_lambda(app: &App, router: Router) -> Result<(), lambda_runtim
             let (app, router) = (app.clone(), router.clone());
             async move { answer_event(&app, router, event).await }
         }));
-    // By a worker of the runtime: the thread that waits for all of it would be woken for every answer of the store.
+    // Spawned on a worker of the runtime: the main thread would have to be woken for each reply of the store.
     tokio::spawn(serving).await?
 }
 
 /// Answers one invocation.
 ///
-/// As its process may be frozen for good after it, totals and, now and then, that this process serves are written to the
-/// store, and its metrics into the log, before it ends.
+/// Totals, a heartbeat and EMF metrics are written before it returns, since the process may be frozen for ever afterwards.
 pub async fn answer_event(
     app: &App,
     router: Router,
     event: LambdaEvent<Box<RawValue>>,
-) -> Result<Answer, InvocationError> {
+) -> Result<InvocationAnswer, InvocationError> {
     let deadline = deadline(&event.context);
     let request_id = event.context.request_id.clone();
     let is_cold = app.is_first_invocation();
     if is_cold {
         info!(request_id, cold_start = true, function = app.function().name(), "first invocation");
     }
-    let answer = answer(app, router, event, before(deadline, WORK_MARGIN)).await;
-    flush(app, before(deadline, ANSWER_MARGIN)).await;
-    tell(app, &request_id, is_cold);
+    let answer = answer(app, router, event, minus(deadline, WORK_MARGIN)).await;
+    flush(app, minus(deadline, ANSWER_MARGIN)).await;
+    log_metrics(app, &request_id, is_cold);
     answer
 }
 
-/// Writes what this process did since the last invocation ended into the log, for CloudWatch.
-fn tell(app: &App, request_id: &str, is_cold: bool) {
+/// Writes the metrics since the last invocation to the log, in the embedded metric format of CloudWatch.
+fn log_metrics(app: &App, request_id: &str, is_cold: bool) {
     let Some(buffer) = app.service().take_emf() else { return };
     let context = EmfContext {
-        namespace: app.emf_namespace(),
+        namespace: &app.config().emf_namespace,
         function: app.function().name(),
         at_us: now_us(),
         properties: vec![("request_id", json!(request_id)), ("cold_start", json!(is_cold))],
     };
     let lines = emf_lines(&buffer, &context);
-    // In one piece: other invocations may be writing, too.
+    // One write, since concurrent invocations may write, too.
     let text: String = lines.into_iter().map(|line| line + "\n").collect();
     if let Err(error) = io::stdout().lock().write_all(text.as_bytes()) {
         warn!(%error, "metrics of this invocation lost: standard output is closed");
     }
 }
 
-/// Writes the totals and, now and then, that this process serves, if the store takes them in time: the answer matters more.
+/// Writes totals and a heartbeat to the store, unless that takes until the deadline: the answer has priority.
 async fn flush(app: &App, deadline: Option<Instant>) {
     let (service, heartbeat) = (app.service(), app.heartbeat());
-    let flushing = async { tokio::join!(service.flush(), heartbeat.tell(service)) };
+    let flushing = async { tokio::join!(service.flush(), heartbeat.send(service)) };
     let Some(deadline) = deadline else {
         flushing.await;
         return;
@@ -106,27 +116,13 @@ async fn flush(app: &App, deadline: Option<Instant>) {
     }
 }
 
-/// Ends a process between two invocations, which is told so only where an extension is registered, too.
-///
-/// All that invocations did has been written; but for a start that no invocation followed, only the lease is left.
+/// Ends a process between two invocations. Lambda sends SIGTERM only if an extension is registered.
 pub(crate) async fn end_lambda(app: &App) {
     let (service, heartbeat) = (app.service(), app.heartbeat());
-    let ending = async { tokio::join!(service.flush(), heartbeat.leave(service)) };
-    if timeout(END_TIMEOUT, ending).await.is_err() {
-        warn!("ended without a word to the store");
+    let ending = async { tokio::join!(service.flush(), heartbeat.withdraw(service)) };
+    if timeout(LAST_FLUSH_TIMEOUT, ending).await.is_err() {
+        warn!("heartbeat not withdrawn: the store did not answer in time");
     }
-}
-
-/// What an invocation is answered.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub enum Answer {
-    /// To HTTP, in the shape that its trigger wants.
-    Http(Box<RawValue>),
-    /// To a queue, a stream, a bus or a topic.
-    Stream(StreamAnswer),
-    /// To a schedule.
-    Swept(SweepAnswer),
 }
 
 async fn answer(
@@ -134,20 +130,19 @@ async fn answer(
     router: Router,
     event: LambdaEvent<Box<RawValue>>,
     deadline: Option<Instant>,
-) -> Result<Answer, InvocationError> {
+) -> Result<InvocationAnswer, InvocationError> {
     let LambdaEvent { payload, context } = event;
-    if is_http(&payload) && app.function() != Function::IngestStream {
+    let function = app.function();
+    if is_http(&payload) && function != Function::IngestStream {
         let request: LambdaRequest = serde_json::from_str(payload.get())
             .map_err(|source| InvocationError::HttpMalformed { source })?;
-        return Ok(Answer::Http(http::answer(router, request, context).await?));
+        return Ok(InvocationAnswer::Http(http::answer(router, request, context).await?));
     }
-    let function = app.function();
     let trace_id = context.xray_trace_id.as_deref().and_then(amazon_trace_id).unwrap_or_default();
     let span = info_span!("invocation", request_id = context.request_id, trace_id);
     let answering = async {
         if function == Function::IngestStream {
-            let answer = stream::store(app, payload.get(), deadline).await?;
-            Ok(Answer::Stream(answer))
+            stream::store(app, payload.get(), deadline).await.map(InvocationAnswer::Stream)
         } else if function.sweeps() {
             sweep(app, deadline).await
         } else {
@@ -157,8 +152,8 @@ async fn answer(
     answering.instrument(span).await
 }
 
-/// Looks after what waits; a sweep may be left at any point, and the next one goes on.
-async fn sweep(app: &App, deadline: Option<Instant>) -> Result<Answer, InvocationError> {
+/// Sweeps until the deadline; the next sweep continues where this one stops.
+async fn sweep(app: &App, deadline: Option<Instant>) -> Result<InvocationAnswer, InvocationError> {
     let sweeping = app.service().sweep();
     let swept = match deadline {
         Some(deadline) => timeout_at(deadline, sweeping)
@@ -167,28 +162,28 @@ async fn sweep(app: &App, deadline: Option<Instant>) -> Result<Answer, Invocatio
         None => sweeping.await?,
     };
     info!(series = swept.series, failed = swept.failed, "swept");
-    Ok(Answer::Swept(swept))
+    Ok(InvocationAnswer::Sweep(swept))
 }
 
-/// Whether an event is a request over HTTP: those of all four triggers have a context of this name.
+/// True if an event is an HTTP request: those of all four triggers have the key `requestContext`.
 fn is_http(event: &RawValue) -> bool {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Keys {
+    struct HttpKeys {
         request_context: Option<IgnoredAny>,
     }
-    serde_json::from_str::<Keys>(event.get()).is_ok_and(|it| it.request_context.is_some())
+    serde_json::from_str::<HttpKeys>(event.get()).is_ok_and(|keys| keys.request_context.is_some())
 }
 
-/// When an invocation must have been answered; none where that is no time to come, as with some emulators.
+/// The deadline of an invocation; `None` if it is in the past, as some emulators send.
 fn deadline(context: &Context) -> Option<Instant> {
     let left_us = context.deadline.checked_mul(1_000)?.checked_sub(now_us() as u64)?;
     Some(Instant::now() + Duration::from_micros(left_us))
 }
 
-/// A time before another; that one where the clock, which begins with the machine, knows no earlier one.
-fn before(deadline: Option<Instant>, margin: Duration) -> Option<Instant> {
-    deadline.map(|it| it.checked_sub(margin).unwrap_or(it))
+/// Subtracts `margin` from the deadline; returns the deadline unchanged on underflow.
+fn minus(deadline: Option<Instant>, margin: Duration) -> Option<Instant> {
+    deadline.map(|at| at.checked_sub(margin).unwrap_or(at))
 }
 
 #[cfg(test)]
@@ -196,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_deadline_that_has_passed_is_none() {
+    fn a_deadline_in_the_past_is_ignored() {
         let mut context = Context::default();
         assert!(deadline(&context).is_none());
         context.deadline = (now_us() / 1_000 + 3_000) as u64;
@@ -205,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_request_context_is_not_http() {
+    fn an_event_without_a_request_context_is_not_http() {
         let is = |json: &str| is_http(serde_json::from_str(json).unwrap());
         assert!(is(r#"{"requestContext":{"elb":{}},"httpMethod":"GET"}"#));
         for other in ["{}", "null", "[]", "1", r#"{"Records":[]}"#, r#"{"requestContext":null}"#] {

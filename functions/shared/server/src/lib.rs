@@ -1,12 +1,11 @@
-//! Hosts one router on the Lambda runtime or on a port.
+//! Serves a function over HTTP or as an AWS Lambda function.
 //!
-//! A [`Function`] is a set of routes over the use cases of the crate `service`. Its router is the same
-//! on both hosts: [`serve_http`] gives it a socket, [`serve_lambda`] the events of API Gateway, of a
-//! function URL or of a load balancer. Lambda also brings what queues and streams deliver, and schedules. [`run()`] reads the environment and picks the host, so that a
-//! `main` is one line.
+//! A [`Function`] is a set of routes over the use cases of the crate `service`. The same router serves a socket
+//! ([`serve_http`]) and the HTTP events of Lambda ([`serve_lambda`]), which also delivers the events of queues, streams and
+//! schedules. [`run()`] reads the command line and the environment, so that a `main` is one line.
 //!
-//! Architecture invariant: what a request means is decided in `service` and `intake`; here it is
-//! only received, bounded, answered, logged and counted. Nothing here names Redis.
+//! Architecture invariant: this crate receives, bounds, answers, logs and counts requests. `service` interprets them, and
+//! only `service` uses the store.
 
 mod app;
 mod error;
@@ -24,14 +23,13 @@ mod response_limit;
 mod routes;
 
 mod authentication;
-mod deadline;
 mod middleware;
 mod request_telemetry;
 mod router;
 
+mod cli;
 mod http;
 mod lambda;
-mod make_key;
 mod run;
 
 #[cfg(feature = "profiling")]
@@ -43,6 +41,8 @@ pub mod testbed;
 pub use crate::app::App;
 pub use crate::function::Function;
 pub use crate::http::serve_http;
-pub use crate::lambda::{Answer, InvocationError, StreamAnswer, answer_event, serve_lambda};
+pub use crate::lambda::{
+    InvocationAnswer, InvocationError, StreamAnswer, answer_event, serve_lambda,
+};
 pub use crate::router::router;
 pub use crate::run::{HistoryOpener, RunError, run, run_with_history};

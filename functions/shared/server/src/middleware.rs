@@ -1,101 +1,77 @@
-//! What every request passes on its way to a handler.
+//! The middleware around every handler.
 //!
-//! From the outside in: the span with its log line and count, the packing of the answer, the deadline, the net for panics
-//! and, on routes for users, the bound on requests served at once and the question who may do it. The bound comes
-//! before the question, since it is cheaper.
-//!
-//! These are two layers of the router and not eight: each layer costs every request a box for its future, and a copy of
-//! all that is within.
+//! For all paths, from the outside in: request telemetry, security headers, compression, catching of panics. For each
+//! route: load shedding, then authentication, then the request timeout. Load is shed first because that is cheaper than
+//! authentication, and protects it.
 
-use std::convert::Infallible;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody};
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::HeaderValue;
-use axum::http::header::{ACCEPT_ENCODING, VARY};
-use axum::middleware::Next;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use tower::{Layer, ServiceExt, service_fn};
+use tokio::time::timeout;
+use tower::ServiceBuilder;
 use tower_http::CompressionLevel;
+use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::SizeAbove;
+use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::app::App;
-use crate::routes::{Kind, Route};
-use crate::{authentication, deadline, problem, request_telemetry};
+use crate::authentication::authenticate;
+use crate::error::RequestError;
+use crate::problem;
+use crate::request_telemetry;
+use crate::routes::{Route, RouteKind};
 
-/// Shortest answer that is packed, in bytes: one below fits a packet either way.
-const PACKED_LEN_MIN: u64 = 1_024;
+/// Shortest response that is compressed, in bytes: a shorter one fits into one packet either way.
+const COMPRESSED_LEN_MIN: u64 = 1_024;
 
-/// What requests of every route pass, and those that no route has.
-pub(crate) async fn pass(State(app): State<App>, request: Request, next: Next) -> Response {
-    let route = request_telemetry::route(&app, &request);
-    // What looks into the process takes as long as it is asked to.
-    let has_deadline = route.is_none_or(|route| route.kind != Kind::Debug);
-    let timeout = has_deadline.then(|| app.request_timeout());
-    request_telemetry::observe(app, route, request, |request| pack(timeout, request, next)).await
+/// Adds the middleware of all paths.
+pub(crate) fn wrap(router: Router<App>, app: &App) -> Router<App> {
+    let header =
+        |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
+    let compression = CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(SizeAbove::new(COMPRESSED_LEN_MIN));
+    router.layer(
+        ServiceBuilder::new()
+            .layer(from_fn_with_state(app.clone(), request_telemetry::record))
+            // An answer is out of date within a minute, and private to its tenant.
+            .layer(header(CACHE_CONTROL, "no-store"))
+            // Names and reasons are data: a browser must not interpret an answer as a page, script or frame.
+            .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            .layer(header(CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
+            .layer(compression)
+            .layer(CatchPanicLayer::custom(problem::panicked)),
+    )
 }
 
-/// What requests of one route pass.
-pub(crate) async fn enter(
+/// Sheds load, authenticates, and enforces the request timeout of one route.
+pub(crate) async fn guard(
     State((app, route)): State<(App, &'static Route)>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let admitted = match route.kind {
-        Kind::Use => app.load().admit().map(Some),
-        // Served also by a busy process, or it would be taken for a dead one.
-        Kind::Operation | Kind::Debug => Ok(None),
+        RouteKind::Tenant => app.in_flight().admit().map(Some),
+        RouteKind::Operation | RouteKind::Debug => Ok(None),
     };
-    let _served = match admitted {
-        Ok(served) => served,
-        Err(error) => return error.into_response(),
-    };
-    match authentication::check(&app, route, &mut request) {
-        Ok(()) => next.run(request).await,
+    let authenticated =
+        admitted.and_then(|permit| authenticate(&app, route, &mut request).map(|()| permit));
+    match authenticated {
+        Ok(_permit) if route.kind == RouteKind::Debug => next.run(request).await,
+        Ok(_permit) => within(app.config().request_timeout, next.run(request)).await,
         Err(error) => error.into_response(),
     }
 }
 
-/// Packs the answer to a sender who can unpack it.
-async fn pack(timeout: Option<Duration>, request: Request, next: Next) -> Response {
-    if !request.headers().contains_key(ACCEPT_ENCODING) {
-        let mut response = shelter(timeout, next.run(request)).await;
-        if response.body().size_hint().exact().is_none_or(|len| len >= PACKED_LEN_MIN) {
-            // As it would be another for others.
-            response.headers_mut().append(VARY, HeaderValue::from_static("accept-encoding"));
-        }
-        return response;
-    }
-    let serve = service_fn(move |request| {
-        let call = next.clone().run(request);
-        async move { Ok::<_, Infallible>(shelter(timeout, call).await) }
-    });
-    let packing = CompressionLayer::new()
-        .quality(CompressionLevel::Fastest)
-        .compress_when(SizeAbove::new(PACKED_LEN_MIN));
-    match packing.layer(serve).oneshot(request).await {
-        Ok(response) => response.map(Body::new),
-        Err(never) => match never {},
-    }
-}
-
-/// Answers in the place of a request that takes too long, or panics.
-async fn shelter(timeout: Option<Duration>, call: impl Future<Output = Response>) -> Response {
-    let mut call = pin!(call);
-    let caught = std::future::poll_fn(|cx| {
-        // What was being served is dropped, and what it shared with others is whole at each point where it could panic.
-        match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
-            Ok(poll) => poll,
-            Err(thrown) => Poll::Ready(problem::panicked(thrown)),
-        }
-    });
-    match timeout {
-        Some(timeout) => deadline::within(timeout, caught).await,
-        None => caught.await,
-    }
+/// Responds 504 after `limit`, which includes the time to receive the body.
+async fn within(limit: Duration, response: impl Future<Output = Response>) -> Response {
+    timeout(limit, response)
+        .await
+        .unwrap_or_else(|_| RequestError::DeadlineExceeded { timeout: limit }.into_response())
 }

@@ -1,28 +1,28 @@
-//! Where work that waits for nothing is done.
+//! Offloads long computations to the blocking pool.
 //!
-//! A worker of the runtime serves hundreds of connections; a body of megabytes would keep it for tens
-//! of milliseconds. Such work goes to the blocking pool. `block_in_place` would spare the handover of
-//! some microseconds, but it panics on a runtime of one thread and stalls whatever else its own task
-//! awaits at once.
+//! A worker of the runtime serves hundreds of connections, and a body of megabytes would block it for tens of
+//! milliseconds. `block_in_place` would save the handover of a few microseconds, but panics on a single-threaded runtime
+//! and blocks everything else that the same task awaits.
 
 use std::panic;
 
 use tokio::task::spawn_blocking;
 
-/// Longest body worked on in place, in bytes: about half a millisecond, far above the handover's cost.
-const IN_PLACE_BYTES_MAX: usize = 64 << 10;
+/// Longest body that is processed on the worker, in bytes: about half a millisecond, far above the cost of a handover.
+const INLINE_BYTES_MAX: usize = 64 << 10;
 
-/// Does work that grows with the `n_bytes` of a body.
+/// Runs a computation whose duration grows with the `n_bytes` of a body.
 pub(crate) async fn offload<T: Send + 'static>(
     n_bytes: usize,
-    work: impl FnOnce() -> T + Send + 'static,
+    computation: impl FnOnce() -> T + Send + 'static,
 ) -> T {
-    if n_bytes <= IN_PLACE_BYTES_MAX {
-        return work();
+    if n_bytes <= INLINE_BYTES_MAX {
+        return computation();
     }
-    let done = spawn_blocking(work).await;
-    // A panic goes on where the work was asked for, so that the request is answered.
-    done.unwrap_or_else(|error| panic::resume_unwind(error.into_panic()))
+    // A panic is resumed in the request, so that the middleware answers it.
+    spawn_blocking(computation)
+        .await
+        .unwrap_or_else(|error| panic::resume_unwind(error.into_panic()))
 }
 
 #[cfg(test)]
@@ -32,9 +32,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn only_large_work_leaves_the_thread() {
-        let here = thread::current().id();
-        assert_eq!(offload(1 << 10, || thread::current().id()).await, here);
-        assert_ne!(offload(1 << 20, || thread::current().id()).await, here);
+    async fn only_large_bodies_leave_the_worker() {
+        let worker = thread::current().id();
+        assert_eq!(offload(1 << 10, || thread::current().id()).await, worker);
+        assert_ne!(offload(1 << 20, || thread::current().id()).await, worker);
     }
 }

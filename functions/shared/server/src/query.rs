@@ -1,7 +1,6 @@
-//! The parameters of a query.
+//! Query parameters.
 //!
-//! A parameter that a route does not know is an error and not ignored: `?sources=checkout` would
-//! otherwise answer for another series than was meant.
+//! An unknown parameter is an error: with it ignored, `?sources=checkout` would answer for another series than meant.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -15,56 +14,59 @@ use domain::series::SOURCE_DEFAULT;
 
 use crate::error::RequestError;
 
-/// Names of the parameters that name a series.
+/// The parameters that name a series.
 pub(crate) const SERIES: [&str; 3] = ["source", "metric", "label"];
 
-/// Longest name that an error quotes, in bytes.
+/// Longest part of a name that an error quotes, in bytes.
 const QUOTED_LEN_MAX: usize = 64;
 
-/// Most unknown parameters that an error names.
-const NAMED_MAX: usize = 8;
+/// Most unknown parameters that an error lists.
+const LISTED_MAX: usize = 8;
 
-/// The parameters of a query, of which a route takes what it knows.
+/// The decoded parameters of a query.
 #[derive(Debug)]
-pub(crate) struct Params {
+pub(crate) struct QueryParams {
     pairs: Vec<(String, String)>,
 }
 
-impl Params {
-    /// Reads a query, every name of which must be among the `known`.
-    pub(crate) fn of(uri: &Uri, known: &[&str]) -> Result<Self, RequestError> {
+impl QueryParams {
+    /// Decodes a query. Each name must be one of `known`.
+    pub(crate) fn parse(uri: &Uri, known: &[&str]) -> Result<Self, RequestError> {
         let query = Query::<Vec<(String, String)>>::try_from_uri(uri);
         let Query(pairs) = query.map_err(|_| RequestError::ParameterInvalid {
             name: "query",
-            wanted: "percent-encoded UTF-8".to_owned(),
+            expected: "percent-encoded UTF-8".to_owned(),
         })?;
-        let mut names: Vec<String> = pairs
-            .iter()
-            .filter(|(name, _)| !known.contains(&name.as_str()))
-            .map(|(name, _)| clipped(name))
-            .take(NAMED_MAX)
-            .collect();
+        let params = Self { pairs };
+        params.check_names(known)?;
+        Ok(params)
+    }
+
+    /// Fails if a name is not one of `known`.
+    pub(crate) fn check_names(&self, known: &[&str]) -> Result<(), RequestError> {
+        let unknown = self.pairs.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+        let mut names: Vec<String> =
+            unknown.map(|(name, _)| clipped(name)).take(LISTED_MAX).collect();
         names.dedup();
         if names.is_empty() {
-            return Ok(Self { pairs });
+            return Ok(());
         }
         let known = known.iter().map(|&name| name.to_owned()).collect();
         Err(RequestError::ParameterUnknown { names, known })
     }
 
-    /// Whether none of these is given.
-    pub(crate) fn has_none_of(&self, names: &[&str]) -> bool {
-        !self.pairs.iter().any(|(name, _)| names.contains(&name.as_str()))
+    /// True if the query has any of these parameters.
+    pub(crate) fn has_any(&self, names: &[&str]) -> bool {
+        self.pairs.iter().any(|(name, _)| names.contains(&name.as_str()))
     }
 
-    /// All values of a parameter.
-    fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.pairs.iter().filter(move |pair| pair.0 == name).map(|pair| pair.1.as_str())
     }
 
-    /// The only value of a parameter.
-    pub(crate) fn one(&self, name: &'static str) -> Result<Option<&str>, RequestError> {
-        let mut values = self.all(name);
+    /// The single value of a parameter.
+    pub(crate) fn value(&self, name: &'static str) -> Result<Option<&str>, RequestError> {
+        let mut values = self.values(name);
         let value = values.next();
         if values.next().is_some() {
             return Err(RequestError::ParameterRepeated { name: name.to_owned() });
@@ -78,32 +80,35 @@ impl Params {
         name: &'static str,
         range: RangeInclusive<T>,
     ) -> Result<Option<T>, RequestError> {
-        let Some(text) = self.one(name)? else { return Ok(None) };
+        let Some(text) = self.value(name)? else { return Ok(None) };
         let number = text.parse().ok().filter(|number| range.contains(number));
-        let wanted = || format!("a whole number from {} to {}", range.start(), range.end());
-        number.map(Some).ok_or_else(|| RequestError::ParameterInvalid { name, wanted: wanted() })
+        let expected = || format!("a whole number from {} to {}", range.start(), range.end());
+        number
+            .map(Some)
+            .ok_or_else(|| RequestError::ParameterInvalid { name, expected: expected() })
     }
 
-    /// A time in microseconds, written as a sample's time is.
+    /// A time in microseconds, in any notation that samples may use.
     pub(crate) fn time_us(&self, name: &'static str) -> Result<Option<i64>, RequestError> {
-        let Some(text) = self.one(name)? else { return Ok(None) };
-        let wanted = "RFC 3339 with an offset, or Unix seconds, milliseconds or microseconds";
-        let invalid = || RequestError::ParameterInvalid { name, wanted: wanted.to_owned() };
-        time_us(text).map(Some).ok_or_else(invalid)
+        let Some(text) = self.value(name)? else { return Ok(None) };
+        let expected = "RFC 3339 with an offset, or Unix seconds, milliseconds or microseconds";
+        let at_us = service::time_us(&serde_json::Value::from(text).to_string());
+        let invalid = || RequestError::ParameterInvalid { name, expected: expected.to_owned() };
+        at_us.map(Some).ok_or_else(invalid)
     }
 
-    /// A time in microseconds, as it was given out to continue from.
+    /// A time in microseconds, as the `next` of a page has it.
     pub(crate) fn cursor_us(&self, name: &'static str) -> Result<Option<i64>, RequestError> {
         self.number(name, 0..=AT_US_MAX)
     }
 
-    /// The series that `source`, `metric` and any `label` name.
+    /// The series that `source`, `metric` and the repeated `label` name.
     pub(crate) fn series(&self) -> Result<Series, RequestError> {
-        let source = self.one("source")?.unwrap_or(SOURCE_DEFAULT);
+        let source = self.value("source")?.unwrap_or(SOURCE_DEFAULT);
         let missing = RequestError::ParameterMissing { name: "metric" };
-        let metric = self.one("metric")?.ok_or(missing)?;
+        let metric = self.value("metric")?.ok_or(missing)?;
         let mut labels = BTreeMap::new();
-        for label in self.all("label") {
+        for label in self.values("label") {
             let (name, value) = label.split_once('=').ok_or_else(label_invalid)?;
             if labels.insert(name.to_owned(), value.to_owned()).is_some() {
                 let name = format!("label={}", clipped(name));
@@ -115,39 +120,34 @@ impl Params {
 }
 
 fn label_invalid() -> RequestError {
-    let wanted = "`name=value`, as in `label=zone=a`".to_owned();
-    RequestError::ParameterInvalid { name: "label", wanted }
+    let expected = "`name=value`, as in `label=zone=a`".to_owned();
+    RequestError::ParameterInvalid { name: "label", expected }
 }
 
 fn clipped(name: &str) -> String {
     name.get(..name.floor_char_boundary(QUOTED_LEN_MAX)).unwrap_or_default().to_owned()
 }
 
-/// Reads the text of a time with the very rules of a sample's.
-fn time_us(text: &str) -> Option<i64> {
-    intake::time_us(&serde_json::Value::from(text).to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn params(query: &str) -> Params {
+    fn params(query: &str) -> QueryParams {
         let uri = format!("/?{query}").parse().unwrap();
-        Params::of(&uri, &["source", "metric", "label", "since", "limit"]).unwrap()
+        QueryParams::parse(&uri, &["source", "metric", "label", "since", "limit"]).unwrap()
     }
 
     #[test]
-    fn a_series_is_named_by_source_metric_and_labels() {
+    fn source_metric_and_labels_name_a_series() {
         let series = params("source=checkout&metric=rps&label=zone=a&label=path%3D%2Fa%3D1%26b");
         let labels = [("zone", "a"), ("path", "/a=1&b")].map(|(k, v)| (k.to_owned(), v.to_owned()));
-        let wanted = Series::new("checkout", "rps", labels.into()).unwrap();
-        assert_eq!(series.series().unwrap(), wanted);
+        let expected = Series::new("checkout", "rps", labels.into()).unwrap();
+        assert_eq!(series.series().unwrap(), expected);
         assert_eq!(params("metric=rps").series().unwrap().source(), SOURCE_DEFAULT);
     }
 
     #[test]
-    fn each_broken_query_has_its_code() {
+    fn each_invalid_query_has_its_code() {
         let series = |query: &str| params(query).series().unwrap_err().code();
         assert_eq!(series("source=checkout"), "parameter_missing");
         assert_eq!(series("metric=a&metric=a"), "parameter_repeated");
@@ -162,16 +162,16 @@ mod tests {
     }
 
     #[test]
-    fn unknown_parameters_are_named() {
+    fn an_error_lists_unknown_parameters() {
         let uri = "/?metric=rps&sources=a&x%20y=1&x%20y=2".parse().unwrap();
-        let error = Params::of(&uri, &["metric"]).unwrap_err();
-        assert_eq!(error.to_string(), "parameter `sources`, `x y` is unknown: `metric` is wanted");
-        let error = Params::of(&"/?a=1".parse().unwrap(), &[]).unwrap_err();
-        assert_eq!(error.to_string(), "parameter `a` is unknown: none is wanted");
+        let error = QueryParams::parse(&uri, &["metric"]).unwrap_err();
+        assert_eq!(error.to_string(), "parameter `sources`, `x y` is unknown: expected `metric`");
+        let error = QueryParams::parse(&"/?a=1".parse().unwrap(), &[]).unwrap_err();
+        assert_eq!(error.to_string(), "parameter `a` is unknown: expected none");
     }
 
     #[test]
-    fn times_are_read_as_those_of_samples() {
+    fn times_have_the_notations_of_samples() {
         for text in ["2024-11-20T00:00:00Z", "1732060800", "1732060800000", "1732060800000000"] {
             let at_us = params(&format!("since={text}")).time_us("since").unwrap();
             assert_eq!(at_us, Some(1_732_060_800_000_000), "{text}");

@@ -1,20 +1,20 @@
-//! Which request it is, and which trace it belongs to.
+//! Request ids and trace ids.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
-/// The header of a request's id, in requests and answers.
+/// The header of the request id, in requests and responses.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The header of a trace on AWS.
 pub(crate) const X_AMZN_TRACE_ID: HeaderName = HeaderName::from_static("x-amzn-trace-id");
 
-/// Longest id that is taken over from a sender, in bytes; a UUID has 36.
+/// Longest id that is accepted from a client, in bytes; a UUID has 36.
 const REQUEST_ID_LEN_MAX: usize = 128;
 
-/// Ids for requests that bring none: random for the process, counted within it.
+/// Generates ids for requests without one: a random prefix per process and a counter.
 #[derive(Debug)]
 pub(crate) struct RequestIds {
     prefix: u64,
@@ -23,14 +23,14 @@ pub(crate) struct RequestIds {
 
 impl RequestIds {
     pub(crate) fn new() -> Self {
-        // The keys of a hasher are random; nothing here needs to be hard to guess.
+        // The keys of a hasher are random, and ids need not be hard to guess.
         Self { prefix: RandomState::new().hash_one(0), next: AtomicU64::new(1) }
     }
 
-    /// The id that the sender gave, if it is sane, or else a new one.
+    /// The id that the client sent, if it is valid, or else a new one.
     pub(crate) fn id_of(&self, headers: &HeaderMap) -> String {
-        let given = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
-        given.filter(|id| is_sane(id)).map_or_else(|| self.next(), str::to_owned)
+        let sent = headers.get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
+        sent.filter(|id| is_valid(id)).map_or_else(|| self.next(), str::to_owned)
     }
 
     fn next(&self) -> String {
@@ -38,29 +38,29 @@ impl RequestIds {
         format!("{:016x}-{n}", self.prefix)
     }
 
-    /// What the ids of this process begin with, and those of no other.
+    /// The prefix of all ids of this process.
     pub(crate) fn prefix(&self) -> String {
         format!("{:016x}", self.prefix)
     }
 }
 
-/// Whether an id can stand in a log and in a header without an escape.
-fn is_sane(id: &str) -> bool {
+/// True if an id needs no escape in a log or header.
+fn is_valid(id: &str) -> bool {
     (1..=REQUEST_ID_LEN_MAX).contains(&id.len())
         && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(&byte))
 }
 
-/// Says in an answer which request it answers.
-pub(crate) fn write(id: &str, headers: &mut HeaderMap) {
+/// Sets the id of a response.
+pub(crate) fn set_request_id(id: &str, headers: &mut HeaderMap) {
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(X_REQUEST_ID, id);
     }
 }
 
-/// The trace that a request belongs to, as 32 hexadecimal digits.
+/// The trace id of a request, as 32 hexadecimal digits.
 ///
-/// W3C `traceparent` comes first, `X-Amzn-Trace-Id` otherwise; the root of the latter is written
-/// without its version and separators, as OpenTelemetry does.
+/// W3C `traceparent` has priority over `X-Amzn-Trace-Id`. The root of the latter is written without its version and
+/// separators, as OpenTelemetry does.
 pub(crate) fn trace_id(headers: &HeaderMap) -> Option<String> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let w3c = text("traceparent").and_then(w3c_trace_id);
@@ -75,7 +75,7 @@ fn w3c_trace_id(text: &str) -> Option<String> {
     (is_valid && !is_zero).then(|| trace.to_owned())
 }
 
-/// The trace of an `X-Amzn-Trace-Id`, as 32 hexadecimal digits.
+/// The trace id of an `X-Amzn-Trace-Id`, as 32 hexadecimal digits.
 pub(crate) fn amazon_trace_id(text: &str) -> Option<String> {
     let root = text.split(';').find_map(|part| part.trim().strip_prefix("Root="))?;
     let (epoch, random) = root.strip_prefix("1-")?.split_once('-')?;
@@ -95,13 +95,13 @@ mod tests {
     }
 
     #[test]
-    fn a_sane_id_is_taken_over_and_another_is_replaced() {
+    fn a_valid_id_is_accepted_and_an_invalid_one_is_replaced() {
         let ids = RequestIds::new();
-        let given = "4bf92f35-77b3:Root=1.2_3/@+";
-        assert_eq!(ids.id_of(&headers("x-request-id", given)), given);
-        for odd in ["", "a b", "a\"b", "a\tb", &"a".repeat(129)] {
-            let id = ids.id_of(&headers("x-request-id", odd));
-            assert!(is_sane(&id) && id != odd, "{id}");
+        let sent = "4bf92f35-77b3:Root=1.2_3/@+";
+        assert_eq!(ids.id_of(&headers("x-request-id", sent)), sent);
+        for invalid in ["", "a b", "a\"b", "a\tb", &"a".repeat(129)] {
+            let id = ids.id_of(&headers("x-request-id", invalid));
+            assert!(is_valid(&id) && id != invalid, "{id}");
         }
         assert_ne!(ids.id_of(&HeaderMap::new()), ids.id_of(&HeaderMap::new()));
     }
@@ -113,14 +113,14 @@ mod tests {
         let parent = "00f067aa0ba902b7";
         assert_eq!(w3c(&format!("00-{trace}-{parent}-01")).as_deref(), Some(trace));
         assert_eq!(w3c(&format!("cc-{trace}-{parent}-01-more")).as_deref(), Some(trace));
-        for broken in [
+        for malformed in [
             String::new(),
             "00-abc-def-01".to_owned(),
             format!("ff-{trace}-{parent}-01"),
             format!("00-{}-{parent}-01", "0".repeat(32)),
             format!("00-{}-{parent}-01", trace.to_uppercase()),
         ] {
-            assert_eq!(w3c(&broken), None, "{broken}");
+            assert_eq!(w3c(&malformed), None, "{malformed}");
         }
         let amazon = |text: &str| trace_id(&headers("x-amzn-trace-id", text));
         let root =

@@ -1,48 +1,50 @@
-//! The router of a function: its routes, within what every request passes.
+//! Builds the router of a function from its routes.
 
 use axum::Router;
+use axum::extract::State;
+use axum::http::{Method, StatusCode};
 use axum::middleware::from_fn_with_state;
-use axum::routing::MethodRouter;
+use axum::response::{IntoResponse, Response};
 use service::config::Audience;
 
 use crate::app::App;
+use crate::error::RequestError;
 use crate::function::Function;
+use crate::middleware;
 use crate::routes::{self, Route};
-use crate::{middleware, problem};
 
 /// The router of the function that `app` is.
-///
-/// What every request passes on its way to a handler, and in which order, is in `middleware`.
 pub fn router(app: App) -> Router {
     if routes::of(app.function()).is_empty() {
-        return Router::new().fallback(problem::route_unknown).with_state(app);
+        return Router::new().fallback(route_unknown).with_state(app);
     }
-    declare(&app);
-    let routes = routes::of(app.function()).iter().chain(debug_routes(&app));
-    routes
-        .fold(Router::new(), |router, route| router.route(route.path, handlers(&app, route)))
-        .fallback(problem::route_unknown)
-        .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(from_fn_with_state(app.clone(), middleware::pass))
-        .with_state(app)
+    declare_metrics(&app);
+    let mut router = Router::new();
+    for route in enabled_routes(&app) {
+        let guard = from_fn_with_state((app.clone(), route), middleware::guard);
+        router = router.route(route.path, (route.handlers)().route_layer(guard));
+    }
+    let router = router.fallback(route_unknown).method_not_allowed_fallback(method_not_allowed);
+    middleware::wrap(router, &app).with_state(app)
 }
 
-/// What serves a route, for those who may.
-fn handlers(app: &App, route: &'static Route) -> MethodRouter<App> {
-    let enter = from_fn_with_state((app.clone(), route), middleware::enter);
-    (route.handlers)().route_layer(enter)
-}
-
-/// Those that look into the process, where that is switched on; never on one for operators, which may be open to all.
-fn debug_routes(app: &App) -> &'static [Route] {
-    let is_open = app.function().audience() == Audience::Operators;
-    if app.serves_debug() && !is_open { routes::DEBUG } else { &[] }
-}
-
-/// Lets the counts of each route start from 0: a rate needs two points.
+/// The routes of a function that its configuration enables.
 ///
-/// An exporter does it for the functions beside it, too, which may be started by the very requests that they count.
-fn declare(app: &App) {
+/// Operators' functions have no debug routes, as they may be open to all.
+fn enabled_routes(app: &App) -> impl Iterator<Item = &'static Route> {
+    let is_for_operators = app.function().audience() == Audience::Operators;
+    let has_debug = app.config().serves_debug && !is_for_operators;
+    let has_series_metrics = app.config().exporter_series_max > 0;
+    let routes = routes::of(app.function()).iter();
+    routes
+        .filter(move |route| has_series_metrics || route.path != routes::SERIES_METRICS.path)
+        .chain(if has_debug { routes::DEBUG } else { &[] })
+}
+
+/// Exports the metrics of each route from 0, since a rate needs two points.
+///
+/// An exporter does so for the other functions, too: their first request may start their first process.
+fn declare_metrics(app: &App) {
     let functions: &[Function] = match app.function() {
         Function::Exporter => &[Function::Exporter, Function::Ingest, Function::Analyze],
         Function::Ingest => &[Function::Ingest],
@@ -58,4 +60,18 @@ fn declare(app: &App) {
             }
         }
     }
+}
+
+/// Responds to a path without a route.
+async fn route_unknown(State(app): State<App>) -> RequestError {
+    let paths = routes::of(app.function()).iter().map(|route| route.path).collect();
+    RequestError::RouteUnknown { paths }
+}
+
+/// Responds to a method that a route does not have; axum adds the header `Allow`.
+async fn method_not_allowed(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    RequestError::MethodNotAllowed.into_response()
 }

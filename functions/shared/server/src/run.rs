@@ -1,15 +1,17 @@
-//! From the environment to a served function, and from its end to an exit code.
+//! Runs a function: from the command line and the environment to an exit code.
 
 use std::env;
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use axum::Router;
 use service::config::Audience;
-use service::{Access, Config, ConfigError, Service, init_tracing, now_us, store_for};
-use store::{History, HistoryOptions};
+use service::{
+    Access, Config, ConfigError, History, HistoryOptions, Service, init_tracing, now_us, store_for,
+};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::select;
@@ -17,51 +19,51 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 use crate::app::App;
+use crate::cli::{self, CliCommand};
 use crate::function::Function;
 use crate::http::serve_http;
 use crate::lambda::{end_lambda, serve_lambda};
-use crate::make_key::make_key;
 use crate::router::router;
 
-/// Opens the history that a configuration names, with a clock in microseconds since the Unix epoch.
+/// Opens the configured history, with a clock in microseconds since the Unix epoch.
 ///
-/// A function brings it along, so that one that needs none does not link what it takes.
+/// The binary passes it in, so that a function without a history does not link the client of DynamoDB.
 pub type HistoryOpener =
     fn(HistoryOptions, fn() -> i64) -> Pin<Box<dyn Future<Output = Arc<dyn History>> + Send>>;
 
-/// Why a function is not served.
+/// The error that ends a process. Messages continue "failed to".
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// The environment holds mistakes.
+    /// Variables are invalid.
     #[error("read the configuration:\n{0}")]
     Config(#[from] ConfigError),
-    /// The command line is not one.
+    /// The command line is invalid.
     #[error("read the arguments: {0}")]
     Arguments(String),
-    /// The address to listen on cannot be had.
+    /// The address is in use, or not an address of this machine.
     #[error("listen on {address}: {source}")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The function has no routes, and nobody but Lambda invokes it.
+    /// The function has no routes, so only Lambda can invoke it.
     #[error(
-        "serve `{0}` outside of AWS Lambda: it takes the events of queues and streams; `ingest` takes HTTP"
+        "serve `{0}` outside of AWS Lambda: it takes events of queues and streams; `ingest` takes HTTP"
     )]
     LambdaOnly(Function),
-    /// Signals cannot be waited for.
+    /// A signal handler could not be installed.
     #[error("wait for signals: {0}")]
     Signal(#[source] io::Error),
-    /// The Lambda runtime ended.
+    /// The Lambda runtime failed.
     #[error("serve the Lambda runtime: {0}")]
     Lambda(#[source] lambda_runtime::Error),
 }
 
 impl RunError {
-    /// The bounded code of the error.
+    /// The code of the error, from a bounded set.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Config(_) => "config_invalid",
@@ -73,7 +75,7 @@ impl RunError {
         }
     }
 
-    /// The exit code of the process, as `sysexits.h` names them.
+    /// The exit code of the process, from `sysexits.h`.
     pub fn exit_code(&self) -> u8 {
         match self {
             // EX_USAGE
@@ -88,44 +90,44 @@ impl RunError {
     }
 }
 
-/// Serves a function as the environment says, until it is told to end; or, with the arguments `key TENANT RIGHTS`,
-/// makes an API key and ends. `analyze` has two more modes, the arguments `exporter` and `sweeper`.
+/// Runs the command line of a function: by default serves it as the environment configures, until SIGTERM or SIGINT.
 ///
-/// Exit codes: 0 after SIGTERM or an interrupt, 64 on a bad configuration or command line, 69 when the address to listen on
-/// cannot be had, 70 when the Lambda runtime fails, 71 when signals cannot be waited for.
+/// `--help` lists the commands and exit codes.
 pub async fn run(function: Function) -> ExitCode {
-    run_with(function, None).await
+    run_command(function, None).await
 }
 
-/// The same for a function that brings episodes to a durable history, where one is configured.
+/// Like [`run`], for a function that saves episodes in a history if one is configured.
 pub async fn run_with_history(function: Function, open: HistoryOpener) -> ExitCode {
-    run_with(function, Some(open)).await
+    run_command(function, Some(open)).await
 }
 
 #[expect(clippy::print_stderr, reason = "the log may not be configured yet")]
-async fn run_with(function: Function, open: Option<HistoryOpener>) -> ExitCode {
+async fn run_command(binary: Function, open: Option<HistoryOpener>) -> ExitCode {
     let arguments: Vec<String> =
-        env::args_os().skip(1).map(|it| it.to_string_lossy().into_owned()).collect();
-    let done = match arguments.as_slice() {
-        [] => serve(function, open, environment()).await,
-        [mode] if mode == "exporter" && function == Function::Analyze => {
-            serve(Function::Exporter, None, environment()).await
-        }
-        [mode] if mode == "sweeper" && function == Function::Analyze => {
-            serve(Function::Sweeper, open, environment()).await
-        }
-        _ => make_key(function, &arguments, &mut io::stdout()),
+        env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match cli::parse(binary, &arguments) {
+        Ok(CliCommand::Serve(function)) => serve(function, open, environment()).await,
+        Ok(CliCommand::Print(text)) => print(&text),
+        Err(message) => Err(RunError::Arguments(message)),
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{function}: failed to {error}");
+            eprintln!("{binary}: failed to {error}");
             ExitCode::from(error.exit_code())
         }
     }
 }
 
-/// The one look at the environment. What is no text is read as such text as will be refused.
+fn print(text: &str) -> Result<(), RunError> {
+    io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| RunError::Arguments(format!("standard output is closed: {error}")))
+}
+
+/// Reads the environment, once. Invalid UTF-8 is replaced, so that its variable is rejected.
 fn environment() -> Vec<(String, String)> {
     let text = |raw: std::ffi::OsString| raw.to_string_lossy().into_owned();
     env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
@@ -138,35 +140,28 @@ async fn serve(
 ) -> Result<(), RunError> {
     let audience = function.audience();
     let config = Config::read(vars.into_iter(), audience)?;
-    let is_lambda = config.platform.is_lambda;
-    if audience == Audience::Triggers && !is_lambda {
+    if audience == Audience::Triggers && !config.platform.is_lambda {
         return Err(RunError::LambdaOnly(function));
     }
     let store = store_for(&config, function.role())?;
     init_tracing(&config);
     let history = match (open, &config.history) {
-        (Some(open), Some(options)) => Some(open(options.clone(), now_us).await),
+        (Some(open), Some(options)) if function.sweeps() => {
+            Some(open(options.clone(), now_us).await)
+        }
         _ => None,
     };
     let app = App::new(function, Service::with_history(store, history, &config), &config);
     let router = router(app.clone());
     app.service().count_cold_start(function.name());
     #[cfg(feature = "profiling")]
-    if app.serves_debug() {
-        crate::profile::watch_heap().await;
+    if config.serves_debug {
+        crate::profile::start_heap_profiling().await;
     }
-    let is_reached = is_lambda || !config.listen_host.is_loopback();
-    let is_private = match audience {
-        Audience::Tenants => true,
-        Audience::Operators => config.exporter_series_max > 0,
-        Audience::Triggers => false,
-    };
-    if is_reached && is_private && matches!(config.access, Access::Open) {
-        warn!("access is open: whoever can reach it is trusted");
-    }
-    // Before the socket is open, so that no signal finds the process without its handler.
+    warn_of_open_access(function, &config);
+    // Installed before the socket is opened, so that no signal finds the process without a handler.
     let shutdown = Shutdown::new().map_err(RunError::Signal)?;
-    if is_lambda {
+    if config.platform.is_lambda {
         return select! {
             served = serve_lambda(&app, router) => served.map_err(RunError::Lambda),
             () = shutdown.signaled() => {
@@ -175,24 +170,46 @@ async fn serve(
             }
         };
     }
+    listen(&app, router, shutdown).await
+}
+
+fn warn_of_open_access(function: Function, config: &Config) {
+    let is_reachable = config.platform.is_lambda || !config.listen_host.is_loopback();
+    let serves_series = match function.audience() {
+        Audience::Tenants => true,
+        Audience::Operators => config.exporter_series_max > 0,
+        Audience::Triggers => false,
+    };
+    if is_reachable && serves_series && matches!(config.access, Access::Open) {
+        warn!("access is open: every client that can reach this process is trusted");
+    }
+}
+
+async fn listen(app: &App, router: Router, shutdown: Shutdown) -> Result<(), RunError> {
+    let config = app.config();
     let address = SocketAddr::new(config.listen_host, config.port);
-    let listening =
-        async { TcpListener::bind(address).await.and_then(|it| Ok((it.local_addr()?, it))) };
-    let (address, listener) =
-        listening.await.map_err(|source| RunError::Listen { address, source })?;
+    let bound = async {
+        let listener = TcpListener::bind(address).await?;
+        Ok((listener.local_addr()?, listener))
+    };
+    let (address, listener) = bound.await.map_err(|source| RunError::Listen { address, source })?;
     info!(
         %address,
-        function = function.name(),
-        instance = app.heartbeat().name(),
+        function = app.function().name(),
+        version = env!("CARGO_PKG_VERSION"),
+        store = if config.redis.is_some() { "redis" } else { "memory" },
+        detector = %config.deployed.detector,
+        access = match config.access { Access::Open => "open", Access::Keys(_) => "keys" },
+        instance = app.heartbeat().instance(),
         k_configuration = config.platform.k_configuration,
         "listening"
     );
-    serve_http(&app, router, listener, shutdown.signaled()).await;
+    serve_http(app, router, listener, shutdown.signaled()).await;
     info!("ended");
     Ok(())
 }
 
-/// The signals that end a process in good order.
+/// The signals that end a process gracefully.
 struct Shutdown {
     terminate: Signal,
     interrupt: Signal,
@@ -204,7 +221,7 @@ impl Shutdown {
         Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Waits for the first of them.
+    /// Waits for the first signal.
     async fn signaled(mut self) {
         select! {
             _ = self.terminate.recv() => {}
@@ -232,13 +249,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_function_without_routes_is_for_lambda_only() {
+    async fn a_function_without_routes_runs_on_lambda_only() {
         let error = failure(Function::IngestStream, &[("REDIS_URL", "redis://127.0.0.1:1")]).await;
         assert_eq!((error.exit_code(), error.code()), (64, "lambda_only"));
     }
 
     #[tokio::test]
-    async fn every_mistake_is_named() {
+    async fn all_mistakes_are_reported_together() {
         let vars = [("PORT", "http"), ("TIDEMARK_LOG_FORMAT", "xml"), ("TIDEMARK_SPEED", "1")];
         let error = failure(Function::Standalone, &vars).await;
         assert_eq!(error.exit_code(), 64);
@@ -248,7 +265,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_that_is_taken_has_its_exit_code() {
+    async fn an_address_in_use_has_its_own_exit_code() {
         let taken = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = taken.local_addr().unwrap().port().to_string();
         let error = failure(Function::Standalone, &[("PORT", &port), ("RUST_LOG", "off")]).await;

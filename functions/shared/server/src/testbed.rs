@@ -1,5 +1,4 @@
-//! AWS Lambda as a function sees it, for tests of the real binaries: the runtime API on the loopback, and a process
-//! in its environment.
+//! Emulates AWS Lambda for tests of the binaries: the runtime API on loopback, and a process in its environment.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -21,21 +20,21 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// What an invocation comes to: an answer, or what the function says of its error.
-pub type Outcome = Result<Value, Value>;
+/// The answer of an invocation, or the error that the function reported.
+pub type InvocationResult = Result<Value, Value>;
 
-/// How long an invocation may take unless a test says otherwise.
+/// Default time until the deadline of an invocation.
 const INVOCATION_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Longest wait for an outcome, past the deadline of its invocation.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// Longest wait for a result after the deadline of its invocation.
+const RESULT_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The runtime API of one function.
+/// An emulated runtime API for one function.
 #[derive(Debug)]
 pub struct LambdaService {
     address: String,
     events: mpsc::UnboundedSender<Invocation>,
-    shared: Arc<Shared>,
+    queue: Arc<InvocationQueue>,
     server: JoinHandle<()>,
 }
 
@@ -47,25 +46,25 @@ struct Invocation {
 }
 
 #[derive(Debug)]
-struct Shared {
-    // A Tokio mutex: whoever polls holds it until an event comes.
+struct InvocationQueue {
+    // A Tokio mutex, as a poll locks it until an event is queued.
     waiting: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
-    running: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
+    running: Mutex<HashMap<String, oneshot::Sender<InvocationResult>>>,
     n_running: AtomicUsize,
     next_id: AtomicU64,
 }
 
 impl LambdaService {
-    /// Starts one that no function polls yet.
+    /// Starts the runtime API, before any function polls it.
     ///
     /// # Panics
     ///
-    /// When the loopback has no free port.
+    /// If no port is free.
     pub async fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("a listener has an address").to_string();
         let (events, waiting) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared {
+        let queue = Arc::new(InvocationQueue {
             waiting: tokio::sync::Mutex::new(waiting),
             running: Mutex::default(),
             n_running: AtomicUsize::new(0),
@@ -74,37 +73,37 @@ impl LambdaService {
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/{kind}", post(done))
-            .with_state(Arc::clone(&shared));
+            .with_state(Arc::clone(&queue));
         let server = tokio::spawn(async move {
-            // It ends with its test.
+            // Aborted on drop.
             let _ended = axum::serve(listener, router).await;
         });
-        Self { address, events, shared, server }
+        Self { address, events, queue, server }
     }
 
-    /// Invokes the function, and waits for the outcome.
-    pub async fn invoke(&self, event: &Value) -> Outcome {
+    /// Invokes the function, and waits for the result.
+    pub async fn invoke(&self, event: &Value) -> InvocationResult {
         self.invoke_within(event, INVOCATION_TIMEOUT).await
     }
 
-    /// Invokes the function with so much time until its deadline, and waits for the outcome.
+    /// Invokes the function with the time `left` until its deadline, and waits for the result.
     ///
     /// # Panics
     ///
-    /// When none comes long after the deadline.
-    pub async fn invoke_within(&self, event: &Value, left: Duration) -> Outcome {
-        let id = format!("invocation-{}", self.shared.next_id.fetch_add(1, SeqCst));
-        let (outcome, told) = oneshot::channel();
-        self.shared.running().insert(id.clone(), outcome);
+    /// If no result arrives long after the deadline.
+    pub async fn invoke_within(&self, event: &Value, left: Duration) -> InvocationResult {
+        let id = format!("invocation-{}", self.queue.next_id.fetch_add(1, SeqCst));
+        let (sender, result) = oneshot::channel();
+        self.queue.running().insert(id.clone(), sender);
         let deadline_ms = now_us() / 1_000 + left.as_millis() as i64;
         let invocation = Invocation { id, event: event.to_string(), deadline_ms };
         self.events.send(invocation).expect("the service runs");
-        timeout(left + PATIENCE, told).await.expect("an outcome").expect("the service runs")
+        timeout(left + RESULT_TIMEOUT, result).await.expect("a result").expect("the service runs")
     }
 
-    /// How many invocations the function has taken and not answered.
+    /// The number of invocations in progress.
     pub fn n_running(&self) -> usize {
-        self.shared.n_running.load(SeqCst)
+        self.queue.n_running.load(SeqCst)
     }
 }
 
@@ -114,18 +113,20 @@ impl Drop for LambdaService {
     }
 }
 
-impl Shared {
-    fn running(&self) -> std::sync::MutexGuard<'_, HashMap<String, oneshot::Sender<Outcome>>> {
+impl InvocationQueue {
+    fn running(
+        &self,
+    ) -> std::sync::MutexGuard<'_, HashMap<String, oneshot::Sender<InvocationResult>>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn next(State(shared): State<Arc<Shared>>) -> Response {
-    let invocation = shared.waiting.lock().await.recv().await;
+async fn next(State(queue): State<Arc<InvocationQueue>>) -> Response {
+    let invocation = queue.waiting.lock().await.recv().await;
     let Some(Invocation { id, event, deadline_ms }) = invocation else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    shared.n_running.fetch_add(1, SeqCst);
+    queue.n_running.fetch_add(1, SeqCst);
     let headers = [
         ("lambda-runtime-aws-request-id", id),
         ("lambda-runtime-deadline-ms", deadline_ms.to_string()),
@@ -142,19 +143,19 @@ async fn next(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn done(
-    State(shared): State<Arc<Shared>>,
+    State(queue): State<Arc<InvocationQueue>>,
     Path((id, kind)): Path<(String, String)>,
     body: String,
 ) -> StatusCode {
-    let Some(outcome) = shared.running().remove(&id) else { return StatusCode::BAD_REQUEST };
-    shared.n_running.fetch_sub(1, SeqCst);
+    let Some(sender) = queue.running().remove(&id) else { return StatusCode::BAD_REQUEST };
+    queue.n_running.fetch_sub(1, SeqCst);
     let value = serde_json::from_str(&body).unwrap_or(Value::String(body));
-    // A test that no longer waits has failed already.
-    let _is_heard = outcome.send(if kind == "response" { Ok(value) } else { Err(value) });
+    // The send fails if the test has stopped waiting, and so failed.
+    let _is_received = sender.send(if kind == "response" { Ok(value) } else { Err(value) });
     StatusCode::ACCEPTED
 }
 
-/// A function as a process in the environment of Lambda, which ends with its test.
+/// A process of a function in the environment of Lambda, killed on drop.
 #[derive(Debug)]
 pub struct FunctionProcess {
     child: Child,
@@ -162,11 +163,11 @@ pub struct FunctionProcess {
 }
 
 impl FunctionProcess {
-    /// Starts a binary that polls `service`, with these variables beside Lambda's own and no others.
+    /// Starts a binary that polls `service`, with only Lambda's variables and `vars`.
     ///
     /// # Panics
     ///
-    /// When the binary cannot be started.
+    /// If the binary cannot be started.
     pub fn start(binary: &str, service: &LambdaService, vars: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let file = |name| File::create(folder.path().join(name)).expect("a file can be made");
@@ -179,7 +180,7 @@ impl FunctionProcess {
             .env("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/f")
             .env("AWS_LAMBDA_LOG_STREAM_NAME", "stream")
             .envs(vars.iter().copied())
-            // Files and not pipes: what was written before an answer is there when the answer is.
+            // Files and not pipes: output that precedes an answer is readable once the answer is.
             .stdout(file("stdout"))
             .stderr(file("stderr"))
             .spawn()
@@ -187,32 +188,32 @@ impl FunctionProcess {
         Self { child, folder }
     }
 
-    /// What it wrote to its standard output so far, line by line.
+    /// The lines of its standard output so far.
     pub fn stdout(&self) -> Vec<String> {
         self.lines("stdout")
     }
 
-    /// What it wrote to its standard error so far, line by line.
+    /// The lines of its standard error so far.
     pub fn stderr(&self) -> Vec<String> {
         self.lines("stderr")
     }
 
-    /// Asks it to end, and waits for its exit code.
+    /// Sends SIGTERM, and waits for the exit code.
     ///
     /// # Panics
     ///
-    /// When it cannot be waited for.
+    /// If the process cannot be waited for.
     pub fn terminate(&mut self) -> Option<i32> {
         let id = self.child.id().to_string();
-        let _is_gone = Command::new("kill").args(["-TERM", &id]).status().is_err();
+        let _is_missing = Command::new("kill").args(["-TERM", &id]).status().is_err();
         self.end()
     }
 
-    /// Waits for its exit code.
+    /// Waits for the exit code.
     ///
     /// # Panics
     ///
-    /// When it cannot be waited for.
+    /// If the process cannot be waited for.
     pub fn end(&mut self) -> Option<i32> {
         self.child.wait().expect("a child can be waited for").code()
     }
@@ -225,7 +226,7 @@ impl FunctionProcess {
 
 impl Drop for FunctionProcess {
     fn drop(&mut self) {
-        // One that has ended cannot be killed, and need not be.
+        // The kill fails if the process has exited.
         let _has_ended = self.child.kill().and_then(|()| self.child.wait()).is_err();
     }
 }

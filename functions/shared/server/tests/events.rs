@@ -1,6 +1,6 @@
-//! Every file in `events/` is answered as its snapshot says; one without a snapshot fails.
+//! Answers each file in `events/` as in its snapshot; a file without a snapshot fails.
 //!
-//! What a queue or a stream delivers is delivered twice: the second time changes nothing.
+//! Events of queues and streams are delivered twice; the second delivery changes nothing.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
 
@@ -18,8 +18,9 @@ const STREAMS: [&str; 6] = ["sqs", "kinesis", "eventbridge", "firehose", "sns", 
 fn files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../events");
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> =
-        paths.filter(|path| path.extension().is_some_and(|it| it == "json")).collect();
+    let mut files: Vec<PathBuf> = paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
     files.sort();
     files
 }
@@ -28,7 +29,7 @@ fn app(function: Function, service: &Service, config: &Config) -> App {
     App::new(function, service.clone(), config)
 }
 
-/// What an invocation with this event answers, as JSON; an error as Lambda is told of it.
+/// The answer to an event as JSON, or the error as reported to Lambda.
 async fn invoke(app: &App, event: &str) -> Value {
     let event = LambdaEvent::new(serde_json::from_str(event).unwrap(), Context::default());
     match server::answer_event(app, server::router(app.clone()), event).await {
@@ -40,25 +41,23 @@ async fn invoke(app: &App, event: &str) -> Value {
     }
 }
 
-/// Of an answer to HTTP, what does not change with time.
-fn told(mut answer: Value) -> Value {
+/// The parts of an HTTP response that do not change with time.
+fn stable_parts(mut answer: Value) -> Value {
     let Some(text) = answer["body"].as_str() else { return answer };
     let mut body = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
-    if let Some(revision) = body.get_mut("revision").filter(|it| it.as_i64() != Some(0)) {
+    if let Some(revision) = body.get_mut("revision").filter(|revision| revision.as_i64() != Some(0))
+    {
         *revision = json!("of the time of the test");
     }
-    assert_eq!(
-        answer["isBase64Encoded"], false,
-        "an answer that was not asked to be packed is text"
-    );
-    // A REST API and a load balancer take headers with several values.
-    let headers = ["headers", "multiValueHeaders"].map(|it| answer[it]["content-type"].take());
+    assert_eq!(answer["isBase64Encoded"], false, "an uncompressed answer is text");
+    // A REST API and a load balancer have headers with several values.
+    let headers = ["headers", "multiValueHeaders"].map(|name| answer[name]["content-type"].take());
     let [single, several] = headers;
     let content_type = if single.is_null() { several[0].clone() } else { single };
     json!({ "status": answer["statusCode"], "content-type": content_type, "body": body })
 }
 
-/// The function that the event of a file is for: its name says so.
+/// The function for the event of a file, by its name.
 fn function_of(name: &str) -> Function {
     if STREAMS.iter().any(|source| name.starts_with(source)) {
         Function::IngestStream
@@ -69,12 +68,12 @@ fn function_of(name: &str) -> Function {
     }
 }
 
-/// Samples by what the store did.
+/// The number of samples by outcome.
 async fn samples(service: &Service) -> Value {
     let text = service.metrics().await.unwrap();
     let line = |outcome: &str| format!("samples_total{{outcome=\"{outcome}\"}} ");
     let n = |outcome: &str| -> u64 {
-        let n = text.lines().find_map(|it| it.strip_prefix(&line(outcome))).unwrap();
+        let n = text.lines().find_map(|text| text.strip_prefix(&line(outcome))).unwrap();
         n.parse().unwrap()
     };
     json!({ "accepted": n("accepted"), "duplicate": n("duplicate"), "conflict": n("conflict") })
@@ -85,7 +84,7 @@ async fn delivered(app: &App, event: &str) -> Value {
 }
 
 #[tokio::test]
-async fn each_event_is_answered_as_its_snapshot_says() {
+async fn each_event_is_answered_as_in_its_snapshot() {
     let spike =
         files().into_iter().find(|path| path.ends_with("apigw-v2-ingest-spike.json")).unwrap();
     let spike = fs::read_to_string(spike).unwrap();
@@ -103,11 +102,11 @@ async fn each_event_is_answered_as_its_snapshot_says() {
                 json!({ "once": once, "again": delivered(&app, &event).await })
             }
             Function::Analyze => {
-                // What there is to analyze.
+                // The samples to analyze.
                 invoke(&app(Function::Ingest), &spike).await;
-                told(invoke(&app(function), &event).await)
+                stable_parts(invoke(&app(function), &event).await)
             }
-            _ => told(invoke(&app(function), &event).await),
+            _ => stable_parts(invoke(&app(function), &event).await),
         };
         insta::with_settings!({ omit_expression => true, sort_maps => true }, {
             insta::assert_json_snapshot!(name, answer);

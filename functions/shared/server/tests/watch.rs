@@ -18,7 +18,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..").canonicalize().unwrap()
 }
 
-/// A running `cargo lambda watch`, which ends with its test, functions included.
+/// A running `cargo lambda watch`; killed with its functions when dropped.
 struct Watch {
     child: Child,
     port: u16,
@@ -68,14 +68,14 @@ impl Watch {
         serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output)))
     }
 
-    /// The same, of a request over HTTP: the body of its answer.
+    /// Invokes with an HTTP event; returns the body of the response.
     fn request(&self, function: &str, file: &str) -> Value {
         let answer = self.invoke(function, file);
         assert_eq!(answer["statusCode"], 200, "{answer}");
         serde_json::from_str(answer["body"].as_str().unwrap()).unwrap()
     }
 
-    /// A plain HTTP request, which the router of the workspace's metadata brings to its function.
+    /// Sends an HTTP request, which `cargo lambda watch` routes as the workspace's metadata configures.
     fn curl(&self, arguments: &[&str], path: &str) -> Value {
         let url = format!("http://127.0.0.1:{}{path}", self.port);
         let output = Command::new("curl")
@@ -113,20 +113,20 @@ fn the_functions_run_under_cargo_lambda_watch_and_share_their_series() {
         (&sent["accepted"], &sent["verdicts"][0]["verdict"]),
         (&31.into(), &"anomaly".into())
     );
-    let told = watch.request("analyze", "apigw-v2-analyze-series.json");
-    assert_eq!((&told["judged_count"], &told["anomaly_count"]), (&31.into(), &1.into()));
+    let analysis = watch.request("analyze", "apigw-v2-analyze-series.json");
+    assert_eq!((&analysis["judged_count"], &analysis["anomaly_count"]), (&31.into(), &1.into()));
 
     let sample = r#"{"source":"checkout","metric":"rps","value":410}"#;
     let sent = watch.curl(&["--json", sample], "/ingest?verdicts=all");
-    // The samples of the event are years old, and a sample without a time is of now.
+    // The samples of the event are years old, and a sample without a time has the present time.
     assert_eq!((&sent["accepted"], &sent["verdicts"][0]["signal"]), (&1.into(), &"gap".into()));
-    let told = watch.curl(&[], "/analyze?source=checkout&metric=rps");
-    assert_eq!(told["judged_count"], 32);
+    let analysis = watch.curl(&[], "/analyze?source=checkout&metric=rps");
+    assert_eq!(analysis["judged_count"], 32);
     let put = ["--request", "PUT", "--json", r#"{"detector":"zscore:window=50,threshold=3"}"#];
     let put = watch.curl(&put, "/series/config?source=checkout&metric=rps");
     assert_eq!(put["own_detector"], true, "{put}");
 
-    // The poisoned one, and the two behind it in its group.
+    // The poisoned message, and the two that follow in its group.
     let failed = watch.invoke("ingest-stream", "sqs-fifo-poisoned.json");
     assert_eq!(failed["batchItemFailures"].as_array().unwrap().len(), 3, "{failed}");
     let swept = watch.invoke("analyze", "schedule-analyze.json");

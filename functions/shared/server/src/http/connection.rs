@@ -1,12 +1,12 @@
-//! One connection: HTTP/1.1, or HTTP/2 with prior knowledge, as its first bytes say.
+//! Serves one connection: HTTP/1.1, or HTTP/2 with prior knowledge, detected by its first bytes.
 //!
-//! hyper is driven here and not by axum, for its bounds: on heads, on what a connection may hold, on streams at once,
-//! and on time. HTTP/1.1 has a timeout for a head that never ends; HTTP/2 has none, nor has a connection that says
-//! nothing at all, so each connection has a pulse, and one without is ended.
+//! hyper is driven here and not by axum for its bounds: on request headers, on bytes buffered per connection, on concurrent
+//! streams and on time. hyper has a timeout for an HTTP/1.1 request head, but none for HTTP/2 headers or for silent
+//! connections, so each connection has a keep-alive timeout of its own.
 //!
-//! hyper holds 16 KB of buffers for each connection of HTTP/1.1. Where ten thousand senders send now and then, that
-//! would be most of the process, so hyper has a connection only while something passes: one that is quiet is taken back,
-//! and given to hyper again with its next byte.
+//! hyper allocates 16 KB of buffers for each HTTP/1.1 connection. With ten thousand clients that send now and then, these
+//! would be most of the process's memory. So an idle connection is taken back from hyper, and returned with its next
+//! byte.
 
 use std::convert::Infallible;
 use std::io;
@@ -26,6 +26,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::select;
@@ -36,42 +37,42 @@ use tracing::debug;
 
 use crate::app::App;
 use crate::http::keep_alive::{
-    BodyGuard, ConnectionActivity, IDLE_TIMEOUT, QUIET_AFTER, RequestGuard,
+    BodyGuard, ConnectionActivity, IDLE_AFTER, KEEP_ALIVE_TIMEOUT, RequestGuard,
 };
 use crate::http::lingering_close::LingeringBody;
 use crate::http::rewind_io::RewindIo;
 
-/// Longest time until it is looked again whether a connection is quiet, where something has been under way for long.
-const LOOK_PAUSE_MAX: Duration = Duration::from_secs(10);
+/// Longest time between two checks whether a connection is idle, during a long request.
+const IDLE_CHECK_PERIOD_MAX: Duration = Duration::from_secs(10);
 
-/// What a connection of HTTP/2 begins with.
+/// First bytes of an HTTP/2 connection.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Longest request head and largest buffer of a connection, in bytes: a long trace and a cookie jar.
+/// Longest request head and largest buffer of a connection, in bytes: room for a long trace and many cookies.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
-/// Most requests at once on one connection: a proxy that has more to send opens another.
+/// Most concurrent requests on one connection: a proxy with more opens another connection.
 const STREAMS_MAX: u32 = 256;
 
-/// Bytes of bodies that a connection may send unasked: enough for 200 MB/s at a millisecond, and all that it can make
-/// the process hold before requests are counted.
+/// Flow-control window of a connection, in bytes: enough for 200 MB/s at a round trip of 1 ms. It bounds what a
+/// connection can make the process buffer before its requests are counted.
 const CONNECTION_WINDOW: u32 = 256 << 10;
 
-/// The same of one stream: another one must get through.
+/// Flow-control window of a stream, in bytes: several streams fit into that of the connection.
 const STREAM_WINDOW: u32 = 64 << 10;
 
-/// Bytes of an answer that wait for a reader that is slow.
+/// Most bytes of a response that are buffered for a client that reads slowly.
 const SEND_BYTES_MAX: usize = 64 << 10;
 
-/// Streams that a sender may reset before they were looked at, and streams that it may make us reset, until the
-/// connection is ended: who hangs up on his requests all the time is no sender (CVE-2023-44487, CVE-2025-8671).
+/// Most pending streams that the client reset, and streams that the client made the server reset, before the connection
+/// is closed: more is an attack (CVE-2023-44487, CVE-2025-8671).
 const RESETS_MAX: usize = 64;
 
-/// How often a silent peer is asked whether it is there, and how long it may think about it.
+/// Period of HTTP/2 pings on a silent connection, and the timeout of their replies.
 const PING_PERIOD: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A connection that is open: it has its place among those that may be, and is counted.
+/// An accepted connection: counts itself in the heartbeat, and occupies one of the slots for connections.
 pub(crate) struct OpenConnection {
     app: App,
     _slot: Option<OwnedSemaphorePermit>,
@@ -79,49 +80,50 @@ pub(crate) struct OpenConnection {
 
 impl OpenConnection {
     pub(crate) fn new(app: App, slot: Option<OwnedSemaphorePermit>) -> Self {
-        app.heartbeat().open();
+        app.heartbeat().connection_opened();
         Self { app, _slot: slot }
     }
 }
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
-        self.app.heartbeat().close();
+        self.app.heartbeat().connection_closed();
     }
 }
 
-/// Serves a connection until its peer, its silence or the host ends it; requests that have come are answered.
+/// Serves a connection until the client closes it, its keep-alive timeout passes, or `ending` is signaled; requests that
+/// were received are answered.
 pub(crate) async fn serve_connection(
     mut stream: TcpStream,
     _open: OpenConnection,
     router: Router,
     ending: watch::Receiver<()>,
 ) {
-    // Without it an answer in two writes waits for the acknowledgement of the first, up to 40 ms.
+    // With Nagle's algorithm a response in two writes waits for the acknowledgement of the first, up to 40 ms.
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "connection without TCP_NODELAY");
     }
-    let pulse = Arc::new(ConnectionActivity::new());
-    let mut served = ConnectionServer { router, ending, pulse };
-    let Some(mut begun) = served.while_quiet(begin(&mut stream)).await else { return };
-    if begun == PREFACE {
-        return Box::pin(served.http2(stream, begun)).await;
+    let activity = Arc::new(ConnectionActivity::new());
+    let mut server = ConnectionServer { router, ending, activity };
+    let Some(mut read_ahead) = server.while_idle(detect_version(&mut stream)).await else { return };
+    if read_ahead == PREFACE {
+        return Box::pin(server.http2(stream, read_ahead)).await;
     }
     loop {
-        // In a box: what is under way takes a page, and a connection that is quiet shall not.
-        match Box::pin(served.http1(stream, begun)).await {
+        // Boxed: the state of hyper takes a page, which an idle connection must not occupy.
+        match Box::pin(server.http1(stream, read_ahead)).await {
             None => return,
-            Some(quiet) => (stream, begun) = quiet,
+            Some(idle) => (stream, read_ahead) = idle,
         }
-        let next = async { if begun.is_empty() { stream.readable().await } else { Ok(()) } };
-        if served.while_quiet(next).await.is_none() {
+        let next = async { if read_ahead.is_empty() { stream.readable().await } else { Ok(()) } };
+        if server.while_idle(next).await.is_none() {
             return;
         }
     }
 }
 
-/// Reads what tells the version, and no more than the preface of HTTP/2.
-async fn begin(stream: &mut TcpStream) -> io::Result<Bytes> {
+/// Reads until the bytes are, or differ from, the preface of HTTP/2; returns them.
+async fn detect_version(stream: &mut TcpStream) -> io::Result<Bytes> {
     let mut bytes = Vec::with_capacity(PREFACE.len());
     while bytes.len() < PREFACE.len() && PREFACE.starts_with(&bytes) {
         let room = (PREFACE.len() - bytes.len()) as u64;
@@ -132,103 +134,111 @@ async fn begin(stream: &mut TcpStream) -> io::Result<Bytes> {
     Ok(bytes.into())
 }
 
-/// What serves a connection.
+/// Serves the requests of one connection.
 struct ConnectionServer {
     router: Router,
     ending: watch::Receiver<()>,
-    pulse: Arc<ConnectionActivity>,
+    activity: Arc<ConnectionActivity>,
+}
+
+/// The reason why a connection is no longer driven.
+#[derive(Debug, PartialEq, Eq)]
+enum ConnectionState {
+    Closed,
+    Idle,
+}
+
+/// True if an idle connection is taken back from hyper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum IdlePolicy {
+    TakeBack,
+    Keep,
 }
 
 impl ConnectionServer {
-    /// Waits for what comes next between two requests; none where the connection is to end.
-    async fn while_quiet<T>(&mut self, next: impl Future<Output = io::Result<T>>) -> Option<T> {
+    /// Waits for `next` between two requests; returns `None` if the connection must be closed instead.
+    async fn while_idle<T>(&mut self, next: impl Future<Output = io::Result<T>>) -> Option<T> {
         select! {
-            // In this order: a request that has come is answered.
+            // Biased, so that a request that was received is answered.
             biased;
             next = next => next.inspect_err(|error| debug!(%error, "connection broken")).ok(),
             _ = self.ending.changed() => None,
-            () = sleep_until(self.pulse.idle_at()) => {
-                debug!("connection ended that was idle");
+            () = sleep_until(self.activity.expires_at()) => {
+                debug!("idle connection closed");
                 None
             }
         }
     }
 
-    /// Serves requests until the connection is quiet; answers with it, and with what was read of it in vain, or with
-    /// none where it has ended.
-    async fn http1(&mut self, stream: TcpStream, begun: Bytes) -> Option<(TcpStream, Bytes)> {
-        let (router, pulse) = (self.router.clone(), Arc::clone(&self.pulse));
-        let service = service_fn(move |it| answer(router.clone(), Arc::clone(&pulse), it));
-        let wire = RewindIo::new(stream, begun, &self.pulse);
-        let mut connection = http1_builder().serve_connection(wire, service);
-        let (mut is_ending, mut was_idle, mut pause) = (false, false, QUIET_AFTER);
-        loop {
-            let quiet_at = self.pulse.quiet_at();
-            pause = if quiet_at.is_some() { QUIET_AFTER } else { (2 * pause).min(LOOK_PAUSE_MAX) };
-            let look_at = quiet_at.unwrap_or_else(|| Instant::now() + pause);
-            let look_at = look_at.min(self.pulse.idle_at());
-            select! {
-                biased;
-                ended = &mut connection => {
-                    if let Err(error) = ended {
-                        debug!(%error, "connection broken");
-                    }
-                    return None;
-                }
-                _ = self.ending.changed(), if !is_ending => {
-                    is_ending = true;
-                    Pin::new(&mut connection).graceful_shutdown();
-                }
-                () = sleep_until(look_at) => {
-                    if self.pulse.is_quiet() && !is_ending && !was_idle {
-                        let parts = connection.into_parts();
-                        return Some((parts.io.into_stream(), parts.read_buf));
-                    }
-                    if !self.pulse.is_idle() {
-                        continue;
-                    }
-                    if was_idle {
-                        debug!("connection cut off that did not end");
-                        return None;
-                    }
-                    was_idle = true;
-                    self.pulse.beat();
-                    Pin::new(&mut connection).graceful_shutdown();
-                }
-            }
-        }
+    /// Serves requests until the connection is idle; returns its stream and the bytes read ahead, or `None` once closed.
+    async fn http1(&mut self, stream: TcpStream, read_ahead: Bytes) -> Option<(TcpStream, Bytes)> {
+        let (router, activity) = (self.router.clone(), Arc::clone(&self.activity));
+        let service =
+            service_fn(move |request| respond(router.clone(), Arc::clone(&activity), request));
+        let io = RewindIo::new(stream, read_ahead, &self.activity);
+        let mut connection = http1_builder().serve_connection(io, service);
+        let state = self.drive(&mut connection, IdlePolicy::TakeBack).await;
+        (state == ConnectionState::Idle).then(|| {
+            let parts = connection.into_parts();
+            (parts.io.into_stream(), parts.read_buf)
+        })
     }
 
-    /// Serves requests until the connection ends.
-    async fn http2(&mut self, stream: TcpStream, begun: Bytes) {
-        let (router, pulse) = (self.router.clone(), Arc::clone(&self.pulse));
-        let service = service_fn(move |it| answer(router.clone(), Arc::clone(&pulse), it));
-        let wire = RewindIo::new(stream, begun, &self.pulse);
-        let mut connection = http2_builder().serve_connection(wire, service);
-        let (mut is_ending, mut was_idle) = (false, false);
+    /// Serves requests until the connection is closed.
+    async fn http2(&mut self, stream: TcpStream, read_ahead: Bytes) {
+        let (router, activity) = (self.router.clone(), Arc::clone(&self.activity));
+        let service =
+            service_fn(move |request| respond(router.clone(), Arc::clone(&activity), request));
+        let io = RewindIo::new(stream, read_ahead, &self.activity);
+        let mut connection = http2_builder().serve_connection(io, service);
+        self.drive(&mut connection, IdlePolicy::Keep).await;
+    }
+
+    /// Polls a connection of hyper, and shuts it down when it expires or the server ends.
+    async fn drive(
+        &mut self,
+        connection: &mut (impl GracefulConnection<Error = hyper::Error> + Unpin),
+        idle_policy: IdlePolicy,
+    ) -> ConnectionState {
+        let (mut is_ending, mut has_expired, mut period) = (false, false, IDLE_AFTER);
         loop {
+            let mut check_at = self.activity.expires_at();
+            if idle_policy == IdlePolicy::TakeBack {
+                let idle_at = self.activity.idle_at();
+                period = if idle_at.is_some() {
+                    IDLE_AFTER
+                } else {
+                    (2 * period).min(IDLE_CHECK_PERIOD_MAX)
+                };
+                check_at = check_at.min(idle_at.unwrap_or_else(|| Instant::now() + period));
+            }
             select! {
-                ended = &mut connection => {
-                    if let Err(error) = ended {
+                biased;
+                closed = &mut *connection => {
+                    if let Err(error) = closed {
                         debug!(%error, "connection broken");
                     }
-                    return;
+                    return ConnectionState::Closed;
                 }
                 _ = self.ending.changed(), if !is_ending => {
                     is_ending = true;
-                    Pin::new(&mut connection).graceful_shutdown();
+                    Pin::new(&mut *connection).graceful_shutdown();
                 }
-                () = sleep_until(self.pulse.idle_at()) => {
-                    if !self.pulse.is_idle() {
+                () = sleep_until(check_at) => {
+                    let is_takeable = idle_policy == IdlePolicy::TakeBack && !is_ending && !has_expired;
+                    if is_takeable && self.activity.is_idle() {
+                        return ConnectionState::Idle;
+                    }
+                    if !self.activity.is_expired() {
                         continue;
                     }
-                    if was_idle {
-                        debug!("connection cut off that did not end");
-                        return;
+                    if has_expired {
+                        debug!("connection closed that did not shut down within another keep-alive timeout");
+                        return ConnectionState::Closed;
                     }
-                    was_idle = true;
-                    self.pulse.beat();
-                    Pin::new(&mut connection).graceful_shutdown();
+                    has_expired = true;
+                    self.activity.touch();
+                    Pin::new(&mut *connection).graceful_shutdown();
                 }
             }
         }
@@ -237,7 +247,10 @@ impl ConnectionServer {
 
 fn http1_builder() -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(IDLE_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(KEEP_ALIVE_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX);
     builder
 }
 
@@ -257,24 +270,23 @@ fn http2_builder() -> http2::Builder<TokioExecutor> {
     builder
 }
 
-async fn answer(
+async fn respond(
     router: Router,
-    pulse: Arc<ConnectionActivity>,
+    activity: Arc<ConnectionActivity>,
     request: Request<Incoming>,
 ) -> Result<Response<GuardedBody>, Infallible> {
-    let _busy = RequestGuard::new(&pulse);
-    // A stream that is not read to its end is reset alone, a connection of HTTP/1.1 would be as a whole.
-    let is_stream = request.version() == Version::HTTP_2;
-    let lingers = !is_stream && !request.headers().contains_key(EXPECT);
-    let body = |body| Body::new(LingeringBody::new(body, BodyGuard::new(&pulse), lingers));
+    let _in_progress = RequestGuard::new(&activity);
+    // An unread stream of HTTP/2 is reset alone; an unread body of HTTP/1.1 would reset the connection.
+    let lingers = request.version() != Version::HTTP_2 && !request.headers().contains_key(EXPECT);
+    let body = |body| Body::new(LingeringBody::new(body, BodyGuard::new(&activity), lingers));
     let response = router.oneshot(request.map(body)).await?;
-    Ok(response.map(|body| GuardedBody { body, _held: BodyGuard::new(&pulse) }))
+    Ok(response.map(|body| GuardedBody { body, _guard: BodyGuard::new(&activity) }))
 }
 
-/// The body of an answer: until it has been taken over to its end the connection is not quiet.
+/// A response body: the connection is not idle until hyper has taken all of it.
 struct GuardedBody {
     body: Body,
-    _held: BodyGuard,
+    _guard: BodyGuard,
 }
 
 impl http_body::Body for GuardedBody {
@@ -300,77 +312,76 @@ impl http_body::Body for GuardedBody {
 #[cfg(test)]
 mod tests {
     use axum::routing::post;
+    use service::{Config, Service, StoreScope, store_for};
     use tokio::io::AsyncWriteExt;
     use tokio::net::TcpListener;
     use tokio::time::timeout;
 
     use super::*;
+    use crate::function::Function;
 
     const HEAD: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n";
 
-    /// A sender, and what serves it: its bodies are sent back.
+    /// A client, the accepted stream, and a server that echoes bodies.
     async fn pair() -> (TcpStream, TcpStream, ConnectionServer, watch::Sender<()>) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let sender = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         let (end, ending) = watch::channel(());
         let router = Router::new().route("/", post(async |body: String| body));
         (
-            sender,
+            client,
             stream,
-            ConnectionServer { router, ending, pulse: Arc::new(ConnectionActivity::new()) },
+            ConnectionServer { router, ending, activity: Arc::new(ConnectionActivity::new()) },
             end,
         )
     }
 
-    async fn answered(sender: &mut TcpStream, body: &str) {
-        let mut answer = Vec::new();
-        while !answer.ends_with(body.as_bytes()) {
-            let read = timeout(Duration::from_secs(5), sender.read_buf(&mut answer)).await;
-            assert!(read.expect("it is answered").unwrap() > 0, "{answer:?}");
+    async fn expect_response(client: &mut TcpStream, body: &str) {
+        let mut response = Vec::new();
+        while !response.ends_with(body.as_bytes()) {
+            let read = timeout(Duration::from_secs(5), client.read_buf(&mut response)).await;
+            assert!(read.expect("a response in time").unwrap() > 0, "{response:?}");
         }
     }
 
     #[tokio::test]
-    async fn a_connection_is_given_back_when_it_is_quiet_and_not_before() {
-        let (mut sender, stream, mut served, _end) = pair().await;
+    async fn a_connection_is_taken_back_once_it_is_idle_and_not_before() {
+        let (mut client, stream, mut server, _end) = pair().await;
         let (head, rest) = HEAD.split_at(20);
-        sender.write_all(head).await.unwrap();
-        let serving = tokio::spawn(async move { served.http1(stream, Bytes::new()).await });
+        client.write_all(head).await.unwrap();
+        let serving = tokio::spawn(async move { server.http1(stream, Bytes::new()).await });
         for part in [rest, b"o", b"ne"] {
-            tokio::time::sleep(3 * QUIET_AFTER).await;
+            tokio::time::sleep(3 * IDLE_AFTER).await;
             assert!(!serving.is_finished(), "before {part:?}");
-            sender.write_all(part).await.unwrap();
+            client.write_all(part).await.unwrap();
         }
-        answered(&mut sender, "\r\n\r\none").await;
-        let given = timeout(Duration::from_secs(5), serving).await.expect("it is quiet").unwrap();
-        let (_stream, rest) = given.expect("it has not ended");
+        expect_response(&mut client, "\r\n\r\none").await;
+        let given = timeout(Duration::from_secs(5), serving)
+            .await
+            .expect("the connection is idle")
+            .unwrap();
+        let (_stream, rest) = given.expect("the connection is open");
         assert!(rest.is_empty(), "{rest:?}");
     }
 
     #[tokio::test]
-    async fn nothing_is_lost_of_what_comes_before_between_and_after() {
-        let (mut sender, stream, served, _end) = pair().await;
-        let ConnectionServer { router, ending, .. } = served;
-        let open = async {
-            let config = [("REDIS_URL".to_owned(), "redis://127.0.0.1:1".to_owned())];
-            let config =
-                service::Config::read(config.into_iter(), service::config::Audience::Tenants)
-                    .unwrap();
-            let store = Arc::new(store::EmbeddedStore::new(service::now_us));
-            let service = service::Service::new(store, &config);
-            OpenConnection::new(App::new(crate::Function::Ingest, service, &config), None)
-        };
-        tokio::spawn(serve_connection(stream, open.await, router, ending));
-        // One and a half requests, and the rest when the connection would long be quiet.
+    async fn no_byte_is_lost_between_idle_periods() {
+        let (mut client, stream, server, _end) = pair().await;
+        let ConnectionServer { router, ending, .. } = server;
+        let config = Config::from_env(std::iter::empty()).unwrap();
+        let service = Service::new(store_for(&config, StoreScope::Process).unwrap(), &config);
+        let open = OpenConnection::new(App::new(Function::Standalone, service, &config), None);
+        tokio::spawn(serve_connection(stream, open, router, ending));
+        // One and a half requests, then the rest after the connection would be idle.
         let (half, rest) = HEAD.split_at(31);
-        sender.write_all(&[HEAD, b"one", half].concat()).await.unwrap();
-        answered(&mut sender, "\r\n\r\none").await;
+        client.write_all(&[HEAD, b"one", half].concat()).await.unwrap();
+        expect_response(&mut client, "\r\n\r\none").await;
         for (body, next) in [("two", &half[..1]), ("six", &half[..9]), ("ten", half)] {
-            tokio::time::sleep(3 * QUIET_AFTER).await;
-            sender.write_all(&[rest, body.as_bytes(), next].concat()).await.unwrap();
-            answered(&mut sender, body).await;
-            sender.write_all(&half[next.len()..]).await.unwrap();
+            tokio::time::sleep(3 * IDLE_AFTER).await;
+            client.write_all(&[rest, body.as_bytes(), next].concat()).await.unwrap();
+            expect_response(&mut client, body).await;
+            client.write_all(&half[next.len()..]).await.unwrap();
         }
     }
 }

@@ -1,10 +1,9 @@
-//! Bodies that are read to their end although nobody wants them.
+//! Drains request bodies that the handler did not read (lingering close, RFC 9112 section 9.6).
 //!
-//! An answer may come before the body has been read: too large, overloaded, no such route. A socket
-//! that is closed with bytes unread resets the connection, and the reset overtakes the answer: the
-//! sender would see a broken pipe in the place of the 413. So what is left is read and thrown away,
-//! within bounds, beside the answer. A sender that said `Expect: 100-continue` needs none of this.
-//! Until then the connection is not quiet.
+//! A response may precede the body: too large, overloaded, unknown route. Closing a socket with unread bytes resets the
+//! connection, and the reset overtakes the response: the client would see a broken pipe instead of the 413. So the rest
+//! of the body is read and discarded, within bounds, while the response is sent. Until then the connection is not idle.
+//! A client that sent `Expect: 100-continue` waits before it sends the body, so nothing is drained.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -19,23 +18,23 @@ use tokio::time::timeout;
 
 use crate::http::keep_alive::BodyGuard;
 
-/// Most bytes that are thrown away: what a sender may have meant to be acceptable, several times.
+/// Most bytes that are discarded: several times the largest body that is accepted by default.
 const DISCARDED_BYTES_MAX: usize = 16 << 20;
 
-/// Longest time spent on it.
+/// Longest time spent on discarding.
 const DISCARDING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A body whose unread rest is thrown away when it is dropped, where it is wanted.
+/// A request body whose unread rest is drained when it is dropped.
 #[derive(Debug)]
 pub(crate) struct LingeringBody {
-    /// None only once it is dropped.
+    /// `None` only during the drop.
     body: Option<(Incoming, BodyGuard)>,
     lingers: bool,
 }
 
 impl LingeringBody {
-    pub(crate) fn new(body: Incoming, held: BodyGuard, lingers: bool) -> Self {
-        Self { body: Some((body, held)), lingers }
+    pub(crate) fn new(body: Incoming, guard: BodyGuard, lingers: bool) -> Self {
+        Self { body: Some((body, guard)), lingers }
     }
 }
 
@@ -62,15 +61,15 @@ impl Body for LingeringBody {
 impl Drop for LingeringBody {
     fn drop(&mut self) {
         let unread = self.body.take().filter(|(body, _)| self.lingers && !body.is_end_stream());
-        let Some((body, held)) = unread else { return };
-        // Without a runtime the connection is gone as well.
+        let Some((body, guard)) = unread else { return };
+        // Without a runtime the connection has ended as well.
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(timeout(DISCARDING_TIMEOUT, discard(body, held)));
+            runtime.spawn(timeout(DISCARDING_TIMEOUT, discard(body, guard)));
         }
     }
 }
 
-async fn discard(mut body: Incoming, _held: BodyGuard) {
+async fn discard(mut body: Incoming, _guard: BodyGuard) {
     let mut n_bytes = 0;
     while let Some(Ok(frame)) = body.frame().await {
         n_bytes += frame.data_ref().map_or(0, Bytes::len);

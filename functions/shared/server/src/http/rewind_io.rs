@@ -1,7 +1,6 @@
-//! The bytes of a connection, as hyper reads and writes them.
+//! A TCP stream for hyper that first replays bytes that were read from it before, and records activity.
 //!
-//! What was read of a connection before hyper had it, or while another one had it, is read again first. Where bytes
-//! pass is noted in the pulse of the connection.
+//! Bytes are read ahead to detect the HTTP version, and when an idle connection is taken back from hyper.
 
 use std::io;
 use std::pin::Pin;
@@ -15,21 +14,21 @@ use tokio::net::TcpStream;
 
 use crate::http::keep_alive::ConnectionActivity;
 
-/// A stream with what was read of it already.
+/// A stream with the bytes that were read ahead.
 #[derive(Debug)]
 pub(crate) struct RewindIo {
     stream: TokioIo<TcpStream>,
-    read_before: Bytes,
-    pulse: Arc<ConnectionActivity>,
+    read_ahead: Bytes,
+    activity: Arc<ConnectionActivity>,
 }
 
 impl RewindIo {
     pub(crate) fn new(
         stream: TcpStream,
-        read_before: Bytes,
-        pulse: &Arc<ConnectionActivity>,
+        read_ahead: Bytes,
+        activity: &Arc<ConnectionActivity>,
     ) -> Self {
-        Self { stream: TokioIo::new(stream), read_before, pulse: Arc::clone(pulse) }
+        Self { stream: TokioIo::new(stream), read_ahead, activity: Arc::clone(activity) }
     }
 
     pub(crate) fn into_stream(self) -> TcpStream {
@@ -41,7 +40,7 @@ impl RewindIo {
         write: impl FnOnce(Pin<&mut TokioIo<TcpStream>>) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         let written = write(Pin::new(&mut self.stream));
-        self.pulse.write(written.is_pending());
+        self.activity.record_write(written.is_pending());
         written
     }
 }
@@ -52,13 +51,13 @@ impl Read for RewindIo {
         cx: &mut Context<'_>,
         mut buf: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.read_before.is_empty() {
+        if self.read_ahead.is_empty() {
             ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         } else {
-            let len = self.read_before.len().min(buf.remaining());
-            buf.put_slice(&self.read_before.split_to(len));
+            let len = self.read_ahead.len().min(buf.remaining());
+            buf.put_slice(&self.read_ahead.split_to(len));
         }
-        self.pulse.read();
+        self.activity.record_read();
         Poll::Ready(Ok(()))
     }
 }

@@ -1,7 +1,7 @@
-//! The HTTP host: a router on a socket.
+//! Accepts connections on a listener, and runs the periodic work of a process that listens.
 //!
-//! Whoever binds the socket passes it in, with the future that ends it, so that tests need neither
-//! fixed ports nor signals. Connections are accepted here and not by axum, since their number is bounded.
+//! The caller binds the socket and passes the future that ends the server, so tests need neither fixed ports nor signals.
+//! Connections are accepted here and not by axum, which has no limit on their number.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,33 +12,34 @@ use service::Service;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::select;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::app::App;
 use crate::http::connection::{OpenConnection, serve_connection};
 
-/// Most connections at once; more wait in the backlog of the socket until one ends.
+/// Most connections at once; more wait in the backlog of the socket until one is closed.
 const CONNECTIONS_MAX: usize = 10_000;
 
-/// Pause after a failed accept: it failed for want of file descriptors, which others must give back first.
+/// Pause after a failed accept: it fails for lack of file descriptors, which other connections must release first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How much longer than a request may take its answer may be under way when the host ends.
+/// Time that a response may need at shutdown beyond the request timeout.
 const DRAIN_MARGIN: Duration = Duration::from_secs(1);
 
-/// How often totals are written to the store, and connections and requests told: a process that is killed loses no more than this.
+/// Period at which totals and the heartbeat are written to the store: a killed process loses at most one period.
 const FLUSH_PERIOD: Duration = Duration::from_secs(1);
 
-/// Longest wait for the store at the end: Knative may kill a process 2 s after it asked it to end.
+/// Timeout of the last flush: Knative may kill a process 2 s after SIGTERM.
 const LAST_FLUSH_TIMEOUT: Duration = Duration::from_millis(1_800);
 
-/// How often samples that a writer left behind are looked for.
+/// Period at which samples that a crashed writer left unjudged are swept.
 const SWEEP_PERIOD: Duration = Duration::from_secs(30);
 
-/// Serves `router` on `listener` until `shutdown`, then ends what is in flight and writes the totals.
+/// Serves `router` on `listener` until `shutdown`, then drains requests in flight and writes the totals.
 ///
-/// It returns once all connections are closed, or when the longest request would have been answered.
+/// Returns once all connections are closed, at the latest when the request timeout has passed.
 pub async fn serve_http(
     app: &App,
     router: Router,
@@ -46,34 +47,34 @@ pub async fn serve_http(
     shutdown: impl Future<Output = ()>,
 ) {
     let (stop, stopped) = watch::channel(());
-    let telling = tokio::spawn(tell_regularly(app.clone(), stopped));
+    let flushing = tokio::spawn(flush_periodically(app.clone(), stopped));
     let sweeping =
-        app.function().sweeps().then(|| tokio::spawn(sweep_regularly(app.service().clone())));
+        app.function().sweeps().then(|| tokio::spawn(sweep_periodically(app.service().clone())));
 
     let connections = accept_until(shutdown, listener, app, &router).await;
     info!(n_connections = connections.receiver_count(), "shutting down");
-    // Nobody listens where there is no connection; each drops its receiver when it has ended.
-    let _nobody_listens = connections.send(()).is_err();
-    let drain_timeout = app.request_timeout() + DRAIN_MARGIN;
+    // The send fails if no connection is open. Each connection drops its receiver when it is closed.
+    let _has_none = connections.send(()).is_err();
+    let drain_timeout = app.config().request_timeout + DRAIN_MARGIN;
     if timeout(drain_timeout, connections.closed()).await.is_err() {
-        warn!("connections cut off that did not end in time");
+        warn!("connections aborted that did not close in time");
     }
 
-    // A sweep may be left at any point: what waits goes on waiting. A flush may not.
-    sweeping.inspect(tokio::task::JoinHandle::abort);
+    // A sweep may be aborted at any point, as the next one continues. A flush may not.
+    sweeping.inspect(JoinHandle::abort);
     drop(stop);
     let last_flush = async {
-        if let Err(error) = telling.await {
-            warn!(%error, "telling of totals panicked");
+        if let Err(error) = flushing.await {
+            warn!(%error, "the periodic flush panicked");
         }
-        tokio::join!(app.service().flush(), app.heartbeat().leave(app.service()));
+        tokio::join!(app.service().flush(), app.heartbeat().withdraw(app.service()));
     };
     if timeout(LAST_FLUSH_TIMEOUT, last_flush).await.is_err() {
         warn!("totals of the last second lost: the store did not answer in time");
     }
 }
 
-/// Accepts connections and spawns each; answers with what ends those that are still open.
+/// Accepts connections and spawns a task for each; returns the channel that closes the open ones.
 async fn accept_until(
     shutdown: impl Future<Output = ()>,
     listener: TcpListener,
@@ -94,12 +95,12 @@ async fn accept_until(
     }
 }
 
-/// The next connection, as soon as there is room for it.
+/// Accepts the next connection as soon as a slot is free.
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
 ) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-    // None only when the semaphore is closed, which nobody does.
+    // `None` only if the semaphore were closed, which never happens.
     let slot = Arc::clone(slots).acquire_owned().await.ok();
     loop {
         match listener.accept().await {
@@ -112,18 +113,18 @@ async fn accept(
     }
 }
 
-/// Writes the totals and tells of this process, at once and then again and again.
-async fn tell_regularly(app: App, mut stopped: watch::Receiver<()>) {
+/// Writes the totals and the heartbeat, at once and then every [`FLUSH_PERIOD`].
+async fn flush_periodically(app: App, mut stopped: watch::Receiver<()>) {
     loop {
-        tokio::join!(app.service().flush(), app.heartbeat().tell(app.service()));
-        // The channel never carries a value; it ends when its sender is gone.
+        tokio::join!(app.service().flush(), app.heartbeat().send(app.service()));
+        // The channel carries no value; `changed` returns when its sender is dropped.
         if timeout(FLUSH_PERIOD, stopped.changed()).await.is_ok() {
             return;
         }
     }
 }
 
-async fn sweep_regularly(service: Service) {
+async fn sweep_periodically(service: Service) {
     loop {
         sleep(SWEEP_PERIOD).await;
         match service.sweep().await {
@@ -136,7 +137,7 @@ async fn sweep_regularly(service: Service) {
                 unsaved = swept.unsaved,
                 "swept"
             ),
-            Err(error) => warn!(code = error.code(), %error, "not swept"),
+            Err(error) => warn!(code = error.code(), %error, "sweep failed"),
         }
     }
 }

@@ -1,67 +1,66 @@
-//! Why an invocation failed: what Lambda counts as an error, and whoever invoked it may repeat.
+//! The errors that fail an invocation. Lambda counts them, and its trigger may retry.
 
 use std::fmt;
 
-use intake::EventError;
 use lambda_runtime::Diagnostic;
-use service::ServiceError;
+use service::{EventError, ServiceError};
 use thiserror::Error;
 
 use crate::function::Function;
 
-/// Why an invocation failed.
+/// The error of an invocation.
 #[derive(Error)]
 #[non_exhaustive]
 pub enum InvocationError {
-    /// The event has the context of a request, and is none.
+    /// The event has the context of an HTTP request, but is not one.
     #[error(
-        "the event is no request of API Gateway, of a function URL or of a load balancer: {source}"
+        "the event is not a request of API Gateway, a function URL or a load balancer: {source}"
     )]
     HttpMalformed {
-        /// What was found.
+        /// The error of the parser.
         source: serde_json::Error,
     },
     /// The function serves HTTP only.
-    #[error("`{function}` serves HTTP: what queues and streams deliver is for `ingest-stream`")]
+    #[error("`{function}` serves HTTP: send events of queues and streams to `ingest-stream`")]
     NotHttp {
-        /// Which function.
+        /// The function.
         function: Function,
     },
-    /// The answer could not be put into the shape of its trigger.
-    #[error("the answer could not be written: {0}")]
-    Answer(#[source] lambda_runtime::Error),
-    /// The event is none of a known trigger.
+    /// The response could not be converted to the format of the trigger.
+    #[error("the answer could not be serialized: {0}")]
+    AnswerUnwritable(#[source] lambda_runtime::Error),
+    /// The event is not one of a known trigger.
     #[error(transparent)]
     Event(#[from] EventError),
-    /// Some records were not stored, of a trigger that repeats a whole event or none of it.
+    /// Some records were not stored, and the trigger can only retry the whole event.
     #[error("{n_failed} of {n_records} records were not stored, first `{id}`: {detail}")]
     RecordsFailed {
-        /// How many were not.
+        /// The number of failed records.
         n_failed: usize,
-        /// How many there were.
+        /// The number of all records.
         n_records: usize,
-        /// The first of them.
+        /// The id of the first failed record.
         id: String,
-        /// Why not.
+        /// Its error.
         detail: String,
-        /// The code of it.
+        /// The code of its error.
         code: &'static str,
     },
-    /// No time was left.
+    /// The deadline passed.
     #[error("the store did not answer before the deadline of the invocation")]
     DeadlineExceeded,
-    /// The use case had no answer.
+    /// The use case failed.
     #[error(transparent)]
     Service(#[from] ServiceError),
 }
 
 impl InvocationError {
-    /// The bounded code of the error.
+    /// The code of the error, from a bounded set.
     pub fn code(&self) -> &'static str {
         match self {
             Self::HttpMalformed { .. } => "request_malformed",
             Self::NotHttp { .. } => "event_not_http",
-            Self::Answer(_) => "answer_unwritable",
+            Self::AnswerUnwritable(_) => "answer_unwritable",
             Self::Event(error) => error.code(),
             Self::RecordsFailed { code, .. } => code,
             Self::DeadlineExceeded => "deadline_exceeded",
@@ -70,7 +69,7 @@ impl InvocationError {
     }
 }
 
-/// The runtime writes an error into the log in this form.
+/// The form in which the runtime logs an error.
 impl fmt::Debug for InvocationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {self}", self.code())

@@ -1,4 +1,4 @@
-//! The router behind API Gateway, a function URL or a load balancer.
+//! Adapts HTTP events of API Gateway, function URLs and load balancers to the router.
 
 use axum::Router;
 use axum::extract::Request;
@@ -12,7 +12,7 @@ use tower::{Service, ServiceExt};
 use crate::lambda::error::InvocationError;
 use crate::request_id::{X_AMZN_TRACE_ID, X_REQUEST_ID};
 
-/// Answers a request, in the shape that its trigger wants.
+/// Answers a request in the format of its trigger.
 pub(super) async fn answer(
     router: Router,
     request: LambdaRequest,
@@ -20,27 +20,26 @@ pub(super) async fn answer(
 ) -> Result<Box<RawValue>, InvocationError> {
     let mut adapter = Adapter::from(service_fn(|request| respond(router.clone(), request)));
     let answer = adapter.call(LambdaEvent::new(request, context)).await;
-    let answer = answer.map_err(InvocationError::Answer)?;
-    to_raw_value(&answer).map_err(|error| InvocationError::Answer(error.into()))
+    let answer = answer.map_err(InvocationError::AnswerUnwritable)?;
+    to_raw_value(&answer).map_err(|error| InvocationError::AnswerUnwritable(error.into()))
 }
 
-/// Lets the router respond.
-///
-/// The body of the answer is collected, since Lambda takes it in one piece; an error fails the invocation.
+/// Calls the router, and collects the body, since Lambda takes an answer in one piece.
 async fn respond(
     router: Router,
     event: lambda_http::Request,
 ) -> Result<Response<Body>, lambda_http::Error> {
-    let response = router.oneshot(request_of(event)).await;
+    let response = router.oneshot(http_request(event)).await;
     let (parts, body) = response.unwrap_or_else(|never| match never {}).into_parts();
     let bytes = body.collect().await?.to_bytes().to_vec();
-    // What is packed goes as base64, what is text as it is.
-    let body = String::from_utf8(bytes).map_or_else(|it| Body::Binary(it.into_bytes()), Body::Text);
+    // A compressed body is sent as base64, text unchanged.
+    let body =
+        String::from_utf8(bytes).map_or_else(|error| Body::Binary(error.into_bytes()), Body::Text);
     Ok(Response::from_parts(parts, body))
 }
 
-/// The event as the request that the router knows.
-fn request_of(event: lambda_http::Request) -> Request {
+/// Converts an event to a request of the router.
+fn http_request(event: lambda_http::Request) -> Request {
     let stage = match event.request_context_ref() {
         Some(RequestContext::ApiGatewayV1(context)) => context.stage.clone(),
         Some(RequestContext::ApiGatewayV2(context)) => context.stage.clone(),
@@ -53,21 +52,19 @@ fn request_of(event: lambda_http::Request) -> Request {
     if let Some(uri) = stage.and_then(|stage| without_stage(request.uri(), &stage)) {
         *request.uri_mut() = uri;
     }
-    if let Some(id) = invocation_id.and_then(|id| id.parse().ok()) {
-        request.headers_mut().entry(X_REQUEST_ID).or_insert(id);
-    }
-    // What the runtime says of the trace; whoever sent the event may have said it before.
-    if let Some(id) = trace_id.and_then(|id| id.parse().ok()) {
-        request.headers_mut().entry(X_AMZN_TRACE_ID).or_insert(id);
+    // The ids of the client have priority over those of the runtime.
+    for (name, id) in [(X_REQUEST_ID, invocation_id), (X_AMZN_TRACE_ID, trace_id)] {
+        if let Some(id) = id.and_then(|id| id.parse().ok()) {
+            request.headers_mut().entry(name).or_insert(id);
+        }
     }
     request
 }
 
-/// The address without the stage of an API.
+/// Removes the stage of an API from a path.
 ///
-/// API Gateway puts the name of every stage but `$default` before the path, and where a domain of one's own
-/// does not, `lambda_http` adds it, unless `AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH` is set. So it may be there
-/// whatever the deployment, and means nothing to a route.
+/// API Gateway puts the name of every stage except `$default` before the path. A custom domain does not, but
+/// `lambda_http` then adds it, unless `AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH` is set. Routes have no stage.
 fn without_stage(uri: &Uri, stage: &str) -> Option<Uri> {
     let rest = uri.path().strip_prefix('/')?.strip_prefix(stage)?;
     if !rest.starts_with('/') {
@@ -89,7 +86,7 @@ mod tests {
     use super::*;
 
     fn request(event: &Value) -> Request {
-        request_of(lambda_http::request::from_str(&event.to_string()).unwrap())
+        http_request(lambda_http::request::from_str(&event.to_string()).unwrap())
     }
 
     /// An event of an HTTP API or a function URL.
@@ -121,25 +118,25 @@ mod tests {
     }
 
     #[test]
-    fn the_stage_is_no_part_of_the_path() {
+    fn the_stage_is_removed_from_the_path() {
         let cases = [
             ("$default", "/series", "/series"),
             ("prod", "/prod/series", "/series"),
-            // A domain of one's own leaves the stage away; `lambda_http` puts it there.
+            // A custom domain omits the stage; `lambda_http` adds it.
             ("prod", "/series", "/series"),
             ("series", "/series", "/series"),
             ("series", "/series/series", "/series"),
             ("prod", "/prod/product", "/product"),
         ];
-        for (stage, path, wanted) in cases {
+        for (stage, path, expected) in cases {
             let request = request(&http_api(stage, path, "limit=5&cursor=a%26b"));
-            assert_eq!(request.uri().path(), wanted, "{stage} {path}");
+            assert_eq!(request.uri().path(), expected, "{stage} {path}");
             assert_eq!(request.uri().query(), Some("limit=5&cursor=a%26b"));
         }
     }
 
     #[test]
-    fn the_trace_of_the_invocation_is_that_of_the_request() {
+    fn a_request_has_the_trace_of_its_invocation_unless_it_brings_one() {
         let of_invocation = "Root=1-5759e988-bd862e3fe1be46a994272793";
         let with_header = |headers: Value| {
             let mut event = http_api("$default", "/series", "");
@@ -147,7 +144,7 @@ mod tests {
             let event = lambda_http::request::from_str(&event.to_string()).unwrap();
             let mut context = Context::default();
             context.xray_trace_id = Some(of_invocation.to_owned());
-            request_of(event.with_lambda_context(context)).headers()["x-amzn-trace-id"].clone()
+            http_request(event.with_lambda_context(context)).headers()["x-amzn-trace-id"].clone()
         };
         assert_eq!(with_header(json!({})), of_invocation);
         let of_sender = "Root=1-67891233-abcdef012345678912345678";
@@ -171,15 +168,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn packed_answers_are_binary_and_others_text() {
+    async fn compressed_answers_are_binary_and_others_text() {
         let event = || lambda_http::request::from_str(&http_api("$default", "/", "").to_string());
-        for (sent, wanted) in [
+        for (sent, expected) in [
             (b"{}".to_vec(), Body::Text("{}".to_owned())),
             (vec![0x1f, 0x8b, 0x08], Body::Binary(vec![0x1f, 0x8b, 0x08])),
         ] {
             let router = Router::new().fallback(move || async move { sent });
             let response = respond(router, event().unwrap()).await.unwrap();
-            assert_eq!(*response.body(), wanted);
+            assert_eq!(*response.body(), expected);
         }
     }
 }

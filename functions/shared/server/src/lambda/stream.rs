@@ -1,16 +1,18 @@
-//! Stores the samples of an event, and says which of its records are to be delivered again.
+//! Stores the samples of the events of queues, streams, buses and topics.
 //!
-//! A record fails for now, when the store or the quota has no room for it, or for good, when it holds what can
-//! never be a sample. Both are told to whoever delivered it, who alone can repeat it or lay it aside: nobody
-//! else reads the answer. What a failed record holds beside its fault is stored, and is a duplicate when it comes again.
+//! A record fails temporarily if the store or the rate limit refuses it, and permanently if it holds an invalid sample.
+//! Both are reported to the trigger, which alone can retry a record or send it to a dead-letter queue: the sender of the
+//! record never sees the answer. The valid samples of a failed record are stored; on a retry they are duplicates.
 
 mod answer;
 mod record_outcome;
 
 use std::collections::HashSet;
 
-use intake::{EventRecord, IncomingBatch, IntakeError, Trigger, TriggerEvent};
-use service::{IngestAnswer, ServiceError, VerdictFilter};
+use service::{
+    EventRecord, IncomingBatch, IncomingSample, IngestAnswer, IntakeError, RejectedSample,
+    ServiceError, Trigger, TriggerEvent, VerdictFilter,
+};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{debug, warn};
 
@@ -20,171 +22,167 @@ use crate::lambda::stream::record_outcome::RecordOutcome;
 
 pub use answer::StreamAnswer;
 
-/// Most records of one event whose failure is told one by one in the log.
-const TOLD_MAX: usize = 20;
+/// Most failed records of one event that are logged one by one.
+const LOGGED_MAX: usize = 20;
 
-/// Stores what an event holds.
+/// Stores the samples of an event; the answer reports the records to retry.
 pub(super) async fn store(
     app: &App,
     json: &str,
     deadline: Option<Instant>,
 ) -> Result<StreamAnswer, InvocationError> {
     let event = TriggerEvent::read(json)?;
-    let mut storing = Storing::new(app, &event, deadline);
-    storing.run().await;
-    storing.hold_back_groups();
-    let fates = storing.fates;
-    tell(app, &event, &fates);
-    answer::of(&event, &fates, app.stream_poisoned())
+    let mut writer = EventWriter::new(app, &event, deadline);
+    writer.run().await;
+    writer.fail_followers();
+    let outcomes = writer.outcomes;
+    report(app, &event, &outcomes);
+    answer::of(&event, &outcomes, app.config().stream_poisoned)
 }
 
-/// An event while it is being stored.
-struct Storing<'a> {
+/// Stores one event, batch by batch.
+struct EventWriter<'a> {
     app: &'a App,
     event: &'a TriggerEvent<'a>,
     deadline: Option<Instant>,
-    /// One for each record.
-    fates: Vec<RecordOutcome>,
-    /// Samples that wait to be stored together; the index of each is the place of its record.
-    joined: IncomingBatch,
-    /// Whether it makes no sense to go on.
-    is_over: bool,
+    /// One for each record of the event.
+    outcomes: Vec<RecordOutcome>,
+    /// The samples of the records read since the last write. The index of a sample is that of its record.
+    batch: IncomingBatch,
+    /// True if the remaining records are left for the retry.
+    is_stopped: bool,
 }
 
-impl<'a> Storing<'a> {
+impl<'a> EventWriter<'a> {
     fn new(app: &'a App, event: &'a TriggerEvent<'a>, deadline: Option<Instant>) -> Self {
-        let fates = vec![RecordOutcome::untried(); event.records.len()];
-        Self { app, event, deadline, fates, joined: IncomingBatch::default(), is_over: false }
+        let outcomes = vec![RecordOutcome::untried(); event.records.len()];
+        let batch = IncomingBatch::default();
+        Self { app, event, deadline, outcomes, batch, is_stopped: false }
     }
 
-    /// Reads record after record, and stores them together, as many as one request may bring.
+    /// Parses the records, and writes them in batches as large as one request may be.
     async fn run(&mut self) {
-        let limits = self.app.limits();
-        // Within a group of a first-in-first-out queue nothing may overtake what failed.
+        let limits = self.app.config().limits;
+        // Within a group of a FIFO queue no message may overtake a failed one.
         let mut failed_groups = HashSet::new();
-        for (place, record) in self.event.records.iter().enumerate() {
+        for (index, record) in self.event.records.iter().enumerate() {
             if record.group.as_ref().is_some_and(|group| failed_groups.contains(group)) {
-                self.fates[place] = RecordOutcome::behind();
+                self.outcomes[index] = RecordOutcome::behind();
                 continue;
             }
-            let read = record.samples(&limits);
-            if read.as_ref().map_or(true, |batch| !batch.rejected.is_empty()) {
+            let parsed = record.samples(&limits);
+            if parsed.as_ref().map_or(true, |batch| !batch.rejected.is_empty()) {
                 failed_groups.extend(record.group.as_ref());
             }
-            let n_read = read.as_ref().map_or(0, IncomingBatch::n_read);
-            if self.joined.n_read() + n_read > limits.n_samples_max {
-                self.store_joined().await;
+            let n_read = parsed.as_ref().map_or(0, IncomingBatch::n_read);
+            if self.batch.n_read() + n_read > limits.n_samples_max {
+                self.write().await;
             }
-            if self.is_over {
+            if self.is_stopped {
                 return;
             }
-            self.join(place, read);
+            self.append(index, parsed);
         }
-        self.store_joined().await;
+        self.write().await;
     }
 
-    /// Adds the samples of a record to those that wait.
-    fn join(&mut self, place: usize, read: Result<IncomingBatch, IntakeError>) {
-        match read {
-            Ok(batch) => {
-                self.fates[place] = RecordOutcome::Stored;
-                let samples = batch.samples.into_iter();
-                self.joined
-                    .samples
-                    .extend(samples.map(|it| intake::IncomingSample { index: place, ..it }));
-                let rejected = batch.rejected.into_iter();
-                self.joined
-                    .rejected
-                    .extend(rejected.map(|it| intake::RejectedSample { index: place, ..it }));
+    /// Appends the samples of a record to the batch.
+    fn append(&mut self, index: usize, parsed: Result<IncomingBatch, IntakeError>) {
+        let parsed = match parsed {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                self.outcomes[index] = RecordOutcome::unreadable(&error);
+                return;
             }
-            Err(error) => self.fates[place] = RecordOutcome::of_error(&error),
-        }
+        };
+        self.outcomes[index] = RecordOutcome::Stored;
+        let samples = parsed.samples.into_iter();
+        self.batch.samples.extend(samples.map(|sample| IncomingSample { index, ..sample }));
+        let rejected = parsed.rejected.into_iter();
+        self.batch.rejected.extend(rejected.map(|sample| RejectedSample { index, ..sample }));
     }
 
-    /// Stores what waits, and notes what became of the records it came from.
-    async fn store_joined(&mut self) {
-        let joined = std::mem::take(&mut self.joined);
-        if joined.n_read() == 0 {
+    /// Writes the batch, and updates the outcomes of its records.
+    async fn write(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        if batch.n_read() == 0 {
             return;
         }
-        let places: HashSet<usize> = joined
-            .samples
-            .iter()
-            .map(|it| it.index)
-            .chain(joined.rejected.iter().map(|it| it.index))
-            .collect();
-        let storing = self.ingest(joined);
-        let stored = match self.deadline {
+        let samples = batch.samples.iter().map(|sample| sample.index);
+        let rejected = batch.rejected.iter().map(|sample| sample.index);
+        let indexes: HashSet<usize> = samples.chain(rejected).collect();
+        let ingesting = self.ingest(batch);
+        let ingested = match self.deadline {
             Some(deadline) => {
-                timeout_at(deadline, storing).await.unwrap_or_else(|_| Err(RecordOutcome::late()))
+                timeout_at(deadline, ingesting).await.unwrap_or_else(|_| Err(RecordOutcome::late()))
             }
-            None => storing.await,
+            None => ingesting.await,
         };
-        match stored {
+        match ingested {
             Ok(answer) => {
-                for rejection in &answer.rejected {
-                    self.fates[rejection.index].worsen(rejection);
+                for rejected in &answer.rejected {
+                    self.outcomes[rejected.index].worsen(rejected);
                 }
-                // A shard is read again from its first failure, so what comes after it would be stored twice.
-                self.is_over |=
+                // A shard is read again from its first failure, so later records would be written twice.
+                self.is_stopped |=
                     self.event.trigger == Trigger::Kinesis && answer.is_store_unavailable();
             }
-            Err(fate) => {
-                for place in places {
-                    self.fates[place] = fate.clone();
+            Err(outcome) => {
+                for index in indexes {
+                    self.outcomes[index] = outcome.clone();
                 }
-                self.is_over = true;
+                self.is_stopped = true;
             }
         }
     }
 
-    /// Stores samples, as soon as their tenant may send them; an error is what becomes of all their records.
-    async fn ingest(&self, joined: IncomingBatch) -> Result<IngestAnswer, RecordOutcome> {
-        let (service, tenant) = (self.app.service(), self.app.stream_tenant());
+    /// Ingests a batch once the rate limit admits it; an error is the outcome of all its records.
+    async fn ingest(&self, batch: IncomingBatch) -> Result<IngestAnswer, RecordOutcome> {
+        let (service, tenant) = (self.app.service(), &self.app.config().stream_tenant);
         loop {
-            match service.admit(tenant, joined.n_read()).await {
+            match service.admit(tenant, batch.n_read()).await {
                 Ok(()) => break,
-                // To wait within the invocation costs less than to have all of it delivered again.
+                // Waiting within the invocation costs less than another delivery of all records.
                 Err(ServiceError::RateExceeded { retry_after, .. })
-                    if self.deadline.is_some_and(|it| Instant::now() + retry_after < it) =>
+                    if self.deadline.is_some_and(|at| Instant::now() + retry_after < at) =>
                 {
                     sleep(retry_after).await;
                 }
-                Err(error) => return Err(RecordOutcome::later(error.code(), &error)),
+                Err(error) => return Err(RecordOutcome::retry(error.code(), &error)),
             }
         }
-        Ok(service.ingest(tenant, joined, VerdictFilter::None).await)
+        Ok(service.ingest(tenant, batch, VerdictFilter::None).await)
     }
 
-    /// Lets fail what follows a failed record in its group, also where the store failed it.
-    fn hold_back_groups(&mut self) {
+    /// Fails the records that follow a failed one in its group, now that the outcomes of the store are known.
+    fn fail_followers(&mut self) {
         let mut failed_groups = HashSet::new();
-        for (record, fate) in self.event.records.iter().zip(&mut self.fates) {
+        for (record, outcome) in self.event.records.iter().zip(&mut self.outcomes) {
             let Some(group) = &record.group else { continue };
-            if fate.is_failed() {
+            if outcome.is_failed() {
                 failed_groups.insert(group);
             } else if failed_groups.contains(group) {
-                *fate = RecordOutcome::behind();
+                *outcome = RecordOutcome::behind();
             }
         }
     }
 }
 
-/// Counts what became of the records, and logs those that failed.
-fn tell(app: &App, event: &TriggerEvent<'_>, fates: &[RecordOutcome]) {
+/// Counts the outcomes, and logs the failed records.
+fn report(app: &App, event: &TriggerEvent<'_>, outcomes: &[RecordOutcome]) {
     let trigger = event.trigger;
-    for (result, n) in record_outcome::counts(fates) {
+    for (result, n) in record_outcome::counts(outcomes) {
         app.service().count_records(trigger, result, n);
     }
     let trigger = trigger.as_str();
     let failed: Vec<(&EventRecord<'_>, &RecordOutcome)> =
-        event.records.iter().zip(fates).filter(|(_, fate)| fate.is_failed()).collect();
-    for (record, fate) in failed.iter().take(TOLD_MAX) {
-        let (record, code, detail) = (&*record.id, fate.code(), fate.detail());
-        let is_poisoned = fate.is_poisoned();
+        event.records.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_failed()).collect();
+    for (record, outcome) in failed.iter().take(LOGGED_MAX) {
+        let (record, code, detail) = (&*record.id, outcome.code(), outcome.detail());
+        let is_poisoned = outcome.is_poisoned();
         warn!(trigger, record, code, detail, is_poisoned, "record not stored");
     }
-    let (n_records, n_failed) = (fates.len(), failed.len());
+    let (n_records, n_failed) = (outcomes.len(), failed.len());
     if n_failed > 0 {
         warn!(trigger, n_records, n_failed, "event stored in part");
     } else {

@@ -1,4 +1,4 @@
-//! `/series/config`: what one series wants otherwise than its deployment.
+//! `/series/config`: reads and changes the configuration of one series.
 
 use axum::Extension;
 use axum::extract::{Request, State};
@@ -11,37 +11,37 @@ use crate::app::App;
 use crate::body::read_json;
 use crate::error::RequestError;
 use crate::json;
-use crate::query::{Params, SERIES};
+use crate::query::{QueryParams, SERIES};
 
-/// `GET`: its configuration, or that it has none.
+/// `GET`: the configuration, or the defaults of the deployment.
 pub(crate) async fn get(
     State(app): State<App>,
     Extension(tenant): Extension<Tenant>,
     uri: Uri,
 ) -> Result<Response, RequestError> {
-    let series = Params::of(&uri, &SERIES)?.series()?;
+    let series = QueryParams::parse(&uri, &SERIES)?.series()?;
     json::ok(&app.service().series_config(&tenant, series).await?)
 }
 
-/// `PUT`: replaces it.
+/// `PUT`: replaces the configuration.
 pub(crate) async fn put(
     State(app): State<App>,
     Extension(tenant): Extension<Tenant>,
     request: Request,
 ) -> Result<Response, RequestError> {
-    let series = Params::of(request.uri(), &SERIES)?.series()?;
+    let series = QueryParams::parse(request.uri(), &SERIES)?.series()?;
     let body = read_json(&app, request).await?;
-    let wanted = ConfigRequest::parse(&body).map_err(ServiceError::from)?;
-    json::ok(&app.service().configure(&tenant, series, wanted).await?)
+    let config = ConfigRequest::parse(&body).map_err(ServiceError::from)?;
+    json::ok(&app.service().configure(&tenant, series, config).await?)
 }
 
-/// `DELETE`: the series follows its deployment again.
+/// `DELETE`: removes the configuration.
 pub(crate) async fn delete(
     State(app): State<App>,
     Extension(tenant): Extension<Tenant>,
     uri: Uri,
 ) -> Result<StatusCode, RequestError> {
-    let series = Params::of(&uri, &SERIES)?.series()?;
+    let series = QueryParams::parse(&uri, &SERIES)?.series()?;
     app.service().unconfigure(&tenant, series).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,7 +1,7 @@
-//! Routes for those who look into a running process, where `TIDEMARK_DEBUG` switches them on.
+//! `/debug`: metrics of the runtime and profiles in the format of `go tool pprof`.
 //!
-//! Profiles are those of `go tool pprof`; only a binary with the feature `profiling` takes them, since symbols and
-//! another allocator would make every other one larger and slower.
+//! Only a binary with the feature `profiling` has profiles: symbols and another allocator would make every binary larger
+//! and slower.
 
 use std::time::Duration;
 
@@ -13,26 +13,24 @@ use tokio::runtime::Handle;
 
 use crate::error::RequestError;
 use crate::json;
-use crate::query::Params;
+use crate::query::QueryParams;
 
-/// Seconds of a profile unless asked otherwise: what `go tool pprof` asks for.
-const SECONDS: u64 = 30;
+/// Default length of a CPU profile, in seconds: that of `go tool pprof`.
+const PROFILE_S: u64 = 30;
 
-/// Longest profile, in seconds.
-const SECONDS_MAX: u64 = 300;
+/// Longest CPU profile, in seconds.
+const PROFILE_S_MAX: u64 = 300;
 
-/// What the runtime does.
+/// Metrics of the tokio runtime.
 pub(crate) async fn runtime() -> Result<Response, RequestError> {
     let metrics = Handle::current().metrics();
-    let workers = 0..metrics.num_workers();
-    let workers: Vec<_> = workers
-        .map(|i| {
-            json!({
-                "busy_seconds": metrics.worker_total_busy_duration(i).as_secs_f64(),
-                "parks": metrics.worker_park_count(i),
-            })
+    let worker = |i| {
+        json!({
+            "busy_seconds": metrics.worker_total_busy_duration(i).as_secs_f64(),
+            "parks": metrics.worker_park_count(i),
         })
-        .collect();
+    };
+    let workers: Vec<_> = (0..metrics.num_workers()).map(worker).collect();
     json::ok(&json!({
         "alive_tasks": metrics.num_alive_tasks(),
         "global_queue_depth": metrics.global_queue_depth(),
@@ -40,25 +38,25 @@ pub(crate) async fn runtime() -> Result<Response, RequestError> {
     }))
 }
 
-/// Where the processors spend their time, for as long as is asked.
+/// A CPU profile of the next `seconds`.
 pub(crate) async fn profile(uri: Uri) -> Result<Response, RequestError> {
-    let params = Params::of(&uri, &["seconds"])?;
-    let seconds = params.number("seconds", 1..=SECONDS_MAX)?.unwrap_or(SECONDS);
-    cpu(Duration::from_secs(seconds)).await.map(pprof)
+    let params = QueryParams::parse(&uri, &["seconds"])?;
+    let seconds = params.number("seconds", 1..=PROFILE_S_MAX)?.unwrap_or(PROFILE_S);
+    cpu_profile(Duration::from_secs(seconds)).await.map(pprof)
 }
 
-/// What the heap holds, by who asked for it.
+/// A profile of the allocations in use.
 pub(crate) async fn heap() -> Result<Response, RequestError> {
-    held().await.map(pprof)
+    heap_profile().await.map(pprof)
 }
 
 #[cfg(feature = "profiling")]
-use crate::profile::{cpu, held};
+use crate::profile::{cpu_profile, heap_profile};
 
 #[cfg(not(feature = "profiling"))]
-use self::missing::{cpu, held};
+use self::missing::{cpu_profile, heap_profile};
 
-/// What a binary without the feature has in the place of profiles.
+/// Stand-ins for profiles without the feature.
 #[cfg(not(feature = "profiling"))]
 mod missing {
     use std::future::{Ready, ready};
@@ -66,15 +64,15 @@ mod missing {
 
     use crate::error::RequestError;
 
-    pub(super) fn cpu(_length: Duration) -> Ready<Result<Vec<u8>, RequestError>> {
+    pub(super) fn cpu_profile(_length: Duration) -> Ready<Result<Vec<u8>, RequestError>> {
         ready(Err(RequestError::ProfilingMissing))
     }
 
-    pub(super) fn held() -> Ready<Result<Vec<u8>, RequestError>> {
+    pub(super) fn heap_profile() -> Ready<Result<Vec<u8>, RequestError>> {
         ready(Err(RequestError::ProfilingMissing))
     }
 }
 
-fn pprof(packed: Vec<u8>) -> Response {
-    ([(CONTENT_TYPE, "application/octet-stream")], packed).into_response()
+fn pprof(gzipped: Vec<u8>) -> Response {
+    ([(CONTENT_TYPE, "application/octet-stream")], gzipped).into_response()
 }

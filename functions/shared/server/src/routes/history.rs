@@ -1,22 +1,21 @@
-//! `GET /anomalies` and `GET /episodes`: what was of one series, the newest first.
+//! `GET /anomalies` and `GET /episodes`: pages of the past of one series, newest first.
 
 use axum::Extension;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
-use domain::Series;
-use domain::Tenant;
-use store::PastRange;
+use domain::{Series, Tenant};
+use service::PastRange;
 
 use crate::app::App;
 use crate::error::RequestError;
 use crate::json;
-use crate::query::Params;
+use crate::query::QueryParams;
 
-/// Anomalies or episodes of a page unless asked otherwise: what a person reads.
+/// Default length of a page.
 const PAGE_LEN: usize = 100;
 
-/// Most of a page: about 250 KB of anomalies, 400 KB of episodes.
+/// Longest page: about 250 KB of anomalies, or 400 KB of episodes.
 const PAGE_LEN_MAX: usize = 1_000;
 
 /// A page of the anomalies of a series.
@@ -25,7 +24,7 @@ pub(crate) async fn anomalies(
     Extension(tenant): Extension<Tenant>,
     uri: Uri,
 ) -> Result<Response, RequestError> {
-    let (series, range) = asked(&uri)?;
+    let (series, range) = series_and_range(&uri)?;
     json::ok(&app.service().list_anomalies(&tenant, series, range).await?)
 }
 
@@ -35,14 +34,13 @@ pub(crate) async fn episodes(
     Extension(tenant): Extension<Tenant>,
     uri: Uri,
 ) -> Result<Response, RequestError> {
-    let (series, range) = asked(&uri)?;
+    let (series, range) = series_and_range(&uri)?;
     json::ok(&app.service().list_episodes(&tenant, series, range).await?)
 }
 
-/// Of which series, and which part of its past.
-fn asked(uri: &Uri) -> Result<(Series, PastRange), RequestError> {
+fn series_and_range(uri: &Uri) -> Result<(Series, PastRange), RequestError> {
     let known = ["source", "metric", "label", "since", "cursor", "limit"];
-    let params = Params::of(uri, &known)?;
+    let params = QueryParams::parse(uri, &known)?;
     let range = PastRange {
         since_us: params.time_us("since")?.unwrap_or_default(),
         before_us: params.cursor_us("cursor")?,

@@ -1,6 +1,6 @@
-//! Routes for those who operate it.
+//! Routes for operators: health, metrics and the API document.
 //!
-//! Their queries are not looked at: probes and proxies add what they like.
+//! Query parameters are ignored, since probes and proxies add their own.
 
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -12,21 +12,21 @@ use crate::error::RequestError;
 use crate::function::Function;
 use crate::json;
 
-/// The description of all routes, of whichever function.
-pub(crate) const OPENAPI_JSON: &str = include_str!("../openapi.json");
+/// The OpenAPI document of all functions. `tests/openapi` generates it from the types.
+pub(super) const OPENAPI_JSON: &str = include_str!("../openapi.json");
 
-/// The media type of Prometheus text, of the version that `service` writes.
-pub(crate) const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// The media type of the Prometheus text format that `service` writes.
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The process answers.
+/// Liveness: the process responds.
 pub(crate) async fn livez() -> Result<Response, RequestError> {
     json::ok(&json!({ "status": "alive" }))
 }
 
-/// The store answers, too; a history that does not is told and fails nothing.
+/// Readiness: the store responds. An unavailable history is reported, but is no failure.
 pub(crate) async fn readyz(State(app): State<App>) -> Result<Response, RequestError> {
     match app.function() {
-        // It judges nothing, so its detector says nothing, and must not be the first of a generation.
+        // The exporter judges nothing, so it must not register its detector as a generation.
         Function::Exporter => app.service().is_reached().await?,
         _ => app.service().ready().await?,
     }
@@ -38,13 +38,17 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<Response, RequestEr
     }))
 }
 
-/// The totals of all processes.
+/// The totals of all processes, for Prometheus.
 pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, RequestError> {
-    let text = app.service().metrics().await?;
-    Ok(([(CONTENT_TYPE, PROMETHEUS_TEXT)], text).into_response())
+    Ok(prometheus(app.service().metrics().await?))
 }
 
-/// What this API is.
+/// A response in the Prometheus text format.
+pub(super) fn prometheus(text: String) -> Response {
+    ([(CONTENT_TYPE, PROMETHEUS_TEXT)], text).into_response()
+}
+
+/// The OpenAPI document.
 pub(crate) async fn openapi() -> Response {
     ([(CONTENT_TYPE, "application/json")], OPENAPI_JSON).into_response()
 }

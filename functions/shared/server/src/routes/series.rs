@@ -1,4 +1,4 @@
-//! `/series`: which there are, and forgetting one.
+//! `/series`: lists the series of a tenant, and deletes one.
 
 use axum::Extension;
 use axum::extract::State;
@@ -9,12 +9,12 @@ use domain::Tenant;
 use crate::app::App;
 use crate::error::RequestError;
 use crate::json;
-use crate::query::{Params, SERIES};
+use crate::query::{QueryParams, SERIES};
 
-/// Series of a page unless asked otherwise: what a person reads.
+/// Default length of a page.
 const PAGE_LEN: usize = 100;
 
-/// Most series of a page: about 100 KB.
+/// Longest page: about 100 KB.
 const PAGE_LEN_MAX: usize = 1_000;
 
 /// `GET`: a page of the series.
@@ -23,19 +23,19 @@ pub(crate) async fn list(
     Extension(tenant): Extension<Tenant>,
     uri: Uri,
 ) -> Result<Response, RequestError> {
-    let params = Params::of(&uri, &["cursor", "limit"])?;
+    let params = QueryParams::parse(&uri, &["cursor", "limit"])?;
     let limit = params.number("limit", 1..=PAGE_LEN_MAX)?.unwrap_or(PAGE_LEN);
-    let cursor = params.one("cursor")?;
+    let cursor = params.value("cursor")?;
     json::ok(&app.service().list_series(&tenant, cursor, limit).await?)
 }
 
-/// `DELETE`: forgets all of a series.
+/// `DELETE`: deletes a series with all its data.
 pub(crate) async fn forget(
     State(app): State<App>,
     Extension(tenant): Extension<Tenant>,
     uri: Uri,
 ) -> Result<StatusCode, RequestError> {
-    let series = Params::of(&uri, &SERIES)?.series()?;
+    let series = QueryParams::parse(&uri, &SERIES)?.series()?;
     app.service().forget(&tenant, series).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,41 +1,35 @@
 //! `GET /metrics/series`: gauges of the series of one tenant, for Prometheus.
 //!
-//! Each series is seven of Prometheus's own, so there are none unless the configuration says how many.
+//! Each series becomes seven time series of Prometheus, so the route is disabled unless configured.
 
 use axum::Extension;
 use axum::extract::State;
 use axum::http::Uri;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use domain::Tenant;
 use service::access::TENANT_LEN_MAX;
 use service::{Access, AccessError, Right};
 
 use crate::app::App;
 use crate::error::RequestError;
-use crate::problem;
-use crate::query::Params;
-use crate::routes::operation::PROMETHEUS_TEXT;
+use crate::query::QueryParams;
+use crate::routes::operation::prometheus;
 
-/// The worst series first, then those that received a sample last.
+/// The worst series first, then the most recently updated ones.
 pub(crate) async fn list(
     State(app): State<App>,
     Extension(tenant): Extension<Tenant>,
     uri: Uri,
 ) -> Result<Response, RequestError> {
-    let series_max = app.exporter_series_max();
-    if series_max == 0 {
-        return Err(problem::route_unknown(State(app)).await);
-    }
-    let params = Params::of(&uri, &["tenant", "limit"])?;
-    let tenant = wanted(params.one("tenant")?, tenant, app.access())?;
+    let series_max = app.config().exporter_series_max;
+    let params = QueryParams::parse(&uri, &["tenant", "limit"])?;
+    let tenant = tenant_of(params.value("tenant")?, tenant, &app.config().access)?;
     let limit = params.number("limit", 1..=series_max)?.unwrap_or(series_max);
-    let text = app.service().series_metrics(&tenant, limit).await?;
-    Ok(([(CONTENT_TYPE, PROMETHEUS_TEXT)], text).into_response())
+    Ok(prometheus(app.service().series_metrics(&tenant, limit).await?))
 }
 
-/// Whose series are wanted: a key has one tenant, and who needs none may ask for any.
-fn wanted(name: Option<&str>, own: Tenant, access: &Access) -> Result<Tenant, RequestError> {
+/// The tenant named by the query: only that of the key, or any tenant if access is open.
+fn tenant_of(name: Option<&str>, own: Tenant, access: &Access) -> Result<Tenant, RequestError> {
     match (name, access) {
         (None, _) => Ok(own),
         (Some(name), _) if name == own.as_str() => Ok(own),
@@ -45,7 +39,7 @@ fn wanted(name: Option<&str>, own: Tenant, access: &Access) -> Result<Tenant, Re
         }
         (Some(_), Access::Open) => Err(RequestError::ParameterInvalid {
             name: "tenant",
-            wanted: format!("a name of 1 to {TENANT_LEN_MAX} bytes"),
+            expected: format!("a name of 1 to {TENANT_LEN_MAX} bytes"),
         }),
     }
 }

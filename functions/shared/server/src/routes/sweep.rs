@@ -1,4 +1,4 @@
-//! `POST /sweep`: what `analyze` does without a request, now, for whoever has a clock: a schedule, a `PingSource`.
+//! `POST /sweep`: runs a sweep of all tenants now, for a scheduler.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::error::RequestError;
 use crate::json;
 
-/// Sweeps, of all tenants; the body is not looked at.
+/// Sweeps; the body is ignored.
 pub(crate) async fn sweep(State(app): State<App>) -> Result<Response, RequestError> {
     json::ok(&app.service().sweep().await?)
 }

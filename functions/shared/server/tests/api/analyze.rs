@@ -1,11 +1,11 @@
-//! `/analyze`, of stored series and of those in a body.
+//! `/analyze`, for stored series and for those of a body.
 
 use serde_json::{Value, json};
 
 use crate::client::{AT_MS, Client, sample, with_spike};
 
 #[tokio::test]
-async fn one_series_is_told_in_full() {
+async fn one_series_is_analyzed_in_full() {
     let client = Client::standalone();
     client.send_values(&with_spike(60)).await;
     let answer = client.get("/analyze?source=checkout&metric=rps").await;
@@ -41,7 +41,7 @@ async fn without_parameters_there_is_a_summary() {
     let empty = client.get("/analyze").await.json();
     assert_eq!((&empty["series_count"], &empty["worst"]), (&json!(0), &json!([])));
     client.send_values(&with_spike(60)).await;
-    client.post("/ingest", r#"{"metric":"quiet","value":1}"#).await;
+    client.post("/ingest", r#"{"metric":"idle","value":1}"#).await;
     let summary = client.get("/analyze").await.json();
     assert_eq!(summary["series_count"], 2);
     let worst: Vec<&Value> = summary["worst"].as_array().unwrap().iter().collect();
@@ -52,7 +52,7 @@ async fn without_parameters_there_is_a_summary() {
 }
 
 #[tokio::test]
-async fn the_summary_of_many_bad_series_comes_by_the_page() {
+async fn the_summary_of_many_anomalous_series_is_paginated() {
     let client = Client::standalone();
     for i in 0..130 {
         let samples: Vec<Value> = (0..).zip(with_spike(40)).map(|(second, value)| {
@@ -67,7 +67,7 @@ async fn the_summary_of_many_bad_series_comes_by_the_page() {
     assert_eq!(second["next"], Value::Null);
     let metrics = |page: &Value| -> Vec<String> {
         let worst = page["worst"].as_array().unwrap().iter();
-        worst.map(|it| it["metric"].as_str().unwrap().to_owned()).collect()
+        worst.map(|series| series["metric"].as_str().unwrap().to_owned()).collect()
     };
     let all: std::collections::BTreeSet<String> =
         metrics(&first).into_iter().chain(metrics(&second)).collect();
@@ -77,7 +77,7 @@ async fn the_summary_of_many_bad_series_comes_by_the_page() {
 }
 
 #[tokio::test]
-async fn each_broken_query_has_its_code() {
+async fn each_invalid_query_has_its_code() {
     let client = Client::standalone();
     for (query, code) in [
         ("source=checkout", "parameter_missing"),
@@ -109,7 +109,7 @@ async fn a_series_in_the_body_is_judged_and_not_stored() {
 }
 
 #[tokio::test]
-async fn a_series_in_the_body_needs_times_and_a_detector_that_exists() {
+async fn a_series_in_the_body_requires_times_and_a_valid_detector() {
     let client = Client::standalone();
     let timeless = client.post("/analyze", r#"{"metric":"rps","value":1}"#).await;
     assert_eq!(timeless.status, 422);
@@ -120,16 +120,16 @@ async fn a_series_in_the_body_needs_times_and_a_detector_that_exists() {
 }
 
 #[tokio::test]
-async fn learning_is_told_with_each_learning_verdict() {
+async fn each_learning_verdict_has_its_progress() {
     let client = Client::standalone();
-    let said = client.send_values(&with_spike(10)).await.json();
-    let learning = |i: usize| said["verdicts"][i]["learning"].clone();
+    let sent = client.send_values(&with_spike(10)).await.json();
+    let learning = |i: usize| sent["verdicts"][i]["learning"].clone();
     assert_eq!(learning(0), json!({ "ready": false, "seen": 1, "needed": 30 }));
     let ready_at = AT_MS + 29_000;
     let eleven = json!({ "ready": false, "seen": 11, "needed": 30, "ready_at": ready_at });
     assert_eq!(learning(10), eleven);
     assert_eq!(client.get("/analyze?source=checkout&metric=rps").await.json()["learning"], eleven);
     client.send_values(&with_spike(40)).await;
-    let told = client.get("/analyze?source=checkout&metric=rps").await.json();
-    assert_eq!(told["learning"], json!({ "ready": true, "seen": 30, "needed": 30 }));
+    let analysis = client.get("/analyze?source=checkout&metric=rps").await.json();
+    assert_eq!(analysis["learning"], json!({ "ready": true, "seen": 30, "needed": 30 }));
 }

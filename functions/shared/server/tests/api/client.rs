@@ -1,4 +1,4 @@
-//! A client of a router, and the functions that the tests speak to.
+//! A client of a router, and the functions under test.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -23,7 +23,7 @@ use crate::document;
 /// 2024-11-20T00:00:00Z, in milliseconds.
 pub(crate) const AT_MS: i64 = 1_732_060_800_000;
 
-/// What judges unless a test says otherwise: it learns fast, and its verdicts are easy to foresee.
+/// The default detector of the tests: it learns fast, and its verdicts are easy to predict.
 const DETECTOR: (&str, &str) = ("TIDEMARK_DETECTOR", "zscore:window=50,threshold=3");
 
 /// A configuration with these variables.
@@ -39,7 +39,7 @@ pub(crate) fn app(function: Function, vars: &[(&str, &str)]) -> App {
     App::new(function, Service::new(store, &config), &config)
 }
 
-/// The address of a Redis that is not there.
+/// The address of a Redis that refuses connections.
 pub(crate) async fn closed_port() -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     format!("redis://{}", listener.local_addr().unwrap())
@@ -52,7 +52,7 @@ pub(crate) struct Client {
     key: Option<String>,
 }
 
-/// An answer, read to its end.
+/// A complete response.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -61,7 +61,7 @@ pub(crate) struct Answer {
 }
 
 impl Client {
-    /// A client of both functions on the embedded store.
+    /// A client of both functions on the memory store.
     pub(crate) fn standalone() -> Self {
         Self::with(&[])
     }
@@ -81,7 +81,7 @@ impl Client {
         Self::over(&app(function, &[]))
     }
 
-    /// The same, of somebody who has this key.
+    /// The same client with an API key.
     pub(crate) fn with_key(&self, key: &str) -> Self {
         Self { key: Some(key.to_owned()), ..self.clone() }
     }
@@ -102,23 +102,23 @@ impl Client {
         self.send(request(Method::POST, path, body.into())).await
     }
 
-    /// Sends samples of `checkout rps`, one a second from [`AT_MS`] on, and wants all verdicts.
+    /// Sends samples of `checkout rps`, one per second from [`AT_MS`], and requests all verdicts.
     pub(crate) async fn send_values(&self, values: &[f64]) -> Answer {
         let samples: Vec<Value> = (0..).zip(values).map(|(i, value)| sample(i, *value)).collect();
         self.post("/ingest?verdicts=all", json!(samples).to_string()).await
     }
 
-    /// Sends a request, and holds the answer against the document.
+    /// Sends a request, and checks the response against the document.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let answer = self.send_undocumented(request).await;
-        let told = (answer.status, &answer.headers, &*answer.body);
-        let faults = document::faults(&method, uri.path(), told);
+        let response = (answer.status, &answer.headers, &*answer.body);
+        let faults = document::faults(&method, uri.path(), response);
         assert!(faults.is_empty(), "{method} {uri} {}: {faults:?}", answer.status);
         answer
     }
 
-    /// Reads a path that is no part of the document.
+    /// Reads a path that is not documented.
     pub(crate) async fn raw(&self, path: &str) -> Answer {
         self.send_undocumented(request(Method::GET, path, Body::empty())).await
     }
@@ -146,7 +146,7 @@ impl Answer {
         String::from_utf8(self.body.to_vec()).unwrap()
     }
 
-    /// The answer is a problem with this status and code; returns its detail.
+    /// Asserts that the response is a problem with this status and code; returns its detail.
     #[track_caller]
     pub(crate) fn is_problem(&self, status: u16, code: &str) -> String {
         assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
@@ -173,13 +173,13 @@ pub(crate) fn sample(second: i64, value: f64) -> Value {
     })
 }
 
-/// Values that a detector learns, then one that it has not seen.
+/// Normal values to learn, then a spike.
 pub(crate) fn with_spike(n_normal: usize) -> Vec<f64> {
     let normal = (0..n_normal).map(|i| 200.0 + (i % 5) as f64);
     normal.chain([900.0]).collect()
 }
 
-/// A body that never comes, and says when it is waited for.
+/// A body that never arrives, and notifies when it is polled.
 #[derive(Debug, Default)]
 pub(crate) struct Stuck {
     pub(crate) is_awaited: Arc<Notify>,
@@ -187,7 +187,7 @@ pub(crate) struct Stuck {
 }
 
 impl Stuck {
-    /// One of which a part comes.
+    /// A body of which only a part arrives.
     pub(crate) fn after(part: Vec<u8>) -> Self {
         Self { first: Some(part.into()), ..Self::default() }
     }

@@ -1,4 +1,4 @@
-//! `/series/config`, over one process and over Redis.
+//! `/series/config`, in one process and over Redis.
 
 use axum::body::Body;
 use axum::http::{Method, Request};
@@ -46,7 +46,7 @@ async fn a_configuration_is_put_read_and_removed() {
 }
 
 #[tokio::test]
-async fn a_known_series_without_a_configuration_says_so() {
+async fn a_series_without_a_configuration_returns_the_defaults() {
     let client = Client::standalone();
     client.send_values(&[1.0]).await;
     let json = client.get(PATH).await.json();
@@ -56,7 +56,7 @@ async fn a_known_series_without_a_configuration_says_so() {
 }
 
 #[tokio::test]
-async fn labels_tell_configurations_apart() {
+async fn labels_distinguish_configurations() {
     let client = Client::standalone();
     let zone = |zone: &str| format!("{PATH}&label=zone={zone}");
     client.put(&zone("a"), r#"{"detector":"ewma"}"#).await;
@@ -66,7 +66,7 @@ async fn labels_tell_configurations_apart() {
 }
 
 #[tokio::test]
-async fn what_is_put_through_one_replica_counts_for_all_functions() {
+async fn a_configuration_applies_on_all_replicas() {
     let server = RedisServer::start();
     let vars = [("REDIS_URL", &*server.url())].map(|(name, url)| (name, url.to_owned()));
     let vars: Vec<(&str, &str)> = vars.iter().map(|(name, url)| (*name, url.as_str())).collect();
@@ -82,27 +82,30 @@ async fn what_is_put_through_one_replica_counts_for_all_functions() {
         )
         .await;
     let spike = json!(sample(61, 90_000.0)).to_string();
-    let said = ingest.post("/ingest?verdicts=all", spike.clone()).await.json();
-    assert_eq!(said["verdicts"][0]["verdict"], "maintenance");
+    let sent = ingest.post("/ingest?verdicts=all", spike.clone()).await.json();
+    assert_eq!(sent["verdicts"][0]["verdict"], "maintenance");
     assert_eq!(ingest.post("/ingest", spike).await.json()["verdicts"], json!([]));
-    let told = analyze.get(ANALYZE).await.json();
-    assert_eq!((&told["last"]["verdict"], &told["episode"]), (&json!("maintenance"), &Value::Null));
-    assert_eq!((&told["anomaly_count"], &told["configured"]), (&json!(1), &json!(true)));
+    let analysis = analyze.get(ANALYZE).await.json();
+    assert_eq!(
+        (&analysis["last"]["verdict"], &analysis["episode"]),
+        (&json!("maintenance"), &Value::Null)
+    );
+    assert_eq!((&analysis["anomaly_count"], &analysis["configured"]), (&json!(1), &json!(true)));
     let listed = analyze.get("/anomalies?source=checkout&metric=rps").await.json();
     assert_eq!(listed["anomalies"].as_array().unwrap().len(), 1);
 
     analyze.put(PATH, r#"{"detector":"robust:window=40,threshold=4"}"#).await;
     ingest.post("/ingest", json!(sample(62, 200.0)).to_string()).await;
-    let told = analyze.get(ANALYZE).await.json();
-    assert_eq!(told["detector"], "robust:window=40,threshold=4");
-    assert_eq!((&told["own_detector"], &told["judged_count"]), (&json!(true), &json!(63)));
+    let analysis = analyze.get(ANALYZE).await.json();
+    assert_eq!(analysis["detector"], "robust:window=40,threshold=4");
+    assert_eq!((&analysis["own_detector"], &analysis["judged_count"]), (&json!(true), &json!(63)));
 
     assert_eq!(analyze.delete("/series?source=checkout&metric=rps").await.status, 204);
     analyze.get(PATH).await.is_problem(404, "series_unknown");
 }
 
 #[tokio::test]
-async fn each_broken_configuration_is_named() {
+async fn each_invalid_configuration_is_explained() {
     let client = Client::standalone();
     let cases = [
         (r#"{"detector":"zscor"}"#, 422, "detector_invalid", "`detector`"),
@@ -162,20 +165,20 @@ async fn a_configuration_has_its_bounds() {
 }
 
 #[test]
-fn bounds_of_a_configuration_are_those_of_the_document() {
+fn bounds_of_a_configuration_are_documented() {
     let number = |path: &str| {
         let path = format!("/components/schemas/{path}");
         DOCUMENT.pointer(&path).and_then(Value::as_u64).unwrap()
     };
     assert_eq!(
-        number("SeriesConfigWanted/properties/maintenance/maxItems"),
+        number("SeriesConfigRequest/properties/maintenance/maxItems"),
         MAINTENANCE_WINDOWS_MAX as u64
     );
     assert_eq!(
-        number("SeriesConfig/properties/maintenance/maxItems"),
+        number("ConfigAnswer/properties/maintenance/maxItems"),
         MAINTENANCE_WINDOWS_MAX as u64
     );
-    assert_eq!(number("MutedWanted/properties/reason/maxLength"), REASON_LEN_MAX as u64);
-    let spec = number("SeriesConfigWanted/properties/detector/maxLength");
+    assert_eq!(number("MaintenanceRequest/properties/reason/maxLength"), REASON_LEN_MAX as u64);
+    let spec = number("SeriesConfigRequest/properties/detector/maxLength");
     assert_eq!(spec, detector::spec::SPEC_LEN_MAX as u64);
 }

@@ -1,4 +1,4 @@
-//! What looks into a process is there when switched on, for those who may.
+//! The debug routes, which must be enabled and require a right.
 
 use server::Function;
 use service::access::NewApiKey;
@@ -8,7 +8,7 @@ use crate::client::Client;
 const PATHS: [&str; 3] = ["/debug/runtime", "/debug/pprof/profile?seconds=1", "/debug/pprof/heap"];
 
 #[tokio::test]
-async fn nothing_is_there_unless_switched_on() {
+async fn debug_routes_are_disabled_by_default() {
     for path in PATHS {
         for function in [Function::Ingest, Function::Analyze, Function::Standalone] {
             Client::of(function).raw(path).await.is_problem(404, "route_unknown");
@@ -17,9 +17,9 @@ async fn nothing_is_there_unless_switched_on() {
 }
 
 #[tokio::test]
-async fn only_an_admin_may_look() {
+async fn debug_routes_require_the_right_admin() {
     let made = ["write+read", "admin"].map(|rights| NewApiKey::generate("one", rights).unwrap());
-    let entries = made.each_ref().map(|it| it.entry.as_str()).join(",");
+    let entries = made.each_ref().map(|made| made.entry.as_str()).join(",");
     let nobody = Client::with(&[("TIDEMARK_API_KEYS", &entries), ("TIDEMARK_DEBUG", "on")]);
     for path in PATHS {
         nobody.raw(path).await.is_problem(401, "credential_missing");
@@ -30,7 +30,7 @@ async fn only_an_admin_may_look() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn the_runtime_tells_of_its_workers() {
+async fn metrics_of_the_runtime_list_its_workers() {
     let client = Client::with(&[("TIDEMARK_DEBUG", "on")]);
     let runtime = client.raw("/debug/runtime").await.json();
     assert_eq!(runtime["workers"].as_array().unwrap().len(), 3, "{runtime}");
@@ -44,7 +44,7 @@ async fn the_runtime_tells_of_its_workers() {
 
 #[cfg(not(feature = "profiling"))]
 #[tokio::test]
-async fn a_binary_without_profiles_says_which_one_has_them() {
+async fn a_binary_without_profiles_names_the_feature() {
     let client = Client::with(&[("TIDEMARK_DEBUG", "on")]);
     for path in &PATHS[1..] {
         let detail = client.raw(path).await.is_problem(501, "profiling_missing");

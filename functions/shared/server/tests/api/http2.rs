@@ -1,4 +1,4 @@
-//! The HTTP host, over HTTP/2 with prior knowledge: what it promises of HTTP/1.1 holds here, too.
+//! The HTTP server over HTTP/2 with prior knowledge, with the promises of HTTP/1.1.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::client::Stuck;
 use crate::socket::Host;
 
-/// How a client of HTTP/2 begins: the preface, and a frame of no settings.
+/// The start of an HTTP/2 connection: the preface, and an empty SETTINGS frame.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 const HEADERS: u8 = 1;
@@ -26,10 +26,10 @@ const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// `GET /livez` of the authority `a`, as HPACK writes it.
+/// `GET /livez` of the authority `a`, in HPACK.
 const GET_LIVEZ: &[u8] = b"\x82\x86\x04\x06/livez\x01\x01a";
 
-/// Longest wait for what is sure to come.
+/// Longest wait for an expected event.
 const SOON: Duration = Duration::from_secs(10);
 
 struct Client {
@@ -72,12 +72,14 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [head, payload.to_vec()].concat()
 }
 
-/// The kinds of the frames that come until the connection ends.
+/// The types of the frames received until the connection is closed.
 async fn frames_until_the_end(stream: &mut TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
-    // A reset may overtake the last frames; what counts is that the connection ends.
-    let _is_reset =
-        timeout(SOON, stream.read_to_end(&mut bytes)).await.expect("the connection ends").is_err();
+    // A reset may overtake the last frames; the connection must be closed either way.
+    let _is_reset = timeout(SOON, stream.read_to_end(&mut bytes))
+        .await
+        .expect("the connection is closed")
+        .is_err();
     let mut kinds = Vec::new();
     let mut rest = bytes.as_slice();
     while let [a, b, c, kind, ..] = *rest {
@@ -127,27 +129,27 @@ async fn a_request_in_flight_at_shutdown_is_answered_and_the_connection_ends() {
     let idle = Client::of(&host).await;
     assert_eq!(idle.get("/livez").await, 200);
     let busy = Client::of(&host).await;
-    // Its body is asked for, so it is being served.
+    // The server reads the body, so the request is in flight.
     let (mut sender, body) = channel();
     let answer = tokio::spawn(busy.send(request("POST", "/ingest", body)));
     sender.send(b"{\"metric\":\"m\",").await;
-    while host.store.instances().await.unwrap().iter().all(|it| it.n_requests == 0) {
+    while host.store.instances().await.unwrap().iter().all(|instance| instance.n_requests == 0) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     host.end.send(()).unwrap();
-    // Told to go away, it goes; nobody else is let in.
-    timeout(SOON, idle.connection).await.expect("it is told to go").unwrap().unwrap();
+    // The idle connection is closed after GOAWAY, and no other is accepted.
+    timeout(SOON, idle.connection).await.expect("GOAWAY is sent").unwrap().unwrap();
     assert!(TcpStream::connect(host.address).await.is_err());
     assert!(busy.send(request("GET", "/livez", Body::empty())).await.is_err());
     sender.send(b"\"value\":1}").await;
     drop(sender);
-    let answer = timeout(SOON, answer).await.expect("it is answered").unwrap().unwrap();
+    let answer = timeout(SOON, answer).await.expect("a response in time").unwrap().unwrap();
     assert_eq!(answer.status(), 200);
     assert!(text(answer).await.contains(r#""accepted":1"#));
-    timeout(SOON, host.served).await.expect("it ends").unwrap();
+    timeout(SOON, host.served).await.expect("the server ends").unwrap();
 }
 
-/// A body of which the parts come when they are sent.
+/// A body whose parts are sent one by one.
 struct Sender(tokio::sync::mpsc::Sender<Bytes>);
 
 impl Sender {
@@ -174,7 +176,7 @@ fn channel() -> (Sender, Body) {
 }
 
 #[tokio::test]
-async fn a_sender_of_too_much_reads_why_and_goes_on() {
+async fn a_client_with_a_too_large_body_reads_the_error_and_continues() {
     let host = Host::start().await;
     let client = Client::of(&host).await;
     for _ in 0..3 {
@@ -187,7 +189,7 @@ async fn a_sender_of_too_much_reads_why_and_goes_on() {
 }
 
 #[tokio::test]
-async fn senders_that_trickle_are_given_up_and_hold_nobody_up() {
+async fn slow_bodies_time_out_and_delay_no_other_request() {
     let host = Host::start_with(&[("TIDEMARK_REQUEST_TIMEOUT_MS", "300")]).await;
     let client = Client::of(&host).await;
     let slow: Vec<_> = (0..8)
@@ -196,25 +198,25 @@ async fn senders_that_trickle_are_given_up_and_hold_nobody_up() {
             tokio::spawn(client.send(request("POST", "/ingest", body)))
         })
         .collect();
-    // All of the connection's window may be taken by them; another connection has its own.
+    // They may exhaust the flow-control window of their connection; another connection has its own.
     let other = Client::of(&host).await;
     let body = Body::from(r#"{"metric":"m","value":1}"#);
     let answer = other.send(request("POST", "/ingest", body)).await.unwrap();
     assert_eq!(answer.status(), 200);
     for slow in slow {
-        let answer = timeout(SOON, slow).await.expect("it is given up").unwrap().unwrap();
+        let answer = timeout(SOON, slow).await.expect("the timeout passes").unwrap().unwrap();
         assert_eq!(answer.status(), 504);
     }
     assert_eq!(client.get("/livez").await, 200);
 }
 
 #[tokio::test]
-async fn long_heads_are_refused_and_others_served() {
+async fn long_headers_are_refused_and_other_requests_served() {
     let host = Host::start().await;
     let client = Client::of(&host).await;
     let mut long = request("GET", "/livez", Body::empty());
     long.headers_mut().insert("x-flood", "a".repeat(200_000).parse().unwrap());
-    match timeout(SOON, client.send(long)).await.expect("it is answered or reset") {
+    match timeout(SOON, client.send(long)).await.expect("a response or a reset") {
         Ok(answer) => assert_eq!(answer.status(), 431),
         Err(error) => assert!(error.is_canceled() || !error.is_user(), "{error:?}"),
     }
@@ -222,15 +224,15 @@ async fn long_heads_are_refused_and_others_served() {
 }
 
 #[tokio::test]
-async fn a_head_that_never_ends_ends_the_connection() {
+async fn endless_headers_close_the_connection() {
     let host = Host::start().await;
     let mut flooding = host.connect().await;
     flooding.write_all(PREFACE).await.unwrap();
     flooding.write_all(&frame(HEADERS, END_STREAM, 1, GET_LIVEZ)).await.unwrap();
-    // `x-flood: aaa...` without an index, again and again.
+    // `x-flood: aaa...` without an index, repeatedly.
     let part = [b"\x00\x07x-flood\x7f\x80\x01".to_vec(), vec![b'a'; 255]].concat().repeat(20);
     for _ in 0..10_000 {
-        // The connection may end before all of it is sent.
+        // The connection may be closed before everything is sent.
         if flooding.write_all(&frame(CONTINUATION, 0, 1, &part)).await.is_err() {
             break;
         }
@@ -240,7 +242,7 @@ async fn a_head_that_never_ends_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn who_resets_all_the_time_is_told_to_go_away() {
+async fn a_client_that_resets_all_streams_receives_goaway() {
     let host = Host::start().await;
     let mut flooding = host.connect().await;
     flooding.write_all(PREFACE).await.unwrap();
@@ -254,7 +256,7 @@ async fn who_resets_all_the_time_is_told_to_go_away() {
             .concat()
         })
         .collect();
-    // The connection may end before all of it is sent.
+    // The connection may be closed before everything is sent.
     let _is_cut = flooding.write_all(&resets).await.is_err();
     let frames = frames_until_the_end(&mut flooding).await;
     assert!(frames.is_empty() || frames.contains(&GOAWAY), "{frames:?}");
@@ -262,7 +264,7 @@ async fn who_resets_all_the_time_is_told_to_go_away() {
 }
 
 #[tokio::test]
-async fn frames_that_are_none_take_nothing_down() {
+async fn invalid_frames_close_only_their_connection() {
     let host = Host::start().await;
     for rubbish in [
         frame(HEADERS, END_STREAM | END_HEADERS, 1, b"\xff\xff\xff\xff\xff"),
@@ -279,7 +281,7 @@ async fn frames_that_are_none_take_nothing_down() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connections_without_a_pulse_are_ended() {
+async fn idle_and_silent_connections_are_closed() {
     let host = Host::start().await;
     let whole_and_idle =
         [PREFACE, &frame(HEADERS, END_STREAM | END_HEADERS, 1, GET_LIVEZ)].concat();

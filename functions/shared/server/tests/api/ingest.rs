@@ -31,7 +31,7 @@ async fn every_shape_of_samples_is_accepted() {
 }
 
 #[tokio::test]
-async fn a_spike_is_told_in_the_reply() {
+async fn the_answer_has_the_verdict_of_a_spike() {
     let client = Client::standalone();
     let samples: Vec<Value> =
         (0..).zip(with_spike(60)).map(|(second, value)| sample(second, value)).collect();
@@ -48,7 +48,7 @@ async fn a_spike_is_told_in_the_reply() {
 }
 
 #[tokio::test]
-async fn verdicts_are_those_that_are_asked_for() {
+async fn the_query_selects_the_verdicts() {
     for (query, wanted) in
         [("", 1), ("?verdicts=anomalies", 1), ("?verdicts=all", 61), ("?verdicts=none", 0)]
     {
@@ -63,7 +63,7 @@ async fn verdicts_are_those_that_are_asked_for() {
 }
 
 #[tokio::test]
-async fn sending_again_changes_nothing() {
+async fn a_repeated_request_changes_nothing() {
     let client = Client::standalone();
     let first = client.send_values(&with_spike(60)).await;
     let again = client.send_values(&with_spike(60)).await;
@@ -74,7 +74,7 @@ async fn sending_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn good_samples_are_kept_when_others_are_bad() {
+async fn valid_samples_are_stored_if_others_are_invalid() {
     let client = Client::standalone();
     let body = r#"[{"metric":"rps","value":1,"timestamp":1732060800},
         {"metric":"rps","value":"high","timestamp":1732060801},
@@ -92,7 +92,7 @@ async fn good_samples_are_kept_when_others_are_bad() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|it| (it["index"].as_i64().unwrap(), it["code"].as_str().unwrap()))
+        .map(|sample| (sample["index"].as_i64().unwrap(), sample["code"].as_str().unwrap()))
         .collect();
     let wanted = [
         (1, "value_not_number"),
@@ -110,7 +110,7 @@ async fn good_samples_are_kept_when_others_are_bad() {
 }
 
 #[tokio::test]
-async fn only_when_all_are_rejected_is_the_whole() {
+async fn a_request_is_rejected_only_if_all_samples_are() {
     let client = Client::standalone();
     let answer = client.post("/ingest", r#"{"metric":"rps","value":"high"}"#).await;
     assert_eq!((answer.status, counts(&answer)), (422, [0, 0, 0, 1]));
@@ -133,7 +133,7 @@ async fn each_malformed_body_has_its_code() {
 }
 
 #[tokio::test]
-async fn a_body_is_read_as_its_content_type_says() {
+async fn the_content_type_selects_the_format() {
     let client = Client::standalone();
     let with_type = |content_type: &str, body: &'static str| {
         let mut request = request(Method::POST, "/ingest", Body::from(body));
@@ -149,11 +149,11 @@ async fn a_body_is_read_as_its_content_type_says() {
 }
 
 #[tokio::test]
-async fn unknown_parameters_are_named() {
+async fn the_error_lists_unknown_parameters() {
     let client = Client::standalone();
     let answer = client.post("/ingest?verdict=all&dry_run=1", "[]").await;
     let detail = answer.is_problem(400, "parameter_unknown");
-    assert!(detail.contains("`verdict`, `dry_run`") && detail.contains("`verdicts` is wanted"));
+    assert!(detail.contains("`verdict`, `dry_run`") && detail.contains("expected `verdicts`"));
     let answer = client.post("/ingest?verdicts=all&verdicts=none", "[]").await;
     answer.is_problem(400, "parameter_repeated");
 }

@@ -1,4 +1,4 @@
-//! `/series` and `/anomalies`, page by page.
+//! The pages of `/series` and `/anomalies`.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::client::{AT_MS, Client, sample, with_spike};
 
-/// Percent-encodes what may not stand in a query.
+/// Percent-encodes the reserved characters of a query.
 fn encoded(text: &str) -> String {
     text.replace('%', "%25").replace('&', "%26").replace('+', "%2B").replace('#', "%23")
 }
@@ -22,7 +22,7 @@ async fn all_series_are_listed_page_by_page() {
         let page = client.get(&format!("/series?limit=2{cursor}")).await.json();
         let series = page["series"].as_array().unwrap();
         assert!(series.len() <= 2);
-        listed.extend(series.iter().map(|it| it["metric"].as_str().unwrap().to_owned()));
+        listed.extend(series.iter().map(|series| series["metric"].as_str().unwrap().to_owned()));
         n_pages += 1;
         let Some(next) = page["next"].as_str() else { break };
         cursor = format!("&cursor={}", encoded(next));
@@ -32,7 +32,7 @@ async fn all_series_are_listed_page_by_page() {
 }
 
 #[tokio::test]
-async fn a_page_has_its_bounds() {
+async fn the_length_of_a_page_is_bounded() {
     let client = Client::standalone();
     for limit in ["0", "1001", "many"] {
         let answer = client.get(&format!("/series?limit={limit}")).await;
@@ -43,7 +43,7 @@ async fn a_page_has_its_bounds() {
 }
 
 #[tokio::test]
-async fn a_forgotten_series_is_unknown() {
+async fn a_deleted_series_is_unknown() {
     let client = Client::standalone();
     client.send_values(&[1.0, 2.0]).await;
     let path = "/series?source=checkout&metric=rps";
@@ -67,7 +67,7 @@ async fn anomalies_are_listed_newest_first_page_by_page() {
     let all = client.get(path).await.json();
     let seconds = |page: &Value| -> Vec<i64> {
         let anomalies = page["anomalies"].as_array().unwrap().iter();
-        anomalies.map(|it| (it["timestamp"].as_i64().unwrap() - AT_MS) / 1000).collect()
+        anomalies.map(|anomaly| (anomaly["timestamp"].as_i64().unwrap() - AT_MS) / 1000).collect()
     };
     assert_eq!((seconds(&all), &all["next"]), (vec![182, 121, 60], &Value::Null));
 

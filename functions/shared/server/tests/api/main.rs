@@ -1,7 +1,6 @@
-//! The API as its users see it, with the embedded store in the place of Redis.
+//! The API as clients use it, on the memory store.
 //!
-//! Every answer of every test here is held against `openapi.json`: its status, its headers, its media
-//! type and each of its fields.
+//! Every answer in these tests is checked against `openapi.json`: status, headers, media type and all fields.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
 

@@ -1,4 +1,4 @@
-//! gzip and zstd, both ways.
+//! Compression of bodies and answers with gzip and zstd.
 
 use std::io::{Read, Write};
 
@@ -29,7 +29,7 @@ async fn send_packed(client: &Client, encoding: &str, body: Vec<u8>) -> Answer {
 }
 
 #[tokio::test]
-async fn packed_samples_are_unpacked() {
+async fn compressed_samples_are_decompressed() {
     let client = Client::standalone();
     let body = |metric: &str| format!(r#"{{"metric":"{metric}","value":1}}"#).into_bytes();
     for (encoding, body) in [
@@ -44,7 +44,7 @@ async fn packed_samples_are_unpacked() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_unpacked_is_refused() {
+async fn corrupt_and_unknown_encodings_are_refused() {
     let client = Client::standalone();
     let mut corrupt = gzip(b"[]");
     let at = corrupt.len() - 6;
@@ -55,13 +55,13 @@ async fn what_cannot_be_unpacked_is_refused() {
 }
 
 #[tokio::test]
-async fn answers_are_packed_as_the_client_wishes() {
+async fn answers_are_compressed_as_the_client_accepts() {
     let client = Client::standalone();
     client.send_values(&with_spike(60)).await;
     let plain = client.get("/openapi.json").await;
     assert!(!plain.headers.contains_key("content-encoding"));
     for (accepted, encoding) in [("gzip", "gzip"), ("zstd", "zstd"), ("br, zstd;q=0.5", "zstd")] {
-        // Straight to the router: a packed body is no JSON to hold against the document.
+        // A compressed body is not JSON, so only its headers are checked against the document.
         let mut request = request(Method::GET, "/openapi.json", Body::empty());
         request.headers_mut().insert("accept-encoding", accepted.parse().unwrap());
         let answer = client.send(request).await;
@@ -77,7 +77,7 @@ async fn answers_are_packed_as_the_client_wishes() {
 }
 
 #[tokio::test]
-async fn short_answers_are_not_packed() {
+async fn short_answers_are_not_compressed() {
     let mut request = request(Method::GET, "/livez", Body::empty());
     request.headers_mut().insert("accept-encoding", "gzip".parse().unwrap());
     let answer = Client::standalone().send(request).await;
@@ -85,7 +85,7 @@ async fn short_answers_are_not_packed() {
 }
 
 #[tokio::test]
-async fn nine_megabytes_of_spaces_are_too_large_unpacked() {
+async fn a_body_too_large_after_decompression_is_refused() {
     let client = Client::standalone();
     let bomb = vec![b' '; 9 << 20];
     let packed = gzip(&bomb);

@@ -1,4 +1,4 @@
-//! The HTTP host, over a real socket.
+//! The HTTP server over a real socket.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::client::config;
 
-/// A host that is being served.
+/// A running server.
 pub(crate) struct Host {
     pub(crate) store: Arc<dyn SeriesStore>,
     pub(crate) address: SocketAddr,
@@ -51,7 +51,7 @@ impl Host {
 async fn read_to_end(mut stream: TcpStream) -> String {
     let mut text = String::new();
     let read = timeout(Duration::from_secs(5), stream.read_to_string(&mut text));
-    read.await.expect("the answer ends").expect("the answer arrives");
+    read.await.expect("a response in time").expect("a complete response");
     text
 }
 
@@ -68,14 +68,14 @@ async fn a_request_in_flight_at_shutdown_is_answered() {
     idle.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     assert!(read_answer(&mut idle).await.starts_with("HTTP/1.1 200"));
     let mut busy = host.connect().await;
-    // `Expect` makes the server say that it has begun to read the body.
+    // With `Expect`, the server confirms that it reads the body.
     let head =
         "POST /ingest HTTP/1.1\r\nHost: a\r\nContent-Length: 24\r\nExpect: 100-continue\r\n\r\n";
     busy.write_all(head.as_bytes()).await.unwrap();
     assert!(read_answer(&mut busy).await.starts_with("HTTP/1.1 100"));
 
     host.end.send(()).unwrap();
-    // The idle connection is closed, which also says that the shutdown has begun.
+    // The idle connection is closed, so the shutdown has begun.
     assert_eq!(read_to_end(idle).await, "");
     assert!(TcpStream::connect(host.address).await.is_err());
     busy.write_all(br#"{"metric":"m","value":1}"#).await.unwrap();
@@ -84,26 +84,26 @@ async fn a_request_in_flight_at_shutdown_is_answered() {
     assert!(answer.contains(r#""accepted":1"#), "{answer}");
 
     host.served.await.unwrap();
-    // Its count was written to the store before the host ended.
+    // Its count was written to the store before the server ended.
     let totals = host.store.totals().await.unwrap();
     assert_eq!(totals.get("requests standalone POST /ingest 200"), Some(&1), "{totals:?}");
 }
 
 #[tokio::test]
-async fn a_request_that_never_comes_does_not_hold_up_the_shutdown() {
+async fn an_incomplete_request_does_not_delay_the_shutdown() {
     let host = Host::start_with(&[("TIDEMARK_REQUEST_TIMEOUT_MS", "100")]).await;
     let mut half = host.connect().await;
     half.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n").await.unwrap();
-    // Served after the half head was accepted, since connections are accepted in order.
+    // Served after the other connection was accepted, since connections are accepted in order.
     let mut whole = host.connect().await;
     whole.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     assert!(read_answer(&mut whole).await.starts_with("HTTP/1.1 200"));
     host.end.send(()).unwrap();
-    timeout(Duration::from_secs(3), host.served).await.expect("it ends").unwrap();
+    timeout(Duration::from_secs(3), host.served).await.expect("the server ends").unwrap();
 }
 
 #[tokio::test]
-async fn totals_are_written_while_it_is_served() {
+async fn totals_are_written_each_second() {
     let host = Host::start().await;
     let mut stream = host.connect().await;
     stream.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
@@ -119,34 +119,38 @@ async fn totals_are_written_while_it_is_served() {
 }
 
 #[tokio::test]
-async fn what_is_open_is_told_while_it_is_and_not_after_the_end() {
+async fn open_connections_and_requests_are_reported_until_the_end() {
     let host = Host::start().await;
-    let told = async |wanted: &[(u64, u64)]| {
-        let as_wanted = async {
+    let expect_report = async |expected: &[(u64, u64)]| {
+        let as_expected = async {
             loop {
-                let told = host.store.instances().await.unwrap();
-                let told: Vec<_> =
-                    told.iter().map(|it| (it.n_connections, it.n_requests)).collect();
-                if told == wanted {
+                let reported = host.store.instances().await.unwrap();
+                let reported: Vec<_> = reported
+                    .iter()
+                    .map(|instance| (instance.n_connections, instance.n_requests))
+                    .collect();
+                if reported == expected {
                     return;
                 }
                 tokio::task::yield_now().await;
             }
         };
-        timeout(Duration::from_secs(5), as_wanted).await.expect("it is told each second");
+        timeout(Duration::from_secs(5), as_expected)
+            .await
+            .expect("the heartbeat is sent each second");
     };
-    told(&[(0, 0)]).await;
+    expect_report(&[(0, 0)]).await;
     let _idle = host.connect().await;
     let mut busy = host.connect().await;
     let head =
         "POST /ingest HTTP/1.1\r\nHost: a\r\nContent-Length: 24\r\nExpect: 100-continue\r\n\r\n";
     busy.write_all(head.as_bytes()).await.unwrap();
     assert!(read_answer(&mut busy).await.starts_with("HTTP/1.1 100"));
-    told(&[(2, 1)]).await;
+    expect_report(&[(2, 1)]).await;
     busy.write_all(br#"{"metric":"m","value":1}"#).await.unwrap();
     assert!(read_answer(&mut busy).await.starts_with("HTTP/1.1 200"));
     drop(busy);
-    told(&[(1, 0)]).await;
+    expect_report(&[(1, 0)]).await;
     host.end.send(()).unwrap();
     host.served.await.unwrap();
     assert!(host.store.instances().await.unwrap().is_empty());
@@ -166,10 +170,10 @@ async fn connections_are_kept_alive_between_requests() {
 }
 
 #[tokio::test]
-async fn a_sender_of_too_much_reads_why_and_no_reset() {
+async fn a_client_with_a_too_large_body_reads_the_error_and_no_reset() {
     let host = Host::start().await;
     let mut stream = host.connect().await;
-    // All of it is sent before anything is read, as simple clients do.
+    // The client sends everything before it reads, as simple clients do.
     let body = vec![b' '; 8 << 20];
     let head =
         format!("POST /ingest HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len());
@@ -196,7 +200,7 @@ async fn a_chunked_body_is_bounded_while_it_is_read() {
 }
 
 #[tokio::test]
-async fn floods_of_headers_are_refused_and_others_served() {
+async fn too_many_headers_are_refused_and_other_requests_served() {
     let host = Host::start().await;
     let many = "X-Flood: a\r\n".repeat(2_000);
     let long = format!("X-Flood: {}\r\n", "a".repeat(200_000));
@@ -204,12 +208,12 @@ async fn floods_of_headers_are_refused_and_others_served() {
     for headers in [many, long, unended] {
         let mut flooding = host.connect().await;
         let head = format!("GET /livez HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
-        // The answer may come, and the connection end, before all of it is sent.
+        // The response may arrive, and the connection be closed, before everything is sent.
         let _is_cut = flooding.write_all(head.as_bytes()).await.is_err();
         let mut answer = Vec::new();
         let read = timeout(Duration::from_secs(5), flooding.read_to_end(&mut answer)).await;
-        // A reset may overtake the answer; what counts is that the connection ends.
-        let _is_reset = read.expect("the connection ends").is_err();
+        // A reset may overtake the response; the connection must be closed either way.
+        let _is_reset = read.expect("the connection is closed").is_err();
         let answer = String::from_utf8_lossy(&answer);
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
         let mut other = host.connect().await;
@@ -219,9 +223,9 @@ async fn floods_of_headers_are_refused_and_others_served() {
 }
 
 #[tokio::test]
-async fn heads_that_are_no_text_are_answered_and_take_nothing_down() {
+async fn headers_that_are_not_text_are_answered() {
     let host = Host::start().await;
-    for (head, wanted) in [
+    for (head, expected) in [
         (b"GET /\xff\xfe HTTP/1.1\r\nHost: a\r\n\r\n".as_slice(), "40"),
         (b"GET /analyze?metric=%ff%fe HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
         (b"GET /analyze?metric=%zz HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
@@ -232,12 +236,12 @@ async fn heads_that_are_no_text_are_answered_and_take_nothing_down() {
         let mut stream = host.connect().await;
         stream.write_all(head).await.unwrap();
         let answer = read_answer(&mut stream).await;
-        assert!(answer.starts_with(&format!("HTTP/1.1 {wanted}")), "{head:?}: {answer}");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {expected}")), "{head:?}: {answer}");
     }
 }
 
 #[tokio::test]
-async fn senders_that_trickle_are_given_up_and_hold_nobody_up() {
+async fn slow_bodies_time_out_and_delay_no_other_request() {
     let host = Host::start_with(&[
         ("TIDEMARK_REQUEST_TIMEOUT_MS", "300"),
         ("TIDEMARK_IN_FLIGHT_REQUESTS_MAX", "9"),
@@ -257,24 +261,24 @@ async fn senders_that_trickle_are_given_up_and_hold_nobody_up() {
     other.write_all((head + body).as_bytes()).await.unwrap();
     assert!(read_answer(&mut other).await.starts_with("HTTP/1.1 200"));
     for mut stream in slow {
-        // One byte more is no reason to wait longer.
+        // One more byte does not extend the timeout.
         stream.write_all(b" ").await.unwrap();
         let answer = timeout(Duration::from_secs(5), read_answer(&mut stream)).await;
-        let answer = answer.expect("it is given up");
+        let answer = answer.expect("the timeout passes");
         assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
     }
 }
 
 #[tokio::test]
-async fn a_store_that_is_silent_does_not_hold_up_the_shutdown() {
+async fn a_silent_store_does_not_delay_the_shutdown() {
     let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("redis://{}", silent.local_addr().unwrap());
     let host = Host::start_with(&[("REDIS_URL", &url)]).await;
     let mut stream = host.connect().await;
     stream.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     assert!(read_answer(&mut stream).await.starts_with("HTTP/1.1 200"));
-    // A periodic flush is under way, as is shown by its connection.
+    // A periodic flush is in progress, which opens a connection.
     silent.accept().await.unwrap();
     host.end.send(()).unwrap();
-    timeout(Duration::from_secs(2), host.served).await.expect("it ends in time").unwrap();
+    timeout(Duration::from_secs(2), host.served).await.expect("the server ends in time").unwrap();
 }

@@ -9,12 +9,15 @@ use super::series::SeriesName;
 
 /// Consecutive anomalies, or a silence.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EpisodeAnswer {
     /// Time of the first anomaly, or of the last sample before a silence, in Unix milliseconds.
     #[serde(serialize_with = "milliseconds")]
+    #[cfg_attr(feature = "openapi", schema(value_type = f64, minimum = 0))]
     pub start: i64,
     /// Time of the last anomaly so far, or of the first sample after a silence, in Unix milliseconds.
     #[serde(serialize_with = "milliseconds")]
+    #[cfg_attr(feature = "openapi", schema(value_type = f64, minimum = 0))]
     pub end: i64,
     /// `open` if the newest sample is anomalous, `silent` if samples are missing, else `over`.
     pub state: &'static str,
@@ -41,6 +44,7 @@ impl From<&EpisodeRecord> for EpisodeAnswer {
 
 /// One page of the anomalies of a series, newest first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AnomaliesPage {
     /// Name of the series.
     #[serde(flatten)]
@@ -55,6 +59,7 @@ pub struct AnomaliesPage {
 
 /// An anomaly in a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AnomalyAnswer {
     /// Sample and verdict.
     #[serde(flatten)]
@@ -66,12 +71,15 @@ pub struct AnomalyAnswer {
 
 /// Duration and size of an episode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EpisodeSpan {
     /// Start in Unix milliseconds.
     #[serde(serialize_with = "milliseconds")]
+    #[cfg_attr(feature = "openapi", schema(value_type = f64, minimum = 0))]
     pub start: i64,
     /// End in Unix milliseconds.
     #[serde(serialize_with = "milliseconds")]
+    #[cfg_attr(feature = "openapi", schema(value_type = f64, minimum = 0))]
     pub end: i64,
     /// Anomalous samples.
     pub samples: u64,
@@ -79,6 +87,7 @@ pub struct EpisodeSpan {
 
 /// One page of the episodes of a series, newest first.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EpisodesPage {
     /// Name of the series.
     #[serde(flatten)]

@@ -8,6 +8,7 @@ use super::series::SeriesName;
 
 /// Work done by one sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SweepAnswer {
     /// Series with samples not yet judged.
     pub series: usize,
@@ -42,6 +43,7 @@ impl SweepAnswer {
 
 /// Configuration of one series.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConfigAnswer {
     /// Name of the series.
     #[serde(flatten)]
@@ -60,12 +62,15 @@ pub struct ConfigAnswer {
 
 /// A maintenance window.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MaintenanceAnswer {
     /// Start in Unix milliseconds, inclusive.
     #[serde(serialize_with = "milliseconds")]
+    #[cfg_attr(feature = "openapi", schema(value_type = f64, minimum = 0))]
     pub from: i64,
     /// End in Unix milliseconds, exclusive.
     #[serde(serialize_with = "milliseconds")]
+    #[cfg_attr(feature = "openapi", schema(value_type = f64, minimum = 0))]
     pub until: i64,
     /// Reason given by the user; may be empty.
     pub reason: String,

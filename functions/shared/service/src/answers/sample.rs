@@ -9,6 +9,7 @@ use super::series::{LearningAnswer, SeriesName};
 
 /// Answer to ingested samples: the outcome of each is counted once.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct IngestAnswer {
     /// Samples newly stored by this request.
     pub accepted: usize,
@@ -58,6 +59,7 @@ pub enum VerdictFilter {
 
 /// One sample of a named series with its verdict.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct VerdictAnswer {
     /// Name of the series.
     #[serde(flatten)]
@@ -72,9 +74,11 @@ pub struct VerdictAnswer {
 
 /// One sample with its verdict.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SampleAnswer {
     /// Time in Unix milliseconds.
     #[serde(serialize_with = "milliseconds")]
+    #[cfg_attr(feature = "openapi", schema(value_type = f64, minimum = 0))]
     pub timestamp: i64,
     /// Value.
     pub value: f64,
@@ -131,6 +135,7 @@ impl SampleAnswer {
 
 /// Verdicts on samples that came in a request body and were not stored.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BodyAnswer {
     /// Spec of the detector.
     pub detector: String,

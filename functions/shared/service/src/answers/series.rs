@@ -12,6 +12,7 @@ use super::sample::SampleAnswer;
 
 /// Name of a series, flattened into three fields of an answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SeriesName {
     /// Sender.
     pub source: String,
@@ -33,6 +34,7 @@ impl From<&Series> for SeriesName {
 
 /// State of one series: its normal range, its anomalies, and why.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AnalyzeAnswer {
     /// Name of the series.
     #[serde(flatten)]
@@ -61,6 +63,7 @@ pub struct AnalyzeAnswer {
     pub episode: Option<EpisodeAnswer>,
     /// Time of the newest sample in Unix milliseconds if the series is silent.
     #[serde(serialize_with = "optional_milliseconds")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<f64>, minimum = 0))]
     pub silent_since: Option<i64>,
     /// Newest anomalies, newest first.
     pub anomalies: Vec<SampleAnswer>,
@@ -68,6 +71,7 @@ pub struct AnalyzeAnswer {
 
 /// Statistics of a window.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct WindowAnswer {
     /// Number of samples.
     pub count: usize,
@@ -115,6 +119,7 @@ fn percentile(sorted: &[f64], share: f64) -> f64 {
 
 /// Learning progress of a detector on one series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LearningAnswer {
     /// True if the next sample can be judged.
     pub ready: bool,
@@ -125,6 +130,7 @@ pub struct LearningAnswer {
     /// Estimated end of learning at the current sampling interval, in Unix milliseconds; absent once ready, or with
     /// fewer than two samples.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_milliseconds")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<f64>, minimum = 0))]
     pub ready_at: Option<i64>,
 }
 
@@ -142,6 +148,7 @@ impl LearningAnswer {
 
 /// Counts over all series of a tenant, and a page of its most anomalous ones.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SummaryAnswer {
     /// Spec of the deployment's detector.
     pub detector: String,
@@ -159,6 +166,7 @@ pub struct SummaryAnswer {
 
 /// One of the most anomalous series.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct WorstAnswer {
     /// Name of the series.
     #[serde(flatten)]
@@ -173,6 +181,7 @@ pub struct WorstAnswer {
 
 /// One page of the series of a tenant.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SeriesPage {
     /// Series of this page.
     pub series: Vec<SeriesAnswer>,
@@ -182,12 +191,14 @@ pub struct SeriesPage {
 
 /// A series in a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SeriesAnswer {
     /// Name of the series.
     #[serde(flatten)]
     pub series: SeriesName,
     /// Receipt of its newest sample, in Unix milliseconds.
     #[serde(serialize_with = "milliseconds")]
+    #[cfg_attr(feature = "openapi", schema(value_type = f64, minimum = 0))]
     pub received: i64,
 }
 
