@@ -32,6 +32,7 @@ impl DetectorState {
     }
 
     /// Judges `sample` against the state and `before`, the earlier samples in time order.
+    #[inline]
     pub(crate) fn judge(
         &self,
         detector: &Detector,
@@ -55,6 +56,7 @@ impl DetectorState {
     }
 
     /// Learns `sample`, the newest of its series, with its assessment.
+    #[inline]
     pub(crate) fn learn(&mut self, detector: &Detector, sample: Sample, assessment: &Assessment) {
         match (detector, self) {
             (Detector::Ewma(ewma), Self::Ewma(state)) => ewma.learn(state, sample),

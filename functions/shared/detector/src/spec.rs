@@ -63,26 +63,23 @@ impl Detector {
         let detector = named.find(|(name, _)| *name == self.name());
         profile.or(detector).unwrap_or((self.name(), *self))
     }
-
-    fn parameter_texts(mut self) -> Vec<(&'static str, String)> {
-        parameters(&mut self).into_iter().map(|(name, field)| (name, field.to_string())).collect()
-    }
 }
 
 impl fmt::Display for Detector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         /// Parameters that distinguish the rows of a report are printed even if they are defaults.
         const ALWAYS: [&str; 3] = ["window", "alpha", "threshold"];
-        let (name, base) = self.base();
-        let defaults = base.parameter_texts();
-        let printed: Vec<String> = self
-            .parameter_texts()
-            .into_iter()
-            .filter(|parameter| ALWAYS.contains(&parameter.0) || !defaults.contains(parameter))
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        let separator = if printed.is_empty() { "" } else { ":" };
-        write!(f, "{name}{separator}{}", printed.join(","))
+        let (mut detector, (name, mut base)) = (*self, self.base());
+        f.write_str(name)?;
+        let mut separator = ':';
+        let defaults = parameters(&mut base).into_iter().map(|(_, default)| default);
+        for ((name, field), default) in parameters(&mut detector).into_iter().zip(defaults) {
+            if ALWAYS.contains(&name) || field != default {
+                write!(f, "{separator}{name}={field}")?;
+                separator = ',';
+            }
+        }
+        Ok(())
     }
 }
 

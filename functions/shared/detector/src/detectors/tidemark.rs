@@ -101,10 +101,11 @@ impl Tidemark {
         sample: Sample,
     ) -> Assessment {
         let traffic = state.traffic.as_ref().map(|state| self.judge_traffic(before, state, sample));
-        let novelty = state.novelty.as_ref().map(|state| self.judge_novelty(state, sample));
+        let novelty =
+            state.novelty.as_ref().map(|state| Box::new(self.judge_novelty(state, sample)));
         let unjudged = Verdict::unjudged(VerdictKind::Learning);
-        let of_novelty = novelty.map_or(unjudged, |novelty| novelty.verdict);
-        let of_traffic = traffic.map_or(unjudged, |traffic| traffic.verdict(self.signals));
+        let of_novelty = novelty.as_ref().map_or(unjudged, |novelty| novelty.verdict);
+        let of_traffic = traffic.as_ref().map_or(unjudged, |traffic| traffic.verdict(self.signals));
         let is_novelty = traffic.is_none() || of_novelty.score > of_traffic.score;
         let verdict = if is_novelty { of_novelty } else { of_traffic };
         Assessment { verdict, traffic, novelty }

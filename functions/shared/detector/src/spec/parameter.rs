@@ -14,6 +14,7 @@ use crate::signals::deviation::Deviation;
 use crate::spec::error::SpecError;
 
 /// Field of one parameter, with its valid range.
+#[derive(PartialEq)]
 pub(super) enum Field<'a> {
     Count(&'a mut usize, usize),
     Number(&'a mut f64, f64, f64),

@@ -25,12 +25,13 @@ const SUPPRESSED_SIGNALS: [Signal; N_SUPPRESSED] = [
 const BAND: f64 = 3.0;
 
 /// Verdict on one sample, and the intermediate results of a composite detector.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Assessment {
     /// Verdict of the signal with the highest score.
     pub(crate) verdict: Verdict,
     pub(super) traffic: Option<TrafficAssessment>,
-    pub(super) novelty: Option<NoveltyAssessment>,
+    // Boxed, since other detectors return this type, too.
+    pub(super) novelty: Option<Box<NoveltyAssessment>>,
 }
 
 impl Assessment {
@@ -41,14 +42,14 @@ impl Assessment {
 }
 
 /// Results of the novelty signal.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct NoveltyAssessment {
     pub(super) features: NoveltyFeatures,
     pub(super) verdict: Verdict,
 }
 
 /// Results of all other signals; scores are in thresholds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct TrafficAssessment {
     /// Verdict of the deviation signal alone, by its own threshold.
     pub(super) deviation: Verdict,
