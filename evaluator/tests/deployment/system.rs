@@ -12,7 +12,7 @@ use domain::{SHARDS_DEFAULT, SeriesKey, Tenant};
 use domain::{Sample, Series};
 use serde_json::Value;
 use store::testbed::{RedisServer, patient_options};
-use store::{RedisStore, SeriesStore, State, Topology, totals};
+use store::{RedisStore, SeriesReader, SeriesState, StoreStatus, Topology, totals};
 use tempfile::TempDir;
 
 /// Source under which `replay` sends unless told otherwise.
@@ -78,7 +78,7 @@ impl System {
     pub(crate) fn window(&self, metric: &str) -> Vec<Sample> {
         let series = Series::new(SOURCE, metric, BTreeMap::new()).unwrap();
         let key = SeriesKey::new(Tenant::default(), series);
-        let state: Option<State> = self.store(async |store| store.read(&key).await.unwrap());
+        let state: Option<SeriesState> = self.store(async |store| store.read(&key).await.unwrap());
         let state = state.unwrap();
         assert!(state.inbox.is_empty(), "{:?} wait", state.inbox);
         state.window.iter().map(|judged| judged.sample).collect()

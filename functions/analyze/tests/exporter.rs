@@ -78,7 +78,7 @@ fn redis_with_samples() -> RedisServer {
     .unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        use store::SeriesStore;
+        use store::SeriesWriter;
         for metric in ["rps", "cpu"] {
             let labels = [("path".to_owned(), "/a\"b\\c\nd,e=f".to_owned())];
             let series = domain::Series::new("checkout", metric, labels.into()).unwrap();

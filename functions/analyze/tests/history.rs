@@ -15,13 +15,13 @@ use intake::{IncomingBatch, IncomingSample};
 use process::{Analyze, DETECTOR};
 use service::{Config, Service, StoreScope, VerdictFilter, store_for};
 use store::testbed::RedisServer;
-use store::{PastRange, SeriesStore};
+use store::{PastRange, Store};
 
 const TABLE: &str = "tidemark-episodes";
 const ALL: PastRange = PastRange { since_us: 0, before_us: None, limit: 1_000 };
 
 /// A writer of samples, which uses Redis only.
-fn ingest(redis: &RedisServer) -> (Service, Arc<dyn SeriesStore>) {
+fn ingest(redis: &RedisServer) -> (Service, Arc<dyn Store>) {
     let vars = [("REDIS_URL", redis.url()), ("TIDEMARK_DETECTOR", DETECTOR.to_owned())];
     let config =
         Config::from_env(vars.into_iter().map(|(name, value)| (name.to_owned(), value))).unwrap();
@@ -51,7 +51,7 @@ async fn send(service: &Service, range: std::ops::Range<i64>) {
 }
 
 /// Keys of the items that the table should contain: one for each episode in the store.
-async fn expected_keys(store: &dyn SeriesStore) -> Vec<(String, String)> {
+async fn expected_keys(store: &dyn Store) -> Vec<(String, String)> {
     let episodes = store.episodes(&key(), ALL).await.unwrap();
     let start = |start_us: i64| ("default#checkout/rps".to_owned(), format!("{start_us:016}"));
     episodes.iter().rev().map(|episode| start(episode.record.start_us)).collect()
@@ -73,7 +73,7 @@ async fn a_crash_between_redis_and_history_saves_each_episode_once() {
         let mut crashing = Analyze::start(&redis, &crashing);
         assert_eq!(crashing.sweep(), None);
         assert!(!crashing.child.wait().unwrap().success());
-        assert_eq!(store.count_unsaved().await.unwrap(), 1);
+        assert_eq!(store.n_unsaved_episodes().await.unwrap(), 1);
         // Two sweeps at once have the result of one.
         let replicas = [Analyze::start(&redis, &vars), Analyze::start(&redis, &vars)];
         std::thread::scope(|scope| {
@@ -81,7 +81,7 @@ async fn a_crash_between_redis_and_history_saves_each_episode_once() {
                 scope.spawn(|| assert_eq!(replica.sweep().unwrap()["unsaved"], 0));
             }
         });
-        assert_eq!(store.count_unsaved().await.unwrap(), 0);
+        assert_eq!(store.n_unsaved_episodes().await.unwrap(), 0);
         assert_eq!(table.keys(TABLE).await, expected_keys(store.as_ref()).await);
     }
 
@@ -144,7 +144,7 @@ async fn an_unavailable_history_is_reported_and_fails_nothing() {
     let page = analyze.ask("GET /episodes?source=checkout&metric=rps").unwrap();
     assert_eq!(page["episodes"].as_array().unwrap().len(), 8);
     assert_eq!((&page["incomplete"], page["next"].is_string()), (&true.into(), true));
-    assert_eq!(store.count_unsaved().await.unwrap(), 1);
+    assert_eq!(store.n_unsaved_episodes().await.unwrap(), 1);
     let metrics = service.metrics().await.unwrap();
     assert!(metrics.contains("\nepisodes_unsaved 1\n"), "{metrics}");
 

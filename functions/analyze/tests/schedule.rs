@@ -11,7 +11,7 @@ use domain::{SHARDS_DEFAULT, SeriesKey, Tenant};
 use serde_json::{Value, json};
 use server::testbed::{FunctionProcess, LambdaService};
 use store::testbed::{RedisServer, patient_options};
-use store::{NewSample, RedisStore, SeriesStore, Topology};
+use store::{NewSample, RedisStore, SeriesWriter, Topology};
 
 fn event(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../events").join(name);

@@ -6,7 +6,7 @@ use detector::Memory;
 use domain::Series;
 use domain::{SHARDS_DEFAULT, SeriesKey, Tenant};
 use store::testbed::patient_options;
-use store::{ANOMALIES_KEPT_MAX, RedisStore, SeriesStore, Topology, totals};
+use store::{ANOMALIES_KEPT_MAX, RedisStore, Store, Topology, totals};
 use tokio::task::JoinHandle;
 
 use crate::report::Row;
@@ -53,7 +53,7 @@ pub(crate) fn key(series: usize) -> SeriesKey {
 }
 
 /// Compares the store with the first `acknowledged` samples of each series; no sample may be pending.
-pub(crate) async fn balance(store: &dyn SeriesStore, acknowledged: &[u64]) -> Balance {
+pub(crate) async fn balance(store: &dyn Store, acknowledged: &[u64]) -> Balance {
     let mut balance = Balance::default();
     let mut n_anomalies = 0;
     for (series, n) in acknowledged.iter().enumerate().filter(|(_, n)| **n > 0) {

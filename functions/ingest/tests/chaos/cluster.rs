@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::SHARDS_DEFAULT;
 use serde_json::json;
 use store::testbed::{RedisCluster, RedisServer};
-use store::{SeriesStore, Topology};
+use store::{SeriesReader, Topology};
 use tokio::time::{Instant, sleep};
 
 use crate::account::{balance, finished, key, store};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use store::testbed::{Proxy, RedisServer};
-use store::{SeriesStore, Topology};
+use store::{StoreStatus, Topology};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 

@@ -71,7 +71,7 @@ async fn abort_at_each_step(remaining: Remaining) {
         wait_for("the process has exited", async || process.ended()).await;
     }
     let pending = |store: store::RedisStore| async move {
-        store::SeriesStore::pending(&store, 10).await.unwrap().len()
+        store::SweepQueues::pending(&store, 10).await.unwrap().len()
     };
     assert_eq!(pending(store(&url, Topology::Single)).await, remaining.n_pending);
     sweep(&url).await;

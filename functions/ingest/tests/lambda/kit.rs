@@ -9,7 +9,7 @@ use domain::SHARDS_DEFAULT;
 use serde_json::{Value, json};
 use server::testbed::{FunctionProcess, LambdaService};
 use store::testbed::{Proxy, RedisServer, patient_options};
-use store::{RedisStore, SeriesStore, Topology};
+use store::{RedisStore, StoreStatus, Topology};
 
 pub(crate) const INGEST: &str = env!("CARGO_BIN_EXE_ingest");
 pub(crate) const STREAM: &str = env!("CARGO_BIN_EXE_ingest-stream");

@@ -41,7 +41,7 @@ fn episode(start_s: i64, revision: i64) -> StoredEpisode {
         phase: EpisodePhase::Open,
         peak: Some(Judgement { sample, verdict, late: false }),
     };
-    StoredEpisode { revision, news: revision, record }
+    StoredEpisode { revision, notable_version: revision, record }
 }
 
 /// A history in a new table.

@@ -6,7 +6,7 @@
 use detector::Judge;
 use domain::Sample;
 use domain::SeriesKey;
-use store::{NewSample, SeriesStore};
+use store::{NewSample, Store};
 
 /// Samples in time order, and where each stood.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(crate) struct Ordered {
 ///
 /// One without a time gets the first free microsecond by the clock of the store.
 pub(crate) fn fresh_in_order(
-    store: &dyn SeriesStore,
+    store: &dyn Store,
     key: &SeriesKey,
     judge: &Judge,
     samples: &[NewSample],
@@ -30,7 +30,7 @@ pub(crate) fn fresh_in_order(
     }
     timed.sort_by_key(|(_, sample)| sample.at_us());
     if timed.len() < samples.len() {
-        stamp(store.stamp_us(key)?, judge, samples, &mut timed)?;
+        stamp(store.store_time_us(key)?, judge, samples, &mut timed)?;
     }
     let is_twice = timed.windows(2).any(|two| two[0].1.at_us() == two[1].1.at_us());
     let (order, samples): (Vec<usize>, Vec<Sample>) = timed.into_iter().unzip();

@@ -5,7 +5,7 @@ use domain::{JudgedSample, Sample, Series};
 use domain::{SeriesKey, Tenant};
 use futures_util::future::try_join;
 use intake::{IncomingBatch, IncomingSample, RejectedSample, RejectionCode};
-use store::State;
+use store::SeriesState;
 use tracing::warn;
 
 use crate::answers::{
@@ -16,6 +16,7 @@ use crate::error::ServiceError;
 use crate::fate::Said;
 use crate::round::{judge_under, say};
 use crate::service::Service;
+use crate::store_metrics::StoreOperation;
 
 /// Anomalies in the answer about one series; more are read from the list of anomalies.
 const ANOMALIES_TOLD: usize = 20;
@@ -38,7 +39,10 @@ impl Service {
                 Err(error) => warn!(%error, "samples wait and cannot be judged"),
             }
         }
-        let anomalies = self.store().anomalies(&key, 0, ANOMALIES_TOLD).await?;
+        let anomalies = self
+            .totals()
+            .measure(StoreOperation::Read, self.store().anomalies(&key, 0, ANOMALIES_TOLD))
+            .await?;
         let judge = self.restored(&state);
         let memory = judge.memory();
         let learning = judge.learning();
@@ -61,13 +65,17 @@ impl Service {
     }
 
     /// A series that has samples.
-    pub(crate) async fn read(&self, key: &SeriesKey) -> Result<State, ServiceError> {
-        let state = self.store().read(key).await?.filter(|state| !state.has_no_sample());
+    pub(crate) async fn read(&self, key: &SeriesKey) -> Result<SeriesState, ServiceError> {
+        let state = self
+            .totals()
+            .measure(StoreOperation::Read, self.store().read(key))
+            .await?
+            .filter(|state| !state.has_no_sample());
         state.ok_or(ServiceError::NotFound)
     }
 
     /// The judge of a stored series, for reading: its own, or the one that it was judged by, whichever that is.
-    fn restored(&self, state: &State) -> Judge {
+    fn restored(&self, state: &SeriesState) -> Judge {
         let stored = state.memory.as_deref().and_then(Memory::decode);
         let deployed = stored.filter(|it| !it.has_own_detector).map_or(self.deployed(), |it| {
             DeployedDetector { detector: it.detector, generation: it.generation }
@@ -82,9 +90,13 @@ impl Service {
         cursor: Option<&str>,
     ) -> Result<SummaryAnswer, ServiceError> {
         let store = self.store();
-        let (page, counts) =
-            try_join(store.worst(tenant, cursor, WORST_TOLD), store.count(tenant)).await?;
-        let glances = store.glances(&page.items).await?;
+        let (page, counts) = try_join(
+            self.totals().measure(StoreOperation::List, store.worst(tenant, cursor, WORST_TOLD)),
+            self.totals().measure(StoreOperation::List, store.tenant_counts(tenant)),
+        )
+        .await?;
+        let glances =
+            self.totals().measure(StoreOperation::Read, store.summaries(&page.items)).await?;
         let worst = page.items.iter().zip(&glances).filter_map(|(key, glance)| {
             // One that expired stays among the worst for a while.
             let memory = Memory::decode(glance.memory.as_deref()?)?;
@@ -159,8 +171,11 @@ impl Service {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<SeriesPage, ServiceError> {
-        let page = self.store().list(tenant, cursor, limit).await?;
-        let listed = |item: &store::Listed| SeriesAnswer {
+        let page = self
+            .totals()
+            .measure(StoreOperation::List, self.store().list(tenant, cursor, limit))
+            .await?;
+        let listed = |item: &store::ListedSeries| SeriesAnswer {
             series: SeriesName::from(item.key.series()),
             received: item.received_us,
         };
@@ -172,7 +187,8 @@ impl Service {
         let key = SeriesKey::new(tenant.clone(), series);
         // History first: a series that is forgotten in the store is not found again.
         self.forget_history(&key).await?;
-        let is_known = self.store().forget(&key).await?;
+        let is_known =
+            self.totals().measure(StoreOperation::Commit, self.store().forget(&key)).await?;
         if is_known { Ok(()) } else { Err(ServiceError::NotFound) }
     }
 }

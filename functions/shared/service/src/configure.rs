@@ -9,6 +9,7 @@ use crate::answers::{ConfigAnswer, MaintenanceAnswer, SeriesName};
 use crate::config_request::ConfigRequest;
 use crate::error::ServiceError;
 use crate::service::Service;
+use crate::store_metrics::StoreOperation;
 
 impl Service {
     /// The configuration of a series; that of the deployment where it has none.
@@ -18,7 +19,11 @@ impl Service {
         series: Series,
     ) -> Result<ConfigAnswer, ServiceError> {
         let key = SeriesKey::new(tenant.clone(), series);
-        let state = self.store().read(&key).await?.ok_or(ServiceError::NotFound)?;
+        let state = self
+            .totals()
+            .measure(StoreOperation::Read, self.store().read(&key))
+            .await?
+            .ok_or(ServiceError::NotFound)?;
         let Some(stored) = &state.config else {
             return Ok(self.config_answer(&key, &SeriesConfig::default(), 0));
         };
@@ -36,7 +41,10 @@ impl Service {
     ) -> Result<ConfigAnswer, ServiceError> {
         let key = SeriesKey::new(tenant.clone(), series);
         let config = request.config(&self.deployed().detector)?;
-        let revision = self.store().configure(&key, &config).await?;
+        let revision = self
+            .totals()
+            .measure(StoreOperation::Commit, self.store().put_config(&key, &config))
+            .await?;
         info!(series = ?key.series(), revision, "series configured");
         Ok(self.config_answer(&key, &config, revision))
     }
@@ -44,11 +52,12 @@ impl Service {
     /// Removes the configuration of a series, which then follows its deployment; fine where there is none.
     pub async fn unconfigure(&self, tenant: &Tenant, series: Series) -> Result<(), ServiceError> {
         let key = SeriesKey::new(tenant.clone(), series);
-        if self.store().unconfigure(&key).await? {
+        if self.totals().measure(StoreOperation::Commit, self.store().remove_config(&key)).await? {
             info!(series = ?key.series(), "series follows its deployment again");
             return Ok(());
         }
-        let is_known = self.store().read(&key).await?.is_some();
+        let is_known =
+            self.totals().measure(StoreOperation::Read, self.store().read(&key)).await?.is_some();
         if is_known { Ok(()) } else { Err(ServiceError::NotFound) }
     }
 

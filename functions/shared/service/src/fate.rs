@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use detector::{LearningProgress, RestoreError};
 use domain::Judgement;
-use store::{Class, NewSample, State, StoreError};
+use store::{NewSample, SampleClass, SeriesState, StoreError};
 use thiserror::Error;
 
 /// What became of one sample.
@@ -102,7 +102,7 @@ enum Place {
 }
 
 impl Round {
-    pub(crate) fn new(samples: &[NewSample], classes: &[Class]) -> Self {
+    pub(crate) fn new(samples: &[NewSample], classes: &[SampleClass]) -> Self {
         let places = vec![Place::Missing { at_us: None }; samples.len()];
         let mut round = Self { samples: samples.to_vec(), places };
         for (i, class) in classes.iter().enumerate() {
@@ -114,18 +114,18 @@ impl Round {
     /// Notes what an append said of sample `i`.
     ///
     /// A sample that had been appended before and is found again is still the one of this request.
-    pub(crate) fn set_class(&mut self, i: usize, class: &Class) {
+    pub(crate) fn set_class(&mut self, i: usize, class: &SampleClass) {
         let was_ours = matches!(self.places[i], Place::Missing { at_us: Some(_) });
         self.places[i] = match *class {
-            Class::Fresh { at_us } => Place::Waiting { at_us, is_ours: true },
-            Class::Duplicate { at_us, judgement: None } => {
+            SampleClass::Fresh { at_us } => Place::Waiting { at_us, is_ours: true },
+            SampleClass::Duplicate { at_us, judgement: None } => {
                 Place::Waiting { at_us, is_ours: was_ours }
             }
-            Class::Duplicate { at_us, judgement } => known(at_us, was_ours, judgement),
-            Class::Conflict { stored } => Place::Known(Fate::Conflict { stored }),
-            Class::TooOld => Place::Known(Fate::TooOld),
-            Class::TooManySeries => Place::Known(Fate::TooManySeries),
-            Class::Full => Place::Missing { at_us: None },
+            SampleClass::Duplicate { at_us, judgement } => known(at_us, was_ours, judgement),
+            SampleClass::Conflict { stored } => Place::Known(Fate::Conflict { stored }),
+            SampleClass::TooOld => Place::Known(Fate::TooOld),
+            SampleClass::TooManySeries => Place::Known(Fate::TooManySeries),
+            SampleClass::Full => Place::Missing { at_us: None },
         };
     }
 
@@ -145,7 +145,7 @@ impl Round {
 
     /// Notes what others did meanwhile: what is not in the inbox any more was judged, and its verdict is in the
     /// window, or gone with it; what is nowhere was lost.
-    pub(crate) fn resolve_by_others(&mut self, now: &State) {
+    pub(crate) fn resolve_by_others(&mut self, now: &SeriesState) {
         let waiting: HashSet<i64> = now.inbox.iter().map(domain::Sample::at_us).collect();
         let window: HashMap<i64, Judgement> =
             now.window.iter().map(|judged| (judged.sample.at_us(), judged.judgement())).collect();

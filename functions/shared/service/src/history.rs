@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::SeriesKey;
 use futures_util::stream::{self, StreamExt};
-use store::{EPISODES_KEPT_MAX, History, HistoryError, PastRange, Unsaved};
+use store::{EPISODES_KEPT_MAX, History, HistoryError, PastRange, UnsavedEpisodes};
 use tokio::time::timeout;
 use tracing::warn;
 
@@ -13,6 +13,7 @@ use crate::answers::SweepAnswer;
 use crate::clock::now_us;
 use crate::failpoint::{Failpoint, reach};
 use crate::service::Service;
+use crate::store_metrics::StoreOperation;
 
 /// Series saved at once.
 const AT_ONCE: usize = 16;
@@ -30,7 +31,11 @@ impl Service {
     /// Brings to history what the store has marked; what fails stays marked.
     pub(crate) async fn save_episodes(&self, answer: &mut SweepAnswer) {
         let Some(history) = self.history() else { return };
-        let unsaved = match self.store().unsaved(SAVED_MAX).await {
+        let unsaved = match self
+            .totals()
+            .measure(StoreOperation::List, self.store().unsaved_episodes(SAVED_MAX))
+            .await
+        {
             Ok(unsaved) => unsaved,
             Err(error) => return warn!(code = error.code(), %error, "unsaved episodes not found"),
         };
@@ -52,28 +57,37 @@ impl Service {
         }
     }
 
-    async fn save_series(&self, history: &dyn History, unsaved: &Unsaved) -> Saved {
+    async fn save_series(&self, history: &dyn History, unsaved: &UnsavedEpisodes) -> Saved {
         let key = &unsaved.key;
         let all = PastRange { since_us: 0, before_us: None, limit: EPISODES_KEPT_MAX };
         let mut saved = Saved { n: 0, is_whole: false };
-        let kept = match self.store().episodes(key, all).await {
+        let kept = match self
+            .totals()
+            .measure(StoreOperation::Read, self.store().episodes(key, all))
+            .await
+        {
             Ok(kept) => kept,
             Err(error) => {
                 warn!(code = error.code(), %error, "episodes not read");
                 return saved;
             }
         };
-        let mut version = unsaved.saved;
-        for episode in kept.iter().filter(|episode| episode.news > unsaved.saved) {
+        let mut version = unsaved.saved_version;
+        for episode in kept.iter().filter(|episode| episode.notable_version > unsaved.saved_version)
+        {
             let save = history.save(key, episode, now_us());
             if self.of_history("save", save).await.is_err() {
                 return saved;
             }
             reach(Failpoint::Saved);
-            version = version.max(episode.news);
+            version = version.max(episode.notable_version);
             saved.n += 1;
         }
-        match self.store().saved(key, version).await {
+        match self
+            .totals()
+            .measure(StoreOperation::Commit, self.store().mark_episodes_saved(key, version))
+            .await
+        {
             Ok(()) => saved.is_whole = true,
             Err(error) => warn!(code = error.code(), %error, "saved episodes go on as unsaved"),
         }

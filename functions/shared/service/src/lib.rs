@@ -32,8 +32,8 @@ mod failpoint;
 mod metrics;
 mod mirror;
 mod platform;
+mod store_metrics;
 mod telemetry;
-mod timed;
 
 pub use access::{Access, AccessError, Right};
 pub use answers::{IngestAnswer, VerdictFilter};

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use domain::SeriesKey;
 use futures_util::stream::{self, StreamExt};
-use store::{History, StoredConfig, Unmirrored};
+use store::{History, StoredConfig, UnsavedConfig};
 use tracing::{info, warn};
 
 use crate::answers::SweepAnswer;
@@ -12,6 +12,7 @@ use crate::clock::now_us;
 use crate::error::ServiceError;
 use crate::failpoint::{Failpoint, reach};
 use crate::service::Service;
+use crate::store_metrics::StoreOperation;
 
 /// Series mirrored or restored at once.
 const AT_ONCE: usize = 16;
@@ -27,12 +28,16 @@ impl Service {
     /// marked, or lost, until the next sweep.
     pub(crate) async fn mirror_configs(&self, answer: &mut SweepAnswer) {
         let Some(history) = self.history() else { return };
-        let mirroring = match self.store().mirroring(MIRRORED_MAX).await {
+        let mirroring = match self
+            .totals()
+            .measure(StoreOperation::List, self.store().config_backup_status(MIRRORED_MAX))
+            .await
+        {
             Ok(mirroring) => mirroring,
             Err(error) => return warn!(code = error.code(), %error, "configurations not found"),
         };
-        answer.more |= mirroring.unmirrored.len() == MIRRORED_MAX;
-        self.save_configs(history, mirroring.unmirrored, answer).await;
+        answer.more |= mirroring.unsaved.len() == MIRRORED_MAX;
+        self.save_configs(history, mirroring.unsaved, answer).await;
         if mirroring.is_complete {
             return;
         }
@@ -44,7 +49,7 @@ impl Service {
     async fn save_configs(
         &self,
         history: &dyn History,
-        unmirrored: Vec<Unmirrored>,
+        unmirrored: Vec<UnsavedConfig>,
         answer: &mut SweepAnswer,
     ) {
         let n = unmirrored.len();
@@ -70,15 +75,22 @@ impl Service {
     async fn save_config(
         &self,
         history: &dyn History,
-        marked: &Unmirrored,
+        marked: &UnsavedConfig,
     ) -> Result<(), ServiceError> {
         let key = &marked.key;
-        let stored = self.store().read(key).await?.and_then(|state| state.config);
+        let stored = self
+            .totals()
+            .measure(StoreOperation::Read, self.store().read(key))
+            .await?
+            .and_then(|state| state.config);
         let revision = stored.as_ref().map_or(marked.revision, |it| it.revision);
         let config = stored.as_ref().map(|it| &it.config);
         self.of_history("backup", history.mirror(key, revision, config, now_us())).await?;
         reach(Failpoint::BackedUp);
-        Ok(self.store().mirrored(key, revision).await?)
+        Ok(self
+            .totals()
+            .measure(StoreOperation::Commit, self.store().mark_config_saved(key, revision))
+            .await?)
     }
 
     async fn restore_configs(
@@ -101,11 +113,17 @@ impl Service {
             }
         }
         // Who dies before has restored some of them; the next sweep goes through all.
-        Ok(self.store().complete().await?)
+        Ok(self
+            .totals()
+            .measure(StoreOperation::Commit, self.store().mark_configs_complete())
+            .await?)
     }
 
     async fn restore(&self, key: &SeriesKey, stored: &StoredConfig) -> Result<bool, ServiceError> {
-        let is_restored = self.store().restore(key, stored).await?;
+        let is_restored = self
+            .totals()
+            .measure(StoreOperation::Commit, self.store().restore_config(key, stored))
+            .await?;
         if is_restored {
             info!(series = ?key.series(), revision = stored.revision, "configuration restored");
         }

@@ -11,6 +11,7 @@ use crate::answers::{
 };
 use crate::error::ServiceError;
 use crate::service::Service;
+use crate::store_metrics::StoreOperation;
 
 /// What history told beyond what the store keeps.
 #[derive(Debug, Default)]
@@ -30,7 +31,10 @@ impl Service {
     ) -> Result<EpisodesPage, ServiceError> {
         let key = SeriesKey::new(tenant.clone(), series);
         let one_more = PastRange { limit: range.limit + 1, ..range };
-        let kept = self.store().episodes(&key, one_more).await?;
+        let kept = self
+            .totals()
+            .measure(StoreOperation::Read, self.store().episodes(&key, one_more))
+            .await?;
         let mut records: Vec<EpisodeRecord> = kept.iter().map(|it| it.record).collect();
         let older = self.older(&key, one_more, records.len(), records.last().map(|it| it.start_us));
         let Older { episodes, is_missing } = older.await;
@@ -58,8 +62,13 @@ impl Service {
         range: PastRange,
     ) -> Result<AnomaliesPage, ServiceError> {
         let key = SeriesKey::new(tenant.clone(), series);
-        let mut kept =
-            self.store().anomalies(&key, range.since_us, store::ANOMALIES_KEPT_MAX).await?;
+        let mut kept = self
+            .totals()
+            .measure(
+                StoreOperation::Read,
+                self.store().anomalies(&key, range.since_us, store::ANOMALIES_KEPT_MAX),
+            )
+            .await?;
         kept.retain(|it| range.before_us.is_none_or(|before_us| it.sample.at_us() < before_us));
         // Two more: one to see that there are more, one as the episode of the last page's end comes first again.
         let wanted = PastRange { limit: range.limit + 2, ..range };

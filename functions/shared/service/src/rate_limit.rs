@@ -8,9 +8,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use domain::Tenant;
-use store::{Lease, Leased, SeriesStore};
+use store::{Store, TokenGrant, TokenRequest};
 
 use crate::error::ServiceError;
+use crate::metrics::Totals;
+use crate::store_metrics::StoreOperation;
 
 /// Bucket size in seconds of the rate: the burst allowed after an equally long pause.
 const BURST_S: u64 = 10;
@@ -39,7 +41,8 @@ impl RateLimit {
     /// Takes `n` tokens of a tenant, or returns [`ServiceError::RateExceeded`] and takes none.
     pub(crate) async fn admit(
         &self,
-        store: &dyn SeriesStore,
+        store: &dyn Store,
+        totals: &Totals,
         tenant: &Tenant,
         n: u64,
     ) -> Result<(), ServiceError> {
@@ -50,17 +53,18 @@ impl RateLimit {
         if missing == 0 {
             return Ok(());
         }
-        let most = missing.max(self.per_s / BLOCKS_PER_S);
+        let max = missing.max(self.per_s / BLOCKS_PER_S);
         let (rate_per_s, burst) = (self.per_s, self.burst);
-        let request = Lease { rate_per_s, burst, least: missing, most };
-        match store.lease(tenant, &request).await {
-            Ok(Leased { granted: 0, wait_us }) => {
+        let request = TokenRequest { rate_per_s, burst, min: missing, max };
+        let taken = store.take_tokens(tenant, &request);
+        match totals.measure(StoreOperation::Lease, taken).await {
+            Ok(TokenGrant { granted: 0, wait_us }) => {
                 self.give_back(tenant, n - missing);
                 let seconds = (wait_us.max(1) as u64).div_ceil(1_000_000);
                 let retry_after = Duration::from_secs(seconds);
                 Err(ServiceError::RateExceeded { rate_per_s, retry_after })
             }
-            Ok(Leased { granted, .. }) => {
+            Ok(TokenGrant { granted, .. }) => {
                 self.give_back(tenant, granted - missing);
                 Ok(())
             }

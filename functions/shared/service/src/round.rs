@@ -11,8 +11,8 @@ use domain::{EpisodePhase, EpisodeRecord};
 use domain::{Judgement, Sample, VerdictKind};
 use futures_util::future::join_all;
 use store::{
-    Ahead, Append, Commit, Committed, EPISODES_KEPT_MAX, INBOX_READ_MAX, NewSample, Notes,
-    PastRange, Patch, Receipt, State, StoreError, Written,
+    Append, AppendOutcome, Commit, CommitOutcome, EPISODES_KEPT_MAX, EpisodeUpdate, INBOX_READ_MAX,
+    MemoryPatch, NewSample, OptimisticCommit, PastRange, ReceiptUpdate, SeriesState, StoreError,
 };
 use tracing::{info, warn};
 
@@ -21,6 +21,7 @@ use crate::clock::now_us;
 use crate::failpoint::{Failpoint, reach};
 use crate::fate::{Fate, Round, Said, Told, WriteError};
 use crate::known::Held;
+use crate::store_metrics::StoreOperation;
 use crate::writer::{Inner, Work};
 
 /// Most rounds of commit for one append: each conflict is another writer's progress, so more means a broken store.
@@ -89,7 +90,7 @@ struct Judged {
 
 enum Outcome {
     Stored(Vec<Said>),
-    Conflict(State),
+    Conflict(SeriesState),
 }
 
 impl Inner {
@@ -107,9 +108,11 @@ impl Inner {
         if prepared.iter().any(|it| !it.said.is_empty()) {
             reach(Failpoint::Judged);
         }
-        let written = self.store.append_all(&appends).await;
+        let written =
+            self.totals.measure(StoreOperation::Append, self.store.append_all(&appends)).await;
+        self.totals.note_appends(&appends, &written);
         reach(Failpoint::Appended);
-        if written.iter().any(|it| matches!(it, Ok(Written::Stored { .. }))) {
+        if written.iter().any(|it| matches!(it, Ok(AppendOutcome::Committed { .. }))) {
             reach(Failpoint::Committed);
         }
         let (mut open, mut judged) = (Vec::new(), Vec::new());
@@ -117,17 +120,17 @@ impl Inner {
         for (i, (((begun, append), prepared), written)) in rounds.enumerate() {
             let_others_run(i).await;
             let appended = match written {
-                Ok(Written::Stored { version }) => {
+                Ok(AppendOutcome::Committed { version }) => {
                     self.tell_stored(begun, prepared, version);
                     continue;
                 }
-                Ok(Written::Appended(appended)) => appended,
+                Ok(AppendOutcome::Classified(appended)) => appended,
                 Err(error) => {
                     self.fail(begun, &error.into());
                     continue;
                 }
             };
-            if let Some(state) = appended.state.as_ref().filter(|state| !state.is_known) {
+            if let Some(state) = appended.state.as_ref().filter(|state| !state.is_cached) {
                 self.expects_new.store(state.memory.is_none() && state.window.is_empty(), Relaxed);
             }
             // What was judged ahead in vain is not what is stored.
@@ -159,9 +162,9 @@ impl Inner {
             (Some(held), Some(fresh)) => self.judge_ahead(key, held, &samples, fresh),
             (held, _) => {
                 let held = held.filter(|held| held.version != 0);
-                let known_version = held.as_ref().map_or(0, |held| held.version);
+                let cached_version = held.as_ref().map_or(0, |held| held.version);
                 let order = (0..samples.len()).collect();
-                let append = Append { key, samples, known_version, ahead: None };
+                let append = Append { key, samples, cached_version, optimistic: None };
                 (append, Prepared { held, order, said: Vec::new() })
             }
         }
@@ -172,7 +175,7 @@ impl Inner {
         if self.known.is_off() || !self.expects_new.load(Relaxed) {
             return None;
         }
-        let judge = judge_under(self.deployed, &State::default()).ok()?;
+        let judge = judge_under(self.deployed, &SeriesState::default()).ok()?;
         Some(Held { judge, version: 0, revision: 0, noted_us: 0, has_place: false })
     }
 
@@ -185,16 +188,16 @@ impl Inner {
     ) -> (Append, Prepared) {
         let stored = held.judge.memory().encode();
         let Judged { mut held, said, commit } = judge(held, &stored, &fresh.samples);
-        let now_us = self.store.stamp_us(&key).unwrap_or_default();
+        let now_us = self.store.store_time_us(&key).unwrap_or_default();
         let is_noted = held.version != 0 && (0..NOTED_EVERY_US).contains(&(now_us - held.noted_us));
-        let receipt = if is_noted { Receipt::Passed } else { Receipt::Noted };
+        let receipt = if is_noted { ReceiptUpdate::Skip } else { ReceiptUpdate::Write };
         if !is_noted {
             held.noted_us = now_us;
         }
         let samples = fresh.order.iter().map(|i| samples[*i]).collect();
         // What is held is of no use where it is outdated: all of the series is told then.
-        let ahead = Some(Ahead { commit, receipt });
-        let append = Append { key, samples, known_version: 0, ahead };
+        let optimistic = Some(OptimisticCommit { commit, receipt });
+        let append = Append { key, samples, cached_version: 0, optimistic };
         (append, Prepared { held: Some(held), order: fresh.order, said })
     }
 
@@ -224,7 +227,7 @@ impl Inner {
         &self,
         key: &SeriesKey,
         held: Option<Held>,
-        state: Option<State>,
+        state: Option<SeriesState>,
     ) -> Result<Option<Judged>, WriteError> {
         let Some(waiting) = state.filter(|state| !state.inbox.is_empty()) else {
             if let Some(held) = held {
@@ -232,7 +235,7 @@ impl Inner {
             }
             return Ok(None);
         };
-        if !waiting.is_known {
+        if !waiting.is_cached {
             return self.judge_state(key, &waiting).await.map(Some);
         }
         // It was spared because it is held.
@@ -243,7 +246,11 @@ impl Inner {
     }
 
     /// What waits in a series as it is stored, judged.
-    async fn judge_state(&self, key: &SeriesKey, waiting: &State) -> Result<Judged, WriteError> {
+    async fn judge_state(
+        &self,
+        key: &SeriesKey,
+        waiting: &SeriesState,
+    ) -> Result<Judged, WriteError> {
         let judge_of = judge_under(self.deployed, waiting)?;
         match judge_of.origin() {
             MemoryOrigin::Relearned => {
@@ -261,8 +268,8 @@ impl Inner {
         let mut judged = judge(held, stored, &waiting.inbox);
         if is_relearned {
             let orphans = self.orphans(key).await?;
-            judged.commit.notes.is_news |= !orphans.is_empty();
-            judged.commit.notes.episodes.splice(0..0, orphans);
+            judged.commit.episode_update.is_notable |= !orphans.is_empty();
+            judged.commit.episode_update.episodes.splice(0..0, orphans);
         }
         Ok(judged)
     }
@@ -270,7 +277,7 @@ impl Inner {
     /// The episodes, ended, that were open when the memory of a series was lost: nobody else would end them.
     async fn orphans(&self, key: &SeriesKey) -> Result<Vec<EpisodeRecord>, WriteError> {
         let all = PastRange { since_us: 0, before_us: None, limit: EPISODES_KEPT_MAX };
-        let kept = self.store.episodes(key, all).await?;
+        let kept = self.totals.measure(StoreOperation::Read, self.store.episodes(key, all)).await?;
         let open = kept.iter().map(|it| it.record).filter(|it| it.phase != EpisodePhase::Over);
         Ok(open.map(EpisodeRecord::over).collect())
     }
@@ -288,7 +295,11 @@ impl Inner {
             return;
         }
         reach(Failpoint::Judged);
-        let committed = self.store.commit_all(&commits).await;
+        let committed =
+            self.totals.measure(StoreOperation::Commit, self.store.commit_all(&commits)).await;
+        for ((_, commit), committed) in commits.iter().zip(&committed) {
+            self.totals.note_commit(commit, committed);
+        }
         reach(Failpoint::Committed);
         for ((i, held, said), committed) in places.into_iter().zip(committed) {
             let outcome = self.outcome(&open[i].begun.key, held, said, committed);
@@ -301,14 +312,14 @@ impl Inner {
         key: &SeriesKey,
         held: Held,
         said: Vec<Said>,
-        committed: Result<Committed, StoreError>,
+        committed: Result<CommitOutcome, StoreError>,
     ) -> Result<Outcome, WriteError> {
         Ok(match committed? {
-            Committed::Done { version } => {
+            CommitOutcome::Committed { version } => {
                 self.known.put(key, Held { version, ..held });
                 Outcome::Stored(said)
             }
-            Committed::Conflict(now) => Outcome::Conflict(now),
+            CommitOutcome::Conflict(now) => Outcome::Conflict(now),
         })
     }
 
@@ -342,7 +353,9 @@ impl Inner {
             let Some(waiting) = state.filter(|state| !state.inbox.is_empty()) else { break };
             let Judged { held, said, commit } = self.judge_state(key, &waiting).await?;
             reach(Failpoint::Judged);
-            let committed = self.store.commit(key, &commit).await;
+            let committed =
+                self.totals.measure(StoreOperation::Commit, self.store.commit(key, &commit)).await;
+            self.totals.note_commit(&commit, &committed);
             reach(Failpoint::Committed);
             outcome = Some(self.outcome(key, held, said, committed)?);
         }
@@ -356,10 +369,10 @@ impl Inner {
         key: &SeriesKey,
         round: &mut Round,
         n_judged: usize,
-    ) -> Result<Option<State>, WriteError> {
+    ) -> Result<Option<SeriesState>, WriteError> {
         let mut state = None;
         if n_judged >= INBOX_READ_MAX {
-            state = self.store.read(key).await?;
+            state = self.totals.measure(StoreOperation::Read, self.store.read(key)).await?;
         }
         Ok(self.append_again(key, round).await?.or(state))
     }
@@ -369,13 +382,20 @@ impl Inner {
         &self,
         key: &SeriesKey,
         round: &mut Round,
-    ) -> Result<Option<State>, WriteError> {
+    ) -> Result<Option<SeriesState>, WriteError> {
         let missing = round.missing();
         if missing.is_empty() {
             return Ok(None);
         }
         let samples: Vec<NewSample> = missing.iter().map(|(_, sample)| *sample).collect();
-        let appended = self.store.append(key, &samples, 0).await?;
+        let append = Append { key: key.clone(), samples, cached_version: 0, optimistic: None };
+        let append = std::slice::from_ref(&append);
+        let mut written =
+            self.totals.measure(StoreOperation::Append, self.store.append_all(append)).await;
+        self.totals.note_appends(append, &written);
+        let Some(AppendOutcome::Classified(appended)) = written.pop().transpose()? else {
+            return Err(WriteError::Aborted);
+        };
         for ((i, _), class) in missing.iter().zip(&appended.classes) {
             round.set_class(*i, class);
         }
@@ -385,7 +405,13 @@ impl Inner {
     /// Fills in what a window does not keep of an anomaly that another writer judged.
     async fn fill_in(&self, key: &SeriesKey, round: &mut Round) -> Result<(), WriteError> {
         if let Some(since_us) = round.oldest_without_expectation() {
-            let anomalies = self.store.anomalies(key, since_us, store::ANOMALIES_KEPT_MAX).await?;
+            let anomalies = self
+                .totals
+                .measure(
+                    StoreOperation::Read,
+                    self.store.anomalies(key, since_us, store::ANOMALIES_KEPT_MAX),
+                )
+                .await?;
             let by_time: BTreeMap<i64, Judgement> =
                 anomalies.iter().map(|it| (it.sample.at_us(), *it)).collect();
             round.fill_in(&by_time);
@@ -404,7 +430,7 @@ async fn let_others_run(i: usize) {
 /// Judges samples in order, on a series as it is held, whose memory is `stored` as these bytes.
 fn judge(mut held: Held, stored: &[u8], samples: &[Sample]) -> Judged {
     let newest_us = samples.iter().map(Sample::at_us).max().unwrap_or_default();
-    let (said, notes) = say_all(&mut held.judge, samples, newest_us);
+    let (said, episode_update) = say_all(&mut held.judge, samples, newest_us);
     let judgements: Vec<Judgement> = said.iter().map(|it| it.judgement).collect();
     let memory = held.judge.memory();
     let bytes = memory.encode();
@@ -413,11 +439,15 @@ fn judge(mut held: Held, stored: &[u8], samples: &[Sample]) -> Judged {
     let commit = Commit {
         version: held.version,
         revision: held.revision,
-        memory: if is_new { Patch::whole(&bytes) } else { Patch::between(stored, &bytes) },
+        memory: if is_new {
+            MemoryPatch::whole(&bytes)
+        } else {
+            MemoryPatch::between(stored, &bytes)
+        },
         cursor_us: memory.cursor_us.unwrap_or(newest_us),
         floor_us: memory.floor_us,
         judgements,
-        notes,
+        episode_update,
     };
     Judged { held, said, commit }
 }
@@ -425,7 +455,7 @@ fn judge(mut held: Held, stored: &[u8], samples: &[Sample]) -> Judged {
 /// The judge of a series as it is stored, under its own configuration where it has one.
 pub(crate) fn judge_under(
     deployed: DeployedDetector,
-    state: &State,
+    state: &SeriesState,
 ) -> Result<Judge, RestoreError> {
     let none = SeriesConfig::default();
     let config = state.config.as_ref().map_or(&none, |it| &it.config);
@@ -433,7 +463,7 @@ pub(crate) fn judge_under(
 }
 
 /// Judges samples that were received now, up to those of `newest_us`, and notes what becomes of episodes by it.
-fn say_all(judge: &mut Judge, samples: &[Sample], newest_us: i64) -> (Vec<Said>, Notes) {
+fn say_all(judge: &mut Judge, samples: &[Sample], newest_us: i64) -> (Vec<Said>, EpisodeUpdate) {
     judge.record_receipt(now_us(), newest_us);
     let mut changes = EpisodeChanges::since(judge.memory());
     let say_one = |sample: &Sample| {
@@ -442,8 +472,16 @@ fn say_all(judge: &mut Judge, samples: &[Sample], newest_us: i64) -> (Vec<Said>,
         said
     };
     let said = samples.iter().map(say_one).collect();
-    let (episodes, is_news) = (changes.records().to_vec(), changes.is_notable());
-    (said, Notes { episodes, is_news, n_silences: 0, look: judge.next_silence_check() })
+    let (episodes, is_notable) = (changes.records().to_vec(), changes.is_notable());
+    (
+        said,
+        EpisodeUpdate {
+            episodes,
+            is_notable,
+            n_silences: 0,
+            silence_check: judge.next_silence_check(),
+        },
+    )
 }
 
 /// Judges a sample, and says how far learning is while the series learns.

@@ -9,11 +9,12 @@ use detector::Memory;
 use domain::Series;
 use domain::{SeriesKey, Tenant};
 use prometheus::proto::Metric;
-use store::Glance;
+use store::SeriesSummary;
 
 use crate::error::ServiceError;
 use crate::metrics::{MetricName, encode, family, labeled_gauge};
 use crate::service::Service;
+use crate::store_metrics::StoreOperation;
 
 impl Service {
     /// Gauges of at most `limit` series of a tenant.
@@ -22,19 +23,27 @@ impl Service {
         tenant: &Tenant,
         limit: usize,
     ) -> Result<String, ServiceError> {
-        let mut keys = self.store().worst(tenant, None, limit).await?.items;
+        let mut keys = self
+            .totals()
+            .measure(StoreOperation::List, self.store().worst(tenant, None, limit))
+            .await?
+            .items;
         if keys.len() < limit {
             let told: BTreeSet<SeriesKey> = keys.iter().cloned().collect();
-            let recent = self.store().recent(tenant, limit).await?;
+            let recent = self
+                .totals()
+                .measure(StoreOperation::List, self.store().recent(tenant, limit))
+                .await?;
             keys.extend(recent.into_iter().filter(|key| !told.contains(key)));
             keys.truncate(limit);
         }
-        let glances = self.store().glances(&keys).await?;
+        let glances =
+            self.totals().measure(StoreOperation::Read, self.store().summaries(&keys)).await?;
         Ok(render(&keys, &glances)?)
     }
 }
 
-fn render(keys: &[SeriesKey], glances: &[Glance]) -> Result<String, prometheus::Error> {
+fn render(keys: &[SeriesKey], glances: &[SeriesSummary]) -> Result<String, prometheus::Error> {
     let mut metrics: [Vec<Metric>; MetricName::PER_SERIES.len()] = Default::default();
     for (key, glance) in keys.iter().zip(glances) {
         // A series that expired stays in the indexes for a while.
@@ -53,7 +62,7 @@ fn render(keys: &[SeriesKey], glances: &[Glance]) -> Result<String, prometheus::
 }
 
 /// What each gauge tells of a series; none where the last verdict does not say.
-fn numbers(memory: &Memory, glance: &Glance) -> [Option<f64>; MetricName::PER_SERIES.len()] {
+fn numbers(memory: &Memory, glance: &SeriesSummary) -> [Option<f64>; MetricName::PER_SERIES.len()] {
     let last = memory.last.as_ref();
     let expectation = last.and_then(|it| it.verdict.expectation);
     [

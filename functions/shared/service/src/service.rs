@@ -6,7 +6,7 @@ use detector::DeployedDetector;
 use domain::Tenant;
 use futures_util::future::try_join4;
 use intake::Trigger;
-use store::{Circuits, EmbeddedStore, History, Instance, RedisStore, SeriesStore, StoreError};
+use store::{CircuitCounts, EmbeddedStore, History, Instance, RedisStore, Store, StoreError};
 use tracing::warn;
 
 use crate::clock::now_us;
@@ -17,7 +17,6 @@ use crate::metrics::{
     render_totals, render_unsaved,
 };
 use crate::rate_limit::RateLimit;
-use crate::timed::Timed;
 use crate::writer::Writer;
 
 /// The use cases over one store. Clones share it.
@@ -28,7 +27,7 @@ pub struct Service {
 
 #[derive(Debug)]
 struct Inner {
-    store: Arc<dyn SeriesStore>,
+    store: Arc<dyn Store>,
     history: Option<Arc<dyn History>>,
     writer: Writer,
     deployed: DeployedDetector,
@@ -47,7 +46,7 @@ pub enum StoreScope {
 }
 
 /// Creates the store that `config` names.
-pub fn store_for(config: &Config, scope: StoreScope) -> Result<Arc<dyn SeriesStore>, ConfigError> {
+pub fn store_for(config: &Config, scope: StoreScope) -> Result<Arc<dyn Store>, ConfigError> {
     match (&config.redis, scope) {
         (Some(options), _) => {
             let redis = RedisStore::with_credentials(options, &config.redis_credentials)
@@ -66,20 +65,19 @@ pub fn store_for(config: &Config, scope: StoreScope) -> Result<Arc<dyn SeriesSto
 
 impl Service {
     /// The use cases over `store`, where history ends with what it keeps.
-    pub fn new(store: Arc<dyn SeriesStore>, config: &Config) -> Self {
+    pub fn new(store: Arc<dyn Store>, config: &Config) -> Self {
         Self::with_history(store, None, config)
     }
 
     /// The use cases over `store` and, where there is one, a durable history.
     pub fn with_history(
-        store: Arc<dyn SeriesStore>,
+        store: Arc<dyn Store>,
         history: Option<Arc<dyn History>>,
         config: &Config,
     ) -> Self {
         let totals = if config.writes_emf() { Totals::with_emf() } else { Totals::default() };
         let totals = Arc::new(totals);
-        let store: Arc<dyn SeriesStore> = Arc::new(Timed::new(store, Arc::clone(&totals)));
-        let writer = Writer::new(Arc::clone(&store), config.deployed, config.judge_cache_bytes_max);
+        let writer = Writer::new(Arc::clone(&store), Arc::clone(&totals), config);
         let time_ahead_max_us = config.time_ahead_max_us;
         Self {
             inner: Arc::new(Inner {
@@ -96,16 +94,16 @@ impl Service {
 
     /// Whether the store answers, and judges with the same detector.
     pub async fn ready(&self) -> Result<(), ServiceError> {
-        Ok(self.store().ready(&self.deployed()).await?)
+        Ok(self.store().check_deployment(&self.deployed()).await?)
     }
 
     /// Whether the store answers, and is the one that this deployment means; stores nothing.
     pub async fn is_reached(&self) -> Result<(), ServiceError> {
-        Ok(self.store().answers().await?)
+        Ok(self.store().ping().await?)
     }
 
     /// How many parts of the store this process leaves alone for a while, as they did not answer.
-    pub fn circuits(&self) -> Circuits {
+    pub fn circuits(&self) -> CircuitCounts {
         self.store().circuits()
     }
 
@@ -115,7 +113,7 @@ impl Service {
     pub async fn metrics(&self) -> Result<String, ServiceError> {
         self.flush().await;
         let store = self.store();
-        let (levels, unsaved) = (store.levels(), store.count_unsaved());
+        let (levels, unsaved) = (store.gauges(), store.n_unsaved_episodes());
         let read = try_join4(store.totals(), levels, store.instances(), unsaved).await;
         let own = render_process(read.is_ok(), self.circuits())?;
         match read {
@@ -137,12 +135,12 @@ impl Service {
 
     /// Keeps what this process tells of itself for the time of a lease.
     pub async fn report(&self, instance: &Instance) -> Result<(), StoreError> {
-        self.store().report(instance).await
+        self.store().renew_lease(instance).await
     }
 
     /// Forgets this process at once.
     pub async fn withdraw(&self, instance: &Instance) -> Result<(), StoreError> {
-        self.store().withdraw(instance).await
+        self.store().end_lease(instance).await
     }
 
     /// Counts the start of this process.
@@ -184,10 +182,10 @@ impl Service {
 
     /// Takes `n` samples from the rate limit of a tenant.
     pub async fn admit(&self, tenant: &Tenant, n: usize) -> Result<(), ServiceError> {
-        self.inner.rate_limit.admit(self.store(), tenant, n as u64).await
+        self.inner.rate_limit.admit(self.store(), self.totals(), tenant, n as u64).await
     }
 
-    pub(crate) fn store(&self) -> &dyn SeriesStore {
+    pub(crate) fn store(&self) -> &dyn Store {
         self.inner.store.as_ref()
     }
 

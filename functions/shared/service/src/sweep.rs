@@ -8,7 +8,7 @@ use std::time::Duration;
 use detector::{EpisodeChanges, MemoryOrigin, SilenceCheck};
 use domain::SeriesKey;
 use futures_util::stream::{self, StreamExt};
-use store::{Commit, Committed, Notes, Patch, State};
+use store::{Commit, CommitOutcome, EpisodeUpdate, MemoryPatch, SeriesState};
 use tokio::time::timeout;
 use tracing::{info, warn};
 
@@ -17,6 +17,7 @@ use crate::clock::now_us;
 use crate::error::ServiceError;
 use crate::round::judge_under;
 use crate::service::Service;
+use crate::store_metrics::StoreOperation;
 
 /// Series judged, looked at or saved at once: enough to fill a round trip.
 const AT_ONCE: usize = 16;
@@ -52,7 +53,8 @@ impl Service {
     }
 
     async fn judge_pending(&self, answer: &mut SweepAnswer) -> Result<(), ServiceError> {
-        let keys = self.store().pending(SWEPT_MAX).await?;
+        let keys =
+            self.totals().measure(StoreOperation::List, self.store().pending(SWEPT_MAX)).await?;
         answer.series = keys.len();
         answer.more |= keys.len() == SWEPT_MAX;
         let drained = stream::iter(keys).map(|key| async move { self.writer().drain(&key).await });
@@ -67,7 +69,10 @@ impl Service {
 
     async fn look_for_silence(&self, answer: &mut SweepAnswer) -> Result<(), ServiceError> {
         let now_us = now_us();
-        let keys = self.store().looks(now_us, SWEPT_MAX).await?;
+        let keys = self
+            .totals()
+            .measure(StoreOperation::List, self.store().due_silence_checks(now_us, SWEPT_MAX))
+            .await?;
         answer.checked = keys.len();
         answer.more |= keys.len() == SWEPT_MAX;
         let looked = stream::iter(keys).map(|key| async move {
@@ -84,29 +89,48 @@ impl Service {
 
     /// Answers whether the series fell silent, and nobody noticed before.
     async fn look_at(&self, key: &SeriesKey, now_us: i64) -> Result<bool, ServiceError> {
-        let state = self.store().read(key).await?.filter(|state| !state.has_no_sample());
+        let state = self
+            .totals()
+            .measure(StoreOperation::Read, self.store().read(key))
+            .await?
+            .filter(|state| !state.has_no_sample());
         let Some(state) = state else {
-            self.store().look_again(key, SilenceCheck::Never).await?; // It was forgotten, or has expired.
+            self.totals()
+                .measure(
+                    StoreOperation::Commit,
+                    self.store().reschedule_silence_check(key, SilenceCheck::Never),
+                )
+                .await?; // It was forgotten, or has expired.
             return Ok(false);
         };
         match self.silence_of(&state, now_us) {
             Seen::Gone(commit) => {
-                let is_silent = commit.notes.n_silences > 0;
-                let committed = self.store().commit(key, &commit).await?;
-                let is_told = matches!(committed, Committed::Done { .. }) && is_silent;
+                let is_silent = commit.episode_update.n_silences > 0;
+                let committed = self
+                    .totals()
+                    .measure(StoreOperation::Commit, self.store().commit(key, &commit))
+                    .await;
+                self.totals().note_commit(&commit, &committed);
+                let committed = committed?;
+                let is_told = matches!(committed, CommitOutcome::Committed { .. }) && is_silent;
                 if is_told {
                     info!(series = ?key.series(), "series fell silent");
                 }
                 Ok(is_told) // Otherwise a sample came, or another sweep was faster, or nobody listens for gaps.
             }
             Seen::There(look) => {
-                self.store().look_again(key, look).await?;
+                self.totals()
+                    .measure(
+                        StoreOperation::Commit,
+                        self.store().reschedule_silence_check(key, look),
+                    )
+                    .await?;
                 Ok(false)
             }
         }
     }
 
-    fn silence_of(&self, state: &State, now_us: i64) -> Seen {
+    fn silence_of(&self, state: &SeriesState, now_us: i64) -> Seen {
         let later = Seen::There(SilenceCheck::At(now_us + LATER_US));
         // What waits is judged first; what this deployment may not judge, or has lost its memory, is not its to tell.
         let Ok(mut judge) = judge_under(self.deployed(), state) else { return later };
@@ -126,15 +150,15 @@ impl Service {
         Seen::Gone(Commit {
             version: state.version,
             revision: state.revision(),
-            memory: Patch::whole(&memory.encode()),
+            memory: MemoryPatch::whole(&memory.encode()),
             cursor_us: memory.cursor_us.unwrap_or_default(),
             floor_us: memory.floor_us,
             judgements: Vec::new(),
-            notes: Notes {
+            episode_update: EpisodeUpdate {
                 episodes: changes.records().to_vec(),
-                is_news: true,
+                is_notable: true,
                 n_silences: u64::from(memory.silence.is_silent),
-                look: Some(SilenceCheck::Never),
+                silence_check: Some(SilenceCheck::Never),
             },
         })
     }

@@ -15,11 +15,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use detector::DeployedDetector;
 use domain::SeriesKey;
 use futures_util::future::join_all;
-use store::{APPEND_MAX, NewSample, SeriesStore};
+use store::{APPEND_MAX, NewSample, Store};
 use tokio::sync::oneshot;
 
+use crate::config::Config;
 use crate::fate::{Fate, WriteError};
 use crate::known::Known;
+use crate::metrics::Totals;
 use crate::round::Begun;
 
 /// Most requests of one series that may wait for its next round: past it they are told to come again.
@@ -34,7 +36,8 @@ pub(crate) struct Writer {
 /// What the rounds share.
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) store: Arc<dyn SeriesStore>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) totals: Arc<Totals>,
     pub(crate) deployed: DeployedDetector,
     pub(crate) known: Known,
     /// Whether the last series that was not known turned out to be new: the next one is taken for new, too.
@@ -72,14 +75,10 @@ pub(crate) type Fates = Vec<Result<Fate, WriteError>>;
 
 impl Writer {
     /// A writer that keeps judges of the series that it wrote last, at most so many bytes of them.
-    pub(crate) fn new(
-        store: Arc<dyn SeriesStore>,
-        deployed: DeployedDetector,
-        judge_cache_bytes_max: usize,
-    ) -> Self {
-        let known = Known::new(judge_cache_bytes_max);
+    pub(crate) fn new(store: Arc<dyn Store>, totals: Arc<Totals>, config: &Config) -> Self {
+        let (known, deployed) = (Known::new(config.judge_cache_bytes_max), config.deployed);
         let (expects_new, rounds) = (AtomicBool::new(true), Mutex::default());
-        Self { inner: Arc::new(Inner { store, deployed, known, expects_new, rounds }) }
+        Self { inner: Arc::new(Inner { store, totals, deployed, known, expects_new, rounds }) }
     }
 
     /// Writes samples of some series, each named once, and says for each sample what became of it.

@@ -495,14 +495,14 @@ async fn a_configuration_counts_at_once_on_every_replica_in_the_midst_of_writing
 }
 
 /// The memory and window of the series, as they are stored.
-async fn stored(server: &RedisServer) -> store::State {
+async fn stored(server: &RedisServer) -> store::SeriesState {
     let store = store_for(&config(&[("REDIS_URL", &server.url())]), StoreScope::Shared).unwrap();
     let key = domain::SeriesKey::new(Tenant::default(), series("rps"));
     store.read(&key).await.unwrap().unwrap()
 }
 
 /// The judge of a stored series, as `deployed` would restore it.
-fn restored(deployed: DeployedDetector, state: &store::State) -> Judge {
+fn restored(deployed: DeployedDetector, state: &store::SeriesState) -> Judge {
     let config = state.config.as_ref().map(|it| it.config.clone()).unwrap_or_default();
     let memory = state.memory.as_deref();
     Judge::restore_configured(deployed, &config, memory, state.window.clone()).unwrap()

@@ -11,12 +11,12 @@ use domain::{SeriesKey, Tenant};
 use intake::{IncomingBatch, IncomingSample};
 use service::{Config, Service, StoreScope, VerdictFilter, now_us, store_for};
 use store::testbed::RedisServer;
-use store::{PastRange, SeriesStore};
+use store::{PastRange, Store};
 
 const ALL: PastRange = PastRange { since_us: 0, before_us: None, limit: 100 };
 
 /// A deployment, and the store below it.
-fn deployment(vars: &[(&str, &str)]) -> (Service, Arc<dyn SeriesStore>) {
+fn deployment(vars: &[(&str, &str)]) -> (Service, Arc<dyn Store>) {
     let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let config = Config::from_env(vars).unwrap();
     let store = store_for(&config, StoreScope::Process).unwrap();
@@ -84,28 +84,28 @@ async fn a_silence_is_told_once_and_ended_by_the_next_sample(vars: &[(&str, &str
 }
 
 /// A series of one sample a second that stopped two minutes ago, and at which it is time to look.
-async fn stopped(service: &Service, store: &dyn SeriesStore) {
+async fn stopped(service: &Service, store: &dyn Store) {
     send(service, (120..420).rev()).await;
     forget_waits(store).await;
-    store.look_again(&key(), SilenceCheck::At(0)).await.unwrap();
+    store.reschedule_silence_check(&key(), SilenceCheck::At(0)).await.unwrap();
 }
 
 /// Makes the memory that of a series whose samples were received at once: those of a test all come late.
-async fn forget_waits(store: &dyn SeriesStore) {
+async fn forget_waits(store: &dyn Store) {
     let state = store.read(&key()).await.unwrap().unwrap();
     let mut memory = detector::Memory::decode(&state.memory.unwrap()).unwrap();
     memory.silence = detector::SilenceState::default();
     let commit = store::Commit {
         version: state.version,
         revision: 0,
-        memory: store::Patch::whole(&memory.encode()),
+        memory: store::MemoryPatch::whole(&memory.encode()),
         cursor_us: memory.cursor_us.unwrap(),
         floor_us: memory.floor_us,
         judgements: Vec::new(),
-        notes: store::Notes::default(),
+        episode_update: store::EpisodeUpdate::default(),
     };
     let committed = store.commit(&key(), &commit).await.unwrap();
-    assert!(matches!(committed, store::Committed::Done { .. }));
+    assert!(matches!(committed, store::CommitOutcome::Committed { .. }));
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn where_nobody_listens_for_gaps_an_episode_ends_without_a_silence() {
     assert_eq!(page.episodes.iter().map(|it| it.state).collect::<Vec<_>>(), ["open"]);
 
     forget_waits(store.as_ref()).await;
-    store.look_again(&key(), SilenceCheck::At(0)).await.unwrap();
+    store.reschedule_silence_check(&key(), SilenceCheck::At(0)).await.unwrap();
     let swept = service.sweep().await.unwrap();
     assert_eq!((swept.checked, swept.silent), (1, 0));
     let page = service.list_episodes(&tenant, series(), ALL).await.unwrap();
@@ -153,7 +153,7 @@ async fn where_nobody_listens_for_gaps_an_episode_ends_without_a_silence() {
 async fn a_pause_that_is_usual_is_no_silence() {
     let (service, store) = deployment(&[]);
     send(&service, (120..420).rev()).await;
-    store.look_again(&key(), SilenceCheck::At(0)).await.unwrap();
+    store.reschedule_silence_check(&key(), SilenceCheck::At(0)).await.unwrap();
     let swept = service.sweep().await.unwrap();
     assert_eq!(
         (swept.checked, swept.silent),
@@ -173,7 +173,7 @@ async fn a_series_that_is_forgotten_or_maintenance_is_not_told() {
     let swept = service.sweep().await.unwrap();
     assert_eq!((swept.checked, swept.silent), (1, 0));
     service.unconfigure(&Tenant::default(), series()).await.unwrap();
-    store.look_again(&key(), SilenceCheck::At(0)).await.unwrap();
+    store.reschedule_silence_check(&key(), SilenceCheck::At(0)).await.unwrap();
     service.forget(&Tenant::default(), series()).await.unwrap();
     let swept = service.sweep().await.unwrap();
     assert_eq!((swept.checked, swept.silent), (0, 0));

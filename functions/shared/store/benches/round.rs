@@ -13,7 +13,7 @@ use domain::{Judgement, Sample, Series};
 use domain::{SHARDS_DEFAULT, SeriesKey, Tenant};
 use store::testbed::{RedisServer, patient_options};
 use store::{
-    Commit, Committed, EmbeddedStore, NewSample, Patch, RedisStore, SeriesStore, Topology,
+    Commit, CommitOutcome, EmbeddedStore, MemoryPatch, NewSample, RedisStore, Store, Topology,
 };
 use tokio::runtime::Runtime;
 
@@ -34,7 +34,7 @@ fn key() -> SeriesKey {
 }
 
 /// A round of `n` samples, from the append to the answer of the commit.
-async fn round(store: &dyn SeriesStore, judge: &mut Judge, n: usize) -> i64 {
+async fn round(store: &dyn Store, judge: &mut Judge, n: usize) -> i64 {
     let samples: Vec<NewSample> = (0..n)
         .map(|i| NewSample {
             at_us: Some(AT_US.fetch_add(1_000_000, Ordering::Relaxed)),
@@ -50,19 +50,19 @@ async fn round(store: &dyn SeriesStore, judge: &mut Judge, n: usize) -> i64 {
     let commit = Commit {
         version: state.version,
         revision: 0,
-        memory: Patch::whole(&memory.encode()),
+        memory: MemoryPatch::whole(&memory.encode()),
         cursor_us: memory.cursor_us.unwrap_or_default(),
         floor_us: memory.floor_us,
         judgements,
-        notes: store::Notes::default(),
+        episode_update: store::EpisodeUpdate::default(),
     };
     match store.commit(&key, &commit).await.expect("the store answers") {
-        Committed::Done { version } => version,
-        Committed::Conflict(_) => panic!("nobody else writes"),
+        CommitOutcome::Committed { version } => version,
+        CommitOutcome::Conflict(_) => panic!("nobody else writes"),
     }
 }
 
-fn rounds(bencher: Bencher<'_, '_>, store: &dyn SeriesStore, n: usize) {
+fn rounds(bencher: Bencher<'_, '_>, store: &dyn Store, n: usize) {
     let runtime = Runtime::new().expect("a runtime can be started");
     let mut judge = Judge::new(Detector::default());
     for _ in 0..=200 / n {

@@ -3,11 +3,10 @@
 //! Episodes are stored by the commit that changed them, so whoever dies later, a sweep finds what is not in history. A
 //! store marks it only while somebody keeps history: who does says so with each look at what is unsaved.
 
-use async_trait::async_trait;
 use detector::SilenceCheck;
 use domain::EpisodeRecord;
 
-use crate::{StoreError, member};
+use crate::member;
 use domain::SeriesKey;
 
 /// Most episodes kept of one series: as many as one commit can bring.
@@ -22,7 +21,7 @@ pub struct StoredEpisode {
     /// The version of the series with which it last changed.
     pub revision: i64,
     /// The version with which a change of it was last worth telling to history.
-    pub news: i64,
+    pub notable_version: i64,
     /// The episode.
     pub record: EpisodeRecord,
 }
@@ -30,7 +29,7 @@ pub struct StoredEpisode {
 impl StoredEpisode {
     /// The text by which it is stored: `<revision> <news> <start_us>:<end_us>:<samples>:<phase>:<peak>`.
     pub fn to_text(&self) -> String {
-        format!("{} {} {}", self.revision, self.news, member::of_episode(&self.record))
+        format!("{} {} {}", self.revision, self.notable_version, member::of_episode(&self.record))
     }
 
     /// Reads back what [`StoredEpisode::to_text`] wrote; none when it is anything else.
@@ -52,64 +51,38 @@ pub struct PastRange {
 
 /// A series with episodes that history does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unsaved {
+pub struct UnsavedEpisodes {
     /// Which series.
     pub key: SeriesKey,
     /// History holds all news up to this version.
-    pub saved: i64,
+    pub saved_version: i64,
 }
 
 /// What a commit tells besides the judged samples.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Notes {
+pub struct EpisodeUpdate {
     /// The episodes that changed, as they are now.
     pub episodes: Vec<EpisodeRecord>,
     /// Whether a change of them is worth telling to history.
-    pub is_news: bool,
+    pub is_notable: bool,
     /// Silences that were noticed.
     pub n_silences: u64,
     /// When to look next whether the series is silent; none where that stays as it is.
-    pub look: Option<SilenceCheck>,
+    pub silence_check: Option<SilenceCheck>,
 }
 
-impl Notes {
+impl EpisodeUpdate {
     /// The lines of which `redis/notes.lua` reads them; empty where there is nothing to tell.
     pub(crate) fn to_text(&self) -> String {
-        if self.episodes.is_empty() && self.look.is_none() {
+        if self.episodes.is_empty() && self.silence_check.is_none() {
             return String::new();
         }
-        let look = match self.look {
+        let look = match self.silence_check {
             None => String::new(),
             Some(SilenceCheck::Never) => "-".to_owned(),
             Some(SilenceCheck::At(at_us)) => at_us.to_string(),
         };
-        let head = format!("{look}\n{}\n", u8::from(self.is_news));
+        let head = format!("{look}\n{}\n", u8::from(self.is_notable));
         self.episodes.iter().fold(head, |text, it| text + &member::of_episode(it) + "\n")
     }
-}
-
-/// What a store keeps of episodes.
-#[async_trait]
-pub trait Episodes {
-    /// Episodes of a series, the newest first.
-    async fn episodes(
-        &self,
-        key: &SeriesKey,
-        range: PastRange,
-    ) -> Result<Vec<StoredEpisode>, StoreError>;
-
-    /// Series with episodes that history does not hold, at most `limit`; says that somebody keeps history.
-    async fn unsaved(&self, limit: usize) -> Result<Vec<Unsaved>, StoreError>;
-
-    /// How many series have episodes that history does not hold.
-    async fn count_unsaved(&self) -> Result<u64, StoreError>;
-
-    /// History holds all news of a series up to this version.
-    async fn saved(&self, key: &SeriesKey, version: i64) -> Result<(), StoreError>;
-
-    /// Series to look at by `now_us`, whether they are silent, the longest due first, at most `limit`.
-    async fn looks(&self, now_us: i64, limit: usize) -> Result<Vec<SeriesKey>, StoreError>;
-
-    /// Moves the next look at a series that is still to be looked at.
-    async fn look_again(&self, key: &SeriesKey, look: SilenceCheck) -> Result<(), StoreError>;
 }

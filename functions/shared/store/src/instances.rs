@@ -2,10 +2,6 @@
 //!
 //! A process that is frozen or killed says nothing more, so what it said of itself holds for the time of a lease only.
 
-use async_trait::async_trait;
-
-use crate::StoreError;
-
 /// How long a process is believed to serve after it said so, in seconds.
 pub const INSTANCE_LEASE_S: u64 = 30;
 
@@ -47,19 +43,4 @@ impl Instance {
             n_requests: n_requests.parse().ok()?,
         })
     }
-}
-
-/// Where processes tell of themselves.
-#[async_trait]
-pub trait Instances {
-    /// Keeps what a process tells of itself for [`INSTANCE_LEASE_S`], in the place of what it told before.
-    ///
-    /// Where there are [`INSTANCES_MAX`], a further one is not kept.
-    async fn report(&self, instance: &Instance) -> Result<(), StoreError>;
-
-    /// Forgets a process at once.
-    async fn withdraw(&self, instance: &Instance) -> Result<(), StoreError>;
-
-    /// The processes whose lease has not ended.
-    async fn instances(&self) -> Result<Vec<Instance>, StoreError>;
 }

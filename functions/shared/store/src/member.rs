@@ -56,8 +56,8 @@ pub(crate) fn episode(text: &str) -> Option<EpisodeRecord> {
 /// Reads a member of the episodes: `<revision> <news> <episode>`.
 pub(crate) fn stored_episode(member: &str) -> Option<StoredEpisode> {
     let mut parts = member.splitn(3, ' ');
-    let (revision, news) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    Some(StoredEpisode { revision, news, record: episode(parts.next()?)? })
+    let (revision, notable_version) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some(StoredEpisode { revision, notable_version, record: episode(parts.next()?)? })
 }
 
 /// Reads a member of an inbox.
@@ -161,7 +161,7 @@ mod tests {
             let phase = EpisodePhase::ALL[phase];
             let record = EpisodeRecord { start_us: 7, end_us: 1 << 53, n_samples: 9, phase, peak };
             prop_assert_eq!(episode(&of_episode(&record)), Some(record));
-            let stored = StoredEpisode { revision: 1 << 53, news: 1, record };
+            let stored = StoredEpisode { revision: 1 << 53, notable_version: 1, record };
             let member = format!("{} 1 {}", 1_i64 << 53, of_episode(&record));
             prop_assert_eq!(stored_episode(&member), Some(stored));
         }

@@ -21,7 +21,7 @@ const ZEROS: [u8; STEP] = [0; STEP];
 
 /// The bytes of a memory, or those of them that differ from the ones stored. The version is never among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Patch {
+pub struct MemoryPatch {
     /// The length of the memory that it applies to; none where it replaces any, and what it does not name is zero.
     len: Option<usize>,
     /// Where each slice goes, and how long it is.
@@ -30,7 +30,7 @@ pub struct Patch {
     bytes: Vec<u8>,
 }
 
-impl Patch {
+impl MemoryPatch {
     /// The whole memory, whatever is stored; most of a young one is zero, and left out.
     pub fn whole(bytes: &[u8]) -> Self {
         let start = bytes.len().min(BEHIND_VERSION);
@@ -151,7 +151,7 @@ mod tests {
         for i in 0..10_000 {
             let before = judge.memory().encode();
             judge.judge(sample(i));
-            let patch = Patch::between(&before, &judge.memory().encode());
+            let patch = MemoryPatch::between(&before, &judge.memory().encode());
             n_slices += patch.slices().len();
             most = most.max(patch.slices().map(|(_, bytes)| bytes.len() + 20).sum());
         }
@@ -176,7 +176,7 @@ mod tests {
             if grows {
                 after.push(7);
             }
-            let patch = Patch::between(&before, &after);
+            let patch = MemoryPatch::between(&before, &after);
             prop_assert!(patch.fits(&before));
             let mut stored = before;
             patch.apply(&mut stored, 77);

@@ -14,8 +14,8 @@ use domain::Series;
 use domain::{SeriesKey, Tenant};
 use store::testbed::{TlsRedisServer, patient_options};
 use store::{
-    CredentialsError, CredentialsProvider, Instance, Instances, Lease, Login, NewSample, Overview,
-    Quotas, RedisCredentials, RedisOptions, RedisStore, Secret, SeriesStore, StoreError, Topology,
+    CredentialsError, CredentialsProvider, Instance, Login, NewSample, RedisCredentials,
+    RedisOptions, RedisStore, Secret, Store, StoreError, StoreStatus, TokenRequest, Topology,
 };
 use tokio::sync::Notify;
 
@@ -70,33 +70,33 @@ fn code(error: &StoreError) -> &'static str {
 }
 
 /// Calls each method of the port once.
-async fn use_all(store: &RedisStore) -> Result<(), StoreError> {
+async fn use_all(store: &dyn Store) -> Result<(), StoreError> {
     let series = Series::new("checkout", "rps", BTreeMap::new()).unwrap();
     let (key, tenant) = (SeriesKey::new(Tenant::default(), series), Tenant::default());
-    store.ready(&DEPLOYED).await?;
-    let lease = Lease { rate_per_s: 10, burst: 10, least: 1, most: 10 };
-    assert_eq!(store.lease(&tenant, &lease).await?.granted, 10);
+    store.check_deployment(&DEPLOYED).await?;
+    let request = TokenRequest { rate_per_s: 10, burst: 10, min: 1, max: 10 };
+    assert_eq!(store.take_tokens(&tenant, &request).await?.granted, 10);
     let appended = store.append(&key, &[NewSample { at_us: None, value: 1.0 }], 0).await?;
     assert_eq!(appended.state.unwrap().inbox.len(), 1);
-    store.configure(&key, &SeriesConfig::default()).await?;
+    store.put_config(&key, &SeriesConfig::default()).await?;
     assert!(store.read(&key).await?.is_some());
-    assert!(store.unconfigure(&key).await?);
+    assert!(store.remove_config(&key).await?);
     assert!(store.anomalies(&key, 0, 10).await?.is_empty());
     assert_eq!(store.list(&tenant, None, 10).await?.items.len(), 1);
     assert!(store.worst(&tenant, None, 10).await?.items.is_empty());
-    assert_eq!(store.count(&tenant).await?.n_series, 1);
+    assert_eq!(store.tenant_counts(&tenant).await?.n_series, 1);
     assert_eq!(store.pending(10).await?.len(), 1);
     store.add_totals(&[("late".to_owned(), 1)].into()).await?;
     assert_eq!(store.totals().await?["late"], 1);
-    assert_eq!(store.levels().await?.n_series, 1);
+    assert_eq!(store.gauges().await?.n_series, 1);
     assert_eq!(store.recent(&tenant, 10).await?.len(), 1);
-    assert_eq!(store.glances(std::slice::from_ref(&key)).await?.len(), 1);
+    assert_eq!(store.summaries(std::slice::from_ref(&key)).await?.len(), 1);
     let (function, name) = ("ingest".to_owned(), "pod".to_owned());
     let instance = Instance { function, name, n_connections: 1, n_requests: 1 };
-    store.report(&instance).await?;
+    store.renew_lease(&instance).await?;
     assert_eq!(store.instances().await?, std::slice::from_ref(&instance));
-    store.withdraw(&instance).await?;
-    store.answers().await?;
+    store.end_lease(&instance).await?;
+    store.ping().await?;
     assert!(store.forget(&key).await?);
     Ok(())
 }
@@ -123,7 +123,7 @@ async fn a_server_of_an_unknown_authority_is_not_trusted() {
     let other = credentials(&server.other_ca_file(), PASSWORD);
     let none = RedisCredentials { ca_pem: None, ..other.clone() };
     for credentials in [other, none] {
-        let error = store(&server, &credentials).ready(&DEPLOYED).await.unwrap_err();
+        let error = store(&server, &credentials).check_deployment(&DEPLOYED).await.unwrap_err();
         assert_eq!(code(&error), "store_untrusted", "{error}");
     }
 }
@@ -135,7 +135,7 @@ async fn a_wrong_password_is_refused() {
     let none = RedisCredentials { username: None, password: None, ..wrong.clone() };
     let unknown = RedisCredentials { username: Some("unknown".to_owned()), ..wrong.clone() };
     for credentials in [wrong, unknown, none] {
-        let error = store(&server, &credentials).ready(&DEPLOYED).await.unwrap_err();
+        let error = store(&server, &credentials).check_deployment(&DEPLOYED).await.unwrap_err();
         assert_eq!(code(&error), "store_credentials_refused", "{error}");
     }
 }
@@ -152,14 +152,14 @@ async fn a_refused_store_connects_once_the_password_is_right() {
     };
     let before = n_connections();
     for _ in 0..20 {
-        let error = store.ready(&DEPLOYED).await.unwrap_err();
+        let error = store.check_deployment(&DEPLOYED).await.unwrap_err();
         assert_eq!(code(&error), "store_credentials_refused", "{error}");
     }
     // The calls shared connections.
     assert!(n_connections() < before + 20);
     assert_eq!(server.cli(&["ACL", "SETUSER", "tidemark", ">changed"]), "OK");
     let mut tried = 0;
-    while store.ready(&DEPLOYED).await.is_err() {
+    while store.check_deployment(&DEPLOYED).await.is_err() {
         tried += 1;
         assert!(tried < 600, "still refused");
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -173,7 +173,7 @@ async fn a_right_that_is_missing_is_named() {
         let store = store(&server, &credentials(&server.ca_file(), PASSWORD));
         let error = use_all(&store).await.unwrap_err();
         assert_eq!(code(&error), "store_not_permitted", "{error}");
-        assert_eq!(store.ready(&DEPLOYED).await.is_ok(), of_append);
+        assert_eq!(store.check_deployment(&DEPLOYED).await.is_ok(), of_append);
     }
     // A user with other keys.
     let server = server(&["resetkeys", "~other:*"]);
@@ -240,14 +240,14 @@ async fn each_connection_opens_with_a_login_of_its_own() {
     // The first password is void, and the server has closed the connection.
     provider.rotate(&server, "horse-2");
     assert_ne!(server.cli(&["CLIENT", "KILL", "USER", "tidemark"]), "0");
-    store.ready(&DEPLOYED).await.unwrap();
+    store.check_deployment(&DEPLOYED).await.unwrap();
 }
 
 #[tokio::test]
 async fn an_open_connection_logs_in_again_at_a_renewal() {
     let (server, provider, store) = provided();
     provider.rotate(&server, "horse-1");
-    store.ready(&DEPLOYED).await.unwrap();
+    store.check_deployment(&DEPLOYED).await.unwrap();
     let n_logins = || {
         let stats = server.cli(&["INFO", "commandstats"]);
         let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_auth:calls="));
@@ -262,14 +262,14 @@ async fn an_open_connection_logs_in_again_at_a_renewal() {
         assert!(n_tries < 600, "no renewal");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    store.ready(&DEPLOYED).await.unwrap();
+    store.check_deployment(&DEPLOYED).await.unwrap();
     assert!(!server.cli(&["ACL", "LOG"]).contains("auth"), "both logins were accepted");
 }
 
 #[tokio::test]
 async fn a_login_that_is_refused_or_missing_is_reported_without_it() {
     let (server, provider, store) = provided();
-    let error = store.ready(&DEPLOYED).await.unwrap_err();
+    let error = store.check_deployment(&DEPLOYED).await.unwrap_err();
     assert_eq!(code(&error), "store_unavailable", "{error}");
     provider.rotate(&server, "horse-1");
     "hunter2".clone_into(&mut provider.password.lock().unwrap());
@@ -281,6 +281,6 @@ async fn a_login_that_is_refused_or_missing_is_reported_without_it() {
             ..RedisCredentials::default()
         },
     );
-    let error = refused.unwrap().ready(&DEPLOYED).await.unwrap_err();
+    let error = refused.unwrap().check_deployment(&DEPLOYED).await.unwrap_err();
     assert_eq!(code(&error), "store_credentials_refused", "{error}");
 }

@@ -8,7 +8,7 @@ use domain::{SeriesKey, Tenant};
 use proptest::prelude::*;
 use redis::Commands;
 use store::testbed::{RedisServer, patient_options};
-use store::{NewSample, RedisStore, SeriesStore, StoreError, Topology};
+use store::{NewSample, RedisStore, SeriesReader, SeriesWriter, StoreError, Topology};
 use tokio::runtime::Runtime;
 
 /// A series of which any key holds something else is read, or is an error of that series; it never stops a process.

@@ -14,8 +14,9 @@ use domain::{SeriesKey, Tenant};
 use proptest::prelude::*;
 use store::testbed::{RedisServer, patient_options};
 use store::{
-    Ahead, Append, Class, Commit, Committed, EmbeddedStore, NewSample, Notes, Patch, Receipt,
-    RedisStore, SeriesStore, State, Topology, Written, totals,
+    Append, AppendOutcome, Commit, CommitOutcome, EmbeddedStore, EpisodeUpdate, MemoryPatch,
+    NewSample, OptimisticCommit, ReceiptUpdate, RedisStore, SampleClass, SeriesState, Store,
+    Topology, totals,
 };
 use tokio::runtime::Runtime;
 
@@ -134,20 +135,20 @@ impl Model {
     }
 }
 
-fn told(class: &Class) -> (&'static str, bool) {
+fn told(class: &SampleClass) -> (&'static str, bool) {
     match class {
-        Class::Fresh { .. } => ("fresh", false),
-        Class::Duplicate { judgement, .. } => ("duplicate", judgement.is_some()),
-        Class::Conflict { .. } => ("conflict", false),
+        SampleClass::Fresh { .. } => ("fresh", false),
+        SampleClass::Duplicate { judgement, .. } => ("duplicate", judgement.is_some()),
+        SampleClass::Conflict { .. } => ("conflict", false),
         other => {
-            assert_eq!(*other, Class::TooOld);
+            assert_eq!(*other, SampleClass::TooOld);
             ("too_old", false)
         }
     }
 }
 
 /// What samples come to, and the bytes that change.
-fn judged(judge: &mut Judge, state: &State, samples: &[Sample]) -> Commit {
+fn judged(judge: &mut Judge, state: &SeriesState, samples: &[Sample]) -> Commit {
     let judgements = samples.iter().map(|sample| judge.judge(*sample)).collect();
     let memory = judge.memory();
     let bytes = memory.encode();
@@ -155,17 +156,17 @@ fn judged(judge: &mut Judge, state: &State, samples: &[Sample]) -> Commit {
         version: state.version,
         revision: state.revision(),
         memory: match &state.memory {
-            Some(stored) if state.version != 0 => Patch::between(stored, &bytes),
-            _ => Patch::whole(&bytes),
+            Some(stored) if state.version != 0 => MemoryPatch::between(stored, &bytes),
+            _ => MemoryPatch::whole(&bytes),
         },
         cursor_us: memory.cursor_us.unwrap(),
         floor_us: memory.floor_us,
         judgements,
-        notes: Notes::default(),
+        episode_update: EpisodeUpdate::default(),
     }
 }
 
-fn restored(state: &State) -> Judge {
+fn restored(state: &SeriesState) -> Judge {
     Judge::restore(DEPLOYED, state.memory.as_deref(), state.window.clone()).unwrap()
 }
 
@@ -190,7 +191,7 @@ impl Known {
         let samples: Vec<Sample> =
             fresh.iter().map(|(at_us, value)| Sample::new(*at_us, *value).unwrap()).collect();
         let memory = Some(judge.memory().encode());
-        let state = State { version: self.version, memory, ..State::default() };
+        let state = SeriesState { version: self.version, memory, ..SeriesState::default() };
         let commit = (!samples.is_empty()).then(|| judged(&mut judge, &state, &samples))?;
         let new = |(at_us, value)| NewSample { at_us: Some(at_us), value };
         Some((fresh.into_iter().map(new).collect(), commit))
@@ -200,7 +201,7 @@ impl Known {
 #[derive(Debug, Default)]
 struct Writer {
     sent: Vec<NewSample>,
-    held: Option<State>,
+    held: Option<SeriesState>,
     known: Option<Known>,
 }
 
@@ -208,7 +209,7 @@ fn key() -> SeriesKey {
     SeriesKey::new(Tenant::default(), Series::new("model", "m", BTreeMap::new()).unwrap())
 }
 
-async fn append(store: &dyn SeriesStore, model: &mut Model, writer: &mut Writer) {
+async fn append(store: &dyn Store, model: &mut Model, writer: &mut Writer) {
     let appended = store.append(&key(), &writer.sent, 0).await.unwrap();
     let classes: Vec<_> = appended.classes.iter().map(told).collect();
     assert_eq!(classes, model.append(&writer.sent));
@@ -216,40 +217,41 @@ async fn append(store: &dyn SeriesStore, model: &mut Model, writer: &mut Writer)
     writer.held = appended.state;
 }
 
-async fn commit(store: &dyn SeriesStore, model: &mut Model, writer: &mut Writer) {
+async fn commit(store: &dyn Store, model: &mut Model, writer: &mut Writer) {
     let Some(held) = writer.held.take().filter(|held| !held.inbox.is_empty()) else { return };
     let mut judge = restored(&held);
     let commit = judged(&mut judge, &held, &held.inbox);
     match (store.commit(&key(), &commit).await.unwrap(), model.commit(&commit)) {
-        (Committed::Done { version }, true) => {
+        (CommitOutcome::Committed { version }, true) => {
             assert!(version > model.version);
             model.version = version;
             writer.known = Some(Known { judge, version });
         }
-        (Committed::Conflict(now), false) => writer.held = Some(now),
+        (CommitOutcome::Conflict(now), false) => writer.held = Some(now),
         (committed, is_wanted) => panic!("{committed:?}, wanted {is_wanted}"),
     }
 }
 
-async fn ahead(store: &dyn SeriesStore, model: &mut Model, writer: &mut Writer) {
+async fn ahead(store: &dyn Store, model: &mut Model, writer: &mut Writer) {
     let known = writer.known.as_ref().and_then(|known| known.ahead(&writer.sent));
     let Some((samples, commit)) = known else { return };
-    let ahead = Some(Ahead { commit: commit.clone(), receipt: Receipt::Noted });
-    let append = Append { key: key(), samples: samples.clone(), known_version: 0, ahead };
+    let optimistic =
+        Some(OptimisticCommit { commit: commit.clone(), receipt: ReceiptUpdate::Write });
+    let append = Append { key: key(), samples: samples.clone(), cached_version: 0, optimistic };
     let written = store.append_all(&[append]).await.pop().unwrap().unwrap();
     match (written, model.ahead(&samples, &commit)) {
-        (Written::Stored { version }, true) => {
+        (AppendOutcome::Committed { version }, true) => {
             assert_eq!(version, model.version + 1);
             model.version = version;
             // It goes on from what is stored, which is what it judged.
             let state = store.read(&key()).await.unwrap().unwrap();
             writer.known = Some(Known { judge: restored(&state), version });
         }
-        (Written::Appended(appended), false) => {
+        (AppendOutcome::Classified(appended), false) => {
             let classes: Vec<_> = appended.classes.iter().map(told).collect();
             assert_eq!(classes, model.append(&samples));
             assert_eq!(
-                appended.state.as_ref().map(|state| state.is_known),
+                appended.state.as_ref().map(|state| state.is_cached),
                 appended.state.as_ref().map(|_| false)
             );
             writer.known = None;
@@ -259,7 +261,7 @@ async fn ahead(store: &dyn SeriesStore, model: &mut Model, writer: &mut Writer) 
     }
 }
 
-async fn run(store: &dyn SeriesStore, steps: &[Step]) {
+async fn run(store: &dyn Store, steps: &[Step]) {
     let mut model = Model::default();
     let mut writers: [Writer; N_WRITERS] = Default::default();
     for step in steps {
@@ -270,11 +272,11 @@ async fn run(store: &dyn SeriesStore, steps: &[Step]) {
             }
             Step::Replay { writer } => append(store, &mut model, &mut writers[*writer]).await,
             Step::AskKnown { writer } => {
-                let known_version = writers[*writer].known.as_ref().map_or(0, |it| it.version);
-                let appended = store.append(&key(), &[], known_version).await.unwrap();
-                let is_known = known_version != 0 && known_version == model.version;
-                let told = appended.state.map(|state| state.is_known);
-                assert_eq!(told, (!model.waiting.is_empty()).then_some(is_known));
+                let cached_version = writers[*writer].known.as_ref().map_or(0, |it| it.version);
+                let appended = store.append(&key(), &[], cached_version).await.unwrap();
+                let is_cached = cached_version != 0 && cached_version == model.version;
+                let told = appended.state.map(|state| state.is_cached);
+                assert_eq!(told, (!model.waiting.is_empty()).then_some(is_cached));
             }
             Step::Commit { writer } => commit(store, &mut model, &mut writers[*writer]).await,
             Step::Ahead { writer, samples } => {
@@ -295,7 +297,7 @@ async fn run(store: &dyn SeriesStore, steps: &[Step]) {
 }
 
 /// The whole of the store is what the model says.
-async fn check(store: &dyn SeriesStore, model: &Model) {
+async fn check(store: &dyn Store, model: &Model) {
     let state = store.read(&key()).await.unwrap().unwrap_or_default();
     assert_eq!(state.version, model.version);
     let inbox: BTreeMap<i64, f64> =

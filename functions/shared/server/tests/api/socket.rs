@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use server::{App, Function, router, serve_http};
 use service::{Service, StoreScope, store_for};
-use store::SeriesStore;
+use store::Store;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -17,7 +17,7 @@ use crate::client::config;
 
 /// A running server.
 pub(crate) struct Host {
-    pub(crate) store: Arc<dyn SeriesStore>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) address: SocketAddr,
     pub(crate) end: oneshot::Sender<()>,
     pub(crate) served: JoinHandle<()>,

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use domain::Judgement;
-use store::Class;
+use store::SampleClass;
 
 use crate::metrics::name::MetricName;
 
@@ -37,7 +37,7 @@ impl EmfBuffer {
     }
 
     /// Counts appended samples by outcome, as the store does.
-    pub(crate) fn note_classes(&mut self, classes: &[Class]) {
+    pub(crate) fn note_classes(&mut self, classes: &[SampleClass]) {
         for outcome in classes.iter().filter_map(outcome) {
             self.count(MetricName::Samples, &[("outcome", outcome)], 1);
         }
@@ -60,14 +60,14 @@ fn with_labels(metric: MetricName, labels: &[(&'static str, &str)]) -> LabeledMe
     (metric, labels.iter().map(|(label, value)| (*label, (*value).to_owned())).collect())
 }
 
-fn outcome(class: &Class) -> Option<&'static str> {
+fn outcome(class: &SampleClass) -> Option<&'static str> {
     match class {
-        Class::Fresh { .. } => Some("accepted"),
-        Class::Duplicate { .. } => Some("duplicate"),
-        Class::Conflict { .. } => Some("conflict"),
-        Class::TooOld => Some("too_old"),
-        Class::Full => Some("full"),
+        SampleClass::Fresh { .. } => Some("accepted"),
+        SampleClass::Duplicate { .. } => Some("duplicate"),
+        SampleClass::Conflict { .. } => Some("conflict"),
+        SampleClass::TooOld => Some("too_old"),
+        SampleClass::Full => Some("full"),
         // Counted as rejected, by its code.
-        Class::TooManySeries => None,
+        SampleClass::TooManySeries => None,
     }
 }

@@ -10,16 +10,19 @@ use prometheus::proto::{
     Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
 };
 use prometheus::{Encoder, TextEncoder};
-use store::{Circuits, Instance, Levels};
+use store::{CircuitCounts, Instance, StoreGauges};
 
 use crate::metrics::name::{FUNCTIONS, MetricName};
 use crate::metrics::totals::LATENCY_BUCKETS_S;
 
-/// Instances with gauges of their own, busiest first; beyond this number an instance is only counted.
+/// InstanceLeases with gauges of their own, busiest first; beyond this number an instance is only counted.
 const INSTANCES_LISTED_MAX: usize = 500;
 
 /// Renders the state of this process: its version and its view of the store.
-pub(crate) fn render_process(is_up: bool, circuits: Circuits) -> Result<String, prometheus::Error> {
+pub(crate) fn render_process(
+    is_up: bool,
+    circuits: CircuitCounts,
+) -> Result<String, prometheus::Error> {
     let version = labeled_gauge(MetricName::BuildInfo, &[env!("CARGO_PKG_VERSION")], 1.0);
     encode(&[
         family(MetricName::BuildInfo, vec![version]),
@@ -30,7 +33,7 @@ pub(crate) fn render_process(is_up: bool, circuits: Circuits) -> Result<String, 
 }
 
 /// Renders the number of series in the store and the backlog.
-pub(crate) fn render_levels(levels: &Levels) -> Result<String, prometheus::Error> {
+pub(crate) fn render_levels(levels: &StoreGauges) -> Result<String, prometheus::Error> {
     encode(&[
         gauge(MetricName::Series, levels.n_series as f64),
         gauge(MetricName::BacklogSeries, levels.n_pending as f64),
@@ -52,7 +55,7 @@ pub(crate) fn render_instances(mut instances: Vec<Instance>) -> Result<String, p
         }
     }
     let counts =
-        n_of.iter().map(|(name, n)| labeled_gauge(MetricName::Instances, &[name], *n as f64));
+        n_of.iter().map(|(name, n)| labeled_gauge(MetricName::InstanceLeases, &[name], *n as f64));
     let counts = counts.collect();
     instances.sort_by_cached_key(|instance| {
         let load = (instance.n_requests, instance.n_connections);
@@ -67,7 +70,7 @@ pub(crate) fn render_instances(mut instances: Vec<Instance>) -> Result<String, p
         family(metric, instances.iter().map(gauge).collect())
     };
     encode(&[
-        family(MetricName::Instances, counts),
+        family(MetricName::InstanceLeases, counts),
         listed(MetricName::HttpConnections, |instance| instance.n_connections),
         listed(MetricName::HttpRequestsInFlight, |instance| instance.n_requests),
     ])

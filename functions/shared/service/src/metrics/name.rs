@@ -110,7 +110,7 @@ metrics! {
         "Series with samples not yet judged.";
     BacklogOldest: GAUGE "backlog_oldest_seconds" &[],
         "Age of the oldest sample not yet judged.";
-    Instances: GAUGE "instances" &["function"],
+    InstanceLeases: GAUGE "instances" &["function"],
         "Processes that serve requests, or did within the last 30 seconds.";
     HttpConnections: GAUGE "http_connections" &["function", "instance"],
         "Open HTTP connections.";

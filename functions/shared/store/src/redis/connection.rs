@@ -1,9 +1,8 @@
 //! One multiplexed connection to one Redis, or to each node of a cluster, opened when first needed.
 //!
-//! Commands sent while others are under way share the connection and its round trips, so callers simply call at
-//! once. A process starts without Redis, and finds it again by itself after it was away. A connection on which nothing
-//! is heard any more, or that leads to a server that has become a replica, is given up for a new one, which asks anew
-//! where the address leads.
+//! Concurrent commands share the connection and its round trips. A process starts without Redis, and reconnects after
+//! an outage. A connection that times out, or leads to a server that has become a replica, is replaced by a new one,
+//! which resolves the address again.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -18,39 +17,39 @@ use redis::{
 use tokio::time::{sleep, timeout};
 
 use super::circuit::{Circuit, CircuitOptions, jittered};
+use super::cluster_routing::ClusterRouting;
 use super::credentials::{LoginStream, RedisCredentials, failure};
-use super::nodes::Nodes;
-use crate::StoreError;
+use crate::{CircuitCounts, StoreError};
 
-/// How often a call is made at most, within its time: with the pauses between them, about half a second.
+/// Most attempts of a call, within its timeout: with the pauses between them, about half a second.
 const ATTEMPTS_MAX: u32 = 8;
 
-/// Pause before a call is repeated: a connection of the same network opens in less.
+/// Pause before a retry: a connection within a network opens in less.
 const REPEAT_PAUSE: Duration = Duration::from_millis(20);
 
-/// How the servers behind an address are arranged.
+/// Arrangement of the servers behind an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topology {
-    /// One server, or one in front of its replicas.
+    /// One server, with or without replicas.
     Single,
-    /// A cluster, of which the address names some nodes.
+    /// A cluster; the address names some of its nodes.
     Cluster,
 }
 
-/// Where Redis is and how long it may take.
+/// Address, timeouts and shards of a Redis.
 #[derive(Clone)]
 pub struct RedisOptions {
     /// `redis://` or `rediss://` addresses, separated by commas; several only for a cluster.
     pub url: String,
-    /// How the servers are arranged.
+    /// Arrangement of the servers.
     pub topology: Topology,
     /// Longest wait for a connection.
     pub connect_timeout: Duration,
-    /// Longest wait for an answer, connecting included.
+    /// Longest wait for a reply, including the connection.
     pub response_timeout: Duration,
     /// Shards, fixed for the life of the store.
     pub n_shards: u16,
-    /// When to leave Redis alone for a while.
+    /// When the circuit opens, and for how long.
     pub circuit: CircuitOptions,
 }
 
@@ -64,7 +63,7 @@ impl std::fmt::Debug for RedisOptions {
     }
 }
 
-/// Which shard a call is for, and whether a call that may have been carried out may be made again.
+/// Shard of a call, and whether it may be repeated after it was possibly executed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Call {
     shard: u16,
@@ -72,24 +71,24 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// A call that changes nothing the second time.
+    /// A call whose second execution changes nothing.
     pub(super) fn repeatable(shard: u16) -> Self {
         Self { shard, is_repeatable: true }
     }
 
-    /// A call that must not be carried out twice.
+    /// A call that must not be executed twice.
     pub(super) fn once(shard: u16) -> Self {
         Self { shard, is_repeatable: false }
     }
 }
 
-/// The way to Redis.
+/// Connections to the servers of a store.
 pub(super) struct Connection {
     topology: Topology,
     timeout: Duration,
     config: ConnectionManagerConfig,
-    nodes: Nodes,
-    /// One for a single server, one for each shard of a cluster: one node that is away says nothing of the others.
+    routing: ClusterRouting,
+    /// One for a single server, one for each shard of a cluster, as its nodes fail independently.
     circuits: Vec<Circuit>,
 }
 
@@ -101,20 +100,20 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// Checks the address; connects to nothing yet.
+    /// Checks the address; does not connect yet.
     pub(super) fn new(
         options: &RedisOptions,
         credentials: &RedisCredentials,
     ) -> Result<Self, StoreError> {
-        // The first provider wins; the same one may have been installed before.
-        let _already_there = rustls::crypto::ring::default_provider().install_default();
+        // Fails if a provider is installed already, which then stays.
+        let _installed = rustls::crypto::ring::default_provider().install_default();
         let invalid = |error: RedisError| StoreError::AddressInvalid { reason: error.to_string() };
         let addresses = options.url.split(',').map(str::trim);
         let seeds: Result<Vec<ConnectionInfo>, RedisError> =
             addresses.map(ConnectionInfo::from_str).collect();
         let seeds = seeds.map_err(invalid)?;
         if options.topology == Topology::Single && seeds.len() != 1 {
-            let reason = "one address is wanted, or a cluster".to_owned();
+            let reason = "expected one address, or REDIS_MODE=cluster".to_owned();
             return Err(StoreError::AddressInvalid { reason });
         }
         let mut config = ConnectionManagerConfig::new()
@@ -133,33 +132,33 @@ impl Connection {
             topology: options.topology,
             timeout: options.response_timeout,
             config,
-            nodes: Nodes::new(seeds, credentials.clone()),
+            routing: ClusterRouting::new(seeds, credentials.clone()),
             circuits: (0..n_circuits).map(|_| Circuit::new(options.circuit)).collect(),
         })
     }
 
-    /// How many circuits are open, of how many.
-    pub(super) fn n_circuits_open(&self) -> (usize, usize) {
-        (self.circuits.iter().filter(|it| it.is_open()).count(), self.circuits.len())
+    pub(super) fn circuits(&self) -> CircuitCounts {
+        let n_open = self.circuits.iter().filter(|circuit| circuit.is_open()).count();
+        CircuitCounts { n_open, n: self.circuits.len() }
     }
 
-    /// Runs a script, loading it where it is not known.
+    /// Runs a script; loads it if the server does not have it.
     pub(super) async fn invoke<T: FromRedisValue>(
         &self,
         call: Call,
         script: &ScriptInvocation<'_>,
     ) -> Result<T, StoreError> {
-        self.call(call, What::Script(script)).await
+        self.call(call, RedisRequest::Script(script)).await
     }
 
-    /// Runs the call of a script, loading it where it is not known.
+    /// Runs the `EVALSHA` command of a script; loads the script if the server does not have it.
     pub(super) async fn evaluate<T: FromRedisValue>(
         &self,
         call: Call,
         script: &Script,
         command: &Cmd,
     ) -> Result<T, StoreError> {
-        self.call(call, What::Evaluation(script, command)).await
+        self.call(call, RedisRequest::Evaluation(script, command)).await
     }
 
     /// Runs a command.
@@ -168,7 +167,7 @@ impl Connection {
         call: Call,
         command: &Cmd,
     ) -> Result<T, StoreError> {
-        self.call(call, What::Command(command)).await
+        self.call(call, RedisRequest::Command(command)).await
     }
 
     /// Runs commands on keys of one slot.
@@ -177,50 +176,54 @@ impl Connection {
         call: Call,
         commands: &Pipeline,
     ) -> Result<T, StoreError> {
-        self.call(call, What::Commands(commands)).await
+        self.call(call, RedisRequest::Commands(commands)).await
     }
 
-    /// Runs commands on keys of several slots, all of them repeatable, and answers what was answered of each: one
-    /// pipeline for a server that has all of them, one for each slot of a cluster.
+    /// Runs repeatable commands on several shards; returns the reply of each: one pipeline for a single server, one for
+    /// each shard of a cluster.
     pub(super) async fn query_each<T: FromRedisValue>(
         &self,
-        asked: &[(u16, Pipeline)],
+        pipelines: &[(u16, Pipeline)],
     ) -> Result<Vec<T>, StoreError> {
         if self.topology == Topology::Cluster {
-            let calls = asked
+            let calls = pipelines
                 .iter()
                 .map(|(shard, commands)| self.query_all(Call::repeatable(*shard), commands));
             return try_join_all(calls).await;
         }
-        let Some((first, _)) = asked.first() else { return Ok(Vec::new()) };
+        let Some((first, _)) = pipelines.first() else { return Ok(Vec::new()) };
         let mut all = redis::pipe();
-        for command in asked.iter().flat_map(|(_, commands)| commands.cmd_iter()) {
+        for command in pipelines.iter().flat_map(|(_, commands)| commands.cmd_iter()) {
             all.add_command(command.clone());
         }
         let replies: Vec<Value> = self.query_all(Call::repeatable(*first), &all).await?;
         let mut replies = replies.into_iter();
-        let each = asked.iter().map(|(_, commands)| {
-            let of_one = replies.by_ref().take(commands.cmd_iter().count()).collect();
-            T::from_redis_value(Value::Array(of_one)).map_err(|error| failure(&error.into()))
+        let each = pipelines.iter().map(|(_, commands)| {
+            let reply = replies.by_ref().take(commands.cmd_iter().count()).collect();
+            T::from_redis_value(Value::Array(reply)).map_err(|error| failure(&error.into()))
         });
         each.collect()
     }
 
-    /// Makes a call within its time, unless the circuit is open, and tells the circuit what came of it.
-    async fn call<T: FromRedisValue>(&self, call: Call, what: What<'_>) -> Result<T, StoreError> {
+    /// Makes a call within its timeout, unless the circuit is open, and reports the result to the circuit.
+    async fn call<T: FromRedisValue>(
+        &self,
+        call: Call,
+        request: RedisRequest<'_>,
+    ) -> Result<T, StoreError> {
         let circuit = &self.circuits[usize::from(call.shard) % self.circuits.len()];
-        let Some(leave) = circuit.ask() else {
-            let reason = "it did not answer lately, and is left alone for a while".to_owned();
+        let Some(permit) = circuit.permit() else {
+            let reason = "the circuit is open after several failures".to_owned();
             return Err(StoreError::Unavailable { reason });
         };
-        let answer = timeout(self.timeout, self.attempts(call, what)).await;
+        let answer = timeout(self.timeout, self.attempts(call, request)).await;
         let (has_answered, answer) = match answer {
             Ok(Ok(answer)) => (true, Ok(answer)),
             Ok(Err(error)) => {
                 let failure = failure(&error);
-                // Who is refused, or not trusted, has been answered.
-                let is_told = !matches!(failure, StoreError::Unavailable { .. });
-                (is_told || is_answer(&error), Err(failure))
+                // A refusal is an answer, too.
+                let is_refused = !matches!(failure, StoreError::Unavailable { .. });
+                (is_refused || is_answer(&error), Err(failure))
             }
             Err(_) => {
                 let reason = format!("no answer within {} ms", self.timeout.as_millis());
@@ -228,40 +231,40 @@ impl Connection {
             }
         };
         if has_answered {
-            leave.answered();
-        } else if leave.failed() {
-            // A connection may be dead without knowing it.
-            self.nodes.give_up(call.shard);
+            permit.succeeded();
+        } else if permit.failed() {
+            // A dead peer does not close its connection.
+            self.routing.drop_connection(call.shard);
         }
         answer
     }
 
-    /// Makes a call, and makes it again where that is safe and may help.
+    /// Makes a call, and retries it if that is safe and may help.
     async fn attempts<T: FromRedisValue>(
         &self,
         call: Call,
-        what: What<'_>,
+        request: RedisRequest<'_>,
     ) -> Result<T, RedisError> {
         let mut n_attempts = 0;
         loop {
             n_attempts += 1;
-            let node = self.nodes.of_shard(call.shard, &self.config)?;
-            let error = match what.run((*node.connection).clone()).await {
+            let node = self.routing.of_shard(call.shard, &self.config)?;
+            let error = match request.run((*node.connection).clone()).await {
                 Err(error) if n_attempts < ATTEMPTS_MAX => error,
                 answer => return answer,
             };
             match remedy(&error) {
-                Remedy::OpenAgain if self.nodes.refused(&node) => continue,
-                Remedy::None | Remedy::OpenAgain => return Err(error),
-                // It may have been carried out before the connection broke.
+                Remedy::Reopen if self.routing.drop_refused(&node) => continue,
+                Remedy::None | Remedy::Reopen => return Err(error),
+                // It may have been executed before the connection broke.
                 Remedy::Repeat if !call.is_repeatable => return Err(error),
                 Remedy::Moved => {
-                    self.nodes.moved(call.shard, &node, &error);
+                    self.routing.moved(call.shard, &node, &error);
                     continue;
                 }
-                Remedy::NewConnection => self.nodes.give_up(call.shard),
-                Remedy::OtherNode if self.nodes.are_one() => return Err(error),
-                Remedy::OtherNode | Remedy::Repeat => self.nodes.forget_route(call.shard),
+                Remedy::NewConnection => self.routing.drop_connection(call.shard),
+                Remedy::OtherNode if self.routing.has_one_address() => return Err(error),
+                Remedy::OtherNode | Remedy::Repeat => self.routing.forget_route(call.shard),
                 Remedy::Later => {}
             }
             sleep(jittered(REPEAT_PAUSE * n_attempts)).await;
@@ -269,16 +272,16 @@ impl Connection {
     }
 }
 
-/// What is called.
+/// The commands of a call.
 #[derive(Clone, Copy)]
-enum What<'a> {
+enum RedisRequest<'a> {
     Script(&'a ScriptInvocation<'a>),
     Evaluation(&'a Script, &'a Cmd),
     Command(&'a Cmd),
     Commands(&'a Pipeline),
 }
 
-impl What<'_> {
+impl RedisRequest<'_> {
     async fn run<T: FromRedisValue>(
         self,
         mut connection: ConnectionManager,
@@ -298,21 +301,21 @@ impl What<'_> {
     }
 }
 
-/// What may help after an error.
+/// Remedies of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Remedy {
     None,
-    /// The connection broke; whether the call was carried out is not known.
+    /// The connection broke; the call may have been executed.
     Repeat,
-    /// Nothing was done, as the connection could not be opened: that was refused.
-    OpenAgain,
-    /// Nothing was done; it may be soon.
+    /// Nothing was done: the server refused the connection.
+    Reopen,
+    /// Nothing was done; the server may do it soon.
     Later,
-    /// Nothing was done; another node may know who does.
+    /// Nothing was done; another node may know the owner of the slot.
     OtherNode,
-    /// Nothing was done, by a server that is not the one that is meant any more.
+    /// Nothing was done: the server is no longer the primary.
     NewConnection,
-    /// Nothing was done, and the server said who does.
+    /// Nothing was done; the error names the owner of the slot.
     Moved,
 }
 
@@ -322,11 +325,10 @@ fn remedy(error: &RedisError) -> Remedy {
     };
     match cause(error) {
         ErrorKind::Server(Moved) => Remedy::Moved,
-        ErrorKind::AuthenticationFailed => Remedy::OpenAgain,
+        ErrorKind::AuthenticationFailed => Remedy::Reopen,
         ErrorKind::Server(ReadOnly) => Remedy::NewConnection,
-        // Nearly every script has a key that is not there yet, so that a slot that is being moved serves none in
-        // either place; those that are sent to the other one with ASK would fare no better there.
-        // A script may also be forgotten between its loading and its run.
+        // Nearly every script names a missing key, so neither node serves it while its slot moves, and ASK would not
+        // help. A script may also be flushed between its loading and its execution.
         ErrorKind::Server(Ask | TryAgain | BusyLoading | MasterDown | ClusterDown | NoScript) => {
             Remedy::Later
         }
@@ -336,7 +338,7 @@ fn remedy(error: &RedisError) -> Remedy {
     }
 }
 
-/// The kind of an error; of a transaction, of which nothing was done, that of its first command that was refused.
+/// The kind of an error; for an aborted transaction that of its first refused command.
 fn cause(error: &RedisError) -> ErrorKind {
     let aborted = ServerErrorKind::ExecAbort;
     if error.kind() != ErrorKind::Server(aborted) {
@@ -347,7 +349,7 @@ fn cause(error: &RedisError) -> ErrorKind {
     ErrorKind::Server(kinds.find(|kind| *kind != aborted).unwrap_or(aborted))
 }
 
-/// Whether a server said so itself: then it is there, and others may fare better.
+/// Whether the error is a reply of the server, so that the server is up.
 fn is_answer(error: &RedisError) -> bool {
     matches!(
         error.kind(),

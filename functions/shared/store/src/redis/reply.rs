@@ -1,97 +1,112 @@
-//! Reads what the scripts of series answer.
+//! Parses the replies of the scripts on series.
 //!
-//! A key may hold what nobody of this project wrote: then that series cannot be read, and the others of the call can.
+//! A key may hold what another program wrote: then that series is unreadable, and the others of the call are not.
 
 use redis::Value;
 
-use super::unreadable;
 use crate::{
-    Appended, Class, Committed, State, StoreError, StoredConfig, Written, member, series_config,
+    AppendOutcome, ClassifiedSamples, CommitOutcome, SampleClass, SeriesState, SeriesSummary,
+    StoreError, StoredConfig, member,
 };
 
-/// The time of an answer, and what it says of each of `n` series.
-pub(super) fn of_each(answer: Value, n: usize) -> Result<(i64, Vec<Value>), StoreError> {
-    let mut answers = array(answer)?;
-    if answers.len() != n + 1 {
-        return Err(unreadable("answer"));
-    }
-    let now_us = number(&answers[0])?;
-    answers.remove(0);
-    Ok((now_us, answers))
+pub(super) fn unreadable(what: &'static str) -> StoreError {
+    StoreError::Unreadable { what }
 }
 
-/// What `append.lua` says of a series with so many samples.
-pub(super) fn written(answer: Value, n_samples: usize) -> Result<Written, StoreError> {
-    let mut answer = array(answer)?.into_iter();
-    match (answer.next(), answer.next()) {
-        (Some(version), None) => Ok(Written::Stored { version: number(&version)? }),
+/// Splits the reply of a call into the server time, in Unix microseconds, and the replies for `n` series.
+pub(super) fn by_series(reply: Value, n: usize) -> Result<(i64, Vec<Value>), StoreError> {
+    let mut replies = array(reply)?;
+    if replies.len() != n + 1 {
+        return Err(unreadable("answer"));
+    }
+    let now_us = number(&replies[0])?;
+    replies.remove(0);
+    Ok((now_us, replies))
+}
+
+/// Reply of `append.lua` for a series with `n_samples` samples.
+pub(super) fn append_outcome(reply: Value, n_samples: usize) -> Result<AppendOutcome, StoreError> {
+    let mut parts = array(reply)?.into_iter();
+    match (parts.next(), parts.next()) {
+        (Some(version), None) => Ok(AppendOutcome::Committed { version: number(&version)? }),
         (Some(Value::Array(classes)), Some(state)) => {
-            let classes: Option<Vec<Class>> = classes.iter().map(class).collect();
+            let classes: Option<Vec<SampleClass>> = classes.iter().map(class).collect();
             let classes = classes.filter(|classes| classes.len() == n_samples);
             let classes = classes.ok_or_else(|| unreadable("class"))?;
             let state = if state == Value::Nil { None } else { Some(self::state(state)?) };
-            Ok(Written::Appended(Appended { classes, state }))
+            Ok(AppendOutcome::Classified(ClassifiedSamples { classes, state }))
         }
         _ => Err(unreadable("key")),
     }
 }
 
-/// What `commit.lua` says of a series.
-pub(super) fn committed(answer: Value) -> Result<Committed, StoreError> {
-    let mut answer = array(answer)?.into_iter();
-    match (answer.next(), answer.next()) {
-        (Some(version), None) => Ok(Committed::Done { version: number(&version)? }),
-        (_, Some(now @ Value::Array(_))) => Ok(Committed::Conflict(state(now)?)),
+/// Reply of `commit.lua` for a series.
+pub(super) fn commit_outcome(reply: Value) -> Result<CommitOutcome, StoreError> {
+    let mut parts = array(reply)?.into_iter();
+    match (parts.next(), parts.next()) {
+        (Some(version), None) => Ok(CommitOutcome::Committed { version: number(&version)? }),
+        (_, Some(now @ Value::Array(_))) => Ok(CommitOutcome::Conflict(state(now)?)),
         _ => Err(unreadable("key")),
     }
 }
 
-/// What `state` of `series.lua` says: version, whether it was known, memory, window, inbox, configuration.
-pub(super) fn state(answer: Value) -> Result<State, StoreError> {
-    let parts = <[Value; 6]>::try_from(array(answer)?).map_err(|_| unreadable("key"))?;
-    let [version, is_known, memory, window, inbox, config] = parts;
+/// Reply of `state` in `series.lua`: version, whether it is cached, memory, window, inbox, configuration.
+pub(super) fn state(reply: Value) -> Result<SeriesState, StoreError> {
+    let parts = <[Value; 6]>::try_from(array(reply)?).map_err(|_| unreadable("key"))?;
+    let [version, is_cached, memory, window, inbox, config] = parts;
     let window: Option<Vec<_>> =
-        array(window)?.iter().map(|it| member::judged(text(it)?)).collect();
-    let inbox: Option<Vec<_>> = array(inbox)?.iter().map(|it| member::sample(text(it)?)).collect();
+        array(window)?.iter().map(|judged| member::judged(text(judged)?)).collect();
+    let inbox: Option<Vec<_>> =
+        array(inbox)?.iter().map(|sample| member::sample(text(sample)?)).collect();
     let memory = match memory {
         Value::BulkString(bytes) => Some(bytes),
         _ => None,
     };
-    Ok(State {
+    Ok(SeriesState {
         version: number(&version)?,
-        is_known: number(&is_known)? == 1,
+        is_cached: number(&is_cached)? == 1,
         memory,
         window: window.ok_or_else(|| unreadable("window"))?,
         inbox: inbox.ok_or_else(|| unreadable("inbox"))?,
         config: match &config {
             Value::Nil => None,
-            config => Some(config_from(config)?),
+            config => Some(stored_config(config)?),
         },
     })
 }
 
-/// A configuration of a later version may name a detector that is not known here: such a series is not judged.
-fn config_from(config: &Value) -> Result<StoredConfig, StoreError> {
-    text(config).and_then(series_config::from_text).ok_or_else(|| unreadable("configuration"))
+/// Replies of `GET memory` and `ZCARD anomalies`.
+pub(super) fn summary(replies: &[Value]) -> Result<SeriesSummary, StoreError> {
+    let [memory, n_anomalies] = replies else { return Err(unreadable("summary")) };
+    let unreadable = |_| unreadable("summary");
+    Ok(SeriesSummary {
+        memory: redis::from_redis_value_ref(memory).map_err(unreadable)?,
+        n_anomalies: redis::from_redis_value_ref(n_anomalies).map_err(unreadable)?,
+    })
 }
 
-fn class(answer: &Value) -> Option<Class> {
-    let Value::Array(parts) = answer else { return None };
+/// Fails for a detector that only a later version has: then this version does not judge the series.
+fn stored_config(config: &Value) -> Result<StoredConfig, StoreError> {
+    text(config).and_then(StoredConfig::from_text).ok_or_else(|| unreadable("configuration"))
+}
+
+fn class(reply: &Value) -> Option<SampleClass> {
+    let Value::Array(parts) = reply else { return None };
     let parts: Vec<&str> = parts.iter().map(text).collect::<Option<_>>()?;
     match parts[..] {
-        ["fresh", at] => Some(Class::Fresh { at_us: at.parse().ok()? }),
+        ["fresh", at] => Some(SampleClass::Fresh { at_us: at.parse().ok()? }),
         ["duplicate", at, ""] => {
-            Some(Class::Duplicate { at_us: at.parse().ok()?, judgement: None })
+            Some(SampleClass::Duplicate { at_us: at.parse().ok()?, judgement: None })
         }
         ["duplicate", at, judged] => {
             let judgement =
                 member::anomaly(judged).or_else(|| Some(member::judged(judged)?.judgement()))?;
-            Some(Class::Duplicate { at_us: at.parse().ok()?, judgement: Some(judgement) })
+            Some(SampleClass::Duplicate { at_us: at.parse().ok()?, judgement: Some(judgement) })
         }
-        ["conflict", value] => Some(Class::Conflict { stored: value.parse().ok()? }),
-        ["too_old"] => Some(Class::TooOld),
-        ["too_many_series"] => Some(Class::TooManySeries),
-        ["full"] => Some(Class::Full),
+        ["conflict", value] => Some(SampleClass::Conflict { stored: value.parse().ok()? }),
+        ["too_old"] => Some(SampleClass::TooOld),
+        ["too_many_series"] => Some(SampleClass::TooManySeries),
+        ["full"] => Some(SampleClass::Full),
         _ => None,
     }
 }
@@ -113,7 +128,7 @@ fn text(value: &Value) -> Option<&str> {
 fn number(value: &Value) -> Result<i64, StoreError> {
     let number = match value {
         Value::Int(number) => Some(*number),
-        value => text(value).and_then(|it| it.parse().ok()),
+        value => text(value).and_then(|text| text.parse().ok()),
     };
     number.ok_or_else(|| unreadable("answer"))
 }

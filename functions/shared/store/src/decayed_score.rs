@@ -5,12 +5,12 @@
 
 use domain::Judgement;
 
-use crate::{HEAT_DECAY_US, StoreError};
+use crate::{SCORE_DECAY_US, StoreError};
 
 /// The heat of the anomalies among `judgements`; none when there are none.
 pub(crate) fn of(judgements: &[Judgement]) -> Option<f64> {
     let anomalies = judgements.iter().filter(|judgement| judgement.verdict.is_anomaly());
-    anomalies.map(|judgement| judgement.sample.at_us() as f64 / HEAT_DECAY_US).reduce(sum)
+    anomalies.map(|judgement| judgement.sample.at_us() as f64 / SCORE_DECAY_US).reduce(sum)
 }
 
 /// The logarithm of the sum of what two logarithms stand for.

@@ -17,9 +17,9 @@ local function note(memory, pending_name, notes, next_version, ttl_s)
   local line = string.gmatch(notes, '([^\n]*)\n')
   local look, is_news = line(), line() == '1'
   if look == '-' then
-    redis.call('ZREM', shard .. 'looks', pending_name)
+    redis.call('ZREM', shard .. 'silence_checks', pending_name)
   elseif look ~= '' then
-    redis.call('ZADD', shard .. 'looks', look, pending_name)
+    redis.call('ZADD', shard .. 'silence_checks', look, pending_name)
   end
 
   local episodes = string.gsub(memory, 'memory$', 'episodes')
@@ -36,12 +36,12 @@ local function note(memory, pending_name, notes, next_version, ttl_s)
     return
   end
   redis.call('EXPIRE', episodes, ttl_s)
-  if is_news and redis.call('EXISTS', shard .. 'history') == 1 then
-    redis.call('ZADD', shard .. 'unsaved', 'NX', whole(next_version - 1), pending_name)
+  if is_news and redis.call('EXISTS', shard .. 'history_enabled') == 1 then
+    redis.call('ZADD', shard .. 'unsaved_episodes', 'NX', whole(next_version - 1), pending_name)
   end
   local n_over = redis.call('ZCARD', episodes) - EPISODES_KEPT_MAX
   if n_over > 0 then
-    local saved = tonumber(redis.call('ZSCORE', shard .. 'unsaved', pending_name) or nil) or math.huge
+    local saved = tonumber(redis.call('ZSCORE', shard .. 'unsaved_episodes', pending_name) or nil) or math.huge
     local n_lost = 0
     for _, member in ipairs(redis.call('ZRANGE', episodes, 0, n_over - 1)) do
       if tonumber(string.match(member, '^%d+ (%d+)')) > saved then

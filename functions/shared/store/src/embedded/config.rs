@@ -1,0 +1,81 @@
+//! Configurations in the memory of the process, all lost when it ends.
+
+use async_trait::async_trait;
+use detector::SeriesConfig;
+use domain::SeriesKey;
+
+use super::store::{EmbeddedState, EmbeddedStore};
+use crate::{ConfigBackupStatus, ConfigStore, StoreError, StoredConfig, UnsavedConfig};
+
+impl EmbeddedState {
+    /// Marks that the configuration of a series changes; answers the revision with which it does.
+    pub(super) fn mark_config(&mut self, key: &SeriesKey, now_us: i64) -> i64 {
+        let stored = self.configs.get(key).map_or(0, |it| it.revision);
+        let marked = self.unsaved_configs.get(key).copied().unwrap_or_default();
+        let revision = now_us.max(stored + 1).max(marked + 1);
+        self.unsaved_configs.insert(key.clone(), revision);
+        revision
+    }
+
+    /// Removes the configuration of a series; answers whether there was one.
+    pub(super) fn remove_config(&mut self, key: &SeriesKey, now_us: i64) -> bool {
+        if !self.configs.contains_key(key) {
+            return false;
+        }
+        self.mark_config(key, now_us);
+        self.configs.remove(key).is_some()
+    }
+}
+
+#[async_trait]
+impl ConfigStore for EmbeddedStore {
+    async fn put_config(&self, key: &SeriesKey, config: &SeriesConfig) -> Result<i64, StoreError> {
+        let now_us = (self.clock)();
+        let mut state = self.lock();
+        let revision = state.mark_config(key, now_us);
+        state.configs.insert(key.clone(), StoredConfig { revision, config: config.clone() });
+        Ok(revision)
+    }
+
+    async fn remove_config(&self, key: &SeriesKey) -> Result<bool, StoreError> {
+        let now_us = (self.clock)();
+        Ok(self.lock().remove_config(key, now_us))
+    }
+
+    async fn restore_config(
+        &self,
+        key: &SeriesKey,
+        stored: &StoredConfig,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.lock();
+        if state.configs.contains_key(key) || state.unsaved_configs.contains_key(key) {
+            return Ok(false);
+        }
+        state.configs.insert(key.clone(), stored.clone());
+        Ok(true)
+    }
+
+    async fn config_backup_status(&self, limit: usize) -> Result<ConfigBackupStatus, StoreError> {
+        let state = self.lock();
+        let marked = state.unsaved_configs.iter().take(limit);
+        let unsaved_configs =
+            marked.map(|(key, revision)| UnsavedConfig { key: key.clone(), revision: *revision });
+        Ok(ConfigBackupStatus {
+            unsaved: unsaved_configs.collect(),
+            is_complete: state.are_configs_complete,
+        })
+    }
+
+    async fn mark_config_saved(&self, key: &SeriesKey, revision: i64) -> Result<(), StoreError> {
+        let mut state = self.lock();
+        if state.unsaved_configs.get(key).is_some_and(|marked| *marked <= revision) {
+            state.unsaved_configs.remove(key);
+        }
+        Ok(())
+    }
+
+    async fn mark_configs_complete(&self) -> Result<(), StoreError> {
+        self.lock().are_configs_complete = true; // What is in one process is not lost alone.
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! Reads series of the embedded store.
+
+use std::ops::Bound;
+
+use async_trait::async_trait;
+use domain::{Judgement, SeriesKey, Tenant};
+
+use super::store::{EmbeddedStore, SeriesEntry};
+use crate::{
+    ListedSeries, Page, PastRange, SeriesReader, SeriesState, SeriesSummary, StoreError,
+    StoredEpisode, TenantCounts, decayed_score,
+};
+
+#[async_trait]
+impl SeriesReader for EmbeddedStore {
+    async fn read(&self, key: &SeriesKey) -> Result<Option<SeriesState>, StoreError> {
+        let state = self.lock();
+        let (entry, config) = (state.series.get(key), state.configs.get(key));
+        if entry.is_none() && config.is_none() {
+            return Ok(None);
+        }
+        let nothing = SeriesEntry::default();
+        Ok(Some(entry.unwrap_or(&nothing).state(0, config)))
+    }
+
+    async fn anomalies(
+        &self,
+        key: &SeriesKey,
+        since_us: i64,
+        limit: usize,
+    ) -> Result<Vec<Judgement>, StoreError> {
+        let state = self.lock();
+        let anomalies =
+            state.series.get(key).map(|entry| entry.anomalies.range(since_us..).rev().take(limit));
+        Ok(anomalies.into_iter().flatten().map(|(_, judgement)| *judgement).collect())
+    }
+
+    async fn episodes(
+        &self,
+        key: &SeriesKey,
+        range: PastRange,
+    ) -> Result<Vec<StoredEpisode>, StoreError> {
+        let state = self.lock();
+        let before_us = range.before_us.unwrap_or(i64::MAX).max(range.since_us);
+        let episodes = state
+            .series
+            .get(key)
+            .map(|entry| entry.episodes.range(range.since_us..before_us).rev().take(range.limit));
+        Ok(episodes.into_iter().flatten().map(|(_, episode)| *episode).collect())
+    }
+
+    async fn summaries(&self, keys: &[SeriesKey]) -> Result<Vec<SeriesSummary>, StoreError> {
+        let state = self.lock();
+        let glance = |entry: &SeriesEntry| SeriesSummary {
+            memory: entry.memory.as_ref().map(|memory| memory.bytes.clone()),
+            n_anomalies: entry.anomalies.len() as u64,
+        };
+        Ok(keys.iter().map(|key| state.series.get(key).map(glance).unwrap_or_default()).collect())
+    }
+
+    async fn list(
+        &self,
+        tenant: &Tenant,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<ListedSeries>, StoreError> {
+        let after = cursor.map(|cursor| parse_cursor(tenant, cursor)).transpose()?;
+        let state = self.lock();
+        let range = match &after {
+            Some(after) => state.by_receipt.range((Bound::Excluded(after), Bound::Unbounded)),
+            None => state.by_receipt.range(..),
+        };
+        let mut items: Vec<ListedSeries> = range
+            .filter(|(_, key)| key.tenant() == tenant)
+            .take(limit + 1)
+            .map(|(received_us, key)| ListedSeries { key: key.clone(), received_us: *received_us })
+            .collect();
+        let has_more = items.len() > limit;
+        items.truncate(limit);
+        let next = items
+            .last()
+            .filter(|_| has_more)
+            .map(|last| format!("{}:{}", last.received_us, last.key.name()));
+        Ok(Page { items, next })
+    }
+
+    async fn worst(
+        &self,
+        tenant: &Tenant,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<SeriesKey>, StoreError> {
+        let after = cursor.map(decayed_score::parse_cursor).transpose()?;
+        let is_after = |score: f64, name: &str| {
+            after
+                .as_ref()
+                .is_none_or(|last| score < last.0 || score == last.0 && name < last.1.as_str())
+        };
+        let state = self.lock();
+        let mut hot: Vec<(f64, &SeriesKey)> = state
+            .of_tenant(tenant)
+            .filter(|(_, entry)| !entry.anomalies.is_empty())
+            .filter_map(|(key, entry)| Some((entry.score?, key)))
+            .filter(|(score, key)| is_after(*score, key.name()))
+            .collect();
+        hot.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| b.1.name().cmp(a.1.name())));
+        let has_more = hot.len() > limit;
+        hot.truncate(limit);
+        let next = hot.last().filter(|_| has_more);
+        let next = next.map(|(score, key)| decayed_score::cursor(&(*score, key.name().to_owned())));
+        Ok(Page { items: hot.into_iter().map(|(_, key)| key.clone()).collect(), next })
+    }
+
+    async fn recent(&self, tenant: &Tenant, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
+        let state = self.lock();
+        let last = state.by_receipt.iter().rev().filter(|(_, key)| key.tenant() == tenant);
+        Ok(last.take(limit).map(|(_, key)| key.clone()).collect())
+    }
+
+    async fn tenant_counts(&self, tenant: &Tenant) -> Result<TenantCounts, StoreError> {
+        let oldest_us = self.oldest_us();
+        let state = self.lock();
+        let mut counts = TenantCounts::default();
+        for (_, entry) in state.of_tenant(tenant) {
+            counts.n_series += u64::from(entry.received_us >= oldest_us);
+            counts.n_anomalous += u64::from(!entry.anomalies.is_empty());
+            counts.n_pending += u64::from(!entry.inbox.is_empty());
+        }
+        Ok(counts)
+    }
+}
+
+fn parse_cursor(tenant: &Tenant, cursor: &str) -> Result<(i64, SeriesKey), StoreError> {
+    let invalid = || StoreError::CursorInvalid { cursor: cursor.to_owned() };
+    let (received_us, name) = cursor.split_once(':').ok_or_else(invalid)?;
+    let key = SeriesKey::from_name(tenant, name).map_err(|_| invalid())?;
+    Ok((received_us.parse().map_err(|_| invalid())?, key))
+}

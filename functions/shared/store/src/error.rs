@@ -1,0 +1,113 @@
+//! Failures of a store, each with a bounded code.
+
+use domain::SeriesKeyError;
+use thiserror::Error;
+
+/// Why a call of a store failed.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// No answer, or none in time.
+    #[error("the store does not answer: {reason}")]
+    Unavailable {
+        /// The reason given by the server or the network.
+        reason: String,
+    },
+    /// Unknown user or wrong password.
+    #[error("the store refuses the credentials: {reason}")]
+    CredentialsRefused {
+        /// The reason given by the server.
+        reason: String,
+    },
+    /// The user lacks the right to a command or a key.
+    #[error("the store does not permit it: {reason}")]
+    NotPermitted {
+        /// The reason given by the server.
+        reason: String,
+    },
+    /// No trusted authority signed the certificate of the server.
+    #[error("the store cannot be trusted: {reason}")]
+    Untrusted {
+        /// What is wrong with the certificate.
+        reason: String,
+    },
+    /// A key holds something else than this version writes.
+    #[error("a stored {what} cannot be read")]
+    Unreadable {
+        /// Which part.
+        what: &'static str,
+    },
+    /// The cursor of a page was not issued by this store.
+    #[error("cursor `{cursor}` is invalid: expected the `next` of a page")]
+    CursorInvalid {
+        /// The cursor of the request.
+        cursor: String,
+    },
+    /// The store was created with another number of shards.
+    #[error(
+        "the store has {stored} shards, this deployment {configured}: the number cannot change during the life of a store"
+    )]
+    ShardsDiffer {
+        /// The number of the store.
+        stored: u16,
+        /// The configured number.
+        configured: u16,
+    },
+    /// Another deployment of the same generation has another detector.
+    #[error(
+        "generation {generation} judges with `{stored}`, this deployment with `{deployed}`: \
+         another detector needs another generation"
+    )]
+    DetectorMismatch {
+        /// The detector that was deployed first.
+        stored: String,
+        /// The configured one.
+        deployed: String,
+        /// The generation of both.
+        generation: u32,
+    },
+    /// The configured address of the store cannot be parsed.
+    #[error("store address is not usable: {reason}")]
+    AddressInvalid {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl From<SeriesKeyError> for StoreError {
+    fn from(error: SeriesKeyError) -> Self {
+        let what = match error {
+            SeriesKeyError::Series => "series name",
+            _ => "tenant",
+        };
+        Self::Unreadable { what }
+    }
+}
+
+impl StoreError {
+    /// Whether the whole store is out of reach, so that an immediate retry is pointless.
+    pub fn is_away(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable { .. }
+                | Self::CredentialsRefused { .. }
+                | Self::NotPermitted { .. }
+                | Self::Untrusted { .. }
+        )
+    }
+
+    /// The bounded code of the error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "store_unavailable",
+            Self::CredentialsRefused { .. } => "store_credentials_refused",
+            Self::NotPermitted { .. } => "store_not_permitted",
+            Self::Untrusted { .. } => "store_untrusted",
+            Self::Unreadable { .. } => "store_unreadable",
+            Self::CursorInvalid { .. } => "cursor_invalid",
+            Self::ShardsDiffer { .. } => "shards_differ",
+            Self::DetectorMismatch { .. } => "detector_mismatch",
+            Self::AddressInvalid { .. } => "address_invalid",
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Limit of series per tenant.
+//!
+//! The append script knows whether a series is new; how many the tenant has is spread over the shards. So series are
+//! counted only for a new one: far below the limit by a count of the last second, near it by counting again for each,
+//! one at a time. Far below it, a series that is possibly new is admitted at once, and counts as new until the next
+//! count. The limit is approximate: concurrent processes may exceed it by what they create within a second. A tenant at
+//! its limit costs one count per second.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio::time::Instant;
+
+/// How long a count is valid.
+const COUNT_TTL: Duration = Duration::from_secs(1);
+
+/// Bounds of the distance to the limit within which each new series is counted for.
+const NEAR: std::ops::RangeInclusive<u64> = 100..=1_000;
+
+/// Counts of series, by tenant.
+#[derive(Debug)]
+pub(super) struct CardinalityLimit {
+    series_max: u64,
+    // A `std::sync::Mutex`: it is never locked across an await.
+    counts: Mutex<HashMap<String, Arc<AsyncMutex<LastCount>>>>,
+}
+
+/// The last count of a tenant's series, with those admitted since.
+#[derive(Debug, Default)]
+struct LastCount {
+    n_series: u64,
+    at: Option<Instant>,
+}
+
+/// Exclusive access to the count of a tenant: near the limit, no other series of the tenant is admitted meanwhile.
+// A Tokio mutex: it stays locked while the store is asked.
+pub(super) struct SeriesCount {
+    last: OwnedMutexGuard<LastCount>,
+    series_max: u64,
+}
+
+impl CardinalityLimit {
+    pub(super) fn new(series_max: u64) -> Self {
+        Self { series_max, counts: Mutex::default() }
+    }
+
+    /// Waits for the count of a tenant.
+    pub(super) async fn count(&self, tenant: &str) -> SeriesCount {
+        let last = {
+            let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(counts.entry(tenant.to_owned()).or_default())
+        };
+        SeriesCount { last: last.lock_owned().await, series_max: self.series_max }
+    }
+
+    /// The count of a tenant, if there is one and nobody else uses it.
+    pub(super) fn try_count(&self, tenant: &str) -> Option<SeriesCount> {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = Arc::clone(counts.get(tenant)?).try_lock_owned().ok()?;
+        Some(SeriesCount { last, series_max: self.series_max })
+    }
+}
+
+impl SeriesCount {
+    /// Whether there is room for a new series; `None` if the series must be counted first.
+    pub(super) fn has_room(&self) -> Option<bool> {
+        self.last.at.filter(|at| at.elapsed() < COUNT_TTL)?;
+        let near = (self.series_max / 10).clamp(*NEAR.start(), *NEAR.end());
+        let n_series = self.last.n_series;
+        if n_series + near < self.series_max {
+            Some(true)
+        } else {
+            (n_series >= self.series_max).then_some(false)
+        }
+    }
+
+    /// Stores a new count; returns whether there is room for one more series.
+    pub(super) fn set(&mut self, n_series: u64) -> bool {
+        *self.last = LastCount { n_series, at: Some(Instant::now()) };
+        n_series < self.series_max
+    }
+
+    /// Counts a series that was admitted.
+    pub(super) fn add(&mut self) {
+        self.last.n_series += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_count_is_valid_for_a_second_and_not_near_the_limit() {
+        let limit = CardinalityLimit::new(1_000);
+        let mut count = limit.count("t").await;
+        assert_eq!(count.has_room(), None);
+        assert!(count.set(898));
+        assert_eq!(count.has_room(), Some(true));
+        count.add();
+        count.add();
+        assert_eq!(count.has_room(), None);
+        assert!(count.set(999));
+        assert_eq!(count.has_room(), None);
+        assert!(!count.set(1_000));
+        assert_eq!(count.has_room(), Some(false));
+        tokio::time::advance(COUNT_TTL).await;
+        assert_eq!(count.has_room(), None);
+        // Another tenant does not wait for it.
+        assert_eq!(limit.count("u").await.has_room(), None);
+    }
+}

@@ -1,0 +1,80 @@
+//! Configurations in Redis: a key of each series, and two keys of each shard for the backup.
+
+use async_trait::async_trait;
+use detector::SeriesConfig;
+use domain::SeriesKey;
+
+use super::connection::Call;
+use super::keys::{configs_complete, index_member, key_of_member, unsaved_configs};
+use super::store::RedisStore;
+use crate::config_backup::CONFIGS_COMPLETE_TTL_S;
+use crate::{
+    ConfigBackupStatus, ConfigStore, StoreError, StoredConfig, UnsavedConfig, series_config,
+};
+
+#[async_trait]
+impl ConfigStore for RedisStore {
+    async fn put_config(&self, key: &SeriesKey, config: &SeriesConfig) -> Result<i64, StoreError> {
+        let keys = self.keys(key);
+        let mut call = self.scripts.put_config.prepare_invoke();
+        call.key(keys.config()).key(unsaved_configs(keys.shard));
+        call.arg(index_member(key)).arg(series_config::to_text(config));
+        self.connection.invoke(Call::repeatable(keys.shard), &call).await
+    }
+
+    async fn remove_config(&self, key: &SeriesKey) -> Result<bool, StoreError> {
+        let keys = self.keys(key);
+        let mut call = self.scripts.put_config.prepare_invoke();
+        call.key(keys.config()).key(unsaved_configs(keys.shard)).arg(index_member(key));
+        // Not repeatable: the second call would report that there was nothing to remove.
+        let revision: i64 = self.connection.invoke(Call::once(keys.shard), &call).await?;
+        Ok(revision != 0)
+    }
+
+    async fn restore_config(
+        &self,
+        key: &SeriesKey,
+        stored: &StoredConfig,
+    ) -> Result<bool, StoreError> {
+        let keys = self.keys(key);
+        let mut call = self.scripts.restore_config.prepare_invoke();
+        call.key(keys.config()).key(unsaved_configs(keys.shard));
+        call.arg(index_member(key)).arg(stored.to_text());
+        self.connection.invoke(Call::once(keys.shard), &call).await
+    }
+
+    async fn config_backup_status(&self, limit: usize) -> Result<ConfigBackupStatus, StoreError> {
+        let last = limit.saturating_sub(1);
+        let replies =
+            self.query_shards::<(bool, Vec<(String, f64)>)>(self.shards(), |shard, commands| {
+                commands.cmd("EXISTS").arg(configs_complete(shard));
+                commands.cmd("ZRANGE").arg(unsaved_configs(shard)).arg(0).arg(last);
+                commands.arg("WITHSCORES");
+            });
+        let mut status = ConfigBackupStatus { unsaved: Vec::new(), is_complete: true };
+        for (is_complete, unsaved) in replies.await? {
+            status.is_complete &= is_complete;
+            for (member, revision) in unsaved {
+                let (key, revision) = (key_of_member(&member)?, revision as i64);
+                status.unsaved.push(UnsavedConfig { key, revision });
+            }
+        }
+        status.unsaved.truncate(limit);
+        Ok(status)
+    }
+
+    async fn mark_config_saved(&self, key: &SeriesKey, revision: i64) -> Result<(), StoreError> {
+        let shard = self.keys(key).shard;
+        let mut call = self.scripts.mark_config_saved.prepare_invoke();
+        call.key(unsaved_configs(shard)).arg(index_member(key)).arg(revision);
+        self.connection.invoke(Call::repeatable(shard), &call).await
+    }
+
+    async fn mark_configs_complete(&self) -> Result<(), StoreError> {
+        let replies = self.query_shards::<((),)>(self.shards(), |shard, commands| {
+            commands.cmd("SET").arg(configs_complete(shard)).arg(1);
+            commands.arg("EX").arg(CONFIGS_COMPLETE_TTL_S);
+        });
+        replies.await.map(|_| ())
+    }
+}

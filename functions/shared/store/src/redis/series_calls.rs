@@ -1,0 +1,267 @@
+//! Calls of the scripts on series: series of one shard and tenant share a call, and the calls of a batch a round trip.
+//!
+//! `series.lua` and the scripts on top of it describe KEYS, ARGV and replies.
+
+use std::collections::BTreeMap;
+
+use domain::{Judgement, SeriesKey};
+use futures_util::future::join_all;
+use redis::{Cmd, Script, ToRedisArgs, Value, cmd};
+
+use super::connection::{Call, Connection};
+use super::keys::{SeriesKeys, index_member, pending_index, tenants_index, totals as totals_key};
+use super::reply::{self, unreadable};
+use crate::embedded::judgement_counts;
+use crate::state::{INBOX_LEN_MAX, INBOX_READ_MAX};
+use crate::{
+    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Append, Commit, NewSample, OptimisticCommit,
+    ReceiptUpdate, SERIES_TTL_S, StoreError, decayed_score, member, totals,
+};
+
+/// Most series of one call: a script blocks its Redis while it runs, and so many take less than half a millisecond.
+const SERIES_MAX: usize = 32;
+
+/// Most samples of one call with several series, for the same reason.
+const SAMPLES_MAX: usize = 256;
+
+/// Keys of a call that all of its series share.
+const SHARED_KEYS: usize = 5;
+
+/// Arguments of a commit that precede slices, totals, samples and anomalies.
+const COMMIT_HEADER_LEN: usize = 12;
+
+/// Whether `append.lua` admits a series that does not exist yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NewSeries {
+    Refuse,
+    Admit,
+}
+
+/// Part of a call that concerns one series.
+pub(super) trait SeriesCall {
+    fn key(&self) -> &SeriesKey;
+
+    fn n_samples(&self) -> usize;
+
+    /// Whether a second execution changes nothing.
+    fn is_repeatable(&self) -> bool {
+        true
+    }
+
+    /// Writes the number of its arguments, and the arguments.
+    fn write(&self, command: &mut Cmd);
+}
+
+/// Groups series into calls: the shard and positions of each.
+fn group<C: SeriesCall>(calls: &[C], n_shards: u16) -> Vec<(u16, Vec<usize>)> {
+    let mut groups: Vec<(u16, Vec<usize>)> = Vec::new();
+    // The last group of each shard and tenant, and its number of samples.
+    let mut open: BTreeMap<(u16, &str), (usize, usize)> = BTreeMap::new();
+    for (i, call) in calls.iter().enumerate() {
+        let shard = call.key().shard(n_shards);
+        let owner = (shard, call.key().tenant().as_str());
+        let n_samples = call.n_samples();
+        if let Some((position, n)) = open.get_mut(&owner) {
+            let group = &mut groups[*position].1;
+            if group.len() < SERIES_MAX && *n + n_samples <= SAMPLES_MAX {
+                group.push(i);
+                *n += n_samples;
+                continue;
+            }
+        }
+        open.insert(owner, (groups.len(), n_samples));
+        groups.push((shard, vec![i]));
+    }
+    groups
+}
+
+/// Runs a script on several series; returns the reply for each, in order.
+///
+/// Passes the shard and the server time of each reply to `on_time`.
+pub(super) async fn call<C: SeriesCall>(
+    connection: &Connection,
+    script: &Script,
+    calls: &[C],
+    n_shards: u16,
+    on_time: impl Fn(u16, i64),
+) -> Vec<Result<Value, StoreError>> {
+    let groups = group(calls, n_shards);
+    let replies = groups.iter().map(|(shard, positions)| {
+        let calls: Vec<&C> = positions.iter().map(|i| &calls[*i]).collect();
+        let command = command(script, *shard, &calls);
+        let is_repeatable = calls.iter().all(|call| call.is_repeatable());
+        let how = if is_repeatable { Call::repeatable(*shard) } else { Call::once(*shard) };
+        async move { connection.evaluate::<Value>(how, script, &command).await }
+    });
+    let replies = join_all(replies).await;
+    let missing = || Err(unreadable("answer"));
+    let mut by_call: Vec<Result<Value, StoreError>> = calls.iter().map(|_| missing()).collect();
+    for ((shard, positions), reply) in groups.iter().zip(replies) {
+        match reply.and_then(|reply| reply::by_series(reply, positions.len())) {
+            Ok((now_us, replies)) => {
+                on_time(*shard, now_us);
+                positions.iter().zip(replies).for_each(|(i, reply)| by_call[*i] = Ok(reply));
+            }
+            Err(error) => positions.iter().for_each(|i| by_call[*i] = Err(error.clone())),
+        }
+    }
+    by_call
+}
+
+/// The command that runs a script on series of one shard and tenant.
+fn command<C: SeriesCall>(script: &Script, shard: u16, calls: &[&C]) -> Cmd {
+    let keys: Vec<SeriesKeys> =
+        calls.iter().map(|call| SeriesKeys::new(call.key(), shard)).collect();
+    let mut command = cmd("EVALSHA");
+    command.arg(script.get_hash()).arg(SHARED_KEYS + 5 * keys.len());
+    if let Some(keys) = keys.first() {
+        command.arg(keys.series_index()).arg(pending_index(shard)).arg(totals_key(shard));
+        command.arg(keys.anomalous_index()).arg(tenants_index(shard));
+    }
+    for keys in &keys {
+        command.arg(&keys.samples()).arg(keys.config());
+    }
+    command.arg(SERIES_TTL_S).arg(INBOX_LEN_MAX).arg(INBOX_READ_MAX).arg(ANOMALIES_KEPT_MAX);
+    for call in calls {
+        call.write(&mut command);
+    }
+    command
+}
+
+/// Reads a series.
+pub(super) struct ReadCall<'a>(pub(super) &'a SeriesKey);
+
+impl SeriesCall for ReadCall<'_> {
+    fn key(&self) -> &SeriesKey {
+        self.0
+    }
+
+    fn n_samples(&self) -> usize {
+        0
+    }
+
+    fn write(&self, command: &mut Cmd) {
+        command.arg(0);
+    }
+}
+
+/// Appends samples to a series.
+pub(super) struct AppendCall<'a>(pub(super) &'a Append, pub(super) NewSeries);
+
+impl SeriesCall for AppendCall<'_> {
+    fn key(&self) -> &SeriesKey {
+        &self.0.key
+    }
+
+    fn n_samples(&self) -> usize {
+        self.0.samples.len()
+    }
+
+    fn is_repeatable(&self) -> bool {
+        // A sample without a time would be a new one the second time.
+        self.0.samples.iter().all(|sample| sample.at_us.is_some())
+    }
+
+    fn write(&self, command: &mut Cmd) {
+        let Append { key, samples, cached_version, optimistic } = self.0;
+        let n_more = match optimistic {
+            None => 2 * samples.len(),
+            Some(optimistic) => 2 + n_commit_arguments(&optimistic.commit),
+        };
+        command.arg(5 + n_more).arg(key.name()).arg(index_member(key)).arg(*cached_version);
+        command.arg(if self.1 == NewSeries::Admit { "1" } else { "0" });
+        match optimistic {
+            None => {
+                command.arg(samples.len());
+                for sample in samples {
+                    command.arg(sample.at_us.map_or_else(String::new, |at_us| at_us.to_string()));
+                    command.arg(member::float(sample.value));
+                }
+            }
+            Some(OptimisticCommit { commit, receipt }) => {
+                command.arg("judged").arg(u8::from(*receipt == ReceiptUpdate::Write));
+                command.arg(untimed(samples));
+                write_commit(command, commit);
+            }
+        }
+    }
+}
+
+/// `1` for each sample without a time, `0` for each with one; empty if all have one.
+fn untimed(samples: &[NewSample]) -> String {
+    if samples.iter().all(|sample| sample.at_us.is_some()) {
+        return String::new();
+    }
+    samples.iter().map(|sample| if sample.at_us.is_none() { '1' } else { '0' }).collect()
+}
+
+/// Commits what was judged of a series; a second execution finds its own version, and changes nothing.
+pub(super) struct CommitCall<'a>(pub(super) &'a SeriesKey, pub(super) &'a Commit);
+
+impl SeriesCall for CommitCall<'_> {
+    fn key(&self) -> &SeriesKey {
+        self.0
+    }
+
+    fn n_samples(&self) -> usize {
+        self.1.judgements.len()
+    }
+
+    fn write(&self, command: &mut Cmd) {
+        command.arg(2 + n_commit_arguments(self.1)).arg(self.0.name()).arg(index_member(self.0));
+        write_commit(command, self.1);
+    }
+}
+
+fn n_commit_arguments(commit: &Commit) -> usize {
+    let n_pairs = commit.memory.slices().len() + totals_of(commit).len() + commit.judgements.len();
+    COMMIT_HEADER_LEN + 2 * (n_pairs + anomalies_of(commit).count())
+}
+
+/// Time and member of each anomaly.
+fn anomalies_of(commit: &Commit) -> impl Iterator<Item = (i64, String)> {
+    let anomalies = commit.judgements.iter().filter(|judgement| judgement.verdict.is_anomaly());
+    anomalies.filter_map(|it| Some((it.sample.at_us(), member::of_anomaly(it)?)))
+}
+
+fn totals_of(commit: &Commit) -> Vec<(&'static str, &'static str, u64)> {
+    let mut counts = judgement_counts(&commit.judgements);
+    if commit.episode_update.n_silences > 0 {
+        counts.push((totals::SILENCES, "", commit.episode_update.n_silences));
+    }
+    counts
+}
+
+fn write_commit(command: &mut Cmd, commit: &Commit) {
+    let Commit { version, revision, memory, cursor_us, floor_us, judgements, episode_update } =
+        commit;
+    let totals = totals_of(commit);
+    command.arg(*version).arg(*revision);
+    or_empty(command, memory.len());
+    command.arg(floor_us.unwrap_or(-1)).arg(cursor_us - ANOMALIES_AGE_MAX_US);
+    or_empty(command, decayed_score::of(judgements).map(member::float));
+    command.arg(memory.slices().len()).arg(totals.len()).arg(judgements.len());
+    // In time order, so those at or below the floor come first.
+    let is_kept = |it: &&Judgement| floor_us.is_none_or(|floor_us| it.sample.at_us() > floor_us);
+    command.arg(judgements.iter().rev().take_while(is_kept).count());
+    command.arg(anomalies_of(commit).count()).arg(episode_update.to_text());
+    for (offset, bytes) in memory.slices() {
+        command.arg(offset).arg(bytes);
+    }
+    for (name, label, n) in totals {
+        command.arg(format!("{name} {label}").trim_end()).arg(n);
+    }
+    for judgement in judgements {
+        command.arg(judgement.sample.at_us()).arg(member::of_judged(&judgement.judged()));
+    }
+    for (at_us, anomaly) in anomalies_of(commit) {
+        command.arg(at_us).arg(anomaly);
+    }
+}
+
+fn or_empty(command: &mut Cmd, argument: Option<impl ToRedisArgs>) {
+    match argument {
+        Some(argument) => command.arg(argument),
+        None => command.arg(""),
+    };
+}
