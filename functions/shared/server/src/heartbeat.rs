@@ -63,7 +63,7 @@ impl Heartbeat {
     /// Writes a report to the store if one is due.
     pub(crate) async fn send(&self, service: &Service) {
         let Some(report) = self.due_report() else { return };
-        if let Err(error) = service.report(&report).await {
+        if let Err(error) = service.renew_lease(&report).await {
             // Failures of the store are logged as warnings by the flush of totals.
             debug!(code = error.code(), %error, "heartbeat not sent");
         }
@@ -71,7 +71,7 @@ impl Heartbeat {
 
     /// Removes this process from the store before it ends.
     pub(crate) async fn withdraw(&self, service: &Service) {
-        if let Err(error) = service.withdraw(&self.report()).await {
+        if let Err(error) = service.end_lease(&self.report()).await {
             debug!(code = error.code(), %error, "heartbeat not withdrawn");
         }
     }

@@ -1,11 +1,10 @@
-//! What is normal, what is not, and why: reading, and judging without storing.
+//! Use case: describes series, and judges samples without storing them.
 
 use detector::{DeployedDetector, Detector, Judge, Memory};
-use domain::{JudgedSample, Sample, Series};
-use domain::{SeriesKey, Tenant};
+use domain::{JudgedSample, Sample, Series, SeriesKey, Tenant};
 use futures_util::future::try_join;
 use intake::{IncomingBatch, IncomingSample, RejectedSample, RejectionCode};
-use store::SeriesState;
+use store::{ListedSeries, SeriesState};
 use tracing::warn;
 
 use crate::answers::{
@@ -13,39 +12,34 @@ use crate::answers::{
     SeriesName, SeriesPage, SummaryAnswer, VerdictAnswer, WindowAnswer, WorstAnswer,
 };
 use crate::error::ServiceError;
-use crate::fate::Said;
-use crate::round::{judge_under, say};
+use crate::metrics::StoreOperation;
 use crate::service::Service;
-use crate::store_metrics::StoreOperation;
+use crate::write::{judge_sample, restore_judge};
 
-/// Anomalies in the answer about one series; more are read from the list of anomalies.
-const ANOMALIES_TOLD: usize = 20;
+/// Anomalies in the answer about one series; `/anomalies` lists the others.
+const ANOMALIES_SHOWN: usize = 20;
 
-/// Series in a summary.
-const WORST_TOLD: usize = 100;
+/// Series in a page of the summary.
+const WORST_SHOWN: usize = 100;
 
 impl Service {
-    /// What is known of one series; judges what waits first, where it can.
+    /// Describes one series; judges its pending samples first, if possible.
     pub async fn analyze(
         &self,
         tenant: &Tenant,
         series: Series,
     ) -> Result<AnalyzeAnswer, ServiceError> {
         let key = SeriesKey::new(tenant.clone(), series);
-        let mut state = self.read(&key).await?;
-        if !state.inbox.is_empty() {
+        let mut read = self.read_with_anomalies(&key).await?;
+        if !read.0.inbox.is_empty() {
             match self.writer().drain(&key).await {
-                Ok(()) => state = self.read(&key).await?,
-                Err(error) => warn!(%error, "samples wait and cannot be judged"),
+                Ok(()) => read = self.read_with_anomalies(&key).await?,
+                Err(error) => warn!(%error, "pending samples not judged"),
             }
         }
-        let anomalies = self
-            .totals()
-            .measure(StoreOperation::Read, self.store().anomalies(&key, 0, ANOMALIES_TOLD))
-            .await?;
-        let judge = self.restored(&state);
+        let (state, anomalies) = read;
+        let judge = self.restore_for_reading(&state);
         let memory = judge.memory();
-        let learning = judge.learning();
         Ok(AnalyzeAnswer {
             series: SeriesName::from(key.series()),
             detector: memory.detector.to_string(),
@@ -53,58 +47,62 @@ impl Service {
             own_detector: memory.has_own_detector,
             window: WindowAnswer::of(read_by(&memory.detector, judge.window().judged())),
             last: memory.last.as_ref().map(SampleAnswer::of),
-            learning: LearningAnswer::of(&learning),
+            learning: LearningAnswer::of(&judge.learning()),
             pending: state.inbox.len(),
             judged_count: memory.counters.judged,
             late_count: memory.counters.late,
             anomaly_count: memory.counters.anomalies,
-            episode: episode(memory),
+            episode: current_episode(memory),
             silent_since: memory.cursor_us.filter(|_| memory.silence.is_silent),
-            anomalies: anomalies.iter().map(SampleAnswer::of).collect(),
+            anomalies,
         })
     }
 
-    /// A series that has samples.
-    pub(crate) async fn read(&self, key: &SeriesKey) -> Result<SeriesState, ServiceError> {
-        let state = self
-            .totals()
-            .measure(StoreOperation::Read, self.store().read(key))
-            .await?
-            .filter(|state| !state.has_no_sample());
-        state.ok_or(ServiceError::NotFound)
+    /// Reads a series and its newest anomalies at once.
+    async fn read_with_anomalies(
+        &self,
+        key: &SeriesKey,
+    ) -> Result<(SeriesState, Vec<SampleAnswer>), ServiceError> {
+        let anomalies = self.store().anomalies(key, 0, ANOMALIES_SHOWN);
+        let anomalies = async { Ok(self.measure(StoreOperation::Read, anomalies).await?) };
+        let (state, anomalies) = try_join(self.read(key), anomalies).await?;
+        Ok((state, anomalies.iter().map(SampleAnswer::of).collect()))
     }
 
-    /// The judge of a stored series, for reading: its own, or the one that it was judged by, whichever that is.
-    fn restored(&self, state: &SeriesState) -> Judge {
+    /// Restores the judge of a series with the detector that it was last judged by.
+    fn restore_for_reading(&self, state: &SeriesState) -> Judge {
         let stored = state.memory.as_deref().and_then(Memory::decode);
-        let deployed = stored.filter(|it| !it.has_own_detector).map_or(self.deployed(), |it| {
-            DeployedDetector { detector: it.detector, generation: it.generation }
+        let shared = stored.filter(|memory| !memory.has_own_detector);
+        let deployed = shared.map_or(self.deployed(), |memory| DeployedDetector {
+            detector: memory.detector,
+            generation: memory.generation,
         });
-        judge_under(deployed, state).unwrap_or_else(|_| Judge::new(deployed.detector))
+        restore_judge(deployed, state).unwrap_or_else(|_| Judge::new(deployed.detector))
     }
 
-    /// The series of a tenant with the most recent anomalies, by the page, and how many it has in all.
+    /// Counts the series of a tenant, and lists a page of those with the most recent anomalies.
     pub async fn summary(
         &self,
         tenant: &Tenant,
         cursor: Option<&str>,
     ) -> Result<SummaryAnswer, ServiceError> {
         let store = self.store();
+        let worst = store.worst(tenant, cursor, WORST_SHOWN);
         let (page, counts) = try_join(
-            self.totals().measure(StoreOperation::List, store.worst(tenant, cursor, WORST_TOLD)),
-            self.totals().measure(StoreOperation::List, store.tenant_counts(tenant)),
+            self.measure(StoreOperation::List, worst),
+            self.measure(StoreOperation::List, store.tenant_counts(tenant)),
         )
         .await?;
-        let glances =
-            self.totals().measure(StoreOperation::Read, store.summaries(&page.items)).await?;
-        let worst = page.items.iter().zip(&glances).filter_map(|(key, glance)| {
-            // One that expired stays among the worst for a while.
-            let memory = Memory::decode(glance.memory.as_deref()?)?;
+        let summaries = store.summaries(&page.items);
+        let summaries = self.measure(StoreOperation::Read, summaries).await?;
+        let worst = page.items.iter().zip(&summaries).filter_map(|(key, summary)| {
+            // An expired series stays in the index for a while.
+            let memory = Memory::decode(summary.memory.as_deref()?)?;
             Some(WorstAnswer {
                 series: SeriesName::from(key.series()),
                 anomaly_count: memory.counters.anomalies,
                 last: memory.last.as_ref().map(SampleAnswer::of),
-                episode: episode(&memory),
+                episode: current_episode(&memory),
             })
         });
         Ok(SummaryAnswer {
@@ -117,9 +115,9 @@ impl Service {
         })
     }
 
-    /// Judges series that came in a body, each from its first sample on; stores nothing.
+    /// Judges the samples of a body without storing them, each series from its first sample.
     ///
-    /// The samples of a series are judged in time order; of several at one time the first counts.
+    /// Samples of a series are judged in time order; the first of several at the same time counts.
     pub fn analyze_body(&self, batch: IncomingBatch, detector: Option<Detector>) -> BodyAnswer {
         let detector = detector.unwrap_or(self.deployed().detector);
         let mut answer = BodyAnswer {
@@ -134,80 +132,77 @@ impl Service {
         for incoming in batch.samples {
             match timed(&incoming) {
                 Ok(sample) => samples.push((sample, incoming)),
-                Err(rejection) => answer.rejected.push(rejection),
+                Err(rejected) => answer.rejected.push(rejected),
             }
         }
         samples.sort_by(|a, b| a.1.series.cmp(&b.1.series).then(a.0.at_us().cmp(&b.0.at_us())));
-        let mut judge = Judge::new(detector);
-        let mut last: Option<&Series> = None;
-        for (sample, incoming) in &samples {
-            if last != Some(&incoming.series) {
-                judge = Judge::new(detector);
-                last = Some(&incoming.series);
-            }
-            if judge.window().at(sample.at_us()).is_some() {
-                let detail = "another sample of the series has the same time".to_owned();
-                answer.rejected.push(incoming.reject(RejectionCode::Conflict, detail));
-                continue;
-            }
-            let Said { judgement, learning } = say(&mut judge, *sample);
-            answer.judged += 1;
-            answer.anomalies += usize::from(judgement.verdict.is_anomaly());
-            let series = SeriesName::from(&incoming.series);
-            answer.verdicts.push(VerdictAnswer {
-                series,
-                sample: SampleAnswer::of(&judgement),
-                learning: learning.as_ref().map(LearningAnswer::of),
-            });
+        for series in samples.chunk_by(|a, b| a.1.series == b.1.series) {
+            judge_series(&mut answer, Judge::new(detector), series);
         }
-        answer.rejected.sort_by_key(|rejection| rejection.index);
+        answer.rejected.sort_by_key(|rejected| rejected.index);
         answer
     }
 
-    /// A page of the series of a tenant.
+    /// Lists a page of the series of a tenant.
     pub async fn list_series(
         &self,
         tenant: &Tenant,
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<SeriesPage, ServiceError> {
-        let page = self
-            .totals()
-            .measure(StoreOperation::List, self.store().list(tenant, cursor, limit))
-            .await?;
-        let listed = |item: &store::ListedSeries| SeriesAnswer {
+        let list = self.store().list(tenant, cursor, limit);
+        let page = self.measure(StoreOperation::List, list).await?;
+        let answer = |item: &ListedSeries| SeriesAnswer {
             series: SeriesName::from(item.key.series()),
             received: item.received_us,
         };
-        Ok(SeriesPage { series: page.items.iter().map(listed).collect(), next: page.next })
+        Ok(SeriesPage { series: page.items.iter().map(answer).collect(), next: page.next })
     }
 
-    /// Forgets all of a series.
+    /// Deletes a series, its configuration and its history.
     pub async fn forget(&self, tenant: &Tenant, series: Series) -> Result<(), ServiceError> {
         let key = SeriesKey::new(tenant.clone(), series);
-        // History first: a series that is forgotten in the store is not found again.
+        // History first: once the store has deleted the series, a retry would not find it.
         self.forget_history(&key).await?;
-        let is_known =
-            self.totals().measure(StoreOperation::Commit, self.store().forget(&key)).await?;
+        let is_known = self.measure(StoreOperation::Commit, self.store().forget(&key)).await?;
         if is_known { Ok(()) } else { Err(ServiceError::NotFound) }
     }
 }
 
-/// The samples of a window that the detector reads; all of them where it reads none.
+/// Judges the samples of one series, which are in time order.
+fn judge_series(answer: &mut BodyAnswer, mut judge: Judge, samples: &[(Sample, IncomingSample)]) {
+    for (sample, incoming) in samples {
+        if judge.window().at(sample.at_us()).is_some() {
+            let detail = "another sample of the series has the same time".to_owned();
+            answer.rejected.push(incoming.reject(RejectionCode::Conflict, detail));
+            continue;
+        }
+        let judged = judge_sample(&mut judge, *sample);
+        let Some(judgement) = judged.judgement else { continue };
+        answer.judged += 1;
+        answer.anomalies += usize::from(judgement.verdict.is_anomaly());
+        answer.verdicts.push(VerdictAnswer {
+            series: SeriesName::from(&incoming.series),
+            sample: SampleAnswer::of(&judgement),
+            learning: judged.learning.as_ref().map(LearningAnswer::of),
+        });
+    }
+}
+
+/// Returns the samples of a window that the detector reads; all of them if it reads none.
 fn read_by<'a>(detector: &Detector, window: &'a [JudgedSample]) -> &'a [JudgedSample] {
     let len = if detector.window_len() == 0 { window.len() } else { detector.window_len() };
     &window[window.len().saturating_sub(len)..]
 }
 
-fn episode(memory: &Memory) -> Option<EpisodeAnswer> {
+fn current_episode(memory: &Memory) -> Option<EpisodeAnswer> {
     memory.episode_record().as_ref().map(EpisodeAnswer::from)
 }
 
 fn timed(incoming: &IncomingSample) -> Result<Sample, RejectedSample> {
     let Some(at_us) = incoming.at_us else {
-        let detail =
-            "time is missing: a `timestamp` is wanted of each sample that is not stored".to_owned();
-        return Err(incoming.reject(RejectionCode::TimeInvalid, detail));
+        let detail = "time is missing: expected a `timestamp`, because nothing is stored";
+        return Err(incoming.reject(RejectionCode::TimeInvalid, detail.to_owned()));
     };
     Sample::new(at_us, incoming.value)
         .map_err(|error| incoming.reject(RejectionCode::from(&error), error.to_string()))

@@ -1,8 +1,7 @@
-//! Reads what a user wants of one series from JSON.
+//! Parses the configuration of one series from JSON.
 //!
-//! It is strict, unlike the reading of samples: a field that nobody knows is a misspelled one, and a series that is
-//! configured otherwise than was meant is found out too late. So each mistake is named with its field and with what
-//! is wanted.
+//! Parsing is strict: an unknown field is probably misspelled, and a wrong configuration would go unnoticed. Each error
+//! names the field and what was expected.
 
 use std::fmt;
 
@@ -12,19 +11,22 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-/// Fields that set the parameter of the detector of the same name.
+/// Fields that set the detector parameter of the same name.
 const PARAMETERS: [&str; 3] = ["false_alarms_per_day", "season", "time_zone"];
 
 const FIELDS: [&str; 5] = ["detector", PARAMETERS[0], PARAMETERS[1], PARAMETERS[2], "maintenance"];
 
-const MUTED_FIELDS: [&str; 3] = ["from", "until", "reason"];
+const MAINTENANCE_FIELDS: [&str; 3] = ["from", "until", "reason"];
 
 const SEASONS: [&str; 4] = ["auto", "day", "week", "none"];
 
-/// Longest name that an error quotes, in bytes.
+/// Longest field name that an error quotes, in bytes.
 const QUOTED_LEN_MAX: usize = 64;
 
-/// What a user wants of one series.
+/// Fields read of an object; more than any valid object has.
+const FIELDS_MAX: usize = 32;
+
+/// Configuration of one series as requested.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConfigRequest {
     detector: Option<Detector>,
@@ -33,7 +35,7 @@ pub struct ConfigRequest {
 }
 
 impl ConfigRequest {
-    /// Reads a body.
+    /// Parses a body.
     pub fn parse(body: &[u8]) -> Result<Self, ConfigRequestError> {
         let malformed = |problem: String| ConfigRequestError::Malformed { problem };
         let text = std::str::from_utf8(body).map_err(|error| malformed(error.to_string()))?;
@@ -50,10 +52,10 @@ impl ConfigRequest {
         Ok(request)
     }
 
-    /// The configuration that is wanted in a deployment that judges with `deployed`.
+    /// Builds the configuration in a deployment whose detector is `deployed`.
     ///
-    /// Parameters without a detector are set in the deployment's, which becomes the series' own as it is now. Neither
-    /// leaves the series to its deployment.
+    /// Parameters without a detector change a copy of the deployment's detector, which becomes the series' own. Without
+    /// parameters and detector the series follows the deployment.
     pub(crate) fn config(self, deployed: &Detector) -> Result<SeriesConfig, ConfigRequestError> {
         let mut own = self.detector;
         for (field, text) in self.parameters {
@@ -68,7 +70,7 @@ impl ConfigRequest {
 
 fn detector(raw: &str) -> Result<Detector, ConfigRequestError> {
     let field = "detector";
-    let text = string(field, raw, "the text of a detector")?;
+    let text = string(field, raw, "the spec of a detector")?;
     text.parse().map_err(|source| ConfigRequestError::Detector { field, source })
 }
 
@@ -79,12 +81,12 @@ fn parameter(field: &'static str, raw: &str) -> Result<String, ConfigRequestErro
             number.map(|number| number.to_string()).map_err(|_| invalid(field, "a number"))
         }
         "season" => {
-            let wanted = SEASONS.join(", ");
-            let season = string(field, raw, &format!("one of {wanted}"))?;
+            let expected = format!("one of {}", SEASONS.join(", "));
+            let season = string(field, raw, &expected)?;
             let is_known = SEASONS.contains(&season.as_str());
-            if is_known { Ok(season) } else { Err(invalid(field, &format!("one of {wanted}"))) }
+            if is_known { Ok(season) } else { Err(invalid(field, &expected)) }
         }
-        _ => string(field, raw, "the name of a time zone, such as `Europe/Berlin`,"),
+        _ => string(field, raw, "a time zone such as `Europe/Berlin`"),
     }
 }
 
@@ -98,13 +100,14 @@ fn maintenance(raw: &str) -> Result<Vec<MaintenanceWindow>, ConfigRequestError> 
 }
 
 fn maintenance_window(at: &str, raw: &str) -> Result<MaintenanceWindow, ConfigRequestError> {
-    let fields = fields(&format!("{at}."), raw, &MUTED_FIELDS)?;
-    let of = |name: &str| fields.iter().find(|field| field.0 == name).map(|field| field.1);
+    let fields = fields(&format!("{at}."), raw, &MAINTENANCE_FIELDS)?;
+    let value = |name: &str| fields.iter().find(|field| field.0 == name).map(|field| field.1);
     let time = |name: &str| {
-        let wanted = "RFC 3339 with an offset, or Unix seconds, milliseconds or microseconds";
-        of(name).and_then(intake::time_us).ok_or_else(|| invalid(&format!("{at}.{name}"), wanted))
+        let expected = "RFC 3339 with an offset, or Unix seconds, milliseconds or microseconds";
+        let time = value(name).and_then(intake::time_us);
+        time.ok_or_else(|| invalid(&format!("{at}.{name}"), expected))
     };
-    let reason = match of("reason") {
+    let reason = match value("reason") {
         Some(raw) => string(&format!("{at}.reason"), raw, "a string")?,
         None => String::new(),
     };
@@ -112,22 +115,22 @@ fn maintenance_window(at: &str, raw: &str) -> Result<MaintenanceWindow, ConfigRe
         .map_err(|source| ConfigRequestError::MaintenanceWindow { field: at.to_owned(), source })
 }
 
-fn string(field: &str, raw: &str, wanted: &str) -> Result<String, ConfigRequestError> {
-    serde_json::from_str(raw).map_err(|_| invalid(field, wanted))
+fn string(field: &str, raw: &str, expected: &str) -> Result<String, ConfigRequestError> {
+    serde_json::from_str(raw).map_err(|_| invalid(field, expected))
 }
 
-fn invalid(field: &str, wanted: &str) -> ConfigRequestError {
-    ConfigRequestError::FieldInvalid { field: field.to_owned(), wanted: wanted.to_owned() }
+fn invalid(field: &str, expected: &str) -> ConfigRequestError {
+    ConfigRequestError::FieldInvalid { field: field.to_owned(), expected: expected.to_owned() }
 }
 
-/// The fields of the object at `at`, each known and given once; one that is null is as good as none.
+/// Splits the object at path `at` into its fields; rejects unknown and repeated ones, leaves out those that are null.
 fn fields<'a>(
     at: &str,
     raw: &'a str,
     known: &[&'static str],
 ) -> Result<Vec<(&'static str, &'a str)>, ConfigRequestError> {
     let whole = if at.is_empty() { "body" } else { at.trim_end_matches('.') };
-    let Fields(given) = serde_json::from_str(raw).map_err(|_| invalid(whole, "an object"))?;
+    let RawFields(given) = serde_json::from_str(raw).map_err(|_| invalid(whole, "an object"))?;
     let mut fields: Vec<(&'static str, &'a str)> = Vec::with_capacity(given.len());
     for (name, raw) in given {
         let Some(field) = known.iter().find(|field| **field == name) else {
@@ -136,7 +139,7 @@ fn fields<'a>(
             return Err(ConfigRequestError::FieldUnknown { field, known: known.to_vec() });
         };
         if fields.iter().any(|(other, _)| other == field) {
-            return Err(invalid(&format!("{at}{field}"), "it only once"));
+            return Err(invalid(&format!("{at}{field}"), "it once"));
         }
         fields.push((field, raw.get()));
     }
@@ -144,27 +147,25 @@ fn fields<'a>(
     Ok(fields)
 }
 
-/// The entries of an object, repeated ones included.
-struct Fields<'a>(Vec<(String, &'a RawValue)>);
+/// Entries of an object, including repeated ones.
+struct RawFields<'a>(Vec<(String, &'a RawValue)>);
 
-impl<'de> Deserialize<'de> for Fields<'de> {
+impl<'de> Deserialize<'de> for RawFields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FieldsVisitor)
+        deserializer.deserialize_map(RawFieldsVisitor)
     }
 }
 
-struct FieldsVisitor;
+struct RawFieldsVisitor;
 
-impl<'de> Visitor<'de> for FieldsVisitor {
-    type Value = Fields<'de>;
+impl<'de> Visitor<'de> for RawFieldsVisitor {
+    type Value = RawFields<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        /// More than any object here has: the first unknown one is an error all the same.
-        const FIELDS_MAX: usize = 32;
         let mut fields = Vec::new();
         while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
             if fields.len() == FIELDS_MAX {
@@ -172,56 +173,56 @@ impl<'de> Visitor<'de> for FieldsVisitor {
             }
             fields.push((name, value));
         }
-        Ok(Fields(fields))
+        Ok(RawFields(fields))
     }
 }
 
-/// Why a body is no configuration.
+/// Error in a requested configuration.
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum ConfigRequestError {
     /// The body is not JSON.
     #[error("body is not JSON: {problem}")]
     Malformed {
-        /// What the parser said.
+        /// Message of the parser.
         problem: String,
     },
-    /// A field that no configuration has.
-    #[error("field `{field}` is unknown: one of {} is wanted", known.join(", "))]
+    /// The field does not exist.
+    #[error("field `{field}` is unknown: expected one of {}", known.join(", "))]
     FieldUnknown {
-        /// Its path.
+        /// Path.
         field: String,
-        /// Those that there are.
+        /// Existing fields.
         known: Vec<&'static str>,
     },
-    /// A field that holds something else than it may.
-    #[error("field `{field}` is not possible: {wanted} is wanted")]
+    /// The value of a field is invalid.
+    #[error("field `{field}` is invalid: expected {expected}")]
     FieldInvalid {
-        /// Its path.
+        /// Path.
         field: String,
-        /// What was wanted.
-        wanted: String,
+        /// Accepted values.
+        expected: String,
     },
-    /// A maintenance window that cannot be.
-    #[error("field `{field}` is not possible: {source}")]
+    /// A maintenance window is invalid.
+    #[error("field `{field}` is invalid: {source}")]
     MaintenanceWindow {
-        /// Its path.
+        /// Path.
         field: String,
-        /// What is wrong with it.
+        /// Reason.
         source: SeriesConfigError,
     },
-    /// A field that makes no detector.
-    #[error("field `{field}` is not possible: {source}")]
+    /// A field makes an invalid detector.
+    #[error("field `{field}` is invalid: {source}")]
     Detector {
-        /// Its name.
+        /// Name.
         field: &'static str,
-        /// What is wrong with it.
+        /// Reason.
         source: SpecError,
     },
 }
 
 impl ConfigRequestError {
-    /// The bounded code of the error.
+    /// Bounded error code.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Malformed { .. } => "body_malformed",
@@ -231,7 +232,7 @@ impl ConfigRequestError {
         }
     }
 
-    /// Whether the body is no JSON at all, and not a configuration that cannot be.
+    /// True if the body is not JSON.
     pub fn is_malformed(&self) -> bool {
         matches!(self, Self::Malformed { .. })
     }
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn all_fields_are_optional_and_null_is_as_good_as_none() {
+    fn all_fields_are_optional_and_null_means_absent() {
         for body in
             ["{}", r#"{"detector":null,"season":null,"maintenance":null}"#, r#"{"maintenance":[]}"#]
         {
@@ -259,67 +260,64 @@ mod tests {
     }
 
     #[test]
-    fn times_are_those_of_samples() {
+    fn times_have_the_formats_of_sample_times() {
         let body = r#"{"maintenance":[
             {"from":1732060800,"until":"2024-11-20T01:00:00.5+01:00","reason":"deploy"},
             {"until":1732060800000001,"from":"1732060800000"}]}"#;
         let config = config(body).unwrap();
-        let told: Vec<_> = config
+        let windows: Vec<_> = config
             .maintenance()
             .iter()
-            .map(|it| (it.from_us(), it.until_us(), it.reason()))
+            .map(|window| (window.from_us(), window.until_us(), window.reason()))
             .collect();
         let at_us = 1_732_060_800_000_000;
-        assert_eq!(told, [(at_us, at_us + 500_000, "deploy"), (at_us, at_us + 1, "")]);
+        assert_eq!(windows, [(at_us, at_us + 500_000, "deploy"), (at_us, at_us + 1, "")]);
     }
 
     #[test]
-    fn each_mistake_names_its_field_and_what_is_wanted() {
+    fn each_error_names_its_field_and_what_was_expected() {
         let cases = [
-            ("[]", "`body` is not possible: an object"),
+            ("[]", "`body` is invalid: expected an object"),
             (
                 r#"{"detektor":"ewma"}"#,
-                "`detektor` is unknown: one of detector, false_alarms_per_day",
+                "`detektor` is unknown: expected one of detector, false_alarms_per_day",
             ),
-            (r#"{"detector":5}"#, "`detector` is not possible: the text of a detector"),
-            (r#"{"detector":"zscor"}"#, "`detector` is not possible: detector `zscor` is unknown"),
-            (
-                r#"{"detector":"ewma","detector":"ewma"}"#,
-                "`detector` is not possible: it only once",
-            ),
+            (r#"{"detector":5}"#, "`detector` is invalid: expected the spec of a detector"),
+            (r#"{"detector":"zscor"}"#, "`detector` is invalid: detector `zscor` is unknown"),
+            (r#"{"detector":"ewma","detector":"ewma"}"#, "`detector` is invalid: expected it once"),
             (
                 r#"{"false_alarms_per_day":"0.2"}"#,
-                "`false_alarms_per_day` is not possible: a number",
+                "`false_alarms_per_day` is invalid: expected a number",
             ),
-            (r#"{"season":"month"}"#, "`season` is not possible: one of auto, day, week, none"),
-            (r#"{"time_zone":1}"#, "`time_zone` is not possible: the name of a time zone"),
-            (r#"{"maintenance":{}}"#, "`maintenance` is not possible: an array"),
-            (r#"{"maintenance":[1]}"#, "`maintenance[0]` is not possible: an object"),
+            (r#"{"season":"month"}"#, "`season` is invalid: expected one of auto, day, week, none"),
+            (r#"{"time_zone":1}"#, "`time_zone` is invalid: expected a time zone"),
+            (r#"{"maintenance":{}}"#, "`maintenance` is invalid: expected an array"),
+            (r#"{"maintenance":[1]}"#, "`maintenance[0]` is invalid: expected an object"),
             (
                 r#"{"maintenance":[{"from":1,"til":2}]}"#,
-                "`maintenance[0].til` is unknown: one of from, until",
+                "`maintenance[0].til` is unknown: expected one of from, until",
             ),
-            (r#"{"maintenance":[{"from":1}]}"#, "`maintenance[0].until` is not possible: RFC 3339"),
             (
-                r#"{"maintenance":[{"from":true,"until":2}]}"#,
-                "`maintenance[0].from` is not possible",
+                r#"{"maintenance":[{"from":1}]}"#,
+                "`maintenance[0].until` is invalid: expected RFC 3339",
             ),
+            (r#"{"maintenance":[{"from":true,"until":2}]}"#, "`maintenance[0].from` is invalid"),
             (
                 r#"{"maintenance":[{"from":1,"from":1,"until":2}]}"#,
-                "`maintenance[0].from` is not possible: it only",
+                "`maintenance[0].from` is invalid: expected it",
             ),
             (
                 r#"{"maintenance":[{"from":2,"until":2}]}"#,
-                "`maintenance[0]` is not possible: maintenance ends before",
+                "`maintenance[0]` is invalid: maintenance ends before",
             ),
             (
                 r#"{"maintenance":[{"from":1,"until":2,"reason":3}]}"#,
-                "`maintenance[0].reason` is not possible",
+                "`maintenance[0].reason` is invalid",
             ),
         ];
-        for (body, wanted) in cases {
+        for (body, expected) in cases {
             let error = config(body).unwrap_err();
-            assert!(error.to_string().contains(wanted), "{body}: {error}");
+            assert!(error.to_string().contains(expected), "{body}: {error}");
             assert!(["config_invalid", "detector_invalid"].contains(&error.code()));
         }
         let window = r#"{"from":1,"until":2}"#;
@@ -337,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_that_the_detector_has_not_is_named() {
+    fn a_parameter_unknown_to_the_detector_is_named() {
         let cases = [
             (r#"{"false_alarms_per_day":0.2}"#, "false_alarms_per_day"),
             (r#"{"season":"day","detector":"ewma"}"#, "season"),
@@ -346,9 +344,8 @@ mod tests {
         for (body, parameter) in cases {
             let error = config(body).unwrap_err();
             assert_eq!(error.code(), "detector_invalid");
-            let wanted =
-                format!("`{parameter}` is not possible: parameter `{parameter}` is unknown");
-            assert!(error.to_string().contains(&wanted), "{error}");
+            let expected = format!("`{parameter}` is invalid: parameter `{parameter}` is unknown");
+            assert!(error.to_string().contains(&expected), "{error}");
         }
     }
 }

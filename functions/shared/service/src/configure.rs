@@ -1,38 +1,33 @@
-//! What one series wants otherwise than its deployment: putting, reading and removing it.
+//! Use case: puts, reads and removes the configuration of one series.
 
 use detector::SeriesConfig;
-use domain::Series;
-use domain::{SeriesKey, Tenant};
+use domain::{Series, SeriesKey, Tenant};
 use tracing::info;
 
 use crate::answers::{ConfigAnswer, MaintenanceAnswer, SeriesName};
 use crate::config_request::ConfigRequest;
 use crate::error::ServiceError;
+use crate::metrics::StoreOperation;
 use crate::service::Service;
-use crate::store_metrics::StoreOperation;
 
 impl Service {
-    /// The configuration of a series; that of the deployment where it has none.
+    /// Reads the configuration of a series; the deployment's if it has none.
     pub async fn series_config(
         &self,
         tenant: &Tenant,
         series: Series,
     ) -> Result<ConfigAnswer, ServiceError> {
         let key = SeriesKey::new(tenant.clone(), series);
-        let state = self
-            .totals()
-            .measure(StoreOperation::Read, self.store().read(&key))
-            .await?
-            .ok_or(ServiceError::NotFound)?;
-        let Some(stored) = &state.config else {
-            return Ok(self.config_answer(&key, &SeriesConfig::default(), 0));
-        };
-        Ok(self.config_answer(&key, &stored.config, stored.revision))
+        let state = self.measure(StoreOperation::Read, self.store().read(&key)).await?;
+        let stored = state.ok_or(ServiceError::NotFound)?.config;
+        let (config, revision) =
+            stored.map_or_else(Default::default, |stored| (stored.config, stored.revision));
+        Ok(self.config_answer(&key, &config, revision))
     }
 
-    /// Replaces the configuration of a series, which need not have a sample yet.
+    /// Replaces the configuration of a series, which need not have samples yet.
     ///
-    /// It counts for every sample that is judged after the answer, whoever judges it.
+    /// Applies to every sample judged after the answer, in any process.
     pub async fn configure(
         &self,
         tenant: &Tenant,
@@ -41,24 +36,22 @@ impl Service {
     ) -> Result<ConfigAnswer, ServiceError> {
         let key = SeriesKey::new(tenant.clone(), series);
         let config = request.config(&self.deployed().detector)?;
-        let revision = self
-            .totals()
-            .measure(StoreOperation::Commit, self.store().put_config(&key, &config))
-            .await?;
+        let put = self.store().put_config(&key, &config);
+        let revision = self.measure(StoreOperation::Commit, put).await?;
         info!(series = ?key.series(), revision, "series configured");
         Ok(self.config_answer(&key, &config, revision))
     }
 
-    /// Removes the configuration of a series, which then follows its deployment; fine where there is none.
+    /// Removes the configuration of a series, if any; the deployment's applies then.
     pub async fn unconfigure(&self, tenant: &Tenant, series: Series) -> Result<(), ServiceError> {
         let key = SeriesKey::new(tenant.clone(), series);
-        if self.totals().measure(StoreOperation::Commit, self.store().remove_config(&key)).await? {
-            info!(series = ?key.series(), "series follows its deployment again");
+        let remove = self.store().remove_config(&key);
+        if self.measure(StoreOperation::Commit, remove).await? {
+            info!(series = ?key.series(), "series configuration removed");
             return Ok(());
         }
-        let is_known =
-            self.totals().measure(StoreOperation::Read, self.store().read(&key)).await?.is_some();
-        if is_known { Ok(()) } else { Err(ServiceError::NotFound) }
+        let state = self.measure(StoreOperation::Read, self.store().read(&key)).await?;
+        if state.is_some() { Ok(()) } else { Err(ServiceError::NotFound) }
     }
 
     fn config_answer(&self, key: &SeriesKey, config: &SeriesConfig, revision: i64) -> ConfigAnswer {

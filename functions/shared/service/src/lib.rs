@@ -1,25 +1,22 @@
-//! Serves the use cases over the ports.
+//! Serves the use cases over the ports of the store.
 //!
-//! It knows neither HTTP nor Lambda: requests come in as batches and names, answers go out as values that serialize.
-//! Architecture invariant: nothing is kept between two calls that the store does not hold, but for totals that wait
-//! to be flushed; what is known of series is held against the store before it counts.
+//! This crate knows neither HTTP nor Lambda: requests arrive as batches and names, and answers are serializable values.
+//! Architecture invariant: between two calls a process keeps only counts that wait to be flushed, and cached judges,
+//! whose versions the store checks.
 
-mod ahead;
-mod fate;
-mod known;
-mod round;
-mod writer;
+mod ingest;
+mod write;
 
 mod analyze;
-mod config_request;
 mod configure;
-mod history;
-mod ingest;
-mod past;
-mod rate_limit;
+mod history_query;
 mod series_metrics;
-mod service;
+
+mod config_backup;
+mod episode_history;
 mod sweep;
+
+mod service;
 
 pub mod access;
 pub mod answers;
@@ -27,12 +24,12 @@ pub mod config;
 
 mod aws;
 mod clock;
+mod config_request;
 mod error;
 mod failpoint;
 mod metrics;
-mod mirror;
 mod platform;
-mod store_metrics;
+mod rate_limit;
 mod telemetry;
 
 pub use access::{Access, AccessError, Right};

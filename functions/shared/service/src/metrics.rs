@@ -4,15 +4,16 @@ mod emf;
 mod emf_buffer;
 mod exposition;
 mod name;
+mod store_calls;
 mod totals;
 
 pub use emf::{EmfContext, emf_lines};
 pub use emf_buffer::EmfBuffer;
 pub(crate) use exposition::{
-    encode, family, labeled_gauge, render_instances, render_levels, render_process, render_totals,
-    render_unsaved,
+    encode, family, labeled_gauge, render_gauges, render_instances, render_process, render_totals,
 };
-pub(crate) use name::MetricName;
 pub use name::{FUNCTIONS, RecordResult};
+pub(crate) use name::{MetricName, StoreOperation};
+pub(crate) use store_calls::StoreReply;
 pub use totals::RequestFacts;
 pub(crate) use totals::Totals;

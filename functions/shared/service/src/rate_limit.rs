@@ -11,8 +11,7 @@ use domain::Tenant;
 use store::{Store, TokenGrant, TokenRequest};
 
 use crate::error::ServiceError;
-use crate::metrics::Totals;
-use crate::store_metrics::StoreOperation;
+use crate::metrics::{StoreOperation, Totals};
 
 /// Bucket size in seconds of the rate: the burst allowed after an equally long pause.
 const BURST_S: u64 = 10;
@@ -27,7 +26,6 @@ pub(crate) struct RateLimit {
     /// Samples per second; 0 for no limit.
     per_s: u64,
     burst: u64,
-    // A `std::sync::Mutex` is enough: it is never locked across an await.
     leased: Mutex<HashMap<Tenant, u64>>,
 }
 
@@ -43,8 +41,7 @@ impl RateLimit {
         &self,
         store: &dyn Store,
         totals: &Totals,
-        tenant: &Tenant,
-        n: u64,
+        (tenant, n): (&Tenant, u64),
     ) -> Result<(), ServiceError> {
         if self.per_s == 0 {
             return Ok(());
@@ -56,8 +53,8 @@ impl RateLimit {
         let max = missing.max(self.per_s / BLOCKS_PER_S);
         let (rate_per_s, burst) = (self.per_s, self.burst);
         let request = TokenRequest { rate_per_s, burst, min: missing, max };
-        let taken = store.take_tokens(tenant, &request);
-        match totals.measure(StoreOperation::Lease, taken).await {
+        let call = store.take_tokens(tenant, &request);
+        match totals.measure(StoreOperation::Lease, call).await {
             Ok(TokenGrant { granted: 0, wait_us }) => {
                 self.give_back(tenant, n - missing);
                 let seconds = (wait_us.max(1) as u64).div_ceil(1_000_000);

@@ -1,88 +1,84 @@
-//! Gauges of single series, as Prometheus text: what the last verdict of each said.
+//! Use case: renders gauges of single series as Prometheus text.
 //!
-//! Only of so many series as are asked for, of one tenant, the worst first and then those that received a sample last.
-//! Nothing is judged: a scrape every few seconds must cost as good as nothing.
+//! At most the requested number of series of one tenant: first those with the highest decayed anomaly score, then the
+//! most recently received. Nothing is judged, so that frequent scrapes stay cheap.
 
 use std::collections::BTreeSet;
 
 use detector::Memory;
-use domain::Series;
-use domain::{SeriesKey, Tenant};
+use domain::{Series, SeriesKey, Tenant};
 use prometheus::proto::Metric;
 use store::SeriesSummary;
 
 use crate::error::ServiceError;
-use crate::metrics::{MetricName, encode, family, labeled_gauge};
+use crate::metrics::{MetricName, StoreOperation, encode, family, labeled_gauge};
 use crate::service::Service;
-use crate::store_metrics::StoreOperation;
 
 impl Service {
-    /// Gauges of at most `limit` series of a tenant.
+    /// Renders gauges of at most `limit` series of a tenant.
     pub async fn series_metrics(
         &self,
         tenant: &Tenant,
         limit: usize,
     ) -> Result<String, ServiceError> {
-        let mut keys = self
-            .totals()
-            .measure(StoreOperation::List, self.store().worst(tenant, None, limit))
-            .await?
-            .items;
+        let worst = self.store().worst(tenant, None, limit);
+        let mut keys = self.measure(StoreOperation::List, worst).await?.items;
         if keys.len() < limit {
-            let told: BTreeSet<SeriesKey> = keys.iter().cloned().collect();
-            let recent = self
-                .totals()
-                .measure(StoreOperation::List, self.store().recent(tenant, limit))
-                .await?;
-            keys.extend(recent.into_iter().filter(|key| !told.contains(key)));
+            let listed: BTreeSet<SeriesKey> = keys.iter().cloned().collect();
+            let recent = self.store().recent(tenant, limit);
+            let recent = self.measure(StoreOperation::List, recent).await?;
+            keys.extend(recent.into_iter().filter(|key| !listed.contains(key)));
             keys.truncate(limit);
         }
-        let glances =
-            self.totals().measure(StoreOperation::Read, self.store().summaries(&keys)).await?;
-        Ok(render(&keys, &glances)?)
+        let summaries = self.store().summaries(&keys);
+        let summaries = self.measure(StoreOperation::Read, summaries).await?;
+        Ok(render(&keys, &summaries)?)
     }
 }
 
-fn render(keys: &[SeriesKey], glances: &[SeriesSummary]) -> Result<String, prometheus::Error> {
-    let mut metrics: [Vec<Metric>; MetricName::PER_SERIES.len()] = Default::default();
-    for (key, glance) in keys.iter().zip(glances) {
-        // A series that expired stays in the indexes for a while.
-        let Some(memory) = glance.memory.as_deref().and_then(Memory::decode) else { continue };
-        let labels = labels_of(key.series());
+fn render(keys: &[SeriesKey], summaries: &[SeriesSummary]) -> Result<String, prometheus::Error> {
+    let mut values: [Vec<Metric>; MetricName::PER_SERIES.len()] = Default::default();
+    for (key, summary) in keys.iter().zip(summaries) {
+        // An expired series stays in the indexes for a while.
+        let Some(memory) = summary.memory.as_deref().and_then(Memory::decode) else { continue };
         let series = key.series();
-        let values = [key.tenant().as_str(), series.source(), series.metric(), &labels];
-        let gauges = MetricName::PER_SERIES.into_iter().zip(numbers(&memory, glance));
-        for (metrics, (metric, value)) in metrics.iter_mut().zip(gauges) {
-            metrics.extend(value.map(|value| labeled_gauge(metric, &values, value)));
+        let labels = joined_labels(series);
+        let labels = [key.tenant().as_str(), series.source(), series.metric(), &labels];
+        let gauges = MetricName::PER_SERIES.into_iter().zip(gauges_of(&memory, summary));
+        for (values, (metric, value)) in values.iter_mut().zip(gauges) {
+            values.extend(value.map(|value| labeled_gauge(metric, &labels, value)));
         }
     }
-    let families = MetricName::PER_SERIES.into_iter().zip(metrics);
-    let families: Vec<_> = families.map(|(metric, metrics)| family(metric, metrics)).collect();
+    let families = MetricName::PER_SERIES.into_iter().zip(values);
+    let families: Vec<_> = families.map(|(metric, values)| family(metric, values)).collect();
     encode(&families)
 }
 
-/// What each gauge tells of a series; none where the last verdict does not say.
-fn numbers(memory: &Memory, glance: &SeriesSummary) -> [Option<f64>; MetricName::PER_SERIES.len()] {
+/// Returns the gauges of a series in the order of [`MetricName::PER_SERIES`]; `None` if its last verdict lacks one.
+fn gauges_of(
+    memory: &Memory,
+    summary: &SeriesSummary,
+) -> [Option<f64>; MetricName::PER_SERIES.len()] {
     let last = memory.last.as_ref();
-    let expectation = last.and_then(|it| it.verdict.expectation);
+    let expectation = last.and_then(|last| last.verdict.expectation);
     [
-        last.map(|it| it.sample.value()),
-        expectation.map(|it| it.value),
-        expectation.map(|it| it.low),
-        expectation.map(|it| it.high),
-        last.map(|it| it.verdict.score),
-        last.map(|it| f64::from(u8::from(it.verdict.is_anomaly()))),
-        Some(glance.n_anomalies as f64),
+        last.map(|last| last.sample.value()),
+        expectation.map(|expectation| expectation.value),
+        expectation.map(|expectation| expectation.low),
+        expectation.map(|expectation| expectation.high),
+        last.map(|last| last.verdict.score),
+        last.map(|last| f64::from(u8::from(last.verdict.is_anomaly()))),
+        Some(summary.n_anomalies as f64),
     ]
 }
 
-/// The labels of a series as one text, `path=/b,zone=a`, which no other labels have.
+/// Joins the labels of a series into one unambiguous text such as `path=/b,zone=a`.
 ///
-/// Prometheus refuses a scrape in which two series have one name, so what separates labels is escaped in values.
-fn labels_of(series: &Series) -> String {
-    let plain = |value: &str| value.replace('%', "%25").replace(',', "%2C");
+/// Prometheus refuses a scrape with two equal series, so the separator is escaped in values.
+fn joined_labels(series: &Series) -> String {
+    let escaped = |value: &str| value.replace('%', "%25").replace(',', "%2C");
     let labels: Vec<String> =
-        series.labels().iter().map(|(name, value)| format!("{name}={}", plain(value))).collect();
+        series.labels().iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
     labels.join(",")
 }
 
@@ -92,11 +88,11 @@ mod tests {
 
     fn labels(pairs: &[(&str, &str)]) -> String {
         let labels = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        labels_of(&Series::new("checkout", "rps", labels.collect()).unwrap())
+        joined_labels(&Series::new("checkout", "rps", labels.collect()).unwrap())
     }
 
     #[test]
-    fn labels_that_differ_have_texts_that_differ() {
+    fn different_labels_have_different_texts() {
         let one = labels(&[("a", "1,b=2")]);
         assert_eq!(one, "a=1%2Cb=2");
         assert_ne!(one, labels(&[("a", "1"), ("b", "2")]));

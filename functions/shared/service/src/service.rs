@@ -1,38 +1,35 @@
-//! What the use cases share: store, writer, clock, totals.
+//! State shared by all use cases: store, history, writer, limits, metrics.
 
 use std::sync::Arc;
 
 use detector::DeployedDetector;
-use domain::Tenant;
+use domain::{SeriesKey, Tenant};
 use futures_util::future::try_join4;
 use intake::Trigger;
-use store::{CircuitCounts, EmbeddedStore, History, Instance, RedisStore, Store, StoreError};
+use store::{
+    CircuitCounts, EmbeddedStore, History, Instance, RedisStore, SeriesState, Store, StoreError,
+};
 use tracing::warn;
 
 use crate::clock::now_us;
 use crate::config::{Config, ConfigError};
 use crate::error::ServiceError;
 use crate::metrics::{
-    EmfBuffer, RecordResult, RequestFacts, Totals, render_instances, render_levels, render_process,
-    render_totals, render_unsaved,
+    EmfBuffer, RecordResult, RequestFacts, StoreOperation, StoreReply, Totals, render_gauges,
+    render_instances, render_process, render_totals,
 };
 use crate::rate_limit::RateLimit;
-use crate::writer::Writer;
+use crate::write::WriteBatcher;
 
-/// The use cases over one store. Clones share it.
+/// The use cases over one store. Clones share their state.
 #[derive(Debug, Clone)]
 pub struct Service {
-    inner: Arc<Inner>,
-}
-
-#[derive(Debug)]
-struct Inner {
     store: Arc<dyn Store>,
     history: Option<Arc<dyn History>>,
-    writer: Writer,
+    writer: WriteBatcher,
     deployed: DeployedDetector,
     time_ahead_max_us: i64,
-    rate_limit: RateLimit,
+    rate_limit: Arc<RateLimit>,
     totals: Arc<Totals>,
 }
 
@@ -57,19 +54,18 @@ pub fn store_for(config: &Config, scope: StoreScope) -> Result<Arc<dyn Store>, C
             Ok(Arc::new(EmbeddedStore::new(now_us).with_series_max(config.series_max)))
         }
         (None, StoreScope::Shared) => Err(ConfigError::one(
-            "REDIS_URL is missing: `ingest` and `analyze` in separate processes would not see each other's series; \
-             `standalone` runs without it",
+            "REDIS_URL is missing: `ingest` and `analyze` share series through Redis; `standalone` runs without it",
         )),
     }
 }
 
 impl Service {
-    /// The use cases over `store`, where history ends with what it keeps.
+    /// Creates the use cases over `store`, without a durable history.
     pub fn new(store: Arc<dyn Store>, config: &Config) -> Self {
         Self::with_history(store, None, config)
     }
 
-    /// The use cases over `store` and, where there is one, a durable history.
+    /// Creates the use cases over `store` and an optional durable history.
     pub fn with_history(
         store: Arc<dyn Store>,
         history: Option<Arc<dyn History>>,
@@ -77,135 +73,147 @@ impl Service {
     ) -> Self {
         let totals = if config.writes_emf() { Totals::with_emf() } else { Totals::default() };
         let totals = Arc::new(totals);
-        let writer = Writer::new(Arc::clone(&store), Arc::clone(&totals), config);
-        let time_ahead_max_us = config.time_ahead_max_us;
+        let writer = WriteBatcher::new(Arc::clone(&store), Arc::clone(&totals), config);
+        let rate_limit = RateLimit::new(config.samples_per_s_max, config.limits.n_samples_max);
         Self {
-            inner: Arc::new(Inner {
-                store,
-                history,
-                writer,
-                deployed: config.deployed,
-                time_ahead_max_us,
-                rate_limit: RateLimit::new(config.samples_per_s_max, config.limits.n_samples_max),
-                totals,
-            }),
+            store,
+            history,
+            writer,
+            deployed: config.deployed,
+            time_ahead_max_us: config.time_ahead_max_us,
+            rate_limit: Arc::new(rate_limit),
+            totals,
         }
     }
 
-    /// Whether the store answers, and judges with the same detector.
+    /// Checks that the store answers, and that deployments of this generation use the same detector.
     pub async fn ready(&self) -> Result<(), ServiceError> {
-        Ok(self.store().check_deployment(&self.deployed()).await?)
+        Ok(self.store.check_deployment(&self.deployed).await?)
     }
 
-    /// Whether the store answers, and is the one that this deployment means; stores nothing.
-    pub async fn is_reached(&self) -> Result<(), ServiceError> {
-        Ok(self.store().ping().await?)
+    /// Checks that the store answers and has the configured number of shards; writes nothing.
+    pub async fn ping(&self) -> Result<(), ServiceError> {
+        Ok(self.store.ping().await?)
     }
 
-    /// How many parts of the store this process leaves alone for a while, as they did not answer.
+    /// Counts the circuit breakers of this process, and the open ones.
     pub fn circuits(&self) -> CircuitCounts {
-        self.store().circuits()
+        self.store.circuits()
     }
 
-    /// The totals and gauges of all processes as Prometheus text, version 0.0.4.
+    /// Renders the metrics of all processes as Prometheus text, version 0.0.4.
     ///
-    /// Without the store it still says that the store does not answer.
+    /// If the store is away, only those of this process.
     pub async fn metrics(&self) -> Result<String, ServiceError> {
         self.flush().await;
-        let store = self.store();
-        let (levels, unsaved) = (store.gauges(), store.n_unsaved_episodes());
-        let read = try_join4(store.totals(), levels, store.instances(), unsaved).await;
-        let own = render_process(read.is_ok(), self.circuits())?;
+        let (totals, gauges) = (self.store.totals(), self.store.gauges());
+        let (instances, n_unsaved) = (self.store.instances(), self.store.n_unsaved_episodes());
+        let read = try_join4(totals, gauges, instances, n_unsaved).await;
+        let process = render_process(read.is_ok(), self.circuits())?;
         match read {
-            Ok((totals, levels, instances, n_unsaved)) => {
+            Ok((totals, gauges, instances, n_unsaved)) => {
                 let shared = [
                     render_totals(&totals)?,
-                    render_levels(&levels)?,
+                    render_gauges(&gauges, n_unsaved)?,
                     render_instances(instances)?,
-                    render_unsaved(n_unsaved)?,
                 ];
-                Ok(shared.concat() + &own)
+                Ok(shared.concat() + &process)
             }
             Err(error) => {
                 warn!(code = error.code(), %error, "totals not read");
-                Ok(own)
+                Ok(process)
             }
         }
     }
 
-    /// Keeps what this process tells of itself for the time of a lease.
-    pub async fn report(&self, instance: &Instance) -> Result<(), StoreError> {
-        self.store().renew_lease(instance).await
+    /// Renews the lease of this process, with its current load.
+    pub async fn renew_lease(&self, instance: &Instance) -> Result<(), StoreError> {
+        self.store.renew_lease(instance).await
     }
 
-    /// Forgets this process at once.
-    pub async fn withdraw(&self, instance: &Instance) -> Result<(), StoreError> {
-        self.store().end_lease(instance).await
+    /// Ends the lease of this process.
+    pub async fn end_lease(&self, instance: &Instance) -> Result<(), StoreError> {
+        self.store.end_lease(instance).await
     }
 
     /// Counts the start of this process.
     pub fn count_cold_start(&self, function: &str) {
-        self.totals().count_cold_start(function);
+        self.totals.count_cold_start(function);
     }
 
-    /// Makes a route known, so that its counter starts from 0.
+    /// Starts the counters of a route from 0.
     pub fn declare_request(&self, function: &str, method: &str, route: &str) {
-        self.totals().declare_request(function, method, route);
+        self.totals.declare_request(function, method, route);
     }
 
     /// Counts a served request.
     pub fn count_request(&self, facts: &RequestFacts) {
-        self.totals().count_request(facts);
+        self.totals.count_request(facts);
     }
 
-    /// Counts records of an event, by what became of them.
+    /// Counts records of an event by result.
     pub fn count_records(&self, trigger: Trigger, result: RecordResult, n: u64) {
-        self.totals().count_records(trigger, result, n);
+        self.totals.count_records(trigger, result, n);
     }
 
     /// Takes the metrics of this process since the last call; `None` if it writes no EMF.
     pub fn take_emf(&self) -> Option<EmfBuffer> {
-        self.totals().take_emf()
+        self.totals.take_emf()
     }
 
-    /// Adds what this process counted to the totals in the store; what the store does not take is kept for the next.
+    /// Adds the counts of this process to the totals in the store; on failure they wait for the next flush.
     pub async fn flush(&self) {
-        let totals = self.totals().take();
+        let totals = self.totals.take();
         if totals.is_empty() {
             return;
         }
-        if let Err(error) = self.store().add_totals(&totals).await {
+        if let Err(error) = self.store.add_totals(&totals).await {
             warn!(code = error.code(), %error, "totals not saved");
-            self.totals().give_back(totals);
+            self.totals.give_back(totals);
         }
     }
 
     /// Takes `n` samples from the rate limit of a tenant.
     pub async fn admit(&self, tenant: &Tenant, n: usize) -> Result<(), ServiceError> {
-        self.inner.rate_limit.admit(self.store(), self.totals(), tenant, n as u64).await
+        self.rate_limit.admit(&*self.store, &self.totals, (tenant, n as u64)).await
+    }
+
+    /// Reads a series that has samples.
+    pub(crate) async fn read(&self, key: &SeriesKey) -> Result<SeriesState, ServiceError> {
+        let state = self.measure(StoreOperation::Read, self.store.read(key)).await?;
+        state.filter(|state| !state.has_no_sample()).ok_or(ServiceError::NotFound)
+    }
+
+    /// Measures a call to the store.
+    pub(crate) async fn measure<T: StoreReply>(
+        &self,
+        operation: StoreOperation,
+        call: impl Future<Output = T>,
+    ) -> T {
+        self.totals.measure(operation, call).await
     }
 
     pub(crate) fn store(&self) -> &dyn Store {
-        self.inner.store.as_ref()
+        &*self.store
     }
 
     pub(crate) fn history(&self) -> Option<&dyn History> {
-        self.inner.history.as_deref()
+        self.history.as_deref()
     }
 
-    pub(crate) fn writer(&self) -> &Writer {
-        &self.inner.writer
+    pub(crate) fn writer(&self) -> &WriteBatcher {
+        &self.writer
     }
 
     pub(crate) fn totals(&self) -> &Totals {
-        &self.inner.totals
+        &self.totals
     }
 
     pub(crate) fn deployed(&self) -> DeployedDetector {
-        self.inner.deployed
+        self.deployed
     }
 
     pub(crate) fn time_ahead_max_us(&self) -> i64 {
-        self.inner.time_ahead_max_us
+        self.time_ahead_max_us
     }
 }

@@ -1,7 +1,7 @@
-//! What is done without a request: judging what waits, noticing silence, bringing episodes and configurations to history.
+//! Use case without a request: judges pending samples, detects silent series, saves episodes and configurations.
 //!
-//! Any number of sweeps may run at once, on any replica: each step is a compare-and-set or comes to the same twice. A
-//! sweep is bounded in series and in time; what it leaves is there for the next.
+//! Any replica may sweep at any time, several at once: each step is a compare-and-set or idempotent. A sweep is bounded
+//! in series and time; the next one continues.
 
 use std::time::Duration;
 
@@ -15,51 +15,49 @@ use tracing::{info, warn};
 use crate::answers::SweepAnswer;
 use crate::clock::now_us;
 use crate::error::ServiceError;
-use crate::round::judge_under;
+use crate::metrics::StoreOperation;
 use crate::service::Service;
-use crate::store_metrics::StoreOperation;
+use crate::write::restore_judge;
 
-/// Series judged, looked at or saved at once: enough to fill a round trip.
-const AT_ONCE: usize = 16;
+/// Series processed concurrently: enough to fill a round trip.
+const CONCURRENCY: usize = 16;
 
-/// Most series that one sweep judges, most that it looks at, and most that it saves.
+/// Series that one sweep judges, and that it checks for silence.
 const SWEPT_MAX: usize = 1_000;
 
-/// When a series is looked at again that could not be looked at now, in microseconds: ten minutes.
-const LATER_US: i64 = 600_000_000;
+/// Delay of the next silence check of a series that cannot be checked now: ten minutes, in microseconds.
+const RETRY_US: i64 = 600_000_000;
 
-/// When a series is looked at again that is silent and maintenance, in microseconds: a minute.
-const MUTED_US: i64 = 60_000_000;
+/// Delay of the next silence check of a silent series in maintenance: a minute, in microseconds.
+const MAINTENANCE_RETRY_US: i64 = 60_000_000;
 
-/// Longest time that one sweep spends on history.
+/// Time that one sweep spends on the history.
 const HISTORY_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Service {
-    /// Judges what waits in any series, notices series that fell silent, and brings to history what it
-    /// does not hold.
+    /// Sweeps once.
     pub async fn sweep(&self) -> Result<SweepAnswer, ServiceError> {
         let mut answer = SweepAnswer::default();
         self.judge_pending(&mut answer).await?;
-        self.look_for_silence(&mut answer).await?;
+        self.check_silence(&mut answer).await?;
         let on_history = async {
-            self.mirror_configs(&mut answer).await;
+            self.back_up_configs(&mut answer).await;
             self.save_episodes(&mut answer).await;
         };
         if timeout(HISTORY_TIMEOUT, on_history).await.is_err() {
-            warn!("history took too long, the next sweep goes on");
+            warn!("history too slow, the next sweep continues");
             answer.more = true;
         }
         Ok(answer)
     }
 
     async fn judge_pending(&self, answer: &mut SweepAnswer) -> Result<(), ServiceError> {
-        let keys =
-            self.totals().measure(StoreOperation::List, self.store().pending(SWEPT_MAX)).await?;
+        let keys = self.measure(StoreOperation::List, self.store().pending(SWEPT_MAX)).await?;
         answer.series = keys.len();
         answer.more |= keys.len() == SWEPT_MAX;
         let drained = stream::iter(keys).map(|key| async move { self.writer().drain(&key).await });
         answer.judged = drained
-            .buffer_unordered(AT_ONCE)
+            .buffer_unordered(CONCURRENCY)
             .filter(|drained| std::future::ready(drained.is_ok()))
             .count()
             .await;
@@ -67,87 +65,82 @@ impl Service {
         Ok(())
     }
 
-    async fn look_for_silence(&self, answer: &mut SweepAnswer) -> Result<(), ServiceError> {
+    async fn check_silence(&self, answer: &mut SweepAnswer) -> Result<(), ServiceError> {
         let now_us = now_us();
-        let keys = self
-            .totals()
-            .measure(StoreOperation::List, self.store().due_silence_checks(now_us, SWEPT_MAX))
-            .await?;
+        let due = self.store().due_silence_checks(now_us, SWEPT_MAX);
+        let keys = self.measure(StoreOperation::List, due).await?;
         answer.checked = keys.len();
         answer.more |= keys.len() == SWEPT_MAX;
-        let looked = stream::iter(keys).map(|key| async move {
-            let looked = self.look_at(&key, now_us).await;
-            looked.inspect_err(|error| warn!(code = error.code(), %error, "series not looked at"))
+        let checks = stream::iter(keys).map(|key| async move {
+            let check = self.check_series(&key, now_us).await;
+            check.inspect_err(|error| warn!(code = error.code(), %error, "silence not checked"))
         });
-        answer.silent = looked
-            .buffer_unordered(AT_ONCE)
-            .filter(|looked| std::future::ready(matches!(looked, Ok(true))))
+        answer.silent = checks
+            .buffer_unordered(CONCURRENCY)
+            .filter(|check| std::future::ready(matches!(check, Ok(true))))
             .count()
             .await;
         Ok(())
     }
 
-    /// Answers whether the series fell silent, and nobody noticed before.
-    async fn look_at(&self, key: &SeriesKey, now_us: i64) -> Result<bool, ServiceError> {
-        let state = self
-            .totals()
-            .measure(StoreOperation::Read, self.store().read(key))
-            .await?
-            .filter(|state| !state.has_no_sample());
-        let Some(state) = state else {
-            self.totals()
-                .measure(
-                    StoreOperation::Commit,
-                    self.store().reschedule_silence_check(key, SilenceCheck::Never),
-                )
-                .await?; // It was forgotten, or has expired.
-            return Ok(false);
+    /// Checks one series; returns whether it newly fell silent.
+    async fn check_series(&self, key: &SeriesKey, now_us: i64) -> Result<bool, ServiceError> {
+        let state = match self.read(key).await {
+            Ok(state) => state,
+            Err(ServiceError::NotFound) => {
+                // The series was deleted or has expired.
+                self.reschedule(key, SilenceCheck::Never).await?;
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
         };
         match self.silence_of(&state, now_us) {
-            Seen::Gone(commit) => {
-                let is_silent = commit.episode_update.n_silences > 0;
-                let committed = self
-                    .totals()
-                    .measure(StoreOperation::Commit, self.store().commit(key, &commit))
-                    .await;
-                self.totals().note_commit(&commit, &committed);
-                let committed = committed?;
-                let is_told = matches!(committed, CommitOutcome::Committed { .. }) && is_silent;
-                if is_told {
+            SilenceResult::Ended(commit) => {
+                let call = self.store().commit(key, &commit);
+                let outcome = self.measure(StoreOperation::Commit, call).await;
+                self.totals().note_commit(&commit, &outcome);
+                // On a conflict a sample arrived, or another sweep was faster.
+                let is_committed = matches!(outcome?, CommitOutcome::Committed { .. });
+                // Without a silence only an open episode ended: the detector ignores gaps.
+                let fell_silent = is_committed && commit.episode_update.n_silences > 0;
+                if fell_silent {
                     info!(series = ?key.series(), "series fell silent");
                 }
-                Ok(is_told) // Otherwise a sample came, or another sweep was faster, or nobody listens for gaps.
+                Ok(fell_silent)
             }
-            Seen::There(look) => {
-                self.totals()
-                    .measure(
-                        StoreOperation::Commit,
-                        self.store().reschedule_silence_check(key, look),
-                    )
-                    .await?;
+            SilenceResult::CheckAgain(check) => {
+                self.reschedule(key, check).await?;
                 Ok(false)
             }
         }
     }
 
-    fn silence_of(&self, state: &SeriesState, now_us: i64) -> Seen {
-        let later = Seen::There(SilenceCheck::At(now_us + LATER_US));
-        // What waits is judged first; what this deployment may not judge, or has lost its memory, is not its to tell.
-        let Ok(mut judge) = judge_under(self.deployed(), state) else { return later };
+    async fn reschedule(&self, key: &SeriesKey, check: SilenceCheck) -> Result<(), ServiceError> {
+        let call = self.store().reschedule_silence_check(key, check);
+        Ok(self.measure(StoreOperation::Commit, call).await?)
+    }
+
+    fn silence_of(&self, state: &SeriesState, now_us: i64) -> SilenceResult {
+        let retry = SilenceResult::CheckAgain(SilenceCheck::At(now_us + RETRY_US));
+        // Pending samples are judged first, and a lost or foreign memory is left to the next write.
+        let Ok(mut judge) = restore_judge(self.deployed(), state) else { return retry };
         if !state.inbox.is_empty() || judge.origin() != MemoryOrigin::Stored {
-            return later;
+            return retry;
         }
         let mut changes = EpisodeChanges::since(judge.memory());
         if !judge.mark_silent(now_us) {
-            let look = judge.silent_from_us().map_or(SilenceCheck::Never, |from_us| {
-                SilenceCheck::At(if from_us <= now_us { now_us + MUTED_US } else { from_us })
+            let check = judge.silent_from_us().map_or(SilenceCheck::Never, |from_us| {
+                let is_in_maintenance = from_us <= now_us;
+                let next_us =
+                    if is_in_maintenance { now_us + MAINTENANCE_RETRY_US } else { from_us };
+                SilenceCheck::At(next_us)
             });
-            return Seen::There(look);
+            return SilenceResult::CheckAgain(check);
         }
         changes.record(judge.memory());
         judge.next_silence_check();
         let memory = judge.memory();
-        Seen::Gone(Commit {
+        SilenceResult::Ended(Commit {
             version: state.version,
             revision: state.revision(),
             memory: MemoryPatch::whole(&memory.encode()),
@@ -164,10 +157,10 @@ impl Service {
     }
 }
 
-/// What a look at a series came to.
-enum Seen {
-    /// It is silent, or its episode is over without another sample, and this says so.
-    Gone(Commit),
-    /// It is not, or not to be told of: look again then.
-    There(SilenceCheck),
+/// Result of a silence check.
+enum SilenceResult {
+    /// The series fell silent, or its open episode ended for lack of samples: commit this.
+    Ended(Commit),
+    /// The series is not silent, or is in maintenance: check it again.
+    CheckAgain(SilenceCheck),
 }

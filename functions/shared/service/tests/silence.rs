@@ -1,6 +1,6 @@
-//! Series that fall silent, and their episodes, over the embedded store and over a real Redis.
+//! Silent series and their episodes, with the memory store and with a real Redis.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+#![expect(clippy::unwrap_used, reason = "a test stops at the first unexpected result")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use store::{PastRange, Store};
 
 const ALL: PastRange = PastRange { since_us: 0, before_us: None, limit: 100 };
 
-/// A deployment, and the store below it.
+/// Starts a deployment; returns its store too.
 fn deployment(vars: &[(&str, &str)]) -> (Service, Arc<dyn Store>) {
     let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let config = Config::from_env(vars).unwrap();
@@ -31,7 +31,7 @@ fn key() -> SeriesKey {
     SeriesKey::new(Tenant::default(), series())
 }
 
-/// Sends samples of these seconds before now; answers how many are anomalies.
+/// Sends one sample for each of these seconds before now; returns the number of anomalies.
 async fn send(service: &Service, seconds_ago: impl Iterator<Item = i64>) -> usize {
     let now_us = now_us();
     let incoming = |(index, ago)| IncomingSample {
@@ -50,32 +50,32 @@ async fn send(service: &Service, seconds_ago: impl Iterator<Item = i64>) -> usiz
 
 async fn metric(service: &Service, line: &str) {
     let text = service.metrics().await.unwrap();
-    assert!(text.lines().any(|it| it == line), "{line} in {text}");
+    assert!(text.lines().any(|other| other == line), "{line} in {text}");
 }
 
-async fn a_silence_is_told_once_and_ended_by_the_next_sample(vars: &[(&str, &str)]) {
+async fn a_silence_is_reported_once_and_ended_by_the_next_sample(vars: &[(&str, &str)]) {
     let (service, store) = deployment(vars);
-    // Over the embedded store a second deployment would see nothing.
+    // A second deployment would not share the memory store.
     let other = if vars.is_empty() { service.clone() } else { deployment(vars).0 };
     stopped(&service, store.as_ref()).await;
     let (one, two) = tokio::join!(service.sweep(), other.sweep());
-    assert_eq!(one.unwrap().silent + two.unwrap().silent, 1, "several sweeps tell it once");
-    assert_eq!(service.sweep().await.unwrap().checked, 0, "and nobody looks again");
+    assert_eq!(one.unwrap().silent + two.unwrap().silent, 1, "concurrent sweeps report it once");
+    assert_eq!(service.sweep().await.unwrap().checked, 0, "no further check is due");
 
     let tenant = Tenant::default();
-    let told = service.analyze(&tenant, series()).await.unwrap();
-    let cursor_us = told.last.as_ref().unwrap().timestamp;
-    assert_eq!(told.silent_since, Some(cursor_us));
-    let episode = told.episode.unwrap();
+    let analyzed = service.analyze(&tenant, series()).await.unwrap();
+    let cursor_us = analyzed.last.as_ref().unwrap().timestamp;
+    assert_eq!(analyzed.silent_since, Some(cursor_us));
+    let episode = analyzed.episode.unwrap();
     assert_eq!((episode.state, episode.signal, episode.samples), ("silent", "gap", 0));
-    assert_eq!((episode.start, told.anomaly_count), (cursor_us, 0));
+    assert_eq!((episode.start, analyzed.anomaly_count), (cursor_us, 0));
     metric(&service, "silences_total 1").await;
     metric(&service, r#"anomalies_total{signal="gap"} 0"#).await;
 
     assert_eq!(send(&service, [0].into_iter()).await, 1);
     metric(&service, r#"anomalies_total{signal="gap"} 1"#).await;
-    let told = service.analyze(&tenant, series()).await.unwrap();
-    assert_eq!((told.silent_since, told.anomaly_count), (None, 1));
+    let analyzed = service.analyze(&tenant, series()).await.unwrap();
+    assert_eq!((analyzed.silent_since, analyzed.anomaly_count), (None, 1));
     let page = service.list_episodes(&tenant, series(), ALL).await.unwrap();
     assert_eq!(page.episodes.len(), 1, "the silence and the gap are one episode");
     assert_eq!((page.episodes[0].start, page.episodes[0].samples), (cursor_us, 1));
@@ -83,15 +83,15 @@ async fn a_silence_is_told_once_and_ended_by_the_next_sample(vars: &[(&str, &str
     metric(&service, "silences_total 1").await;
 }
 
-/// A series of one sample a second that stopped two minutes ago, and at which it is time to look.
+/// Creates a series of one sample a second that stopped two minutes ago, with a due silence check.
 async fn stopped(service: &Service, store: &dyn Store) {
     send(service, (120..420).rev()).await;
-    forget_waits(store).await;
+    forget_delays(store).await;
     store.reschedule_silence_check(&key(), SilenceCheck::At(0)).await.unwrap();
 }
 
-/// Makes the memory that of a series whose samples were received at once: those of a test all come late.
-async fn forget_waits(store: &dyn Store) {
+/// Removes the delays of receipt from the memory: samples of a test all arrive late.
+async fn forget_delays(store: &dyn Store) {
     let state = store.read(&key()).await.unwrap().unwrap();
     let mut memory = detector::Memory::decode(&state.memory.unwrap()).unwrap();
     memory.silence = detector::SilenceState::default();
@@ -109,18 +109,18 @@ async fn forget_waits(store: &dyn Store) {
 }
 
 #[tokio::test]
-async fn a_silence_is_told_once_over_the_embedded_store() {
-    a_silence_is_told_once_and_ended_by_the_next_sample(&[]).await;
+async fn a_silence_is_reported_once_with_the_memory_store() {
+    a_silence_is_reported_once_and_ended_by_the_next_sample(&[]).await;
 }
 
 #[tokio::test]
-async fn a_silence_is_told_once_over_redis() {
+async fn a_silence_is_reported_once_with_redis() {
     let redis = RedisServer::start();
-    a_silence_is_told_once_and_ended_by_the_next_sample(&[("REDIS_URL", &redis.url())]).await;
+    a_silence_is_reported_once_and_ended_by_the_next_sample(&[("REDIS_URL", &redis.url())]).await;
 }
 
 #[tokio::test]
-async fn where_nobody_listens_for_gaps_an_episode_ends_without_a_silence() {
+async fn a_detector_that_ignores_gaps_ends_an_episode_without_a_silence() {
     let (service, store) = deployment(&[("TIDEMARK_DETECTOR", "zscore:window=50,threshold=3")]);
     send(&service, (120..420).rev()).await;
     let tenant = Tenant::default();
@@ -134,23 +134,24 @@ async fn where_nobody_listens_for_gaps_an_episode_ends_without_a_silence() {
     let answer = service.ingest(&tenant, batch, VerdictFilter::Anomalies).await;
     assert_eq!(answer.verdicts.len(), 1, "{answer:?}");
     let page = service.list_episodes(&tenant, series(), ALL).await.unwrap();
-    assert_eq!(page.episodes.iter().map(|it| it.state).collect::<Vec<_>>(), ["open"]);
+    assert_eq!(page.episodes.iter().map(|episode| episode.state).collect::<Vec<_>>(), ["open"]);
 
-    forget_waits(store.as_ref()).await;
+    forget_delays(store.as_ref()).await;
     store.reschedule_silence_check(&key(), SilenceCheck::At(0)).await.unwrap();
     let swept = service.sweep().await.unwrap();
     assert_eq!((swept.checked, swept.silent), (1, 0));
     let page = service.list_episodes(&tenant, series(), ALL).await.unwrap();
-    let told: Vec<_> = page.episodes.iter().map(|it| (it.state, it.samples)).collect();
-    assert_eq!(told, [("over", 1)]);
-    let told = service.analyze(&tenant, series()).await.unwrap();
-    assert_eq!((told.silent_since, told.anomaly_count), (None, 1));
+    let states: Vec<_> =
+        page.episodes.iter().map(|episode| (episode.state, episode.samples)).collect();
+    assert_eq!(states, [("over", 1)]);
+    let analyzed = service.analyze(&tenant, series()).await.unwrap();
+    assert_eq!((analyzed.silent_since, analyzed.anomaly_count), (None, 1));
     metric(&service, "silences_total 0").await;
-    assert_eq!(service.sweep().await.unwrap().checked, 0, "and nobody looks again");
+    assert_eq!(service.sweep().await.unwrap().checked, 0, "no further check is due");
 }
 
 #[tokio::test]
-async fn a_pause_that_is_usual_is_no_silence() {
+async fn a_usual_delay_is_no_silence() {
     let (service, store) = deployment(&[]);
     send(&service, (120..420).rev()).await;
     store.reschedule_silence_check(&key(), SilenceCheck::At(0)).await.unwrap();
@@ -158,13 +159,17 @@ async fn a_pause_that_is_usual_is_no_silence() {
     assert_eq!(
         (swept.checked, swept.silent),
         (1, 0),
-        "all samples of this sender come two minutes late"
+        "all samples of this sender arrive two minutes late"
     );
-    assert_eq!(service.sweep().await.unwrap().checked, 0, "the next look is when it would be one");
+    assert_eq!(
+        service.sweep().await.unwrap().checked,
+        0,
+        "the next check is due when it would be a silence"
+    );
 }
 
 #[tokio::test]
-async fn a_series_that_is_forgotten_or_maintenance_is_not_told() {
+async fn a_deleted_series_and_one_in_maintenance_are_not_reported() {
     let (service, store) = deployment(&[]);
     stopped(&service, store.as_ref()).await;
     let maintenance = r#"{"maintenance":[{"from":0,"until":4102444800000,"reason":"for good"}]}"#;

@@ -27,7 +27,7 @@ pub(crate) async fn livez() -> Result<Response, RequestError> {
 pub(crate) async fn readyz(State(app): State<App>) -> Result<Response, RequestError> {
     match app.function() {
         // The exporter judges nothing, so it must not register its detector as a generation.
-        Function::Exporter => app.service().is_reached().await?,
+        Function::Exporter => app.service().ping().await?,
         _ => app.service().ready().await?,
     }
     let circuits = app.service().circuits();

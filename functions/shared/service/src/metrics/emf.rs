@@ -1,7 +1,7 @@
 //! Writes metrics as CloudWatch embedded metric format (EMF): JSON log lines that CloudWatch turns into metrics.
 //!
 //! Names equal those of `/metrics`; labels become dimensions, besides the function. A line holds one value of each metric
-//! and dimension, so a second outcome of samples, say, starts another line.
+//! and dimension, so a second outcome of samples starts another line.
 
 use std::collections::BTreeMap;
 

@@ -15,7 +15,7 @@ use store::{CircuitCounts, Instance, StoreGauges};
 use crate::metrics::name::{FUNCTIONS, MetricName};
 use crate::metrics::totals::LATENCY_BUCKETS_S;
 
-/// InstanceLeases with gauges of their own, busiest first; beyond this number an instance is only counted.
+/// Instances with gauges of their own, busiest first; beyond this number an instance is only counted.
 const INSTANCES_LISTED_MAX: usize = 500;
 
 /// Renders the state of this process: its version and its view of the store.
@@ -32,18 +32,17 @@ pub(crate) fn render_process(
     ])
 }
 
-/// Renders the number of series in the store and the backlog.
-pub(crate) fn render_levels(levels: &StoreGauges) -> Result<String, prometheus::Error> {
+/// Renders the size of the store: series, backlog, and series with unsaved episodes.
+pub(crate) fn render_gauges(
+    gauges: &StoreGauges,
+    n_unsaved: u64,
+) -> Result<String, prometheus::Error> {
     encode(&[
-        gauge(MetricName::Series, levels.n_series as f64),
-        gauge(MetricName::BacklogSeries, levels.n_pending as f64),
-        gauge(MetricName::BacklogOldest, levels.oldest_pending_us as f64 / 1e6),
+        gauge(MetricName::Series, gauges.n_series as f64),
+        gauge(MetricName::BacklogSeries, gauges.n_pending as f64),
+        gauge(MetricName::BacklogOldest, gauges.oldest_pending_us as f64 / 1e6),
+        gauge(MetricName::EpisodesUnsaved, n_unsaved as f64),
     ])
-}
-
-/// Renders the number of series with unsaved episodes.
-pub(crate) fn render_unsaved(n: u64) -> Result<String, prometheus::Error> {
-    encode(&[gauge(MetricName::EpisodesUnsaved, n as f64)])
 }
 
 /// Renders the running processes: their number by function, and the load of the busiest.
@@ -55,7 +54,7 @@ pub(crate) fn render_instances(mut instances: Vec<Instance>) -> Result<String, p
         }
     }
     let counts =
-        n_of.iter().map(|(name, n)| labeled_gauge(MetricName::InstanceLeases, &[name], *n as f64));
+        n_of.iter().map(|(name, n)| labeled_gauge(MetricName::Instances, &[name], *n as f64));
     let counts = counts.collect();
     instances.sort_by_cached_key(|instance| {
         let load = (instance.n_requests, instance.n_connections);
@@ -70,7 +69,7 @@ pub(crate) fn render_instances(mut instances: Vec<Instance>) -> Result<String, p
         family(metric, instances.iter().map(gauge).collect())
     };
     encode(&[
-        family(MetricName::InstanceLeases, counts),
+        family(MetricName::Instances, counts),
         listed(MetricName::HttpConnections, |instance| instance.n_connections),
         listed(MetricName::HttpRequestsInFlight, |instance| instance.n_requests),
     ])

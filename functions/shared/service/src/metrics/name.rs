@@ -13,13 +13,39 @@ pub const FUNCTIONS: [&str; 6] =
 /// Outcomes of a sample in the store.
 const SAMPLE_OUTCOMES: [&str; 5] = ["accepted", "duplicate", "conflict", "too_old", "full"];
 
-/// Timed operations of the store.
-const STORE_OPERATIONS: [&str; 5] = ["append", "commit", "read", "list", "lease"];
-
 /// Operations of the history.
 const HISTORY_OPERATIONS: [&str; 6] = ["save", "read", "forget", "ready", "backup", "restore"];
 
 const SERIES_LABELS: &[&str] = &["tenant", "source", "metric", "labels"];
+
+/// Operation of the store, as in the label `operation`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum StoreOperation {
+    /// Append samples, with or without a commit.
+    Append,
+    /// Write anything else to series.
+    Commit,
+    /// Read known series.
+    Read,
+    /// List series.
+    List,
+    /// Lease tokens of a rate limit.
+    Lease,
+}
+
+impl StoreOperation {
+    const ALL: [Self; 5] = [Self::Append, Self::Commit, Self::Read, Self::List, Self::Lease];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Commit => "commit",
+            Self::Read => "read",
+            Self::List => "list",
+            Self::Lease => "lease",
+        }
+    }
+}
 
 /// Result of one record of a queue or a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,7 +136,7 @@ metrics! {
         "Series with samples not yet judged.";
     BacklogOldest: GAUGE "backlog_oldest_seconds" &[],
         "Age of the oldest sample not yet judged.";
-    InstanceLeases: GAUGE "instances" &["function"],
+    Instances: GAUGE "instances" &["function"],
         "Processes that serve requests, or did within the last 30 seconds.";
     HttpConnections: GAUGE "http_connections" &["function", "instance"],
         "Open HTTP connections.";
@@ -190,7 +216,9 @@ impl MetricName {
             }
             Self::StreamRecords => stream_labels(),
             Self::Anomalies => owned(&domain::Signal::ALL.map(domain::Signal::as_str)),
-            Self::StoreCommandDuration | Self::StoreErrors => owned(&STORE_OPERATIONS),
+            Self::StoreCommandDuration | Self::StoreErrors => {
+                owned(&StoreOperation::ALL.map(StoreOperation::as_str))
+            }
             Self::ColdStarts => owned(&FUNCTIONS),
             Self::HistoryErrors => owned(&HISTORY_OPERATIONS),
             _ if self.labels().is_empty() => vec![String::new()],

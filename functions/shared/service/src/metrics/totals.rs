@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use intake::Trigger;
 
 use crate::metrics::emf_buffer::EmfBuffer;
-use crate::metrics::name::{MetricName, RecordResult};
+use crate::metrics::name::{MetricName, RecordResult, StoreOperation};
 
 /// Upper bounds of the latency buckets, in seconds: from a warm answer of the memory store to the deadline.
 pub(crate) const LATENCY_BUCKETS_S: [f64; 12] =
@@ -36,7 +36,6 @@ pub struct RequestFacts {
 /// Counts of this process since the last flush.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
-    // A `std::sync::Mutex` is enough: it is never locked across an await.
     counts: Mutex<ProcessCounts>,
     /// Present only if something empties it regularly.
     emf: Option<Mutex<EmfBuffer>>,
@@ -50,7 +49,7 @@ struct ProcessCounts {
     requests: HashMap<(&'static str, &'static str, &'static str, u16), u64>,
     /// By function, method and route.
     request_times: HashMap<[&'static str; 3], LatencyCounts>,
-    operations: HashMap<&'static str, LatencyCounts>,
+    operations: HashMap<StoreOperation, LatencyCounts>,
 }
 
 /// Number of durations in each bucket, and their sum.
@@ -91,7 +90,7 @@ impl ProcessCounts {
             times.write(MetricName::HttpRequestDuration, &labels, &mut self);
         }
         for (operation, times) in std::mem::take(&mut self.operations) {
-            times.write(MetricName::StoreCommandDuration, &[operation], &mut self);
+            times.write(MetricName::StoreCommandDuration, &[operation.as_str()], &mut self);
         }
         self.by_field
     }
@@ -147,11 +146,11 @@ impl Totals {
     }
 
     /// Counts a store operation, its duration and its failure.
-    pub(crate) fn count_operation(&self, operation: &'static str, seconds: f64, is_failed: bool) {
+    pub(crate) fn count_operation(&self, operation: StoreOperation, seconds: f64, is_failed: bool) {
         let mut counts = self.lock();
         counts.operations.entry(operation).or_default().add(seconds);
         if is_failed {
-            counts.add(MetricName::StoreErrors, &[operation], 1);
+            counts.add(MetricName::StoreErrors, &[operation.as_str()], 1);
         }
         drop(counts);
         self.note(|emf| {

@@ -1,29 +1,28 @@
-//! Judges samples before they are appended, where the process still knows their series.
+//! Sorts and stamps samples so that they can be judged before they are appended (optimistic concurrency).
 //!
-//! What is judged ahead counts only if the store finds the series as it was known, with nothing waiting. So only
-//! samples are judged ahead that will be fresh then; all others take the way over the inbox.
+//! An optimistic commit counts only if the store finds the series unchanged and its inbox empty. So only samples that
+//! will be fresh are judged optimistically; all others go through the inbox.
 
 use detector::Judge;
-use domain::Sample;
-use domain::SeriesKey;
+use domain::{Sample, SeriesKey};
 use store::{NewSample, Store};
 
-/// Samples in time order, and where each stood.
+/// Samples in time order, with their original positions.
 #[derive(Debug)]
-pub(crate) struct Ordered {
-    pub(crate) samples: Vec<Sample>,
-    pub(crate) order: Vec<usize>,
+pub(super) struct OrderedSamples {
+    pub(super) samples: Vec<Sample>,
+    pub(super) order: Vec<usize>,
 }
 
-/// The samples as they will be judged, if all of them are fresh to a series as its judge knows it.
+/// Sorts samples into the order in which they will be judged; `None` unless all of them are fresh to the judge.
 ///
-/// One without a time gets the first free microsecond by the clock of the store.
-pub(crate) fn fresh_in_order(
+/// A sample without a time gets the first free microsecond by the clock of the store.
+pub(super) fn order_fresh(
     store: &dyn Store,
     key: &SeriesKey,
     judge: &Judge,
     samples: &[NewSample],
-) -> Option<Ordered> {
+) -> Option<OrderedSamples> {
     let mut timed: Vec<(usize, Sample)> = Vec::with_capacity(samples.len());
     for (i, sample) in samples.iter().enumerate().filter(|(_, sample)| sample.at_us.is_some()) {
         timed.push((i, Sample::new(sample.at_us?, sample.value).ok()?));
@@ -32,17 +31,18 @@ pub(crate) fn fresh_in_order(
     if timed.len() < samples.len() {
         stamp(store.store_time_us(key)?, judge, samples, &mut timed)?;
     }
-    let is_twice = timed.windows(2).any(|two| two[0].1.at_us() == two[1].1.at_us());
+    let has_repeats = timed.windows(2).any(|pair| pair[0].1.at_us() == pair[1].1.at_us());
     let (order, samples): (Vec<usize>, Vec<Sample>) = timed.into_iter().unzip();
     let floor_us = judge.memory().floor_us;
     let is_fresh = |sample: &Sample| {
         floor_us.is_none_or(|floor_us| sample.at_us() > floor_us)
             && judge.window().at(sample.at_us()).is_none()
     };
-    (!is_twice && samples.iter().all(is_fresh)).then_some(Ordered { samples, order })
+    let is_fresh = !has_repeats && samples.iter().all(is_fresh);
+    is_fresh.then_some(OrderedSamples { samples, order })
 }
 
-/// Adds the samples without a time to those with one, which are in time order.
+/// Inserts the samples without a time into those with one, which are sorted.
 fn stamp(
     now_us: i64,
     judge: &Judge,
@@ -51,15 +51,15 @@ fn stamp(
 ) -> Option<()> {
     let mut free_us = judge.memory().floor_us.map_or(now_us, |floor_us| now_us.max(floor_us + 1));
     for (i, sample) in samples.iter().enumerate().filter(|(_, sample)| sample.at_us.is_none()) {
-        let place = loop {
-            let place = timed.partition_point(|(_, other)| other.at_us() < free_us);
-            let is_taken = timed.get(place).is_some_and(|(_, other)| other.at_us() == free_us);
+        let position = loop {
+            let position = timed.partition_point(|(_, other)| other.at_us() < free_us);
+            let is_taken = timed.get(position).is_some_and(|(_, other)| other.at_us() == free_us);
             if !is_taken && judge.window().at(free_us).is_none() {
-                break place;
+                break position;
             }
             free_us += 1;
         };
-        timed.insert(place, (i, Sample::new(free_us, sample.value).ok()?));
+        timed.insert(position, (i, Sample::new(free_us, sample.value).ok()?));
     }
     Some(())
 }
@@ -69,47 +69,46 @@ mod tests {
     use std::collections::BTreeMap;
 
     use detector::Detector;
-    use domain::Series;
-    use domain::Tenant;
+    use domain::{Series, Tenant};
     use store::EmbeddedStore;
 
     use super::*;
 
-    fn of(times: &[Option<i64>]) -> Option<(Vec<i64>, Vec<usize>)> {
+    fn order(times: &[Option<i64>]) -> Option<(Vec<i64>, Vec<usize>)> {
         let store = EmbeddedStore::new(|| 100);
         let series = Series::new("s", "m", BTreeMap::new()).unwrap();
         let key = SeriesKey::new(Tenant::default(), series);
         let mut judge = Judge::new(Detector::ALL[0]);
-        // A window keeps 128: the floor is at 9.
+        // The window has 128 samples, so the floor is at 9.
         (1..=137).filter(|at| *at != 90).for_each(|at| {
             judge.judge(Sample::new(at, 1.0).unwrap());
         });
         let samples: Vec<NewSample> =
             times.iter().map(|at_us| NewSample { at_us: *at_us, value: 1.0 }).collect();
-        let ordered = fresh_in_order(&store, &key, &judge, &samples)?;
+        let ordered = order_fresh(&store, &key, &judge, &samples)?;
         Some((ordered.samples.iter().map(Sample::at_us).collect(), ordered.order))
     }
 
     #[test]
-    fn fresh_samples_come_in_time_order_late_ones_too() {
+    fn fresh_samples_are_sorted_even_late_ones() {
         assert_eq!(
-            of(&[Some(200), Some(90), Some(150)]),
+            order(&[Some(200), Some(90), Some(150)]),
             Some((vec![90, 150, 200], vec![1, 2, 0]))
         );
     }
 
     #[test]
     fn a_sample_without_a_time_gets_the_first_free_one() {
-        assert_eq!(of(&[None, None]), Some((vec![138, 139], vec![0, 1])));
-        let among = of(&[None, Some(138), None, Some(140)]);
+        assert_eq!(order(&[None, None]), Some((vec![138, 139], vec![0, 1])));
+        let among = order(&[None, Some(138), None, Some(140)]);
         assert_eq!(among, Some((vec![138, 139, 140, 141], vec![1, 0, 3, 2])));
     }
 
     #[test]
-    fn what_is_not_fresh_is_not_judged_ahead() {
-        assert_eq!(of(&[Some(200), Some(100)]), None, "in the window");
-        assert_eq!(of(&[Some(8)]), None, "below the floor");
-        assert_eq!(of(&[Some(200), Some(200)]), None, "twice in one batch");
-        assert_eq!(of(&[Some(200), Some(-1)]), None, "no sample at all");
+    fn samples_that_are_not_fresh_are_not_judged_optimistically() {
+        assert_eq!(order(&[Some(200), Some(100)]), None, "in the window");
+        assert_eq!(order(&[Some(8)]), None, "below the floor");
+        assert_eq!(order(&[Some(200), Some(200)]), None, "twice in one batch");
+        assert_eq!(order(&[Some(200), Some(-1)]), None, "not a valid time");
     }
 }
