@@ -45,13 +45,10 @@ fn enabled_routes(app: &App) -> impl Iterator<Item = &'static Route> {
 ///
 /// An exporter does so for the other functions, too: their first request may start their first process.
 fn declare_metrics(app: &App) {
-    let functions: &[Function] = match app.function() {
+    let function = app.function();
+    let functions: &[Function] = match function {
         Function::Exporter => &[Function::Exporter, Function::Ingest, Function::Analyze],
-        Function::Ingest => &[Function::Ingest],
-        Function::IngestStream => &[],
-        Function::Analyze => &[Function::Analyze],
-        Function::Standalone => &[Function::Standalone],
-        Function::Sweeper => &[Function::Sweeper],
+        _ => std::slice::from_ref(&function),
     };
     for function in functions {
         for route in routes::of(*function) {

@@ -435,6 +435,10 @@ fn sweep() -> Value {
              sweeps are safe. The body is ignored.",
         )
         .answer(200, "The result.", "SweepAnswer")
+        .example(json!({
+            "series": 2, "judged": 2, "failed": 0, "checked": 1, "silent": 1, "episodes_saved": 1, "unsaved": 0,
+            "configs_saved": 0, "configs_unsaved": 0, "configs_restored": 0, "more": false
+        }))
         .problems(&[401, 403, 503])
         .0
 }
