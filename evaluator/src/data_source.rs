@@ -1,4 +1,4 @@
-//! Where data lies and who is measured on it: the arguments that `score` and `sweep` share.
+//! The arguments that `score` and `sweep` share: data and contenders.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,9 +9,8 @@ use anyhow::{Context, ensure};
 use quality::contender::{Contender, StoredScores};
 use quality::measure::ScoringRule;
 use quality::read::{self, Dataset};
-use thiserror::Error;
 
-/// Where the data is.
+/// Files or folder of the data.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[group(multiple = false)]
 pub(crate) struct DataSource {
@@ -21,18 +20,18 @@ pub(crate) struct DataSource {
     /// A folder of CSV files.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) folder: Option<PathBuf>,
-    /// A folder in the layout of the Numenta benchmark, counted by its rule too.
+    /// A folder in the layout of the Numenta benchmark, also scored by its rule.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) nab: Option<PathBuf>,
 }
 
 impl DataSource {
-    /// Whether any data is named.
+    /// True if any data is given.
     pub(crate) fn is_given(&self) -> bool {
         !self.csv.is_empty() || self.folder.is_some() || self.nab.is_some()
     }
 
-    /// The data and what to call it: its folder or its only file.
+    /// Name and content of the data; the name is that of its folder or its only file.
     pub(crate) fn read(&self) -> anyhow::Result<(String, Dataset)> {
         let name = |path: &Path| {
             path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
@@ -60,7 +59,7 @@ impl DataSource {
         Ok((named, all))
     }
 
-    /// The rule that counts besides the usual ones.
+    /// The rule in addition to the usual ones.
     pub(crate) fn rule(&self, kpi: bool) -> ScoringRule {
         match (&self.nab, kpi) {
             (Some(_), _) => ScoringRule::Nab,
@@ -70,23 +69,23 @@ impl DataSource {
     }
 }
 
-/// Who is measured.
+/// The contenders to measure.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct ContenderArgs {
-    /// A detector, `silent` or `random`; repeatable; the same as of `run` when none is given.
+    /// A detector, `silent` or `random`; repeatable; by default those of `run`.
     #[arg(long = "detector", value_name = "SPEC")]
     pub(crate) detectors: Vec<Contender>,
-    /// Scores of a detector that ran elsewhere: a folder with a file for each series, as `--write-scores` writes
-    /// it; repeatable. `NAME=` is what reports call it, its folder's name unless given.
+    /// Scores of another program: a folder with a file for each series, in the format of `--write-scores`; repeatable.
+    /// `NAME` is its name in reports, by default the name of the folder.
     #[arg(long, value_name = "[NAME=]FOLDER")]
     pub(crate) from_scores: Vec<ScoreFolder>,
-    /// A score of `--from-scores` above this is an alarm.
+    /// Threshold of `--from-scores`; a higher score is an alarm.
     #[arg(long, value_name = "SCORE", default_value_t = 1.0, requires = "from_scores")]
     pub(crate) from_threshold: f64,
 }
 
 impl ContenderArgs {
-    /// The detectors, or `defaults` when none is named, and the scores of others; no two of one name.
+    /// The detectors, or `defaults` if none is given, and the stored scores; names must differ.
     pub(crate) fn contenders(
         &self,
         dataset: &Dataset,
@@ -94,7 +93,7 @@ impl ContenderArgs {
     ) -> anyhow::Result<Vec<Contender>> {
         ensure!(
             self.from_threshold.is_finite() && self.from_threshold > 0.0,
-            "--from-threshold `{}` is not possible: a positive number is wanted",
+            "`--from-threshold {}` is out of range: expected a positive number",
             self.from_threshold
         );
         let mut contenders =
@@ -110,14 +109,14 @@ impl ContenderArgs {
         for contender in &contenders {
             ensure!(
                 names.insert(contender.to_string()),
-                "two contenders are called `{contender}`: `--from-scores NAME=FOLDER` gives another name"
+                "two contenders are called `{contender}`: rename one by `--from-scores NAME=FOLDER`"
             );
         }
         Ok(contenders)
     }
 }
 
-/// A folder of scores and the name of who said them.
+/// A folder of scores, and the name of their detector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ScoreFolder {
     name: String,
@@ -125,27 +124,21 @@ pub(crate) struct ScoreFolder {
 }
 
 impl FromStr for ScoreFolder {
-    type Err = ScoreFolderError;
+    type Err = anyhow::Error;
 
-    fn from_str(text: &str) -> Result<Self, ScoreFolderError> {
-        // What stands before a `=` in a deeper folder is no name.
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        // A `=` inside a path does not end a name.
         let named = text.split_once('=').filter(|(name, _)| !name.contains('/'));
         let folder_name =
             || Path::new(text).file_name().unwrap_or_default().to_string_lossy().into_owned();
         let (name, folder) =
             named.map_or_else(|| (folder_name(), text), |(name, folder)| (name.to_owned(), folder));
-        if name.trim().is_empty() || folder.is_empty() {
-            return Err(ScoreFolderError { text: text.to_owned() });
-        }
+        ensure!(
+            !name.trim().is_empty() && !folder.is_empty(),
+            "`{text}` is not a folder of scores: expected `FOLDER` or `NAME=FOLDER`"
+        );
         Ok(Self { name, folder: folder.into() })
     }
-}
-
-/// The text names no folder of scores.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{text}` is not a folder of scores: `FOLDER` or `NAME=FOLDER` is wanted")]
-pub(crate) struct ScoreFolderError {
-    text: String,
 }
 
 #[cfg(test)]
@@ -153,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_of_scores_has_its_own_name_or_a_given_one() {
+    fn a_folder_of_scores_has_its_own_name_or_the_given_one() {
         let cases = [
             ("river", "river", "river"),
             ("out/river/", "river", "out/river/"),
@@ -161,8 +154,8 @@ mod tests {
             ("out/a=b", "a=b", "out/a=b"),
         ];
         for (text, name, folder) in cases {
-            let wanted = ScoreFolder { name: name.to_owned(), folder: folder.into() };
-            assert_eq!(text.parse(), Ok(wanted), "{text}");
+            let parsed: ScoreFolder = text.parse().unwrap();
+            assert_eq!((parsed.name.as_str(), parsed.folder), (name, folder.into()), "{text}");
         }
         for text in ["", "=x", "x=", ".."] {
             assert!(text.parse::<ScoreFolder>().is_err(), "{text}");

@@ -1,8 +1,8 @@
-//! Talk on stderr: a progress bar for a person, warnings for everyone.
+//! Progress bars and warnings on stderr.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar of `len` steps; nothing is drawn when stderr is no terminal.
+/// A bar of `len` steps; nothing is drawn if stderr is not a terminal.
 pub(crate) fn bar(len: usize, what: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {elapsed}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -10,7 +10,7 @@ pub(crate) fn bar(len: usize, what: &str) -> ProgressBar {
 }
 
 /// Prints warnings.
-#[expect(clippy::print_stderr, reason = "stderr is where a person is told")]
+#[expect(clippy::print_stderr, reason = "warnings belong on stderr")]
 pub(crate) fn warn(warnings: &[String]) {
     for warning in warnings {
         eprintln!("warning: {warning}");

@@ -1,14 +1,14 @@
-//! Where a record comes from: the command and the commit that make it again.
+//! Origin of a record: the command and the commit that reproduce it.
 
 use std::process::Command;
 
-/// The command line of this process, quoted for a shell; the program is named as it is installed.
+/// The command line of this process, quoted for a shell, with the program name `evaluator`.
 pub(crate) fn command_line() -> String {
     let quoted = std::env::args().skip(1).map(|argument| quote(&argument));
     std::iter::once("evaluator".to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
 }
 
-/// The commit that is checked out, with `-dirty` when files differ from it; none outside a repository.
+/// The commit that is checked out, with `-dirty` after changes; `None` outside a repository.
 pub(crate) fn commit() -> Option<String> {
     let described = Command::new("git")
         .args(["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"])
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quoted_arguments_read_back_in_a_shell() {
+    fn arguments_are_quoted_for_a_shell() {
         let cases = [
             ("zscore:window=50,threshold=2", "zscore:window=50,threshold=2"),
             ("a b", "'a b'"),

@@ -79,7 +79,7 @@ fn figures(record: &LoadRecord) -> String {
     let figure = |(name, value): &(&str, String)| {
         format!("<div><dt>{name}</dt><dd class=\"large\">{value}</dd></div>")
     };
-    format!("<dl class=\"figures\">{}</dl>", pairs.iter().map(figure).collect::<String>())
+    format!("<dl class=\"summary\">{}</dl>", pairs.iter().map(figure).collect::<String>())
 }
 
 fn check(check: &Check) -> String {

@@ -2,11 +2,15 @@
 //!
 //! Shared by the reports of detection quality and of load, which do not depend on each other.
 
-/// Style sheet of every report, light and dark.
-pub const STYLE: &str = include_str!("style.css");
+/// Style sheet of every report, light and dark, with that of uPlot.
+pub const STYLE: &str =
+    concat!(include_str!("../vendor/uPlot.min.css"), "\n", include_str!("style.css"));
 
-/// Chart functions that the scripts of every report call.
-pub const CHART_SCRIPT: &str = include_str!("chart.js");
+/// uPlot, which draws the charts, and the functions that the scripts of every report share.
+///
+/// `vendor/update.sh` downloads another version of uPlot.
+pub const CHART_SCRIPT: &str =
+    concat!(include_str!("../vendor/uPlot.iife.min.js"), "\n", include_str!("chart.js"));
 
 /// Replaces each `{{name}}` of the template by its value, in one pass: braces inside a value are left alone.
 ///

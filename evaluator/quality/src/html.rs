@@ -1,18 +1,17 @@
-//! The report as one HTML page that a browser shows without a network.
+//! Renders a record as one HTML page that needs no network.
 //!
-//! Texts and tables are written here, so that they can be read, printed and searched without scripts;
-//! the charts are drawn in the browser from the numbers embedded in the page. Nothing is loaded from
-//! anywhere: a report is kept for years and mailed around.
+//! Texts and tables are HTML, readable and searchable without scripts; scripts draw the charts from numbers in the page.
+//! The page loads nothing, so that it can be archived and mailed.
 
 mod chart_data;
 mod confusion;
+mod details;
 mod detectors;
-mod figures;
-mod folds;
 mod kinds;
-mod pooled;
+mod summary;
 mod tables;
 mod text;
+mod totals;
 
 use page::{CHART_SCRIPT, STYLE, escape, fill};
 
@@ -23,9 +22,7 @@ const PAGE: &str = include_str!("html/page.html");
 const SWEEPS: &str = include_str!("html/sweeps.html");
 const CURVES: &str = include_str!("html/curves.html");
 const SERIES: &str = include_str!("html/series.html");
-const SWEEPS_SCRIPT: &str = include_str!("html/sweeps.js");
 const CURVES_SCRIPT: &str = include_str!("html/curves.js");
-const TRACE_SCRIPT: &str = include_str!("html/trace.js");
 const SERIES_SCRIPT: &str = include_str!("html/series.js");
 
 /// The page of a record.
@@ -40,10 +37,10 @@ pub(crate) fn render(record: &Record) -> String {
         &[
             ("title", &escape(&record.title)),
             ("style", STYLE),
-            ("lead", &figures::lead(record, &detectors)),
-            ("figures", &figures::key_figures(record, &detectors)),
+            ("lead", &summary::lead(record, &detectors)),
+            ("summary", &summary::key_figures(record, &detectors)),
             ("quality", &tables::quality(record, &detectors)),
-            ("details", &folds::details(record, &detectors)),
+            ("details", &details::details(record, &detectors)),
             ("kinds", &kinds::section(record, &detectors)),
             ("sweeps", if has_sweeps(record) { SWEEPS } else { "" }),
             ("curves", if has_curves(record) { CURVES } else { "" }),
@@ -63,13 +60,13 @@ fn has_sweeps(record: &Record) -> bool {
     !record.sweeps.is_empty()
 }
 
-/// Whether any detector caught something, or ranks samples.
+/// True if any detector caught an anomaly, or has scores of both labels.
 fn has_curves(record: &Record) -> bool {
     record.rows.iter().any(|row| !row.delays.is_empty())
         || record.sweeps.iter().any(|sweep| !sweep.curve.is_empty())
 }
 
-/// Whether there is a sample to draw.
+/// True if there is a sample to draw.
 fn has_traces(record: &Record) -> bool {
     record.traces.iter().any(|trace| !trace.points.is_empty())
 }
@@ -77,14 +74,11 @@ fn has_traces(record: &Record) -> bool {
 /// The scripts of the charts that the page has.
 fn script(record: &Record) -> String {
     let mut parts = vec![CHART_SCRIPT];
-    if has_sweeps(record) {
-        parts.push(SWEEPS_SCRIPT);
-    }
-    if has_curves(record) {
+    if has_sweeps(record) || has_curves(record) {
         parts.push(CURVES_SCRIPT);
     }
     if has_traces(record) {
-        parts.extend([TRACE_SCRIPT, SERIES_SCRIPT]);
+        parts.push(SERIES_SCRIPT);
     }
     parts.join("\n")
 }

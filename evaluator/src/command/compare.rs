@@ -1,4 +1,4 @@
-//! `evaluator compare`: in which numbers two records differ, and which differences chance does not explain.
+//! `evaluator compare`: the numbers in which two records differ, with confidence intervals.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,10 +12,10 @@ use super::report::read;
 use crate::exit_code;
 use crate::output::write_csv;
 
-/// What no two runs share.
+/// A column that differs between any two runs.
 const IGNORED: &str = "micros_per_sample";
 
-/// Columns of which the interval of the difference is told.
+/// Columns with an interval of the difference.
 const WITH_INTERVAL: [&str; 4] =
     ["event_f1", "event_recall", "event_precision", "false_alarms_per_series_day"];
 
@@ -23,21 +23,21 @@ const WITH_INTERVAL: [&str; 4] =
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct CompareArgs {
     /// The record to compare with.
-    pub(crate) old: PathBuf,
-    /// The record to compare; may be the same, to compare two of its detectors.
-    pub(crate) new: PathBuf,
-    /// Only this detector of the old record, with `--new-detector` of the new one, whatever it is called.
+    old: PathBuf,
+    /// The record to compare; may be the same record, to compare two of its detectors.
+    new: PathBuf,
+    /// Only this detector of the old record, compared with `--new-detector` of the new one.
     #[arg(long, value_name = "SPEC", requires = "new_detector")]
-    pub(crate) old_detector: Option<String>,
+    old_detector: Option<String>,
     /// Only this detector of the new record.
     #[arg(long, value_name = "SPEC", requires = "old_detector")]
-    pub(crate) new_detector: Option<String>,
+    new_detector: Option<String>,
 }
 
-/// Prints each difference and answers whether there is none; the time per sample is not compared.
+/// Prints each difference, and fails on any; the time per sample is not compared.
 ///
-/// `difference_low` and `difference_high` are the ends of the 95 % interval of new minus old, from resampling whole
-/// series of both records together; empty where the records hold other series, or too few.
+/// `difference_low` and `difference_high` are the ends of the 95 % interval of new minus old, from resampling the series
+/// of both records together; empty if the series differ or are too few.
 pub(crate) fn run(args: &CompareArgs) -> anyhow::Result<ExitCode> {
     let (old, new) = (read(&args.old)?, read(&args.new)?);
     let old = only(old, args.old_detector.as_deref(), args.new_detector.as_deref())?;
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &CompareArgs) -> anyhow::Result<ExitCode> {
     Ok(exit_code::passed(differences.is_empty()))
 }
 
-/// The rows of one detector under another name, or all of them.
+/// The rows of one detector, renamed; all rows if none is given.
 fn only(mut record: Record, detector: Option<&str>, name: Option<&str>) -> anyhow::Result<Record> {
     let (Some(detector), Some(name)) = (detector, name) else {
         return Ok(record);
@@ -77,17 +77,17 @@ fn only(mut record: Record, detector: Option<&str>, name: Option<&str>) -> anyho
     Ok(record)
 }
 
-/// A row that only one record has differs in its column `row`.
+/// A row that one record lacks is a difference in the column `row`.
 fn differences(old: &Record, new: &Record) -> Vec<[String; 7]> {
     let mut differences = Vec::new();
     for row in &old.rows {
         match same_row(new, row) {
             Some(other) => differences.extend(between(row, other, new.seed)),
-            None => differences.push(lonely(row, ["there", "missing"])),
+            None => differences.push(unpaired(row, ["present", "missing"])),
         }
     }
     let added = new.rows.iter().filter(|row| same_row(old, row).is_none());
-    differences.extend(added.map(|row| lonely(row, ["missing", "there"])));
+    differences.extend(added.map(|row| unpaired(row, ["missing", "present"])));
     differences
 }
 
@@ -104,9 +104,10 @@ fn between(old: &Row, new: &Row, seed: u64) -> Vec<[String; 7]> {
         .filter(|((name, old), (_, new))| *name != IGNORED && old != new)
         .map(|((name, old), (_, new))| (name, old, new))
         .collect();
-    let is_wanted = differing.iter().any(|(name, ..)| WITH_INTERVAL.contains(name));
-    let intervals =
-        is_wanted.then(|| bootstrap::differences(&old.by_series, &new.by_series, seed)).flatten();
+    let has_interval = differing.iter().any(|(name, ..)| WITH_INTERVAL.contains(name));
+    let intervals = has_interval
+        .then(|| bootstrap::differences(&old.by_series, &new.by_series, seed))
+        .flatten();
     let line = |(name, before, after): (&str, String, String)| {
         let [low, high] = interval(intervals.as_ref(), name);
         [old.scenario.clone(), old.detector.clone(), name.to_owned(), before, after, low, high]
@@ -125,7 +126,7 @@ fn interval(differences: Option<&Differences>, column: &str) -> [String; 2] {
     ends.map(|ends| ends.map(|end| end.to_string())).unwrap_or_default()
 }
 
-fn lonely(row: &Row, [old, new]: [&str; 2]) -> [String; 7] {
+fn unpaired(row: &Row, [old, new]: [&str; 2]) -> [String; 7] {
     let none = String::new();
     let [old, new] = [old, new].map(str::to_owned);
     let (scenario, detector) = (row.scenario.clone(), row.detector.clone());

@@ -1,13 +1,12 @@
-//! `evaluator gate`: bars that a record must reach, for CI.
+//! `evaluator gate`: checks a record against limits, for CI.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use quality::record::{Record, Row};
 use quality::report::columns;
-use thiserror::Error;
 
 use super::report::read;
 use crate::exit_code;
@@ -17,21 +16,21 @@ use crate::output::write_csv;
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct GateArgs {
     /// A record that `--json` wrote.
-    pub(crate) record: PathBuf,
-    /// Bars: a column of the CSV report, `>=` or `<=`, a number: `event_f1>=0.5`.
+    record: PathBuf,
+    /// Limits: a column of the CSV report, `>=` or `<=`, a number: `event_f1>=0.5`.
     #[arg(required = true)]
-    pub(crate) bars: Vec<GateLimit>,
+    limits: Vec<GateLimit>,
     /// Only rows of this scenario.
     #[arg(long)]
-    pub(crate) scenario: Option<String>,
+    scenario: Option<String>,
     /// Only rows of this detector.
     #[arg(long, value_name = "SPEC")]
-    pub(crate) detector: Option<String>,
+    detector: Option<String>,
 }
 
-/// A number that a column must reach, or must not exceed.
+/// Minimum or maximum of a column.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct GateLimit {
+struct GateLimit {
     column: String,
     side: Side,
     limit: f64,
@@ -43,35 +42,33 @@ enum Side {
     AtMost,
 }
 
-/// Prints each row's value of each bar, and answers whether all are reached.
+/// Prints the value of each row for each limit; fails if any limit is missed.
 pub(crate) fn run(args: &GateArgs) -> anyhow::Result<ExitCode> {
     let record = read(&args.record)?;
-    let rows: Vec<&Row> = record.rows.iter().filter(|row| args.wants(row)).collect();
+    let rows: Vec<&Row> = record.rows.iter().filter(|row| args.includes(row)).collect();
     if rows.is_empty() {
-        bail!("no such row in `{}`: it has {}", args.record.display(), names(&record));
+        bail!("no such row in `{}`: the record has {}", args.record.display(), names(&record));
     }
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(["scenario", "detector", "bar", "value", "reached"])?;
-    let mut all_reached = true;
+    writer.write_record(["scenario", "detector", "limit", "value", "met"])?;
+    let mut all_met = true;
     for row in rows {
-        for bar in &args.bars {
-            let value = columns(row)
-                .find(|(name, _)| *name == bar.column)
-                .map(|(_, text)| text)
-                .unwrap_or_default();
-            let reached = bar.is_reached(&value);
-            all_reached &= reached;
-            let word = if reached { "yes" } else { "no" };
-            let bar = bar.to_string();
-            writer.write_record([row.scenario.as_str(), &row.detector, &bar, &value, word])?;
+        for limit in &args.limits {
+            let column = columns(row).find(|(name, _)| *name == limit.column);
+            let value = column.map(|(_, text)| text).unwrap_or_default();
+            let is_met = limit.is_met(&value);
+            all_met &= is_met;
+            let met = if is_met { "yes" } else { "no" };
+            let limit = limit.to_string();
+            writer.write_record([row.scenario.as_str(), &row.detector, &limit, &value, met])?;
         }
     }
     write_csv(writer)?;
-    Ok(exit_code::passed(all_reached))
+    Ok(exit_code::passed(all_met))
 }
 
 impl GateArgs {
-    fn wants(&self, row: &Row) -> bool {
+    fn includes(&self, row: &Row) -> bool {
         self.scenario.as_ref().is_none_or(|scenario| *scenario == row.scenario)
             && self.detector.as_ref().is_none_or(|detector| *detector == row.detector)
     }
@@ -84,8 +81,8 @@ fn names(record: &Record) -> String {
 }
 
 impl GateLimit {
-    /// Whether the text of a column reaches it; an undefined number reaches none.
-    fn is_reached(&self, value: &str) -> bool {
+    /// True if the text of a column meets the limit; an undefined number meets none.
+    fn is_met(&self, value: &str) -> bool {
         value.parse::<f64>().is_ok_and(|value| match self.side {
             Side::AtLeast => value >= self.limit,
             Side::AtMost => value <= self.limit,
@@ -101,34 +98,27 @@ impl std::fmt::Display for GateLimit {
 }
 
 impl FromStr for GateLimit {
-    type Err = GateLimitError;
+    type Err = anyhow::Error;
 
-    fn from_str(text: &str) -> Result<Self, GateLimitError> {
-        let malformed = || GateLimitError { text: text.to_owned() };
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let malformed = || {
+            format!(
+                "`{text}` is not a limit: expected a column of the CSV report, `>=` or `<=`, and a number"
+            )
+        };
         let (side, (column, limit)) = match (text.split_once(">="), text.split_once("<=")) {
             (Some(parts), None) => (Side::AtLeast, parts),
             (None, Some(parts)) => (Side::AtMost, parts),
-            _ => return Err(malformed()),
+            _ => bail!(malformed()),
         };
-        let limit = limit
-            .trim()
-            .parse()
-            .ok()
-            .filter(|limit: &f64| limit.is_finite())
-            .ok_or_else(malformed)?;
+        let limit: Option<f64> = limit.trim().parse().ok().filter(|limit: &f64| limit.is_finite());
+        let limit = limit.with_context(malformed)?;
         let column = column.trim().to_owned();
         if !quality::report::is_column(&column) {
-            return Err(malformed());
+            bail!(malformed());
         }
         Ok(Self { column, side, limit })
     }
-}
-
-/// The text is no bar.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{text}` is not a bar: a column of the CSV report, `>=` or `<=`, and a number are wanted")]
-pub(crate) struct GateLimitError {
-    text: String,
 }
 
 #[cfg(test)]
@@ -136,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bars_read_back_and_mistakes_are_named() {
+    fn limits_parse_and_malformed_ones_are_errors() {
         for text in ["event_f1>=0.5", "false_alarms_per_series_day<=0.3"] {
             assert_eq!(text.parse::<GateLimit>().unwrap().to_string(), text);
         }
@@ -148,10 +138,10 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_is_reached_at_its_limit_and_never_by_an_undefined_number() {
-        let bar: GateLimit = "event_f1>=0.5".parse().unwrap();
+    fn a_limit_is_inclusive_and_an_undefined_number_never_meets_it() {
+        let limit: GateLimit = "event_f1>=0.5".parse().unwrap();
         assert_eq!(
-            ["0.5", "0.49", "", "NaN"].map(|value| bar.is_reached(value)),
+            ["0.5", "0.49", "", "NaN"].map(|value| limit.is_met(value)),
             [true, false, false, false]
         );
     }

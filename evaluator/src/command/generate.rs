@@ -1,4 +1,4 @@
-//! `evaluator generate`: the labelled series of a scenario as CSV that `score` and others read.
+//! `evaluator generate`: the labeled series of a scenario, as CSV for `score` and other tools.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,54 +14,53 @@ use crate::output::{write_stdout, write_to};
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct GenerateArgs {
     /// A scenario of `list`, or the path of a scenario file.
-    pub(crate) scenario: String,
+    scenario: String,
     /// Added to the scenario's own seed.
     #[arg(long, default_value_t = 0)]
-    pub(crate) seed: u64,
-    /// How many series, instead of the scenario's own number.
+    seed: u64,
+    /// Number of series, instead of the scenario's own.
     #[arg(long)]
-    pub(crate) series: Option<usize>,
-    /// Write one file per series into this folder, which is made; without it all go to stdout.
+    series: Option<usize>,
+    /// Write one file per series into this folder, which is created; without it all series go to stdout.
     #[arg(long, value_name = "FOLDER")]
-    pub(crate) out: Option<PathBuf>,
+    out: Option<PathBuf>,
 }
 
-/// Generates.
+/// Generates and writes the series.
 pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     let mut scenario = Scenario::find(&args.scenario)?;
     if let Some(n_series) = args.series {
         ensure!(
             (1..=SERIES_MAX).contains(&n_series),
-            "series `{n_series}` is not possible: 1 to {SERIES_MAX} are wanted"
+            "`--series {n_series}` is out of range: expected 1 to {SERIES_MAX}"
         );
         scenario.n_series = n_series;
     }
     let series = scenario.generate(args.seed);
     let Some(folder) = &args.out else {
-        write_stdout(&text(&series, Naming::InColumn)?)?;
+        write_stdout(&text(&series, SeriesNaming::InColumn)?)?;
         return Ok(());
     };
-    let refused = |source| OutputError { target: folder.display().to_string(), source };
-    fs::create_dir_all(folder).map_err(refused)?;
+    fs::create_dir_all(folder).map_err(OutputError::at(folder))?;
     for one in &series {
         write_to(
             &folder.join(format!("{}.csv", one.name)),
-            &text(std::slice::from_ref(one), Naming::InFileName)?,
+            &text(std::slice::from_ref(one), SeriesNaming::InFileName)?,
         )?;
     }
     Ok(())
 }
 
-/// Where the name of a series is written.
+/// The position of the name of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Naming {
+enum SeriesNaming {
     InColumn,
     InFileName,
 }
 
-fn text(series: &[LabeledSeries], naming: Naming) -> anyhow::Result<String> {
+fn text(series: &[LabeledSeries], naming: SeriesNaming) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let name_len = usize::from(naming == Naming::InColumn);
+    let name_len = usize::from(naming == SeriesNaming::InColumn);
     writer.write_record(
         ["series", "timestamp", "value", "label", "kind"].iter().skip(1 - name_len),
     )?;

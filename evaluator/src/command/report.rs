@@ -1,4 +1,4 @@
-//! `evaluator report`: a record in another form, without measuring again.
+//! `evaluator report`: converts a record to another format.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,12 @@ use crate::report_output::ReportOutput;
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ReportArgs {
     /// A record that `--json` wrote.
-    pub(crate) record: PathBuf,
-    /// Where reports go.
+    record: PathBuf,
     #[command(flatten)]
-    pub(crate) output: ReportOutput,
+    output: ReportOutput,
 }
 
-/// Reads and shows.
+/// Reads the record and writes the reports.
 pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<()> {
     args.output.write(&read(&args.record)?)
 }

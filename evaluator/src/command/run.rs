@@ -1,4 +1,4 @@
-//! `evaluator run`: detectors on scenarios.
+//! `evaluator run`: measures detectors on scenarios.
 
 use quality::contender::Contender;
 use quality::measure::{MeasurePlan, MeasuredScenario, RecordExtras, ScoringRule, judge, measure};
@@ -10,36 +10,36 @@ use crate::progress;
 use crate::provenance;
 use crate::report_output::ReportOutput;
 
-/// Series of a scenario under `--quick`: one for each noise.
+/// Series of a scenario with `--quick`: one for each noise distribution.
 const QUICK_SERIES: usize = 4;
 
 /// Arguments of `run`.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct RunArgs {
     /// Scenarios of `list`, or paths of scenario files; all of `list` when none is given.
-    pub(crate) scenarios: Vec<String>,
-    /// A detector, `silent` or `random`; repeatable; the ancestor's rule, the default, robust, ewma and both
-    /// baselines when none is given.
+    scenarios: Vec<String>,
+    /// A detector, `silent` or `random`; repeatable; by default the rolling z-score, traffic, novelty, deviation and both
+    /// baselines.
     #[arg(long = "detector", value_name = "SPEC")]
-    pub(crate) detectors: Vec<Contender>,
+    detectors: Vec<Contender>,
     /// Added to each scenario's own seed; also seeds the random baseline and the intervals.
     #[arg(long, default_value_t = 0)]
-    pub(crate) seed: u64,
+    seed: u64,
     /// At most four series per scenario.
     #[arg(long)]
-    pub(crate) quick: bool,
-    /// Leave out the time per sample, so that the same command makes the same bytes.
+    quick: bool,
+    /// Leave out the time per sample, so that the same command gives the same bytes.
     #[arg(long)]
-    pub(crate) untimed: bool,
-    /// Leave traces and sweeps out of the record: the file is small, the page has no charts.
+    untimed: bool,
+    /// Leave out traces and sweeps: the record is small, the page has no charts.
     #[arg(long)]
-    pub(crate) no_charts: bool,
+    no_charts: bool,
     /// Where reports go.
     #[command(flatten)]
-    pub(crate) output: ReportOutput,
+    output: ReportOutput,
 }
 
-/// Measures and reports.
+/// Measures and writes the reports.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let scenarios = find(&args.scenarios, args.quick)?;
     let contenders =
@@ -68,10 +68,8 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
         command: provenance::command_line(),
         commit: provenance::commit(),
         seed: args.seed,
-        rows: Vec::new(),
-        traces: Vec::new(),
-        sweeps: Vec::new(),
         scenarios: scenarios.iter().map(note).collect(),
+        ..Record::default()
     };
     for one in measured {
         one.add_to(&mut record);
@@ -79,7 +77,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
     args.output.write(&record)
 }
 
-/// The scenarios of those names, or all; when quick, with few series.
+/// The scenarios of these names, or all; with few series if quick.
 pub(crate) fn find(names: &[String], is_quick: bool) -> anyhow::Result<Vec<Scenario>> {
     let mut scenarios = if names.is_empty() {
         Scenario::catalogue()?

@@ -1,4 +1,4 @@
-//! `evaluator score`: detectors on labelled data.
+//! `evaluator score`: measures detectors on labeled data.
 
 use std::path::{Path, PathBuf};
 
@@ -20,44 +20,41 @@ use crate::report_output::ReportOutput;
 #[derive(Debug, Clone, clap::Args)]
 #[command(group(clap::ArgGroup::new("data").required(true).args(["csv", "folder", "nab"])))]
 pub(crate) struct ScoreArgs {
-    /// Where the data is.
     #[command(flatten)]
-    pub(crate) source: DataSource,
-    /// Who is measured.
+    source: DataSource,
     #[command(flatten)]
-    pub(crate) field: ContenderArgs,
+    field: ContenderArgs,
     /// Also count by the rule of the 2018 KPI competition: thresholds from the first halves, F1 on the second.
     #[arg(long, conflicts_with = "nab")]
-    pub(crate) kpi: bool,
+    kpi: bool,
     /// Write `timestamp,value,verdict,score` of every row (Unix milliseconds), of one detector.
     #[arg(long, value_name = "FILE")]
-    pub(crate) verdicts: Option<PathBuf>,
-    /// Write `timestamp,anomaly_score` of every row, a file for each series: the score over the detector's threshold,
-    /// so that above 1 is an alarm. With several detectors each has a folder in this one.
+    verdicts: Option<PathBuf>,
+    /// Write `timestamp,anomaly_score` of every row, a file for each series; the score is divided by the detector's
+    /// threshold, so a score above 1 is an alarm. Several detectors have a subfolder each.
     #[arg(long, value_name = "FOLDER")]
-    pub(crate) write_scores: Option<PathBuf>,
+    write_scores: Option<PathBuf>,
     /// Seed of the random baseline and the intervals.
     #[arg(long, default_value_t = 0)]
-    pub(crate) seed: u64,
-    /// Leave out the time per sample, so that the same command makes the same bytes.
+    seed: u64,
+    /// Leave out the time per sample, so that the same command gives the same bytes.
     #[arg(long)]
-    pub(crate) untimed: bool,
-    /// Leave traces and sweeps out of the record: the file is small, the page has no charts.
+    untimed: bool,
+    /// Leave out traces and sweeps: the record is small, the page has no charts.
     #[arg(long)]
-    pub(crate) no_charts: bool,
-    /// Where reports go.
+    no_charts: bool,
     #[command(flatten)]
-    pub(crate) output: ReportOutput,
+    output: ReportOutput,
 }
 
-/// Measures and reports.
+/// Measures and writes the reports.
 pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     let (name, dataset) = args.source.read()?;
     progress::warn(&dataset.warnings);
     let contenders = contenders(args, &dataset)?;
     if let Some(path) = &args.verdicts {
         let [contender] = contenders.as_slice() else {
-            bail!("--verdicts wants exactly one --detector");
+            bail!("`--verdicts` needs exactly one `--detector`");
         };
         write_to(path, &verdicts(&dataset.series, contender, args.seed)?)?;
     }
@@ -78,13 +75,10 @@ pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<()> {
         command: provenance::command_line(),
         commit: provenance::commit(),
         seed: args.seed,
-        rows: Vec::new(),
-        traces: Vec::new(),
-        sweeps: Vec::new(),
-        scenarios: Vec::new(),
+        ..Record::default()
     };
     measured.add_to(&mut record);
-    // Verdicts on stdout are data; a table between them would not be.
+    // With verdicts on stdout, print nothing else there.
     if args.verdicts.as_deref() == Some(Path::new("-")) {
         return Ok(());
     }
@@ -94,13 +88,13 @@ pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<()> {
 fn contenders(args: &ScoreArgs, dataset: &Dataset) -> anyhow::Result<Vec<Contender>> {
     args.field.contenders(dataset, || match &args.verdicts {
         None => Contender::defaults().context("name the default detectors"),
-        // Verdicts are of one detector.
+        // `--verdicts` takes one detector.
         Some(_) if !args.field.from_scores.is_empty() => Ok(Vec::new()),
         Some(_) => Ok(vec![Contender::Detector(detector::Detector::default())]),
     })
 }
 
-/// What the contender says of every row, as CSV; the series is a column of its own when there are several.
+/// The verdict on every row, as CSV; several series have a column for the series.
 fn verdicts(series: &[LabeledSeries], contender: &Contender, seed: u64) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let n_skipped = usize::from(series.len() == 1);

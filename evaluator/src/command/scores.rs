@@ -1,4 +1,4 @@
-//! `score --write-scores`: what a detector said of every row, as files that `--from-scores` and others read.
+//! `score --write-scores`: the score of every row, as files for `--from-scores` and other tools.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use crate::output::OutputError;
 
-/// Writes a file for each series, in a folder for each contender where there are several.
+/// Writes a file for each series, in a folder per contender if there are several.
 pub(crate) fn write(
     folder: &Path,
     dataset: &Dataset,
@@ -35,7 +35,7 @@ pub(crate) fn write(
     for (path, ..) in &jobs {
         ensure!(
             files.insert(path),
-            "two series would be written to `{}`: their files have one name",
+            "two series would be written to `{}`: their files have the same name",
             path.display()
         );
     }
@@ -48,7 +48,7 @@ fn write_file(path: &Path, text: &[u8]) -> anyhow::Result<()> {
     let folder = path.parent().unwrap_or(path);
     fs::create_dir_all(folder)
         .and_then(|()| fs::write(path, text))
-        .map_err(|source| OutputError { target: path.display().to_string(), source }.into())
+        .map_err(|error| OutputError::at(path)(error).into())
 }
 
 fn text(origin: &SeriesOrigin, verdicts: &[RowVerdict], threshold: f64) -> anyhow::Result<Vec<u8>> {
@@ -60,9 +60,9 @@ fn text(origin: &SeriesOrigin, verdicts: &[RowVerdict], threshold: f64) -> anyho
     Ok(writer.into_inner()?)
 }
 
-/// The score over the threshold: above 1 where there was an alarm and only there, 0 where nothing was judged.
+/// The score divided by the threshold: above 1 exactly for alarms, 0 if the row was not judged.
 fn over_threshold(verdict: RowVerdict, threshold: f64) -> f64 {
-    // A threshold of 0 cannot be divided by; there any score at all is an alarm.
+    // With a threshold of 0 every score is an alarm.
     let score = if threshold > 0.0 { verdict.score / threshold } else { 1.0 + verdict.score };
     match verdict.kind {
         VerdictKind::Anomaly => score.clamp(1.0_f64.next_up(), f64::MAX),
@@ -76,11 +76,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_written_score_is_above_one_exactly_where_there_was_an_alarm() {
+    fn a_written_score_is_above_one_exactly_for_alarms() {
         let at = |kind, score, threshold| over_threshold(RowVerdict { kind, score }, threshold);
         assert_eq!(at(VerdictKind::Normal, 3.0, 6.0), 0.5);
         assert_eq!(at(VerdictKind::Anomaly, 9.0, 6.0), 1.5);
-        // A verdict goes before its score: heads may be muted, and a quotient may round to 1.
+        // The verdict takes precedence over the score: a signal may be suppressed, and a quotient may round to 1.
         assert_eq!(at(VerdictKind::Normal, 9.0, 6.0), 1.0);
         assert_eq!(at(VerdictKind::Maintenance, 9.0, 6.0), 1.0);
         assert!(at(VerdictKind::Anomaly, 3.0, 6.0) > 1.0);

@@ -1,4 +1,4 @@
-//! `evaluator sweep`: what other thresholds would give, as CSV, for choosing one with open eyes.
+//! `evaluator sweep`: scores at other thresholds, as CSV, to choose a threshold.
 
 use anyhow::{Context, ensure};
 use quality::contender::Contender;
@@ -41,27 +41,26 @@ const COLUMNS: [&str; 22] = [
 /// Arguments of `sweep`.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct SweepArgs {
-    /// Scenarios of `list`, or paths of scenario files; all of `list` when neither these nor data are given.
+    /// Scenarios of `list`, or paths of scenario files; all of `list` if neither these nor data are given.
     #[arg(conflicts_with_all = ["csv", "folder", "nab", "from_scores"])]
-    pub(crate) scenarios: Vec<String>,
+    scenarios: Vec<String>,
     /// Data instead of scenarios.
     #[command(flatten)]
-    pub(crate) source: DataSource,
-    /// Who is measured.
+    source: DataSource,
     #[command(flatten)]
-    pub(crate) field: ContenderArgs,
-    /// Thresholds over each detector's own; 41 from a quarter to eight times it when none is given.
+    field: ContenderArgs,
+    /// Thresholds, divided by each detector's own; by default 41 from a quarter to eight times it.
     #[arg(long, value_name = "FACTOR", value_delimiter = ',')]
-    pub(crate) multipliers: Vec<f64>,
+    multipliers: Vec<f64>,
     /// Also count by the rule of the 2018 KPI competition, on the second halves of the series.
     #[arg(long, conflicts_with = "nab")]
-    pub(crate) kpi: bool,
+    kpi: bool,
     /// At most four series per scenario.
     #[arg(long)]
-    pub(crate) quick: bool,
+    quick: bool,
     /// Added to each scenario's own seed; also seeds the random baseline.
     #[arg(long, default_value_t = 0)]
-    pub(crate) seed: u64,
+    seed: u64,
 }
 
 /// Judges once, counts at every threshold, and prints.
@@ -76,7 +75,10 @@ pub(crate) fn run(args: &SweepArgs) -> anyhow::Result<()> {
         let rule = args.source.rule(args.kpi);
         sweeps.extend(sweep_all(args, (&name, &dataset.series, rule), &contenders, &multipliers));
     } else {
-        ensure!(args.field.from_scores.is_empty(), "--from-scores wants --csv, --folder or --nab");
+        ensure!(
+            args.field.from_scores.is_empty(),
+            "`--from-scores` needs `--csv`, `--folder` or `--nab`"
+        );
         let contenders = args.field.contenders(&Dataset::default(), defaults)?;
         let rule = if args.kpi { ScoringRule::Kpi } else { ScoringRule::Usual };
         for scenario in find(&args.scenarios, args.quick)? {
@@ -96,7 +98,7 @@ fn multipliers(args: &SweepArgs) -> anyhow::Result<Vec<f64>> {
     for factor in &args.multipliers {
         ensure!(
             factor.is_finite() && *factor > 0.0,
-            "multiplier `{factor}` is not possible: a positive number is wanted"
+            "`--multipliers {factor}` is out of range: expected a positive number"
         );
     }
     Ok(args.multipliers.clone())

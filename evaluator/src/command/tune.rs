@@ -1,4 +1,4 @@
-//! `evaluator tune`: a detector for each series of a history, with the evidence, and told to a deployment if asked.
+//! `evaluator tune`: recommends a detector for each series of a history, and configures a deployment on request.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,7 +14,6 @@ use quality::tune::apply::{self, ApplyOutcome, DetectorAssignment};
 use quality::tune::{self, Basis, Evidence, Part, TOGETHER, Tuned};
 use reqwest::Url;
 use serde::Serialize;
-use thiserror::Error;
 
 use crate::data_source::DataSource;
 use crate::exit_code::{EXIT_INPUT, EXIT_MISSED};
@@ -28,60 +27,59 @@ use crate::{api_key, provenance};
 pub(crate) struct TuneArgs {
     /// CSV files: `timestamp,value[,label]`; `-` is stdin.
     #[arg(long, num_args = 1.., value_name = "FILE")]
-    pub(crate) csv: Vec<PathBuf>,
+    csv: Vec<PathBuf>,
     /// A folder of CSV files.
     #[arg(long, value_name = "FOLDER")]
-    pub(crate) folder: Option<PathBuf>,
-    /// The detector that a series has now and keeps unless another is better; that of production when absent.
+    folder: Option<PathBuf>,
+    /// The current detector, which stays unless another is better; by default that of production.
     #[arg(long = "default", value_name = "SPEC")]
-    pub(crate) current: Option<Detector>,
-    /// A detector to choose from, besides the default; repeatable; those of `list` when none is given.
+    current: Option<Detector>,
+    /// A candidate besides the default; repeatable; by default those of `list`.
     #[arg(long = "candidate", value_name = "SPEC")]
-    pub(crate) candidates: Vec<Detector>,
-    /// The most false alarms a day that a series without labels may have.
+    candidates: Vec<Detector>,
+    /// Maximum false alarms a day of a series without labels.
     #[arg(long, value_name = "RATE", default_value_t = 0.2)]
-    pub(crate) false_alarms_per_day: f64,
-    /// Write what was found as JSON; `-` is stdout.
+    false_alarms_per_day: f64,
+    /// Write the recommendations as JSON; `-` is stdout.
     #[arg(long, value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
+    json: Option<PathBuf>,
     /// Write a line of CSV for each series; `-` is stdout.
     #[arg(long, value_name = "FILE")]
-    pub(crate) csv_out: Option<PathBuf>,
+    csv_out: Option<PathBuf>,
     /// Print the table even when files are written.
     #[arg(long)]
-    pub(crate) table: bool,
-    /// Where recommendations go.
+    table: bool,
     #[command(flatten)]
-    pub(crate) deployment: Deployment,
+    deployment: DeploymentArgs,
 }
 
-/// Where recommendations go.
+/// The deployment that takes the recommendations.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "A deployment")]
-pub(crate) struct Deployment {
-    /// Tell a deployment of each recommendation: `PUT /series/config`. Series whose default stays are left alone.
+pub(crate) struct DeploymentArgs {
+    /// Configure each recommendation in a deployment: `PUT /series/config`. Series that keep the default are unchanged.
     #[arg(long, requires = "url")]
-    pub(crate) apply: bool,
-    /// Where the deployment answers.
+    apply: bool,
+    /// Address of the deployment.
     #[arg(long)]
-    pub(crate) url: Option<Url>,
-    /// DataSource name of the series.
+    url: Option<Url>,
+    /// Source name of the series.
     #[arg(long, value_name = "NAME", default_value = "default")]
-    pub(crate) source: String,
-    /// Metric name of the only series; a series' own name when absent.
+    source: String,
+    /// Metric name, for a single series; by default the name of the series.
     #[arg(long, value_name = "NAME")]
-    pub(crate) metric: Option<String>,
-    /// What the deployment calls a series; repeatable.
+    metric: Option<String>,
+    /// Source and metric of a series in the deployment; repeatable.
     #[arg(long, value_name = "SERIES=SOURCE/METRIC")]
-    pub(crate) map: Vec<Mapping>,
+    map: Vec<SeriesMapping>,
     /// File whose first line is the API key.
     #[arg(long, value_name = "FILE")]
-    pub(crate) api_key_file: Option<PathBuf>,
+    api_key_file: Option<PathBuf>,
 }
 
-/// What is written as JSON.
+/// The JSON report.
 #[derive(Debug, Serialize)]
-struct Report<'a> {
+struct TuneReport<'a> {
     command: String,
     commit: Option<String>,
     false_alarms_per_day: f64,
@@ -89,12 +87,12 @@ struct Report<'a> {
     series: &'a [Tuned],
 }
 
-/// Chooses, shows, and applies.
+/// Recommends, reports, and applies.
 pub(crate) fn run(args: &TuneArgs) -> anyhow::Result<ExitCode> {
     let budget = args.false_alarms_per_day;
     ensure!(
         budget.is_finite() && budget >= 0.0,
-        "--false-alarms-per-day `{budget}` is not possible: 0 or more is wanted"
+        "`--false-alarms-per-day {budget}` is out of range: expected 0 or more"
     );
     let source = DataSource { csv: args.csv.clone(), folder: args.folder.clone(), nab: None };
     let (_, dataset) = source.read()?;
@@ -112,7 +110,7 @@ pub(crate) fn run(args: &TuneArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The default first, then those that were named, or the usual ones.
+/// The default first, then the given candidates or the usual ones.
 fn candidates(default: Detector, named: &[Detector]) -> anyhow::Result<Vec<Detector>> {
     if named.is_empty() {
         return tune::candidates(default).context("name the candidates");
@@ -128,7 +126,7 @@ fn candidates(default: Detector, named: &[Detector]) -> anyhow::Result<Vec<Detec
 
 fn show(args: &TuneArgs, candidates: &[Detector], tuned: &[Tuned]) -> anyhow::Result<()> {
     if let Some(path) = &args.json {
-        let report = Report {
+        let report = TuneReport {
             command: provenance::command_line(),
             commit: provenance::commit(),
             false_alarms_per_day: args.false_alarms_per_day,
@@ -146,7 +144,7 @@ fn show(args: &TuneArgs, candidates: &[Detector], tuned: &[Tuned]) -> anyhow::Re
     Ok(())
 }
 
-/// A block for each series: what is recommended and why, and what default and candidate did in both parts.
+/// A block for each series: recommendation, reason, and the scores of default and candidate on both parts.
 fn table(tuned: &[Tuned]) -> String {
     let mut text = format!(
         "{:<44}{:>26}{:>29}\n{:<44}{}{}\n",
@@ -155,11 +153,11 @@ fn table(tuned: &[Tuned]) -> String {
     for Tuned { series, decision, held_out_gain } in tuned {
         let name = if series == TOGETHER { "one detector for all series" } else { series };
         let basis = if decision.basis == Basis::Labels { "labels" } else { "no labels" };
-        let word = decision.recommended.as_deref().unwrap_or("the default stays");
+        let recommended = decision.recommended.as_deref().unwrap_or("the default stays");
         let chosen = Some(("chosen", &decision.chosen))
             .filter(|(_, chosen)| chosen.detector != decision.default.detector);
         // Writing to a string cannot fail.
-        let _infallible = writeln!(text, "\n{name} ({basis}): {word}");
+        let _infallible = writeln!(text, "\n{name} ({basis}): {recommended}");
         for (role, evidence) in std::iter::once(("default", &decision.default)).chain(chosen) {
             let _infallible = writeln!(text, "{}", line(role, evidence));
         }
@@ -167,18 +165,18 @@ fn table(tuned: &[Tuned]) -> String {
         if let Some([low, high]) = held_out_gain {
             let _infallible = writeln!(
                 text,
-                "  95 % interval of that gain, over series: {low:.3} to {high:.3}; one that holds 0 may be luck"
+                "  95 % interval of the gain, over series: {low:.3} to {high:.3}; an interval that includes 0 may be chance"
             );
         }
     }
     if tuned.iter().any(|one| one.decision.basis == Basis::AlarmRate) {
-        text += "\nWithout labels only the rate of alarms can be checked: every alarm run counts as a false one, and \
-                 what is missed is not known.\n";
+        text += "\nWithout labels only the rate of alarms can be checked: every alarm run counts as false, and missed \
+                 anomalies are unknown.\n";
     }
     text
 }
 
-/// Heads of the columns of one part.
+/// Column headers of one part.
 const HEADER: &str = "     days  caught false/day     F1";
 
 fn line(role: &str, evidence: &Evidence) -> String {
@@ -198,7 +196,7 @@ fn line(role: &str, evidence: &Evidence) -> String {
     if name.chars().count() <= 44 {
         return format!("{name:<44}{parts}");
     }
-    // A long name has a line of its own, so that the numbers stay in their columns.
+    // A long name gets its own line, so that the numbers stay in their columns.
     format!("{name}\n{:<44}{parts}", "")
 }
 
@@ -239,39 +237,42 @@ fn fields_of(part: &Part) -> [String; 6] {
     ]
 }
 
-impl Deployment {
-    /// What the deployment calls each series; checked before anything is judged.
+impl DeploymentArgs {
+    /// Source and metric of each series, checked before judging.
     fn destinations(
         &self,
         dataset: &Dataset,
     ) -> anyhow::Result<BTreeMap<String, (String, String)>> {
         let names: Vec<&str> = dataset.series.iter().map(|series| series.name.as_str()).collect();
         if self.metric.is_some() && names.len() > 1 {
-            bail!("--metric names one series, and there are {}: --map names each", names.len());
+            bail!(
+                "`--metric` is for one series, but there are {}: use `--map` for each",
+                names.len()
+            );
         }
         let own = |name: &&str| {
             let metric = self.metric.clone().unwrap_or_else(|| replay::metric_of(name));
             ((*name).to_owned(), (self.source.clone(), metric))
         };
         let mut destinations: BTreeMap<_, _> = names.iter().map(own).collect();
-        for Mapping { series, source, metric } in &self.map {
+        for SeriesMapping { series, source, metric } in &self.map {
             ensure!(
                 destinations.contains_key(series),
-                "--map names the series `{series}`, which the history has not"
+                "`--map` names the series `{series}`, which is not in the history"
             );
             destinations.insert(series.clone(), (source.clone(), metric.clone()));
         }
         Ok(destinations)
     }
 
-    /// Tells the deployment, and answers the exit code.
-    #[expect(clippy::print_stderr, reason = "stderr is where a person is told")]
+    /// Configures the deployment and returns the exit code.
+    #[expect(clippy::print_stderr, reason = "results of `--apply` belong on stderr")]
     fn send(
         &self,
         tuned: &[Tuned],
         destinations: &BTreeMap<String, (String, String)>,
     ) -> anyhow::Result<ExitCode> {
-        let url = self.url.as_ref().context("--apply wants --url")?;
+        let url = self.url.as_ref().context("`--apply` needs `--url`")?;
         let key = api_key::read(self.api_key_file.as_deref())?;
         let assignment = |one: &Tuned| {
             let (source, metric) = destinations.get(&one.series)?.clone();
@@ -287,11 +288,11 @@ impl Deployment {
                     eprintln!("stored: {name} has {}", assignment.detector)
                 }
                 ApplyOutcome::Refused(why) => {
-                    eprintln!("error: {name} is refused: {why}");
+                    eprintln!("error: {name} was refused: {why}");
                     code = EXIT_INPUT;
                 }
                 ApplyOutcome::Unreached(why) => {
-                    eprintln!("error: {name} is not stored: {why}");
+                    eprintln!("error: {name} was not stored: {why}");
                     code = code.max(EXIT_MISSED);
                 }
             }
@@ -307,18 +308,18 @@ impl Deployment {
     }
 }
 
-/// What a deployment calls a series.
+/// Source and metric of a series in the deployment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mapping {
+pub(crate) struct SeriesMapping {
     series: String,
     source: String,
     metric: String,
 }
 
-impl FromStr for Mapping {
-    type Err = MappingError;
+impl FromStr for SeriesMapping {
+    type Err = anyhow::Error;
 
-    fn from_str(text: &str) -> Result<Self, MappingError> {
+    fn from_str(text: &str) -> anyhow::Result<Self> {
         let parts = || {
             let (series, name) = text.rsplit_once('=')?;
             let (source, metric) = name.split_once('/')?;
@@ -329,15 +330,9 @@ impl FromStr for Mapping {
                 metric: metric.to_owned(),
             })
         };
-        parts().ok_or_else(|| MappingError { text: text.to_owned() })
+        parts()
+            .with_context(|| format!("`{text}` is not a mapping: expected `SERIES=SOURCE/METRIC`"))
     }
-}
-
-/// The text is no mapping.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{text}` is not a mapping: `SERIES=SOURCE/METRIC` is wanted")]
-pub(crate) struct MappingError {
-    text: String,
 }
 
 #[cfg(test)]
@@ -346,11 +341,11 @@ mod tests {
 
     #[test]
     fn a_mapping_names_series_source_and_metric() {
-        let mapping: Mapping = "a=b.csv=checkout/http/rps".parse().unwrap();
+        let mapping: SeriesMapping = "a=b.csv=checkout/http/rps".parse().unwrap();
         let wanted = ["a=b.csv", "checkout", "http/rps"].map(str::to_owned);
         assert_eq!([mapping.series, mapping.source, mapping.metric], wanted);
         for text in ["", "a", "a=b", "=b/c", "a=/c", "a=b/"] {
-            assert!(text.parse::<Mapping>().is_err(), "{text}");
+            assert!(text.parse::<SeriesMapping>().is_err(), "{text}");
         }
     }
 }

@@ -1,246 +1,221 @@
-//! The numbers that the charts are drawn from, as JSON inside the page.
+//! The data of the charts, as JSON inside the page.
 //!
-//! Traces are written by column and with the digits that a chart can show: twenty thousand samples
-//! stay near one megabyte.
-
-use serde::Serialize;
+//! Traces are stored by column, with the digits that a chart can show: twenty thousand samples take about a megabyte.
 
 use page::embed;
+use serde::Serialize;
 
-use crate::html::detectors::{DetectorRole, Detectors};
-use crate::record::{self, DelayCount, Record, Row, Sweep, SweepPoint, Trace, TracePoint};
+use super::detectors::{DetectorRole, Detectors};
+use crate::record::{Record, Row, Sweep, Trace, TraceEvent, TracePoint};
 
 /// Significant digits of a number in a chart, which is about a thousand pixels wide.
 const DIGITS: usize = 6;
 
-/// Most digits of a sample in a chart; a double has hardly more.
+/// Maximum digits of a sample in a chart, about the precision of `f64`.
 const DIGITS_MAX: usize = 15;
 
 /// Digits of a sample below the first in which it differs from its neighbors.
 const DIGITS_BELOW_SPREAD: f64 = 4.0;
 
+/// The embedded data.
 #[derive(Debug, Serialize)]
-struct Data {
-    /// The scenario that charts open with, and the trace.
+struct ChartData<'a> {
+    /// Scenario and trace that are shown first.
     opening: (String, usize),
-    detectors: Vec<NamedDetector>,
-    sweeps: Vec<Curve>,
-    curves: Vec<SampleCurve>,
-    delays: Vec<Delays>,
-    traces: Vec<Columns>,
+    detectors: Vec<NamedColor>,
+    curves: Vec<DetectorCurve<'a>>,
+    traces: Vec<TraceColumns<'a>>,
 }
 
+/// Name and color of a detector.
 #[derive(Debug, Serialize)]
-struct NamedDetector {
+struct NamedColor {
     name: String,
     color: &'static str,
 }
 
-/// One detector's curve; `shipped` is what its row counted.
+/// The curve of one detector in one panel.
 #[derive(Debug, Serialize)]
-struct Curve {
-    scenario: String,
+struct DetectorCurve<'a> {
+    panel: &'static str,
+    scenario: &'a str,
     detector: usize,
-    points: Vec<CurvePoint>,
-    shipped: Option<CurvePoint>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-struct CurvePoint {
-    threshold: Option<f64>,
-    precision: Option<f64>,
-    recall: Option<f64>,
-    f1: Option<f64>,
-    rate: Option<f64>,
-}
-
-/// Samples at every threshold; `shipped` is what the detector's row counted.
-#[derive(Debug, Serialize)]
-struct SampleCurve {
-    scenario: String,
-    detector: usize,
-    points: Vec<SamplePoint>,
-    shipped: Option<SamplePoint>,
-}
-
-#[derive(Debug, Serialize)]
-struct SamplePoint {
-    threshold: Option<f64>,
-    fpr: Option<f64>,
-    recall: Option<f64>,
-    precision: Option<f64>,
-}
-
-/// How many anomalies a detector caught after how many samples.
-#[derive(Debug, Serialize)]
-struct Delays {
-    scenario: String,
-    detector: usize,
-    n_events: u64,
-    counts: Vec<DelayCount>,
+    x: Vec<f64>,
+    y: Vec<f64>,
+    /// Threshold of each point; empty for delays.
+    thresholds: Vec<f64>,
+    /// The point at the detector's own threshold.
+    shipped: Option<[f64; 2]>,
 }
 
 /// A trace in time order, one array per column.
 #[derive(Debug, Serialize)]
-struct Columns {
-    scenario: String,
+struct TraceColumns<'a> {
+    scenario: &'a str,
     detector: usize,
-    series: String,
+    series: &'a str,
     interval_ms: f64,
     /// Significant digits of its numbers.
     digits: usize,
     start_ms: i64,
-    /// Each time minus the one before; 0 for the first.
+    /// Each time minus the previous one; 0 for the first.
     steps_ms: Vec<i64>,
     values: Vec<Option<f64>>,
     expected: Vec<Option<f64>>,
     lows: Vec<Option<f64>>,
     highs: Vec<Option<f64>>,
     scores: Vec<Option<f64>>,
-    /// Indices of alarms on samples that are labelled anomalous.
+    /// Indexes of alarms on samples that are labeled anomalous.
     alarms_right: Vec<usize>,
-    /// Indices of the other alarms.
+    /// Indexes of the other alarms.
     alarms_false: Vec<usize>,
-    events: Vec<Event>,
+    events: &'a [TraceEvent],
 }
 
-#[derive(Debug, Serialize)]
-struct Event {
-    kind: String,
-    start_ms: i64,
-    end_ms: i64,
-}
-
-/// The data as JSON that may stand in a `script` element: no text in it can end the element or open a comment.
-pub(crate) fn json(record: &Record, detectors: &Detectors<'_>) -> String {
+/// The data as JSON for a `script` element.
+pub(super) fn json(record: &Record, detectors: &Detectors<'_>) -> String {
     let traces: Vec<&Trace> =
         record.traces.iter().filter(|trace| !trace.points.is_empty()).collect();
-    let data = Data {
+    let sweeps = record.sweeps.iter().flat_map(|sweep| sweep_curves(sweep, record, detectors));
+    let delays = record.rows.iter().filter_map(|row| delay_curve(row, record, detectors));
+    embed(&ChartData {
         opening: opening(record, &traces, detectors),
         detectors: (0..detectors.all.len())
-            .map(|i| NamedDetector { name: detectors.short_name(i), color: detectors.all[i].color })
+            .map(|i| NamedColor { name: detectors.short_name(i), color: detectors.all[i].color })
             .collect(),
-        sweeps: record.sweeps.iter().map(|sweep| curve(sweep, record, detectors)).collect(),
-        curves: record
-            .sweeps
-            .iter()
-            .filter(|sweep| !sweep.curve.is_empty())
-            .map(|sweep| sample_curve(sweep, record, detectors))
-            .collect(),
-        delays: record
-            .rows
-            .iter()
-            .filter(|row| !row.delays.is_empty())
-            .map(|row| delays(row, detectors))
-            .collect(),
+        curves: sweeps.chain(delays).collect(),
         traces: traces.into_iter().map(|trace| columns(trace, detectors)).collect(),
-    };
-    embed(&data)
+    })
 }
 
-/// The first scenario with the most kinds of anomaly, and in it the default detector's trace.
+/// The first scenario with the most kinds of anomaly, and in it the trace of the default detector.
 fn opening(record: &Record, traces: &[&Trace], detectors: &Detectors<'_>) -> (String, usize) {
     let kinds_max = record.rows.iter().map(|row| row.by_kind.len()).max();
     let row = record.rows.iter().find(|row| Some(row.by_kind.len()) == kinds_max);
     let scenario = row.map(|row| row.scenario.clone()).unwrap_or_default();
     let default = detectors.of_role(DetectorRole::Default).map(|named| named.spec);
     let of_default = |trace: &&Trace| Some(trace.detector.as_str()) == default;
-    let of_scenario = |trace: &&Trace| trace.scenario == scenario;
     let trace = traces
         .iter()
-        .position(|trace| of_scenario(trace) && of_default(trace))
+        .position(|trace| trace.scenario == scenario && of_default(trace))
         .or_else(|| traces.iter().position(of_default))
         .unwrap_or_default();
     (scenario, trace)
 }
 
-fn curve(sweep: &Sweep, record: &Record, detectors: &Detectors<'_>) -> Curve {
-    Curve {
-        scenario: sweep.scenario.clone(),
-        detector: detectors.index(&sweep.detector),
-        points: sweep.points.iter().map(curve_point).collect(),
-        shipped: row_of(sweep, record).map(shipped_point),
-    }
-}
-
-fn row_of<'a>(sweep: &Sweep, record: &'a Record) -> Option<&'a Row> {
-    let is_its = |row: &&Row| row.scenario == sweep.scenario && row.detector == sweep.detector;
-    record.rows.iter().find(is_its)
-}
-
-fn sample_curve(sweep: &Sweep, record: &Record, detectors: &Detectors<'_>) -> SampleCurve {
-    let rounded = |value: f64| rounded(value, DIGITS);
-    let point = |point: &record::CurvePoint| SamplePoint {
-        threshold: rounded(point.threshold),
-        fpr: rounded(point.false_positive_rate),
-        recall: rounded(point.recall),
-        precision: rounded(point.precision),
+/// The four curves of a sweep: recall and precision over false alarms, ROC, and precision over recall.
+fn sweep_curves<'a>(
+    sweep: &'a Sweep,
+    record: &Record,
+    detectors: &Detectors<'_>,
+) -> Vec<DetectorCurve<'a>> {
+    let row = record
+        .rows
+        .iter()
+        .find(|row| row.scenario == sweep.scenario && row.detector == sweep.detector);
+    let curve = |panel, points: Vec<(f64, Option<f64>, Option<f64>)>, shipped: ShippedPoint| {
+        let mut curve = DetectorCurve {
+            panel,
+            scenario: &sweep.scenario,
+            detector: detectors.index(&sweep.detector),
+            x: Vec::new(),
+            y: Vec::new(),
+            thresholds: Vec::new(),
+            shipped: row.and_then(shipped).map(|point| point.map(|value| rounded(value, DIGITS))),
+        };
+        for (threshold, x, y) in points {
+            if let (Some(x), Some(y)) = (x, y) {
+                curve.x.push(rounded(x, DIGITS));
+                curve.y.push(rounded(y, DIGITS));
+                curve.thresholds.push(rounded(threshold, DIGITS));
+            }
+        }
+        curve
     };
-    let shipped = |row: &Row| SamplePoint {
-        threshold: rounded(row.threshold),
-        fpr: row.rates.false_positive_rate.and_then(rounded),
-        recall: row.rates.recall.and_then(rounded),
-        precision: row.rates.precision.and_then(rounded),
+    let events = |y: fn(&crate::record::SweepPoint) -> Option<f64>| {
+        let of = |p: &crate::record::SweepPoint| (p.threshold, p.false_alarms_per_series_day, y(p));
+        sweep.points.iter().map(of).collect()
     };
-    SampleCurve {
-        scenario: sweep.scenario.clone(),
-        detector: detectors.index(&sweep.detector),
-        points: sweep.curve.iter().map(point).collect(),
-        shipped: row_of(sweep, record).map(shipped),
-    }
+    let samples = |xy: fn(&crate::record::CurvePoint) -> [f64; 2]| {
+        let of = |p: &crate::record::CurvePoint| {
+            let [x, y] = xy(p);
+            (p.threshold, Some(x), Some(y))
+        };
+        sweep.curve.iter().map(of).collect()
+    };
+    let all = vec![
+        curve("sweep-recall", events(|point| point.recall), |row| {
+            Some([row.false_alarms_per_series_day?, row.events.recall?])
+        }),
+        curve("sweep-precision", events(|point| point.precision), |row| {
+            Some([row.false_alarms_per_series_day?, row.events.precision?])
+        }),
+        curve("curve-roc", samples(|point| [point.false_positive_rate, point.recall]), |row| {
+            Some([row.rates.false_positive_rate?, row.rates.recall?])
+        }),
+        curve("curve-pr", samples(|point| [point.recall, point.precision]), |row| {
+            Some([row.rates.recall?, row.rates.precision?])
+        }),
+    ];
+    all.into_iter().filter(|curve| !curve.x.is_empty()).collect()
 }
 
-fn delays(row: &Row, detectors: &Detectors<'_>) -> Delays {
-    Delays {
-        scenario: row.scenario.clone(),
+/// Finds the point of a curve at the detector's own threshold.
+type ShippedPoint = fn(&Row) -> Option<[f64; 2]>;
+
+/// Share of anomalies that are caught within each delay, as a step curve; `None` if none is caught.
+fn delay_curve<'a>(
+    row: &'a Row,
+    record: &Record,
+    detectors: &Detectors<'_>,
+) -> Option<DetectorCurve<'a>> {
+    let of_scenario = record.rows.iter().filter(|other| other.scenario == row.scenario);
+    let last =
+        of_scenario.filter_map(|other| other.delays.last()).map(|count| count.delay).max()?;
+    row.delays.first()?;
+    let (mut x, mut y, mut caught) = (Vec::new(), Vec::new(), 0);
+    for count in &row.delays {
+        let share =
+            |caught: u32| rounded(f64::from(caught) / row.events.n_events.max(1) as f64, DIGITS);
+        x.extend([f64::from(count.delay); 2]);
+        y.extend([share(caught), share(caught + count.n)]);
+        caught += count.n;
+    }
+    x.push(f64::from(last));
+    y.push(y[y.len() - 1]);
+    Some(DetectorCurve {
+        panel: "curve-delay",
+        scenario: &row.scenario,
         detector: detectors.index(&row.detector),
-        n_events: row.events.n_events,
-        counts: row.delays.clone(),
-    }
+        x,
+        y,
+        thresholds: Vec::new(),
+        shipped: None,
+    })
 }
 
-fn curve_point(point: &SweepPoint) -> CurvePoint {
-    CurvePoint {
-        threshold: rounded(point.threshold, DIGITS),
-        precision: point.precision.and_then(|value| rounded(value, DIGITS)),
-        recall: point.recall.and_then(|value| rounded(value, DIGITS)),
-        f1: point.f1.and_then(|value| rounded(value, DIGITS)),
-        rate: point.false_alarms_per_series_day.and_then(|value| rounded(value, DIGITS)),
-    }
-}
-
-fn shipped_point(row: &Row) -> CurvePoint {
-    CurvePoint {
-        threshold: rounded(row.threshold, DIGITS),
-        precision: row.events.precision.and_then(|value| rounded(value, DIGITS)),
-        recall: row.events.recall.and_then(|value| rounded(value, DIGITS)),
-        f1: row.events.f1.and_then(|value| rounded(value, DIGITS)),
-        rate: row.false_alarms_per_series_day.and_then(|value| rounded(value, DIGITS)),
-    }
-}
-
-fn columns(trace: &Trace, detectors: &Detectors<'_>) -> Columns {
+fn columns<'a>(trace: &'a Trace, detectors: &Detectors<'_>) -> TraceColumns<'a> {
     let mut points: Vec<&TracePoint> = trace.points.iter().collect();
     // Samples may have arrived out of order; a chart has one time axis.
     points.sort_by_key(|point| point.at_ms);
     let start_ms = points.first().map_or(0, |point| point.at_ms);
-    let befores = std::iter::once(start_ms).chain(points.iter().map(|point| point.at_ms));
+    let previous = std::iter::once(start_ms).chain(points.iter().map(|point| point.at_ms));
     let alarms = |label: bool| {
-        let wanted = points.iter().enumerate().filter(|(_, p)| p.alarm && p.label == label);
-        wanted.map(|(i, _)| i).collect()
+        let matching = points.iter().enumerate().filter(|(_, p)| p.alarm && p.label == label);
+        matching.map(|(i, _)| i).collect()
     };
     let digits = digits(points.iter().filter_map(|point| point.value).collect());
     let column = |read: fn(&TracePoint) -> Option<f64>| {
-        points.iter().map(|point| read(point).and_then(|value| rounded(value, digits))).collect()
+        points.iter().map(|point| read(point).map(|value| rounded(value, digits))).collect()
     };
-    Columns {
-        scenario: trace.scenario.clone(),
+    TraceColumns {
+        scenario: &trace.scenario,
         detector: detectors.index(&trace.detector),
-        series: trace.series.clone(),
+        series: &trace.series,
         interval_ms: 1000.0 * trace.interval_s,
         digits,
         start_ms,
-        steps_ms: points.iter().zip(befores).map(|(point, before)| point.at_ms - before).collect(),
+        steps_ms: points.iter().zip(previous).map(|(point, at_ms)| point.at_ms - at_ms).collect(),
         values: column(|point| point.value),
         expected: column(|point| point.expected),
         lows: column(|point| point.low),
@@ -248,31 +223,19 @@ fn columns(trace: &Trace, detectors: &Detectors<'_>) -> Columns {
         scores: column(|point| Some(point.score)),
         alarms_right: alarms(true),
         alarms_false: alarms(false),
-        events: trace
-            .events
-            .iter()
-            .map(|event| Event {
-                kind: event.kind.clone(),
-                start_ms: event.start_ms,
-                end_ms: event.end_ms,
-            })
-            .collect(),
+        events: &trace.events,
     }
 }
 
-/// The digits that tell samples apart: more than usual where they differ little from each other.
+/// Digits that distinguish samples: more than usual if they differ little from each other.
 fn digits(mut values: Vec<f64>) -> usize {
     values.sort_by(f64::total_cmp);
     let Some(middle) = values.get(values.len() / 2).copied() else {
         return DIGITS;
     };
-    let mut distances: Vec<f64> = values
-        .iter()
-        .map(|value| (value - middle).abs())
-        .filter(|distance| *distance > 0.0)
-        .collect();
+    let distances = values.iter().map(|value| (value - middle).abs());
+    let mut distances: Vec<f64> = distances.filter(|distance| *distance > 0.0).collect();
     distances.sort_by(f64::total_cmp);
-    // Equal values have no distance; what counts is how far the others usually are.
     let Some(spread) = distances.get(distances.len() / 2) else {
         return DIGITS;
     };
@@ -280,10 +243,9 @@ fn digits(mut values: Vec<f64>) -> usize {
     (digits.max(0.0) as usize).clamp(DIGITS, DIGITS_MAX)
 }
 
-/// A number with that many significant digits; none when it is not finite.
-fn rounded(value: f64, digits: usize) -> Option<f64> {
-    let text = format!("{value:.precision$e}", precision = digits - 1);
-    text.parse().ok().filter(|value: &f64| value.is_finite())
+/// The number with that many significant digits; JSON writes a number that is not finite as null.
+fn rounded(value: f64, digits: usize) -> f64 {
+    format!("{value:.precision$e}", precision = digits - 1).parse().unwrap_or(value)
 }
 
 #[cfg(test)]
@@ -291,12 +253,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_keep_their_digits_and_infinities_none() {
-        assert_eq!(rounded(1_234.567_89, 6), Some(1_234.57));
-        assert_eq!(rounded(1e15, 6), Some(1e15));
-        assert_eq!(rounded(-0.000_123_456_789, 6), Some(-0.000_123_457));
-        assert_eq!(rounded(f64::INFINITY, 6), None);
-        assert_eq!(rounded(f64::NAN, 6), None);
+    fn numbers_keep_their_digits_and_infinities_become_null() {
+        assert_eq!(rounded(1_234.567_89, 6), 1_234.57);
+        assert_eq!(rounded(1e15, 6), 1e15);
+        assert_eq!(rounded(-0.000_123_456_789, 6), -0.000_123_457);
+        assert_eq!(serde_json::to_string(&rounded(f64::INFINITY, 6)).unwrap(), "null");
+        assert_eq!(serde_json::to_string(&rounded(f64::NAN, 6)).unwrap(), "null");
     }
 
     #[test]

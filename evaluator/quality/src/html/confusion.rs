@@ -1,22 +1,22 @@
-//! A confusion matrix for each detector, over all scenarios: two by two, with the share of each row.
+//! A confusion matrix for each detector, over all scenarios, with the share of each row.
 
-use crate::html::detectors::Detectors;
-use crate::html::pooled;
-use crate::html::text::{count, percent};
+use super::detectors::Detectors;
+use super::text::{count, percent};
+use super::totals;
 use crate::record::{Record, Row};
 use crate::score::ratio;
 
-/// The section; empty when nothing was counted.
+/// The section; empty without rows.
 pub(crate) fn section(record: &Record, detectors: &Detectors<'_>) -> String {
     let matrices: String =
-        pooled::rows(record, detectors).iter().map(|row| matrix(row, detectors)).collect();
+        totals::rows(record, detectors).iter().map(|row| matrix(row, detectors)).collect();
     if matrices.is_empty() {
         return String::new();
     }
     format!(
         r#"<section id="confusion" aria-labelledby="confusion-title">
   <h2 id="confusion-title">Confusion matrices</h2>
-  <p class="caption">Samples by label and verdict, all scenarios together, with the share of their row. The lower right cell is what makes accuracy look good for a detector that never speaks.</p>
+  <p class="caption">Samples by label and verdict, all scenarios together, with the share of their row. The lower right cell gives a detector that never alarms a high accuracy.</p>
   <div class="matrices">{matrices}</div>
 </section>"#
     )
@@ -24,9 +24,9 @@ pub(crate) fn section(record: &Record, detectors: &Detectors<'_>) -> String {
 
 fn matrix(row: &Row, detectors: &Detectors<'_>) -> String {
     let point = row.point;
-    let line = |label: &str, alarmed: u64, quiet: u64| {
+    let line = |label: &str, alarmed: u64, others: u64| {
         let cell = |n: u64| {
-            let share = ratio(n as f64, (alarmed + quiet) as f64);
+            let share = ratio(n as f64, (alarmed + others) as f64);
             format!(
                 "<td style=\"--at:{:.3}\">{}<small>{}</small></td>",
                 share.unwrap_or_default(),
@@ -34,10 +34,10 @@ fn matrix(row: &Row, detectors: &Detectors<'_>) -> String {
                 percent(share)
             )
         };
-        format!("<tr><th scope=\"row\">{label}</th>{}{}</tr>", cell(alarmed), cell(quiet))
+        format!("<tr><th scope=\"row\">{label}</th>{}{}</tr>", cell(alarmed), cell(others))
     };
     format!(
-        "<table class=\"heat\"><caption>{}</caption><thead><tr><th></th><th scope=\"col\">alarm</th><th scope=\"col\">none</th></tr></thead><tbody>{}{}</tbody></table>",
+        "<table class=\"tinted\"><caption>{}</caption><thead><tr><th></th><th scope=\"col\">alarm</th><th scope=\"col\">none</th></tr></thead><tbody>{}{}</tbody></table>",
         detectors.short_cell(&row.detector),
         line("anomalous", point.tp, point.fn_),
         line("other", point.fp, point.tn)

@@ -1,6 +1,4 @@
-//! The detectors of a record: which is the default, which the ancestor's rule, and the color of each.
-//!
-//! Kept in one place because a table row, a curve and a legend must agree on them.
+//! The detectors of a record with their roles and colors, which tables, curves and legends share.
 
 use detector::Detector;
 
@@ -9,17 +7,17 @@ use page::escape;
 use crate::contender::ROLLING_ZSCORE;
 use crate::record::Record;
 
-/// Style names of the colors of other detectors; past them the colors repeat.
+/// Colors of other detectors, used in turn.
 const OTHER_COLORS: [&str; 4] = ["d2", "d3", "d4", "d5"];
 
-/// What a detector is to the reader.
+/// The role of a detector in the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DetectorRole {
-    /// The one that ships.
+    /// The default of production.
     Default,
-    /// The rule of the service that this one replaces.
+    /// The rolling z-score, the reference.
     RollingZscore,
-    /// Silent or random: what the others must beat.
+    /// Silent or random: the lower bounds.
     Baseline,
     /// Any other.
     Other,
@@ -30,7 +28,7 @@ pub(crate) enum DetectorRole {
 pub(crate) struct NamedDetector<'a> {
     /// Its text spec.
     pub(crate) spec: &'a str,
-    /// What it is to the reader.
+    /// Its role.
     pub(crate) role: DetectorRole,
     /// Style name of its color.
     pub(crate) color: &'static str,
@@ -39,14 +37,14 @@ pub(crate) struct NamedDetector<'a> {
 /// The detectors of a record, in the order of its rows.
 #[derive(Debug)]
 pub(crate) struct Detectors<'a> {
-    /// Each once.
+    /// Each detector once.
     pub(crate) all: Vec<NamedDetector<'a>>,
 }
 
 impl<'a> Detectors<'a> {
-    /// Every detector that a row, a sweep or a trace names.
+    /// All detectors of rows, sweeps and traces.
     ///
-    /// When the shipped default is not among them, the first real detector stands in for it.
+    /// If the default of production is missing, the first detector that is not a reference takes its role.
     pub(crate) fn of(record: &'a Record) -> Self {
         let rows = record.rows.iter().map(|row| row.detector.as_str());
         let sweeps = record.sweeps.iter().map(|sweep| sweep.detector.as_str());
@@ -68,7 +66,7 @@ impl<'a> Detectors<'a> {
             let color = match role {
                 DetectorRole::Default => "d0",
                 DetectorRole::RollingZscore => "d1",
-                DetectorRole::Baseline => "quiet",
+                DetectorRole::Baseline => "gray",
                 DetectorRole::Other => other_colors.next().unwrap_or("d2"),
             };
             NamedDetector { spec, role, color }
@@ -76,7 +74,7 @@ impl<'a> Detectors<'a> {
         Self { all: named.collect() }
     }
 
-    /// Where a detector stands in `all`.
+    /// Index of a detector in `all`.
     pub(crate) fn index(&self, spec: &str) -> usize {
         self.all.iter().position(|named| named.spec == spec).unwrap_or_default()
     }
@@ -86,12 +84,12 @@ impl<'a> Detectors<'a> {
         self.all.iter().find(|named| named.role == role)
     }
 
-    /// A detector's swatch, name, role and parameters.
+    /// Color, name, role and parameters of a detector.
     pub(crate) fn cell(&self, spec: &str) -> String {
         let (name, parameters) = split(spec);
         let parameters = match parameters {
             "" => String::new(),
-            // A line may break after each parameter and nowhere else.
+            // Lines break between parameters only.
             text => {
                 let text = escape(text).replace(',', ",<wbr>");
                 format!("<span class=\"params\">{text}</span>")
@@ -100,7 +98,7 @@ impl<'a> Detectors<'a> {
         self.marked(spec, name) + &parameters
     }
 
-    /// A detector's swatch, short name and role.
+    /// Color, short name and role of a detector.
     pub(crate) fn short_cell(&self, spec: &str) -> String {
         self.marked(spec, &self.short_name(self.index(spec)))
     }
@@ -109,7 +107,7 @@ impl<'a> Detectors<'a> {
         let named = &self.all[self.index(spec)];
         let tag = match named.role {
             DetectorRole::Default => "<span class=\"tag\">default</span>",
-            DetectorRole::RollingZscore => "<span class=\"tag\">ancestor</span>",
+            DetectorRole::RollingZscore => "<span class=\"tag\">reference</span>",
             DetectorRole::Baseline | DetectorRole::Other => "",
         };
         let swatch =
@@ -117,7 +115,7 @@ impl<'a> Detectors<'a> {
         format!("{swatch}{}{tag}", escape(name))
     }
 
-    /// A name for legends: short where it is not ambiguous.
+    /// Name for legends: without parameters if that is unique.
     pub(crate) fn short_name(&self, i: usize) -> String {
         let (name, parameters) = split(self.all[i].spec);
         let alone = self.all.iter().filter(|named| split(named.spec).0 == name).count() == 1;
@@ -129,7 +127,7 @@ impl<'a> Detectors<'a> {
     }
 }
 
-/// A spec's name and its parameters.
+/// Name and parameters of a spec.
 pub(crate) fn split(spec: &str) -> (&str, &str) {
     spec.split_once(':').unwrap_or((spec, ""))
 }

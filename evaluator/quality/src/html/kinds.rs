@@ -1,14 +1,14 @@
-//! Recall by kind of anomaly, as a table whose cells are tinted by what they say.
+//! Recall by kind of anomaly, as a table with cells tinted by recall.
 
 use std::collections::BTreeMap;
 
 use page::escape;
 
-use crate::html::detectors::{DetectorRole, Detectors};
-use crate::html::text::{DASH, count, percent_whole, plain};
+use super::detectors::{DetectorRole, Detectors};
+use super::text::{DASH, count, percent_whole, plain};
 use crate::record::Record;
 
-/// Anomalies of one kind as one detector met them, over every scenario.
+/// Counts of one detector for one kind of anomaly, over all scenarios.
 #[derive(Debug, Default, Clone, Copy)]
 struct KindCounts {
     n_events: u64,
@@ -16,9 +16,9 @@ struct KindCounts {
     delay_sum: f64,
 }
 
-/// The section; empty when no row tells kinds apart.
+/// The section; empty if no row has kinds.
 pub(crate) fn section(record: &Record, detectors: &Detectors<'_>) -> String {
-    let kinds = pooled(record, detectors);
+    let kinds = counts_by_kind(record, detectors);
     if kinds.is_empty() {
         return String::new();
     }
@@ -26,17 +26,17 @@ pub(crate) fn section(record: &Record, detectors: &Detectors<'_>) -> String {
     let heading =
         |i: &usize| format!("<th scope=\"col\">{}</th>", detectors.cell(detectors.all[*i].spec));
     let header = shown.iter().map(heading).collect::<Vec<_>>().concat();
-    let body: String = kinds.iter().map(|(kind, met)| kind_row(kind, met, &shown)).collect();
+    let body: String = kinds.iter().map(|(kind, counts)| kind_row(kind, counts, &shown)).collect();
     format!(
         r#"<section id="kinds" aria-labelledby="kinds-title">
   <h2 id="kinds-title">Recall by kind of anomaly</h2>
-  <p class="caption">How many of each kind were caught, over all scenarios, and after how many samples: the mean of the median delays. A detector that alarms all the time catches everything: read this beside its false alarms above.</p>
-  <div class="scroll" tabindex="0" role="region" aria-label="Recall by kind of anomaly"><table class="heat"><thead><tr><th scope="col">Kind</th>{header}</tr></thead><tbody>{body}</tbody></table></div>
+  <p class="caption">Share of caught anomalies by kind, over all scenarios, with the mean of the median delays in samples. A detector that always alarms catches everything: compare with its false alarms above.</p>
+  <div class="scroll" tabindex="0" role="region" aria-label="Recall by kind of anomaly"><table class="tinted"><thead><tr><th scope="col">Kind</th>{header}</tr></thead><tbody>{body}</tbody></table></div>
 </section>"#
     )
 }
 
-/// Everything but the silent detector, which catches nothing by design.
+/// All detectors but the silent one.
 fn columns(detectors: &Detectors<'_>) -> Vec<usize> {
     (0..detectors.all.len())
         .filter(|i| {
@@ -46,26 +46,29 @@ fn columns(detectors: &Detectors<'_>) -> Vec<usize> {
         .collect()
 }
 
-/// By kind, what each detector met, in the order of the detectors.
-fn pooled<'a>(record: &'a Record, detectors: &Detectors<'_>) -> BTreeMap<&'a str, Vec<KindCounts>> {
+/// Counts of each detector by kind, in the order of the detectors.
+fn counts_by_kind<'a>(
+    record: &'a Record,
+    detectors: &Detectors<'_>,
+) -> BTreeMap<&'a str, Vec<KindCounts>> {
     let mut kinds: BTreeMap<&str, Vec<KindCounts>> = BTreeMap::new();
     for row in &record.rows {
         for score in &row.by_kind {
-            let met = kinds
+            let counts = kinds
                 .entry(&score.kind)
                 .or_insert_with(|| vec![KindCounts::default(); detectors.all.len()]);
-            let met = &mut met[detectors.index(&row.detector)];
-            met.n_events += score.n_events;
-            met.caught += score.caught;
-            met.delay_sum += score.delay_median.unwrap_or_default() * score.caught as f64;
+            let counts = &mut counts[detectors.index(&row.detector)];
+            counts.n_events += score.n_events;
+            counts.caught += score.caught;
+            counts.delay_sum += score.delay_median.unwrap_or_default() * score.caught as f64;
         }
     }
     kinds
 }
 
-fn kind_row(kind: &str, met: &[KindCounts], shown: &[usize]) -> String {
-    let n_events = met.iter().map(|met| met.n_events).max().unwrap_or_default();
-    let cells: String = shown.iter().map(|i| cell(met[*i])).collect();
+fn kind_row(kind: &str, counts: &[KindCounts], shown: &[usize]) -> String {
+    let n_events = counts.iter().map(|counts| counts.n_events).max().unwrap_or_default();
+    let cells: String = shown.iter().map(|i| cell(counts[*i])).collect();
     format!(
         "<tr><th scope=\"row\">{}<small>{}</small></th>{cells}</tr>",
         escape(&kind.replace('_', " ")),
@@ -73,12 +76,13 @@ fn kind_row(kind: &str, met: &[KindCounts], shown: &[usize]) -> String {
     )
 }
 
-fn cell(met: KindCounts) -> String {
-    if met.n_events == 0 {
+fn cell(counts: KindCounts) -> String {
+    if counts.n_events == 0 {
         return format!("<td class=\"none\">{DASH}</td>");
     }
-    let recall = met.caught as f64 / met.n_events as f64;
-    let delay = (met.caught > 0).then(|| (10.0 * met.delay_sum / met.caught as f64).round() / 10.0);
+    let recall = counts.caught as f64 / counts.n_events as f64;
+    let delay = (counts.caught > 0)
+        .then(|| (10.0 * counts.delay_sum / counts.caught as f64).round() / 10.0);
     let delay = delay
         .map_or_else(String::new, |delay| format!("<small>after {}</small>", plain(Some(delay))));
     format!("<td style=\"--at:{recall:.3}\">{}\u{a0}%{delay}</td>", percent_whole(recall))

@@ -1,13 +1,12 @@
 //! The table of quality, one row per scenario and detector.
 //!
-//! It shows precision beside recall, false alarms beside both, and intervals beside all: no number of a
-//! row is to be quoted alone.
+//! Precision is beside recall, false alarms beside both, and intervals beside all: a single number misleads.
 
 use page::escape;
 
-use crate::html::detectors::{DetectorRole, Detectors};
-use crate::html::pooled::{self, TOGETHER};
-use crate::html::text::{DASH, counted, days, percent, percent_bare, plain, rate, share};
+use super::detectors::{DetectorRole, Detectors};
+use super::text::{DASH, counted, days, percent, percent_bare, plain, rate, share};
+use super::totals::{self, ALL_SCENARIOS};
 use crate::record::{Record, Row};
 
 const HEADER: &str = r#"<thead>
@@ -15,12 +14,12 @@ const HEADER: &str = r#"<thead>
 <tr><th scope="col">Detector</th><th scope="col" class="n">Precision</th><th scope="col" class="n">Recall</th><th scope="col" class="n">F1</th><th scope="col" class="n">False alarms<br>per series, day</th><th scope="col" class="n">Median</th><th scope="col" class="n">p95</th><th scope="col" class="n">Precision</th><th scope="col" class="n">Recall</th><th scope="col" class="n">False positive<br>rate</th><th scope="col" class="n">Accuracy</th></tr>
 </thead>"#;
 
-/// The table: all scenarios together, then one body per scenario.
+/// The table: totals first, then one body per scenario.
 pub(crate) fn quality(record: &Record, detectors: &Detectors<'_>) -> String {
     let scenarios: Vec<&[Row]> =
         record.rows.chunk_by(|one, other| one.scenario == other.scenario).collect();
-    // With one scenario the sum would repeat it.
-    let together = if scenarios.len() > 1 { pooled::rows(record, detectors) } else { Vec::new() };
+    // The total of one scenario would repeat it.
+    let together = if scenarios.len() > 1 { totals::rows(record, detectors) } else { Vec::new() };
     let together = (!together.is_empty()).then_some(together.as_slice());
     let bodies: String =
         together.into_iter().chain(scenarios).map(|rows| body(rows, record, detectors)).collect();
@@ -35,12 +34,12 @@ fn body(rows: &[Row], record: &Record, detectors: &Detectors<'_>) -> String {
     format!("<tbody>{}{lines}</tbody>", heading(&rows[0], record))
 }
 
-/// The scenario's name, size and sentence.
+/// Name, analysis and size of a scenario.
 fn heading(row: &Row, record: &Record) -> String {
     let note = record.scenarios.iter().find(|note| note.name == row.scenario);
     let analysis = match note {
         Some(note) => escape(&note.analysis) + " ",
-        None if row.scenario == TOGETHER => {
+        None if row.scenario == ALL_SCENARIOS => {
             "Counts are added up, so that long scenarios weigh more than short ones. ".to_owned()
         }
         None => String::new(),
@@ -57,7 +56,7 @@ fn heading(row: &Row, record: &Record) -> String {
     )
 }
 
-/// The best F1 among detectors that are compared; none when there is nothing to compare.
+/// The best F1 among detectors without baselines; `None` for a single detector.
 fn best_f1(rows: &[Row], detectors: &Detectors<'_>) -> Option<f64> {
     let compared = rows.iter().filter(|row| role(row, detectors) != DetectorRole::Baseline);
     let scores: Vec<f64> = compared.filter_map(|row| row.events.f1).collect();
@@ -105,7 +104,7 @@ fn cell(class: &str, text: &str, below: &str) -> String {
     format!("<td class=\"{class}\">{text}{below}</td>")
 }
 
-/// A share as a dot on a line from 0 to 1 with its interval, told in words to who cannot see it.
+/// A share as a dot on a line from 0 to 1 with its interval, and as text for screen readers.
 fn dot(value: Option<f64>, interval: Option<[f64; 2]>) -> String {
     let Some(value) = value else {
         return String::new();

@@ -1,4 +1,4 @@
-//! What the page promises: it holds every row, it loads nothing, and no text breaks out of it.
+//! Tests of the page: it contains every row, loads nothing, and escapes all texts.
 
 use super::*;
 use crate::record::{
@@ -13,7 +13,7 @@ const DETECTORS: [&str; 4] = [
     "random",
 ];
 
-/// How often a detector of the sample record is right, and how often it cries wolf, per series and day.
+/// Recall of a detector of the sample record, and its false alarms per series and day.
 fn character(detector: &str) -> (f64, f64) {
     match detector {
         "silent" => (0.0, 0.0),
@@ -205,8 +205,8 @@ fn record() -> Record {
 
 #[test]
 fn the_page_loads_nothing() {
-    // A reference to another element of the same page is no load.
-    let html = render(&record()).replace("url(#", "");
+    // The banner of uPlot is a comment.
+    let html = render(&record()).replace("/*! https://github.com/leeoniya/uPlot", "");
     for load in
         ["http://", "https://", "src=", "@import", "url(", "fetch(", "XMLHttpRequest", "import("]
     {
@@ -230,11 +230,11 @@ fn the_page_holds_every_row() {
 fn scenarios_are_added_up_by_count() {
     let mut record = record();
     record.rows[0].events.n_events = 904;
-    let sum = pooled::row(&record, DETECTORS[0]).unwrap();
+    let sum = totals::row(&record, DETECTORS[0]).unwrap();
     assert_eq!((sum.events.n_events, sum.events.caught), (1_000, 176));
     assert_eq!(sum.events.recall, Some(0.176));
     assert_eq!(sum.n_series, 24);
-    assert!(pooled::row(&record, "absent").is_none());
+    assert!(totals::row(&record, "absent").is_none());
 }
 
 #[test]
@@ -279,13 +279,20 @@ fn curves_and_delays_of_every_detector_are_embedded() {
     let (_, data) = html.split_once("id=\"data\">").unwrap();
     let (data, _) = data.split_once("</script>").unwrap();
     let data: serde_json::Value = serde_json::from_str(data).unwrap();
-    assert_eq!(data["curves"].as_array().unwrap().len(), record.sweeps.len());
-    assert_eq!(data["curves"][0]["points"].as_array().unwrap().len(), 21);
-    assert_eq!(data["delays"].as_array().unwrap().len(), record.rows.len());
-    assert_eq!(data["delays"][0]["counts"][1], serde_json::json!([7, 3]));
-    for id in ["curve-roc", "curve-pr", "curve-delay"] {
-        assert!(html.contains(&format!("id=\"{id}\"")), "{id}");
+    let of_panel = |panel: &str| -> Vec<&serde_json::Value> {
+        let curves = data["curves"].as_array().unwrap().iter();
+        curves.filter(|curve| curve["panel"] == panel).collect()
+    };
+    for panel in ["sweep-recall", "sweep-precision", "curve-roc", "curve-pr"] {
+        assert_eq!(of_panel(panel).len(), record.sweeps.len(), "{panel}");
+        assert!(html.contains(&format!("id=\"{panel}\"")), "{panel}");
     }
+    assert_eq!(of_panel("curve-roc")[0]["x"].as_array().unwrap().len(), 21);
+    let delays = of_panel("curve-delay");
+    assert_eq!(delays.len(), record.rows.len());
+    // Half of 88 caught anomalies at the first sample, three more within seven samples, of 96.
+    assert_eq!(delays[0]["x"], serde_json::json!([1.0, 1.0, 7.0, 7.0, 7.0]));
+    assert_eq!(delays[0]["y"], serde_json::json!([0.0, 0.458333, 0.458333, 0.489583, 0.489583]));
 }
 
 #[test]
@@ -295,7 +302,7 @@ fn a_matrix_of_every_detector_holds_its_four_counts() {
     let (_, section) = html.split_once("id=\"confusion\"").unwrap();
     let (section, _) = section.split_once("</section>").unwrap();
     assert_eq!(section.matches("<table").count(), DETECTORS.len());
-    let all = pooled::row(&record, DETECTORS[0]).unwrap().point;
+    let all = totals::row(&record, DETECTORS[0]).unwrap().point;
     for n in [all.tp, all.tn, all.fp, all.fn_] {
         assert!(section.contains(&format!(">{}<small>", text::count(n as i64))), "{n}");
     }

@@ -1,19 +1,17 @@
-//! Numbers and names as a person reads them.
-//!
-//! A number that is not defined is a dash, never a zero.
+//! Texts of numbers; an undefined number is a dash, never a zero.
 
-/// What stands for a number that is not defined.
+/// Replaces an undefined number.
 pub(crate) const DASH: &str = "–";
 
-/// A share of one as a percentage whose sign stays on its line: `94.2 %`, `0.12 %`.
+/// A share as a percentage with a non-breaking space: `94.2 %`, `0.12 %`.
 pub(crate) fn percent(share: Option<f64>) -> String {
     share.map_or_else(|| DASH.to_owned(), |share| format!("{}\u{a0}%", percent_bare(share)))
 }
 
-/// A share of one in percent, without the sign.
+/// A share in percent, without the sign.
 pub(crate) fn percent_bare(share: f64) -> String {
     let percent = 100.0 * share;
-    // 99.97 % is not 100 %: the last digits before the ends are the news.
+    // More digits near the ends: 99.97 % is not 100 %.
     let n_decimals = match percent {
         p if p == 0.0 || p == 100.0 => 0,
         p if !(1.0..99.0).contains(&p) => 2,
@@ -22,13 +20,13 @@ pub(crate) fn percent_bare(share: f64) -> String {
     format!("{percent:.n_decimals$}")
 }
 
-/// A share of one, or a difference of two, with three decimals, as F1 is usually written.
+/// A share, or a difference of two, with three decimals.
 pub(crate) fn share(value: Option<f64>) -> String {
     let Some(value) = value else {
         return DASH.to_owned();
     };
     let digits = format!("{:.3}", value.abs());
-    // What rounds to zero has no sign.
+    // Zero after rounding has no sign.
     if value < 0.0 && digits != "0.000" { format!("−{digits}") } else { digits }
 }
 
@@ -53,7 +51,7 @@ pub(crate) fn plain(value: Option<f64>) -> String {
     }
 }
 
-/// A whole number with its thousands apart by a thin space.
+/// A whole number with thin spaces between thousands.
 pub(crate) fn count(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();
     let mut text = String::from(if value < 0 { "−" } else { "" });
@@ -66,7 +64,7 @@ pub(crate) fn count(value: i64) -> String {
     text
 }
 
-/// A share of one in whole percent where that is not a lie: 99.6 is not 100.
+/// A share in whole percent, with a decimal if it would round to 0 or 100.
 pub(crate) fn percent_whole(share: f64) -> String {
     let whole = (100.0 * share).round();
     if (whole == 100.0 && share < 1.0) || (whole == 0.0 && share > 0.0) {
@@ -75,7 +73,7 @@ pub(crate) fn percent_whole(share: f64) -> String {
     format!("{whole:.0}")
 }
 
-/// A time that several series last together: `1 series-day`, `2.5 series-days`.
+/// Total duration of several series: `1 series-day`, `2.5 series-days`.
 pub(crate) fn days(days: f64) -> String {
     let shown = if days < 10.0 { (10.0 * days).round() / 10.0 } else { days.round() };
     format!(
@@ -85,7 +83,7 @@ pub(crate) fn days(days: f64) -> String {
     )
 }
 
-/// `1 series`, `24 anomalies`: a count with the noun that fits it.
+/// A count with its noun: `1 series`, `24 anomalies`.
 pub(crate) fn counted(n: usize, one: &str, many: &str) -> String {
     format!("{} {}", count(n as i64), if n == 1 { one } else { many })
 }

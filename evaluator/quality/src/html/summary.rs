@@ -1,47 +1,47 @@
-//! The report in one paragraph and in five numbers: the default detector beside the ancestor's rule.
+//! The summary: one paragraph and five numbers on the default detector, beside the rolling z-score.
 
 use page::escape;
 
-use crate::html::detectors::{DetectorRole, Detectors, split};
-use crate::html::pooled;
-use crate::html::text::{DASH, counted, days, percent, rate, share};
+use super::detectors::{DetectorRole, Detectors, split};
+use super::text::{DASH, counted, days, percent, rate, share};
+use super::totals;
 use crate::record::{Record, Row};
 
 /// The paragraph under the title.
 pub(crate) fn lead(record: &Record, detectors: &Detectors<'_>) -> String {
     let Some(default) = of_role(record, detectors, DetectorRole::Default) else {
-        return "This record holds no detector besides baselines.".to_owned();
+        return "This record has no detector besides baselines.".to_owned();
     };
-    let theirs = of_role(record, detectors, DetectorRole::RollingZscore);
+    let reference = of_role(record, detectors, DetectorRole::RollingZscore);
     [
         scope(record, &default),
         sentence(&default),
-        theirs.map_or_else(String::new, |theirs| ancestor_sentence(&theirs)),
-        pooled::row(record, "silent").map_or_else(String::new, |silent| silent_sentence(&silent)),
+        reference.map_or_else(String::new, |reference| reference_sentence(&reference)),
+        totals::row(record, "silent").map_or_else(String::new, |silent| silent_sentence(&silent)),
     ]
     .concat()
 }
 
-/// All rows of the detector of that role, added up.
+/// Totals of the detector with that role.
 fn of_role(record: &Record, detectors: &Detectors<'_>, role: DetectorRole) -> Option<Row> {
-    detectors.of_role(role).and_then(|named| pooled::row(record, named.spec))
+    detectors.of_role(role).and_then(|named| totals::row(record, named.spec))
 }
 
-/// What was measured on.
+/// Number and size of the scenarios.
 fn scope(record: &Record, all: &Row) -> String {
     let n_scenarios = record.rows.iter().filter(|row| row.detector == all.detector).count();
     format!(
-        "Measured on {} with {} over {}, holding {}. ",
+        "Measured on {} with {} over {}, with {}. ",
         counted(n_scenarios, "scenario", "scenarios"),
         counted(all.n_series, "series", "series"),
         days(all.series_days),
-        counted(all.events.n_events as usize, "labelled anomaly", "labelled anomalies"),
+        counted(all.events.n_events as usize, "labeled anomaly", "labeled anomalies"),
     )
 }
 
 fn sentence(all: &Row) -> String {
     format!(
-        "The default detector, <strong>{}</strong>, catches <strong>{}</strong> of the anomalies; <strong>{}</strong> of what it reports is right; it raises <strong>{}</strong> false alarms per series and day{}.",
+        "The default detector, <strong>{}</strong>, catches <strong>{}</strong> of the anomalies; <strong>{}</strong> of its reports are correct; it raises <strong>{}</strong> false alarms per series and day{}.",
         escape(split(&all.detector).0),
         percent(all.events.recall),
         percent(all.events.precision),
@@ -50,7 +50,7 @@ fn sentence(all: &Row) -> String {
     )
 }
 
-/// How rare that is, where a rate below one a day is hard to picture.
+/// The interval between two false alarms, for rates below one a day.
 fn in_days(rate: Option<f64>) -> String {
     match rate {
         Some(rate) if rate > 0.0 && rate < 0.7 => format!(", one in about {:.0} days", 1.0 / rate),
@@ -58,39 +58,39 @@ fn in_days(rate: Option<f64>) -> String {
     }
 }
 
-fn ancestor_sentence(all: &Row) -> String {
+fn reference_sentence(all: &Row) -> String {
     format!(
-        " The ancestor’s rule on the same series catches {}, is right in {} of its reports and raises {} false alarms per series and day.",
+        " The rolling z-score (window 50, 2 sigma) on the same series catches {}, {} of its reports are correct, and it raises {} false alarms per series and day.",
         percent(all.events.recall),
         percent(all.events.precision),
         rate(all.false_alarms_per_series_day),
     )
 }
 
-/// What accuracy is worth, told by the detector that never speaks.
+/// The accuracy of a detector that never alarms.
 fn silent_sentence(silent: &Row) -> String {
     format!(
-        " A detector that never speaks is {} accurate here, which is why accuracy is never shown alone.",
+        " A detector that never alarms has an accuracy of {} here, so accuracy alone means nothing.",
         percent(silent.rates.accuracy)
     )
 }
 
-/// The numbers, each with the ancestor's beside it.
+/// The numbers, each beside that of the rolling z-score.
 pub(crate) fn key_figures(record: &Record, detectors: &Detectors<'_>) -> String {
-    let Some(ours) = of_role(record, detectors, DetectorRole::Default) else {
+    let Some(default) = of_role(record, detectors, DetectorRole::Default) else {
         return String::new();
     };
-    let theirs = of_role(record, detectors, DetectorRole::RollingZscore);
+    let reference = of_role(record, detectors, DetectorRole::RollingZscore);
     let figure = |name: &str, text: &dyn Fn(&Row) -> String| {
-        let beside = theirs.as_ref().map_or_else(String::new, |theirs| {
-            format!("<dd class=\"beside\">ancestor’s rule <b>{}</b></dd>", text(theirs))
+        let beside = reference.as_ref().map_or_else(String::new, |reference| {
+            format!("<dd class=\"beside\">rolling z-score <b>{}</b></dd>", text(reference))
         });
-        format!("<div><dt>{name}</dt><dd class=\"large\">{}</dd>{beside}</div>", text(&ours))
+        format!("<div><dt>{name}</dt><dd class=\"large\">{}</dd>{beside}</div>", text(&default))
     };
     [
-        "<dl class=\"figures\">".to_owned(),
+        "<dl class=\"summary\">".to_owned(),
         figure("Anomalies caught (recall)", &|all| percent(all.events.recall)),
-        figure("Reports that are right (precision)", &|all| percent(all.events.precision)),
+        figure("Correct reports (precision)", &|all| percent(all.events.precision)),
         figure("F1 of both", &|all| share(all.events.f1)),
         figure("False alarms per series and day", &|all| rate(all.false_alarms_per_series_day)),
         figure("Median delay, in samples", &|all| median_delays(record, &all.detector)),
@@ -99,7 +99,7 @@ pub(crate) fn key_figures(record: &Record, detectors: &Detectors<'_>) -> String 
     .concat()
 }
 
-/// The medians of the scenarios, from the shortest to the longest.
+/// Range of the median delays of all scenarios.
 fn median_delays(record: &Record, spec: &str) -> String {
     let rows = record.rows.iter().filter(|row| row.detector == spec);
     let mut medians: Vec<f64> =

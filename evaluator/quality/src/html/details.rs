@@ -1,15 +1,15 @@
-//! The tables under the table of quality, folded: counts, cold start, ranking, cost, benchmark points.
+//! The detail tables, folded on the screen: counts, cold start, ranking, cost, benchmark points.
 
 use page::escape;
 
-use crate::html::detectors::{DetectorRole, Detectors};
-use crate::html::text::{DASH, count, percent, plain, rate, share};
+use super::detectors::{DetectorRole, Detectors};
+use super::text::{DASH, count, percent, plain, rate, share};
 use crate::record::{BudgetScore, Confusion, NabProfiles, Rates, Record, Row};
 
-/// A column of numbers: its heading and what it shows of a row.
+/// A column: its heading and its text of a row.
 type DetailColumn = (&'static str, fn(&Row) -> String);
 
-/// Samples counted one by one.
+/// Counts of single samples.
 const SAMPLES: [DetailColumn; 12] = [
     ("Samples", |row| count(row.n_samples as i64)),
     ("Threshold", |row| format!("{}", row.threshold)),
@@ -25,7 +25,7 @@ const SAMPLES: [DetailColumn; 12] = [
     ("MCC", |row| share(row.rates.mcc)),
 ];
 
-/// Anomalies and alarm runs, counted.
+/// Counts of anomalies and alarm runs.
 const EVENTS: [DetailColumn; 8] = [
     ("Anomalies", |row| count(row.events.n_events as i64)),
     ("Caught", |row| count(row.events.caught as i64)),
@@ -39,7 +39,7 @@ const EVENTS: [DetailColumn; 8] = [
     ("Series-days", |row| format!("{:.1}", row.series_days)),
 ];
 
-/// Threshold-free quality, and what a sample and a series cost.
+/// Threshold-free quality, and the cost of a sample and a series.
 const COST: [DetailColumn; 9] = [
     ("PR-AUC, pooled", |row| share(row.ranking.map(|ranking| ranking.pr_auc))),
     ("PR-AUC, mean of series", |row| share(row.ranking.map(|ranking| ranking.pr_auc_mean))),
@@ -52,7 +52,7 @@ const COST: [DetailColumn; 9] = [
     ("Bytes a series", |row| count(row.bytes_per_series.round() as i64)),
 ];
 
-/// The beginnings, which the other tables leave out.
+/// The cold start, which the other tables leave out.
 const FIRST_DAY: [DetailColumn; 8] = [
     ("Anomalies", |row| first(row, |events, _, _| count(events.0 as i64))),
     ("Caught", |row| first(row, |events, _, _| count(events.1 as i64))),
@@ -84,7 +84,7 @@ const KPI: [DetailColumn; 4] = [
     ("Shipped threshold", |row| share(row.kpi.map(|kpi| kpi.f1_shipped))),
 ];
 
-/// The folded tables; those without a number are left out.
+/// The tables; those without a number are left out.
 pub(crate) fn details(record: &Record, detectors: &Detectors<'_>) -> String {
     let some = |has: fn(&Row) -> bool| record.rows.iter().any(has);
     let fold = |name: &str, caption: &str, columns: &[DetailColumn]| {
@@ -95,33 +95,33 @@ pub(crate) fn details(record: &Record, detectors: &Detectors<'_>) -> String {
     };
     let mut folds = vec![
         fold(
-            "Samples, counted one by one",
-            "TP: anomalous samples with an alarm; FP: other samples with an alarm; FN and TN: those without. An anomaly that lasts an hour needs one alarm to be caught, so recall per sample is low for any detector that speaks once. MCC is Matthews’ correlation, from −1 to 1.",
+            "Samples",
+            "TP: anomalous samples with an alarm; FP: other samples with an alarm; FN and TN: those without. An anomaly that lasts an hour needs one alarm to be caught, so recall per sample is low for a detector that alarms once. MCC is Matthews’ correlation, from −1 to 1.",
             &SAMPLES,
         ),
         fold(
-            "Anomalies and alarm runs, counted",
-            "Caught: an alarm falls inside. F1 gain: over the reference detector on the same resampled series; an interval that leaves out zero is a difference that chance does not explain.",
+            "Anomalies and alarm runs",
+            "Caught: an alarm falls inside. F1 gain: over the reference detector on the same resampled series; an interval without zero is a significant difference.",
             &EVENTS,
         ),
         fold(
             "Ranking and cost",
-            "Areas under the curves judge the order of the scores at all thresholds together; VUS-PR is the volume over buffers around each anomaly. Recall at so many false alarms per series and day is of anomalies, at a threshold picked in hindsight. Bytes are the memory of one series besides its window.",
+            "Areas under the curves judge the order of the scores at all thresholds together; VUS-PR is the volume over buffers around each anomaly. Recall at so many false alarms per series and day is of anomalies, at a threshold chosen in hindsight. Bytes are the memory of one series besides its window.",
             &COST,
         ),
     ];
     if some(|row| row.first_day.is_some()) {
         folds.push(fold(
             "The first day: cold start",
-            "What happened while the detectors knew little; all other numbers leave it out.",
+            "The time in which detectors learn; all other numbers leave it out.",
             &FIRST_DAY,
         ));
     }
     if some(|row| row.nab.is_some()) {
-        folds.push(fold("Numenta benchmark", "Points: 0 for a silent detector, 100 for a perfect one; the profiles standard / low false positives / low false negatives. The optimized threshold is picked in hindsight, the shipped one is not.", &NAB));
+        folds.push(fold("Numenta benchmark", "Points: 0 for a detector that never alarms, 100 for a perfect one; the profiles standard / low false positives / low false negatives. The optimized threshold is chosen in hindsight.", &NAB));
     }
     if some(|row| row.kpi.is_some()) {
-        folds.push(fold("KPI competition of 2018", "F1 on the second half of each series, where an anomaly counts whole if it is found within its first 7 samples; thresholds come from the first half.", &KPI));
+        folds.push(fold("KPI competition of 2018", "F1 on the second half of each series, where an anomaly counts with all its samples if it is found within its first 7; thresholds are fitted on the first half.", &KPI));
     }
     folds.concat()
 }
@@ -157,7 +157,7 @@ fn body(rows: &[Row], columns: &[DetailColumn], detectors: &Detectors<'_>) -> St
     format!("<tbody>{lines}</tbody>")
 }
 
-/// One row; the first of its scenario begins with the scenario's name.
+/// One row; `heading` is the scenario in the first row of a scenario.
 fn line(row: &Row, heading: &str, columns: &[DetailColumn], detectors: &Detectors<'_>) -> String {
     let role = detectors.all[detectors.index(&row.detector)].role;
     let class = if role == DetectorRole::Default { " class=\"default\"" } else { "" };
@@ -169,7 +169,7 @@ fn line(row: &Row, heading: &str, columns: &[DetailColumn], detectors: &Detector
     )
 }
 
-/// The recall at the budget of that place.
+/// Recall at the budget of that index.
 fn recall_at(row: &Row, i: usize) -> String {
     percent(row.budgets.get(i).and_then(BudgetScore::recall))
 }
@@ -181,7 +181,7 @@ fn interval(ends: Option<[f64; 2]>) -> String {
     )
 }
 
-/// Shows something of the first day: (anomalies, caught, false runs), counts and rates.
+/// Text of the first day, from (anomalies, caught, false runs), counts and rates.
 fn first(row: &Row, show: fn((u64, u64, u64), Confusion, Rates) -> String) -> String {
     row.first_day.map_or_else(
         || DASH.to_owned(),

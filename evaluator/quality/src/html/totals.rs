@@ -1,26 +1,26 @@
-//! The rows of all scenarios added up, one row per detector.
+//! Totals over all scenarios, one row per detector.
 //!
-//! Counts are added before any share is taken, so that a long scenario weighs more than a short one and
-//! no average of averages appears. What cannot be added (delays, intervals, rankings) is left out.
+//! Counts are added before rates are computed, so that a long scenario weighs more than a short one. Values that cannot
+//! be added (delays, intervals, rankings) are left out.
 
-use crate::html::detectors::Detectors;
+use super::detectors::Detectors;
 use crate::record::{Confusion, EventScore, Record, Row, SeriesCounts};
 use crate::score::ratio;
 
-/// What the added-up rows call their scenario.
-pub(crate) const TOGETHER: &str = "All scenarios together";
+/// Scenario name of the totals.
+pub(crate) const ALL_SCENARIOS: &str = "All scenarios together";
 
 /// One row per detector, in the order of the detectors.
 pub(crate) fn rows(record: &Record, detectors: &Detectors<'_>) -> Vec<Row> {
     detectors.all.iter().filter_map(|named| row(record, named.spec)).collect()
 }
 
-/// The added-up row of one detector; none when it has no row.
+/// The total of one detector; `None` without a row.
 pub(crate) fn row(record: &Record, spec: &str) -> Option<Row> {
     let mut rows = record.rows.iter().filter(|row| row.detector == spec);
     let first = rows.next()?;
     let mut sum = Row {
-        scenario: TOGETHER.to_owned(),
+        scenario: ALL_SCENARIOS.to_owned(),
         detector: spec.to_owned(),
         delay_samples: None,
         delays: Vec::new(),
