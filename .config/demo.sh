@@ -47,7 +47,7 @@ step "3. Sending four days of checkout traffic, one sample a minute: two for lea
 
 step "4. Measuring detection quality on synthetic scenarios, compared with a rolling z-score"
 # Prints the first tables; the HTML report has all.
-"$built/evaluator" run --quick spike burst dip outage storm mixed quiet poison --html $folder/report.html --table |
+"$built/evaluator" run --quick spike burst dip outage storm mixed clean poison --html $folder/report.html --table |
   sed '/^Samples/,$d'
 
 step "5. The server is still running; try"

@@ -248,7 +248,7 @@ noises = ["poisson"]
 kinds = ["spike", "outage", "level_shift"]
 n_events = 20
 strength = 1.0
-quiet_days = 2.0
+clean_days = 2.0
 """
 
 

@@ -12,7 +12,7 @@ records=evaluator/records
 
 evaluator run --untimed --no-charts --json "$records/synthetic.json" --csv "$records/synthetic.csv" \
   --markdown "$records/synthetic.md"
-evaluator run mixed quiet --untimed --splice docs/quality.md synthetic
+evaluator run mixed clean --untimed --splice docs/quality.md synthetic
 
 [[ -n ${DATA:-} ]] || exit 0
 # The records contain the commands, so links give all paths names that do not depend on this machine.

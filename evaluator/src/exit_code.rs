@@ -22,7 +22,7 @@ Exit codes:
   1  a limit was missed, records or verdicts differ, or a deployment did not answer `tune --apply`
   2  wrong arguments
   3  data, a scenario or a record cannot be read, or a deployment refuses a request of `replay` or `tune --apply`
-     for good (401, 400, 413 and the like)
+     (401, 400, 413 and the like)
   4  a report cannot be written";
 
 /// Exit code of a command that checks something.

@@ -1,4 +1,4 @@
-//! The evaluator as a user calls it: arguments in, stdout, stderr and exit code out.
+//! Command-line tests: arguments in, stdout, stderr and exit code out.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -17,7 +17,7 @@ mod sweep;
 #[path = "command_line/tune.rs"]
 mod tune;
 
-const ANCESTOR: &str = "zscore:window=50,threshold=2,self=included";
+const ROLLING_ZSCORE: &str = "zscore:window=50,threshold=2,self=included";
 
 fn evaluator(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_evaluator")).args(arguments).output().unwrap()
@@ -62,7 +62,7 @@ fn help_documents_exit_codes() {
 #[test]
 fn list_is_csv_of_scenarios_and_detectors() {
     let list = stdout(&["list"]);
-    assert!(list.starts_with("what,name,analysis\nscenario,ancestor,"), "{list}");
+    assert!(list.starts_with("what,name,analysis\nscenario,regular_spikes,"), "{list}");
     assert!(list.contains("detector,silent,") && list.contains("scenario,wrong_time,"));
 }
 
@@ -77,7 +77,7 @@ fn generated_series_can_be_scored_and_the_same_seed_makes_the_same_bytes() {
     assert_eq!(stdout(&["generate", "spike", "--series", "2", "--seed", "3", "--out", &out]), "");
     let file = write(&folder, "all.csv", &first);
     let score = |source: &[&str]| {
-        let rest = ["--detector", ANCESTOR, "--untimed", "--csv-out", "-"];
+        let rest = ["--detector", ROLLING_ZSCORE, "--untimed", "--csv-out", "-"];
         let text = stdout(&[&["score"], source, &rest].concat());
         text.lines().nth(1).unwrap().split_once(',').unwrap().1.to_owned()
     };
@@ -85,8 +85,8 @@ fn generated_series_can_be_scored_and_the_same_seed_makes_the_same_bytes() {
 }
 
 #[test]
-fn the_ancestors_rule_gets_its_own_test_exactly_right() {
-    let json = stdout(&["run", "ancestor", "--detector", ANCESTOR, "--json", "-"]);
+fn the_rolling_zscore_gets_its_published_test_exactly_right() {
+    let json = stdout(&["run", "regular_spikes", "--detector", ROLLING_ZSCORE, "--json", "-"]);
     let record: serde_json::Value = serde_json::from_str(&json).unwrap();
     let expected = serde_json::json!({"tp": 180, "tn": 1620, "fp": 0, "fn": 0});
     assert_eq!(record["rows"][0]["point"], expected);
@@ -100,7 +100,7 @@ fn the_same_command_makes_the_same_record() {
 
 #[test]
 fn a_table_is_readable_at_120_columns_without_color() {
-    let table = stdout(&["run", "mixed", "ancestor", "--quick"]);
+    let table = stdout(&["run", "mixed", "regular_spikes", "--quick"]);
     for line in table.lines().filter(|line| !line.starts_with("evaluator ")) {
         assert!(line.chars().count() <= 120, "{line}");
     }
@@ -122,13 +122,13 @@ fn a_table_is_readable_at_120_columns_without_color() {
 }
 
 #[test]
-fn a_record_is_shown_again_in_every_form() {
+fn a_record_is_converted_to_every_format() {
     let folder = tempfile::tempdir().unwrap();
     let (json, csv, html) =
         (path(&folder, "r.json"), path(&folder, "r.csv"), path(&folder, "r.html"));
     let markdown = path(&folder, "r.md");
     let forms = ["--json", &json, "--csv", &csv, "--markdown", &markdown, "--html", &html];
-    assert_eq!(stdout(&[&["run", "ancestor", "mixed", "--quick"], &forms[..]].concat()), "");
+    assert_eq!(stdout(&[&["run", "regular_spikes", "mixed", "--quick"], &forms[..]].concat()), "");
     assert_eq!(stdout(&["report", &json, "--csv", "-"]), read(&csv));
     assert_eq!(stdout(&["report", &json, "--markdown", "-"]), read(&markdown));
     assert_eq!(stdout(&["report", &json, "--html", "-"]), read(&html));
@@ -140,9 +140,10 @@ fn a_record_is_shown_again_in_every_form() {
 fn a_gate_passes_or_fails_by_its_exit_code() {
     let folder = tempfile::tempdir().unwrap();
     let json = path(&folder, "r.json");
-    stdout(&["run", "ancestor", "--json", &json]);
-    let gate = |bars: &[&str]| {
-        let output = evaluator(&[&["gate", json.as_str(), "--detector", ANCESTOR], bars].concat());
+    stdout(&["run", "regular_spikes", "--json", &json]);
+    let gate = |limits: &[&str]| {
+        let output =
+            evaluator(&[&["gate", json.as_str(), "--detector", ROLLING_ZSCORE], limits].concat());
         (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
     };
     let (code, text) = gate(&["event_f1>=1", "fp<=0"]);
@@ -150,7 +151,7 @@ fn a_gate_passes_or_fails_by_its_exit_code() {
     let (code, text) = gate(&["recall>=0.5", "accuracy<=0.5"]);
     assert_eq!(code, 1);
     assert!(text.contains("recall>=0.5,1,yes") && text.contains("accuracy<=0.5,1,no"), "{text}");
-    assert_eq!(gate(&["nab_standard>=0"]).0, 1, "an undefined number reaches no bar");
+    assert_eq!(gate(&["nab_standard>=0"]).0, 1, "an undefined number meets no limit");
     assert_eq!(gate(&["beauty>=1"]).0, 2);
     assert_eq!(failure(&["gate", &json, "--detector", "ewma:alpha=0.5", "fp<=0"]).0, 3);
 }
@@ -198,11 +199,11 @@ fn tables_are_spliced_between_markers() {
     let folder = tempfile::tempdir().unwrap();
     let readme =
         write(&folder, "R.md", "a\n<!-- evaluator:begin x -->\nold\n<!-- evaluator:end x -->\nb\n");
-    let run = ["run", "ancestor", "--splice", readme.as_str()];
+    let run = ["run", "regular_spikes", "--splice", readme.as_str()];
     assert_eq!(stdout(&[&run[..], &["x"]].concat()), "");
     let spliced = read(&readme);
     assert!(
-        spliced.starts_with("a\n<!-- evaluator:begin x -->\n```sh\nevaluator run ancestor"),
+        spliced.starts_with("a\n<!-- evaluator:begin x -->\n```sh\nevaluator run regular_spikes"),
         "{spliced}"
     );
     assert!(
@@ -215,7 +216,7 @@ fn tables_are_spliced_between_markers() {
 }
 
 #[test]
-fn verdicts_are_printed_for_every_row_also_from_stdin() {
+fn verdicts_of_every_row_are_printed_also_for_stdin() {
     let folder = tempfile::tempdir().unwrap();
     let value = |i: i64| if i == 90 { 500 } else { 100 + i % 3 };
     let row = |i: i64| format!("{},{},0\n", 1_700_000_000 + i * 60, value(i));
@@ -242,7 +243,7 @@ fn verdicts_are_printed_for_every_row_also_from_stdin() {
 }
 
 #[test]
-fn odd_rows_are_warned_of_on_stderr_and_counted_on_stdout() {
+fn irregular_rows_are_warnings_on_stderr_and_counted_on_stdout() {
     let folder = tempfile::tempdir().unwrap();
     let file = write(&folder, "a.csv", "timestamp,value,label\n100,1,0\n100,2,0\n50,nan,1\n");
     let output = evaluator(&["score", "--csv", &file, "--csv-out", "-"]);
@@ -272,7 +273,7 @@ fn wrong_arguments_exit_with_2_and_unusable_input_with_3() {
         (&["score", "--folder", &nothing], 3, "nothing"),
         (&["score", "--nab", &nothing], 3, "combined_windows.json"),
         (&["report", &no_column], 3, "parse record"),
-        (&["generate", "spike", "--series", "0"], 3, "series `0`"),
+        (&["generate", "spike", "--series", "0"], 3, "`--series 0`"),
     ];
     for (arguments, code, words) in cases {
         let (actual, stderr) = failure(arguments);
@@ -283,12 +284,12 @@ fn wrong_arguments_exit_with_2_and_unusable_input_with_3() {
 
 #[test]
 fn a_report_that_cannot_be_written_exits_with_4() {
-    let (code, stderr) = failure(&["run", "ancestor", "--json", "/no/such/folder/r.json"]);
+    let (code, stderr) = failure(&["run", "regular_spikes", "--json", "/no/such/folder/r.json"]);
     assert_eq!(code, 4, "{stderr}");
 }
 
 #[test]
-fn a_reader_that_hangs_up_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_evaluator"))
         .args(["generate", "spike"])
         .stdout(Stdio::piped())

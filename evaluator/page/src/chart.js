@@ -39,7 +39,7 @@ const DASHES = { d0: [], d1: [7, 4], d2: [2, 3], d3: [9, 3, 2, 3], d4: [4, 2], d
 const line = (label, name) => ({ label, stroke: () => color(name), dash: DASHES[name], width: 2, points: { show: false } });
 
 const axis = (options) => ({
-  stroke: () => color("muted"), font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif", labelSize: 18,
+  stroke: () => color("subdued"), font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif", labelSize: 18,
   grid: { stroke: () => color("rule"), width: 1 }, ticks: { show: false }, ...options,
 });
 const shareAxis = (options) => axis({ values: (u, all) => all.map((share) => `${Math.round(100 * share)} %`), size: 52, ...options });

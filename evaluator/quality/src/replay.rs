@@ -19,6 +19,6 @@ pub(crate) use self::client::{endpoint, http_client};
 pub use self::deliver::Answered;
 pub use self::options::{ReplayOptions, metric_of, n_samples, send};
 pub use self::outcome::ReplayOutcome;
-pub use self::pace::{SpeedUp, SpeedUpError};
+pub use self::pace::SpeedUp;
 pub(crate) use self::retry::{is_worth_repeating, wait};
 pub use self::summary::ReplaySummary;

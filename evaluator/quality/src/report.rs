@@ -3,8 +3,10 @@
 //! All numbers come from the record; reports only format them.
 
 mod csv_text;
-mod grid;
+pub(crate) mod grid;
+mod kinds;
 mod markdown;
+pub(crate) mod tables;
 mod terminal;
 
 use crate::html;

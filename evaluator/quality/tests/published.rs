@@ -1,8 +1,8 @@
-//! The benchmark scorer against what the benchmark itself published.
+//! The benchmark scorer against the published points of the benchmark.
 //!
-//! Published detectors' scores of every row are scored here at their published thresholds; the points must be
-//! those of the publisher. The data is not part of the repository: `TIDEMARK_DATA` or `../shared/data` names it,
-//! and where it is absent the test says so.
+//! Scores the published scores of every row of several detectors at their published thresholds; the points must be
+//! the published ones. The data is not part of the repository: `TIDEMARK_DATA` or `../shared/data` names it,
+//! and without it the test prints that nothing was checked.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -27,7 +27,7 @@ const PUBLISHED: [(&str, [f64; 3]); 3] = [
 /// Published points are rounded to two digits.
 const TOLERANCE: f64 = 0.006;
 
-/// The folder of labelled data, if it is on this machine.
+/// The folder of labeled data, if it is on this machine.
 fn data_folder() -> Option<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "tests are configured by the environment only")]
     let named = std::env::var("TIDEMARK_DATA").ok().map(PathBuf::from);

@@ -24,7 +24,7 @@ const WRITERS_MAX: i64 = 256;
 /// Send a labeled series to a live deployment and score its verdicts.
 ///
 /// Exits with 1 when samples could not be delivered or compared verdicts differ; the summary is still printed.
-/// Exits with 3, without a summary, when the deployment refuses a request for good (401, 400, 413).
+/// Exits with 3, without a summary, when the deployment refuses a request (401, 400, 413).
 #[derive(Debug, Clone, clap::Args)]
 #[command(group(clap::ArgGroup::new("input").required(true).args(["csv", "nab", "scenario"])))]
 pub(crate) struct ReplayArgs {

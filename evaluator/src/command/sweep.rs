@@ -5,38 +5,44 @@ use quality::contender::Contender;
 use quality::labeled::LabeledSeries;
 use quality::measure::{MeasurePlan, RecordExtras, ScoredSeries, ScoringRule, judge, sweep};
 use quality::read::Dataset;
-use quality::record::{NabProfiles, Sweep, SweepPoint};
+use quality::record::{Sweep, SweepPoint};
 
 use super::run::find;
 use crate::data_source::{ContenderArgs, DataSource};
-use crate::output::write_stdout;
+use crate::output::write_csv;
 use crate::progress;
 
-/// The columns, in the order of [`fields`].
-const COLUMNS: [&str; 22] = [
-    "scenario",
-    "detector",
-    "multiplier",
-    "threshold",
-    "tp",
-    "tn",
-    "fp",
-    "fn",
-    "recall",
-    "precision",
-    "false_positive_rate",
-    "event_recall",
-    "event_precision",
-    "event_f1",
-    "false_alarms_per_series_day",
-    "delay_median",
-    "delay_p90",
-    "delay_p95",
-    "kpi_f1",
-    "nab_standard",
-    "nab_reward_low_fp_rate",
-    "nab_reward_low_fn_rate",
+/// A column: its name and its text of a point.
+type SweepColumn = (&'static str, fn(&Sweep, &SweepPoint) -> String);
+
+const COLUMNS: [SweepColumn; 22] = [
+    ("scenario", |sweep, _| sweep.scenario.clone()),
+    ("detector", |sweep, _| sweep.detector.clone()),
+    ("multiplier", |_, at| at.multiplier.to_string()),
+    ("threshold", |_, at| at.threshold.to_string()),
+    ("tp", |_, at| at.point.tp.to_string()),
+    ("tn", |_, at| at.point.tn.to_string()),
+    ("fp", |_, at| at.point.fp.to_string()),
+    ("fn", |_, at| at.point.fn_.to_string()),
+    ("recall", |_, at| number(at.point.rates().recall)),
+    ("precision", |_, at| number(at.point.rates().precision)),
+    ("false_positive_rate", |_, at| number(at.point.rates().false_positive_rate)),
+    ("event_recall", |_, at| number(at.recall)),
+    ("event_precision", |_, at| number(at.precision)),
+    ("event_f1", |_, at| number(at.f1)),
+    ("false_alarms_per_series_day", |_, at| number(at.false_alarms_per_series_day)),
+    ("delay_median", |_, at| number(at.delay.map(|delay| delay.median))),
+    ("delay_p90", |_, at| number(at.delay.map(|delay| delay.p90))),
+    ("delay_p95", |_, at| number(at.delay.map(|delay| delay.p95))),
+    ("kpi_f1", |_, at| number(at.kpi_f1)),
+    ("nab_standard", |_, at| number(at.nab.map(|nab| nab.standard))),
+    ("nab_reward_low_fp_rate", |_, at| number(at.nab.map(|nab| nab.reward_low_fp_rate))),
+    ("nab_reward_low_fn_rate", |_, at| number(at.nab.map(|nab| nab.reward_low_fn_rate))),
 ];
+
+fn number(value: Option<f64>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
 
 /// Arguments of `sweep`.
 #[derive(Debug, Clone, clap::Args)]
@@ -87,8 +93,14 @@ pub(crate) fn run(args: &SweepArgs) -> anyhow::Result<()> {
             sweeps.extend(sweep_all(args, data, &contenders, &multipliers));
         }
     }
-    write_stdout(&text(&sweeps)?)?;
-    Ok(())
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(COLUMNS.map(|(name, _)| name))?;
+    for sweep in &sweeps {
+        for point in &sweep.points {
+            writer.write_record(COLUMNS.map(|(_, text)| text(sweep, point)))?;
+        }
+    }
+    write_csv(writer)
 }
 
 fn multipliers(args: &SweepArgs) -> anyhow::Result<Vec<f64>> {
@@ -117,45 +129,4 @@ fn sweep_all(
     bar.finish_and_clear();
     let each = contenders.iter().zip(&judged);
     each.map(|(contender, judged)| sweep::sweep(&plan, contender, judged, multipliers)).collect()
-}
-
-fn text(sweeps: &[Sweep]) -> anyhow::Result<String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(COLUMNS)?;
-    for sweep in sweeps {
-        for point in &sweep.points {
-            writer.write_record(fields(sweep, point))?;
-        }
-    }
-    Ok(String::from_utf8(writer.into_inner()?)?)
-}
-
-fn fields(sweep: &Sweep, point: &SweepPoint) -> [String; COLUMNS.len()] {
-    let text = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
-    let nab = |profile: fn(NabProfiles) -> f64| text(point.nab.map(profile));
-    let rates = point.point.rates();
-    [
-        sweep.scenario.clone(),
-        sweep.detector.clone(),
-        point.multiplier.to_string(),
-        point.threshold.to_string(),
-        point.point.tp.to_string(),
-        point.point.tn.to_string(),
-        point.point.fp.to_string(),
-        point.point.fn_.to_string(),
-        text(rates.recall),
-        text(rates.precision),
-        text(rates.false_positive_rate),
-        text(point.recall),
-        text(point.precision),
-        text(point.f1),
-        text(point.false_alarms_per_series_day),
-        text(point.delay.map(|delay| delay.median)),
-        text(point.delay.map(|delay| delay.p90)),
-        text(point.delay.map(|delay| delay.p95)),
-        text(point.kpi_f1),
-        nab(|points| points.standard),
-        nab(|points| points.reward_low_fp_rate),
-        nab(|points| points.reward_low_fn_rate),
-    ]
 }

@@ -17,7 +17,7 @@ const READERS: [&[&str]; 4] = [
 ];
 
 #[test]
-fn a_file_that_cannot_be_meant_is_named_by_every_command_that_reads_it() {
+fn a_malformed_file_is_named_by_every_command_that_reads_it() {
     let folder = tempfile::tempdir().unwrap();
     let cases: [(&str, &[u8], &str); 12] = [
         ("empty", b"", "no rows"),
@@ -48,7 +48,7 @@ fn a_file_that_cannot_be_meant_is_named_by_every_command_that_reads_it() {
 }
 
 #[test]
-fn a_missing_file_and_a_folder_where_a_file_is_wanted_are_named() {
+fn a_missing_file_and_a_folder_instead_of_a_file_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let (root, missing) = (folder.path().to_str().unwrap(), path(&folder, "missing"));
     for reader in READERS {
@@ -60,7 +60,7 @@ fn a_missing_file_and_a_folder_where_a_file_is_wanted_are_named() {
 }
 
 #[test]
-fn a_missing_folder_an_empty_one_and_a_file_where_a_folder_is_wanted_are_named() {
+fn a_missing_folder_an_empty_one_and_a_file_instead_of_a_folder_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = write(&folder, "a.txt", "timestamp,value\n1,2\n");
     let (root, missing) = (folder.path().to_str().unwrap(), path(&folder, "missing"));

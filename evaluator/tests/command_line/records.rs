@@ -1,4 +1,4 @@
-//! Rows that are kept in a table, over a stand-in for DynamoDB that validates as AWS does.
+//! Tests of stored rows, with a test server for DynamoDB that validates like AWS.
 
 use std::process::{Command, Output};
 
@@ -19,25 +19,25 @@ fn rows(server: &DynamoServer, arguments: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_measured_is_kept_once_and_shown_again() {
+async fn a_measurement_is_stored_once_and_shown_again() {
     let server = DynamoServer::start(StandIn::Dynalite);
     server.create_table(TABLE).await;
     assert_eq!(rows(&server, &[]), Vec::<String>::new());
     let run = |seed: &str| {
-        let [one, two] = DETECTORS.map(|it| ["--detector", it]);
-        let how = ["--quick", "--untimed", "--record", TABLE, "--csv-out", "-", "--seed", seed];
-        let output = evaluator(&server, &[&["run", "spike"], &one[..], &two, &how].concat());
+        let [one, two] = DETECTORS.map(|detector| ["--detector", detector]);
+        let options = ["--quick", "--untimed", "--record", TABLE, "--csv-out", "-", "--seed", seed];
+        let output = evaluator(&server, &[&["run", "spike"], &one[..], &two, &options].concat());
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
     let printed = run("0");
     run("0");
-    let kept = rows(&server, &[]);
-    assert_eq!(kept.len(), 2, "the same measurement again replaces itself: {kept:?}");
-    // All figures are those that were printed; only the name tells more.
+    let stored = rows(&server, &[]);
+    assert_eq!(stored.len(), 2, "a repeated measurement replaces itself: {stored:?}");
+    // All numbers are those that were printed; only the name is longer.
     for line in printed.lines().skip(1) {
         let figures = line.strip_prefix("spike,").unwrap();
-        assert!(kept.iter().any(|it| it.ends_with(figures)), "{figures} in {kept:?}");
+        assert!(stored.iter().any(|row| row.ends_with(figures)), "{figures} in {stored:?}");
     }
     run("1");
     assert_eq!(rows(&server, &[]).len(), 4);
@@ -46,10 +46,10 @@ async fn what_was_measured_is_kept_once_and_shown_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_not_there_is_named() {
+async fn a_missing_table_is_named() {
     let server = DynamoServer::start(StandIn::Dynalite);
     let output = evaluator(&server, &["records", "nowhere"]);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains("read the records in `nowhere`: history refuses"), "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(stderr.contains("read the records in `nowhere`: history refuses"), "{stderr}");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use super::{ANCESTOR, failure, path, read, stdout, write};
+use super::{ROLLING_ZSCORE, failure, path, read, stdout, write};
 
 /// A folder in the layout of the benchmark: two series of 400 rows, each with one window.
 pub(crate) fn benchmark() -> tempfile::TempDir {
@@ -40,13 +40,13 @@ fn written_scores_are_scored_like_the_detector_that_wrote_them() {
     let file = path(&folder, "data/one/a.csv");
     for (i, source) in [["--nab", &root], ["--folder", &one], ["--csv", &file]].iter().enumerate() {
         let out = path(&folder, &format!("scores{i}"));
-        let rest = ["--untimed", "--csv-out", "-", "--detector", ANCESTOR];
+        let rest = ["--untimed", "--csv-out", "-", "--detector", ROLLING_ZSCORE];
         let score = [&["score"], &source[..], &rest].concat();
         let report = stdout(&[&score[..], &["--write-scores", &out]].concat());
-        let mut own = line_of(&report, ANCESTOR);
+        let mut own = line_of(&report, ROLLING_ZSCORE);
         let report = stdout(&[&score[..], &["--from-scores", &format!("stored={out}")]].concat());
         let mut stored = line_of(&report, "stored");
-        assert_ne!([&own["tp"], &own["fp"]], ["0", "0"], "the detector has something to say");
+        assert_ne!([&own["tp"], &own["fp"]], ["0", "0"], "the detector has alarms");
         for column in ["detector", "threshold", "bytes_per_series"] {
             own.remove(column);
             stored.remove(column);
@@ -120,13 +120,16 @@ fn scores_that_do_not_fit_the_data_are_named_with_file_and_line() {
     let data = write(&folder, "a.csv", "timestamp,value,label\n100,1,0\n200,2,1\n300,3,0\n");
     fs::create_dir(folder.path().join("s")).unwrap();
     let cases = [
-        ("", "has no rows"),
+        ("", "line 1: column `timestamp` is missing"),
         ("timestamp,score\n100,1\n", "line 1: column `anomaly_score` is missing"),
-        ("timestamp,anomaly_score\n100,1\n200,1\n", "line 4: a row is missing: the score of `300`"),
-        ("timestamp,anomaly_score\n100,1\n200,1\n300,1\n400,1\n", "line 5: a row too many"),
+        (
+            "timestamp,anomaly_score\n100,1\n200,1\n",
+            "line 4: a row is missing: expected the score of `300`",
+        ),
+        ("timestamp,anomaly_score\n100,1\n200,1\n300,1\n400,1\n", "line 5: one row too many"),
         (
             "timestamp,anomaly_score\n100,1\n300,1\n200,1\n",
-            "line 3: timestamp `300` is not that of",
+            "line 3: timestamp `300` differs from that of",
         ),
         ("timestamp,anomaly_score\n100,1\n200,high\n300,1\n", "line 3: anomaly_score `high`"),
         ("timestamp,anomaly_score\n100,1\n200,nan\n300,1\n", "line 3: anomaly_score `nan`"),
@@ -145,7 +148,7 @@ fn scores_that_do_not_fit_the_data_are_named_with_file_and_line() {
 }
 
 #[test]
-fn the_threshold_of_others_scores_decides_their_alarms() {
+fn the_threshold_of_stored_scores_decides_their_alarms() {
     let folder = tempfile::tempdir().unwrap();
     let lines = |text: &dyn Fn(i32) -> String| (0..40).map(text).collect::<Vec<_>>().concat();
     let rows = lines(&|i| format!("{},1,{}\n", i * 60, i32::from(i == 30)));

@@ -1,7 +1,7 @@
-//! Other thresholds: what `sweep` prints.
+//! Tests of `sweep`: scores at other thresholds.
 
 use super::scores::benchmark;
-use super::{ANCESTOR, failure, read, stdout};
+use super::{ROLLING_ZSCORE, failure, read, stdout};
 
 fn rows(text: &str) -> Vec<std::collections::BTreeMap<String, String>> {
     csv::Reader::from_reader(text.as_bytes()).deserialize().map(Result::unwrap).collect()
@@ -9,8 +9,15 @@ fn rows(text: &str) -> Vec<std::collections::BTreeMap<String, String>> {
 
 #[test]
 fn a_sweep_at_the_own_threshold_is_the_report() {
-    let sweep =
-        stdout(&["sweep", "mixed", "--quick", "--detector", "deviation", "--detector", ANCESTOR]);
+    let sweep = stdout(&[
+        "sweep",
+        "mixed",
+        "--quick",
+        "--detector",
+        "deviation",
+        "--detector",
+        ROLLING_ZSCORE,
+    ]);
     let report = stdout(&[
         "run",
         "mixed",
@@ -18,7 +25,7 @@ fn a_sweep_at_the_own_threshold_is_the_report() {
         "--detector",
         "deviation",
         "--detector",
-        ANCESTOR,
+        ROLLING_ZSCORE,
         "--csv-out",
         "-",
     ]);
@@ -46,7 +53,7 @@ fn a_sweep_at_the_own_threshold_is_the_report() {
 fn a_sweep_of_the_benchmark_counts_its_points_at_each_threshold() {
     let folder = benchmark();
     let root = folder.path().to_str().unwrap();
-    let source = ["--nab", root, "--detector", ANCESTOR];
+    let source = ["--nab", root, "--detector", ROLLING_ZSCORE];
     let sweep = rows(&stdout(&[&["sweep", "--multipliers", "1,1000"], &source[..]].concat()));
     let report = rows(&stdout(&[&["score", "--csv-out", "-"], &source[..]].concat()));
     assert_eq!(sweep[0]["nab_standard"], report[0]["nab_standard_shipped"]);
@@ -67,7 +74,7 @@ fn a_sweep_by_the_rule_of_the_competition_judges_second_halves() {
         })
         .collect();
     std::fs::write(&file, labeled.join("\n")).unwrap();
-    let source = ["--csv", file.to_str().unwrap(), "--kpi", "--detector", ANCESTOR];
+    let source = ["--csv", file.to_str().unwrap(), "--kpi", "--detector", ROLLING_ZSCORE];
     let sweep = rows(&stdout(&[&["sweep", "--multipliers", "1"], &source[..]].concat()));
     let report = rows(&stdout(&[&["score", "--csv-out", "-"], &source[..]].concat()));
     assert_eq!(sweep[0]["kpi_f1"], report[0]["kpi_f1_shipped"]);

@@ -1,12 +1,12 @@
-//! A detector for a history: what `tune` recommends, says and sends.
+//! Tests of `tune`: recommendations, their reports, and requests to a deployment.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::thread::JoinHandle;
 
-use super::{ANCESTOR, evaluator, failure, path, read, stdout, write};
+use super::{ROLLING_ZSCORE, evaluator, failure, path, read, stdout, write};
 
-/// 2,000 minutes around 100 with a wide spike of 200 in every 250, labelled or not, and a twitch of 115 in every 60.
+/// 2,000 minutes around 100 with a wide spike of 200 in every 250, labeled or not, and a small spike of 115 in every 60.
 fn history(label: &str) -> String {
     let row = |i: i64| {
         let is_spike = i % 250 == 200;
@@ -27,11 +27,11 @@ fn history(label: &str) -> String {
     format!("timestamp,value{label}\n{rows}")
 }
 
-/// The ancestor's rule as the default, which the twitches wake, and the same with a threshold that they do not reach.
-const CHOICE: [&str; 4] = ["--default", ANCESTOR, "--candidate", STRICT];
+/// The rolling z-score as the default, which alarms on the small spikes, and a variant with a threshold above them.
+const CHOICE: [&str; 4] = ["--default", ROLLING_ZSCORE, "--candidate", STRICT];
 const STRICT: &str = "zscore:window=50,threshold=5,self=included";
 
-/// A deployment that gives these answers, one connection each, and hands back what it was asked.
+/// A deployment with these answers, one connection each; returns the requests.
 fn deployment(answers: &'static [(u16, &'static str)]) -> (String, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -77,7 +77,7 @@ fn a_detector_that_is_better_on_the_held_out_half_is_recommended_with_its_eviden
     assert_eq!((one["series"].as_str(), one["basis"].as_str()), (Some("rps"), Some("labels")));
     let recommended = one["recommended"].as_str().unwrap();
     assert_eq!(one["chosen"]["detector"], recommended);
-    assert_eq!(one["default"]["detector"], ANCESTOR);
+    assert_eq!(one["default"]["detector"], ROLLING_ZSCORE);
     let f1 = |who: &str| one[who]["held_out"]["event_f1"].as_f64().unwrap();
     assert!(f1("chosen") > f1("default"), "{one}");
     assert!(table.contains(&format!("rps (labels): {recommended}")), "{table}");
@@ -85,19 +85,19 @@ fn a_detector_that_is_better_on_the_held_out_half_is_recommended_with_its_eviden
 }
 
 #[test]
-fn without_a_better_candidate_the_default_stays_and_it_is_said() {
+fn without_a_better_candidate_the_default_stays_with_a_reason() {
     let folder = tempfile::tempdir().unwrap();
     let file = write(&folder, "rps.csv", &history(",label"));
     let table = stdout(&["tune", "--csv", &file, "--candidate", "zscore:threshold=9999"]);
     assert!(table.contains("rps (labels): the default stays"), "{table}");
-    let same = ["--default", ANCESTOR, "--candidate", ANCESTOR, "--csv-out", "-"];
+    let same = ["--default", ROLLING_ZSCORE, "--candidate", ROLLING_ZSCORE, "--csv-out", "-"];
     let csv = stdout(&[&["tune", "--csv", &file], &same[..]].concat());
     assert!(csv.starts_with("series,basis,recommended,default,chosen,reason,default_first_days,"));
     assert!(csv.contains("\nrps,labels,,\"zscore:"), "{csv}");
 }
 
 #[test]
-fn without_labels_only_the_rate_of_alarms_is_checked_and_it_is_said() {
+fn without_labels_only_the_rate_of_alarms_is_checked_with_a_note() {
     let folder = tempfile::tempdir().unwrap();
     let file = write(&folder, "rps.csv", &history(""));
     let tune = |budget: &str| {
@@ -106,14 +106,14 @@ fn without_labels_only_the_rate_of_alarms_is_checked_and_it_is_said() {
     };
     let none = tune("0");
     assert!(none.contains("rps (no labels): the default stays"), "{none}");
-    assert!(none.contains("no candidate keeps to 0 alarms a day"), "{none}");
+    assert!(none.contains("no candidate is within 0 alarms a day"), "{none}");
     let some = tune("9");
     assert!(some.contains("rps (no labels): zscore:window=50,threshold=5"), "{some}");
     assert!(some.contains("Without labels only the rate of alarms can be checked"), "{some}");
 }
 
 #[test]
-fn a_recommendation_is_told_to_a_deployment() {
+fn a_recommendation_is_sent_to_a_deployment() {
     let folder = tempfile::tempdir().unwrap();
     let file = write(&folder, "rps.csv", &history(",label"));
     let (url, asked) = deployment(&[(200, "{}")]);

@@ -1,4 +1,4 @@
-//! The series that are replayed: one generated here, always, and two of the Numenta benchmark where it is present.
+//! The series to replay: a generated one, and two of the Numenta benchmark if it is on this machine.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ noises = ["negbin"]
 kinds = ["spike", "burst", "dip", "outage", "level_shift", "ramp", "variance", "gap", "storm"]
 n_events = 12
 strength = 1.5
-quiet_days = 1.0
+clean_days = 1.0
 "#;
 
 /// Load and CPU of a service; their times rise without a repetition, so each row is one sample.
@@ -32,11 +32,11 @@ const BENCHMARK_FILES: [&str; 2] = [
 
 /// A series to replay.
 pub(crate) struct Input {
-    /// Under which it is sent.
+    /// Metric name of the samples.
     pub(crate) metric: String,
     /// Its rows, as `score --csv` reads them.
     pub(crate) csv: PathBuf,
-    /// How `replay` is told of it, with its labels.
+    /// Arguments of `replay` for the series with its labels.
     pub(crate) arguments: Vec<String>,
 }
 
@@ -53,7 +53,7 @@ impl Input {
         Self { metric: "busy".to_owned(), csv, arguments }
     }
 
-    /// The series of the benchmark; none where it is absent, which is told.
+    /// The series of the benchmark; without it, prints that nothing was checked.
     pub(crate) fn benchmark() -> Vec<Self> {
         let Some(root) = data_folder().map(|data| data.join("nab")) else {
             println!("NOT CHECKED: no `nab` folder in $TIDEMARK_DATA or ../shared/data");
@@ -68,7 +68,7 @@ impl Input {
         BENCHMARK_FILES.into_iter().map(input).collect()
     }
 
-    /// All of them.
+    /// All series.
     pub(crate) fn all(folder: &Path) -> Vec<Self> {
         let mut all = vec![Self::generated(folder)];
         all.extend(Self::benchmark());
@@ -83,7 +83,7 @@ impl Input {
     }
 }
 
-/// The folder of labelled data, if it is on this machine.
+/// The folder of labeled data, if it is on this machine.
 fn data_folder() -> Option<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "tests are configured by the environment only")]
     let named = std::env::var("TIDEMARK_DATA").ok().map(PathBuf::from);

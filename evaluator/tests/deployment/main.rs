@@ -1,14 +1,10 @@
-//! What a sender may rely on, from the outside: real processes, a real Redis, whole series replayed.
+//! End-to-end promises to senders: real processes, a real Redis, whole series replayed.
 //!
-//! The promises are those of `service/tests/promises.rs`; here they hold through sockets, JSON, replicas and the
-//! death of one. Nothing is a stand-in. The functions are the binaries beside the evaluator's own, which
-//! `cargo build --workspace` makes.
+//! The promises are those of `service/tests/promises.rs`, here through sockets, JSON, several replicas and the crash of
+//! one. The functions are the binaries beside the evaluator's own, from `cargo build --workspace`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
-#![expect(
-    clippy::print_stdout,
-    reason = "what a replay came to is worth reading where it passed, too"
-)]
+#![expect(clippy::print_stdout, reason = "the summary of a replay is useful for passed tests, too")]
 
 mod input;
 mod load;
@@ -22,10 +18,10 @@ use serde_json::{Value, json};
 use self::input::Input;
 use self::system::{System, evaluator, spawn_evaluator, wait_for};
 
-/// Samples of a series that are kept; see the design's section on where a series lives.
+/// Length of a window.
 const WINDOW_KEPT: usize = 128;
 
-/// Batches of ten in a disorder that the window nearly bridges: 8 under way and 4 places of delay are 120 samples.
+/// Batches of ten in an order that the window nearly bridges: 8 in flight and a delay of 4 are 120 samples.
 const DISORDER: [&str; 8] =
     ["--batch", "10", "--writers", "8", "--shuffle-seed", "1", "--shuffle-within", "4"];
 
@@ -38,7 +34,7 @@ fn replay_arguments(urls: &[String], input: &Input, options: &[&str]) -> Vec<Str
     fixed.into_iter().chain(urls.to_vec()).chain(input.arguments.clone()).chain(options).collect()
 }
 
-/// The summary of a replay to whose end nothing was undelivered and nothing differed.
+/// The summary of a replay that delivered everything without a difference.
 fn summary(output: &Output) -> Value {
     assert!(output.status.success(), "{output:?}");
     serde_json::from_slice(&output.stdout).unwrap()
@@ -49,8 +45,8 @@ fn replay(system: &System, input: &Input, options: &[&str]) -> Value {
     summary(&evaluator(&replay_arguments(&system.urls(), input, options)))
 }
 
-/// One line of what a replay came to.
-fn tell(what: &str, input: &Input, summary: &Value) {
+/// Prints the summary of a replay in one line.
+fn print(what: &str, input: &Input, summary: &Value) {
     let of = |name: &str| summary[name].to_string();
     let events = &summary["quality"]["events"];
     println!(
@@ -75,14 +71,14 @@ fn count(value: &Value, name: &str) -> u64 {
     value[name].as_u64().unwrap_or_else(|| panic!("no `{name}` in {value}"))
 }
 
-/// Asserts that each sample came to a good end, exactly once.
+/// Asserts that each sample was accepted, duplicate or too old, exactly once.
 fn nothing_is_lost(input: &Input, summary: &Value) {
     let ends = ["accepted", "duplicates", "too_old"].map(|name| count(summary, name));
     assert_eq!(ends.iter().sum::<u64>(), input.samples().len() as u64, "{summary}");
     assert_eq!((&summary["rejected"], &summary["undelivered"]), (&json!({}), &json!(0)));
 }
 
-/// Asserts that what is kept are the newest samples, whatever the order in which they came.
+/// Asserts that the window holds the newest samples, in any order of arrival.
 fn the_newest_are_kept(system: &System, input: &Input) {
     let samples = input.samples();
     assert_eq!(system.window(&input.metric), samples[samples.len() - WINDOW_KEPT..]);
@@ -102,10 +98,10 @@ fn rows(path: &Path, unit_us: f64) -> Vec<Row> {
     csv::Reader::from_path(path).unwrap().records().map(|record| row(record.unwrap())).collect()
 }
 
-/// Every head at once: the largest memory there is.
-const EVERY_HEAD: &str = "tidemark:signals=deviation+shift+variance+flat+gap+novelty";
+/// All signals: the largest memory.
+const EVERY_SIGNAL: &str = "tidemark:signals=deviation+shift+variance+flat+gap+novelty";
 
-/// What the detector says of a series in the evaluator's own process.
+/// Verdicts of the detector in the process of the evaluator.
 fn offline(input: &Input, detector: &str, folder: &Path) -> Vec<Row> {
     let path = folder.join("offline.csv");
     let (csv, verdicts) = (input.csv.to_string_lossy(), path.to_string_lossy());
@@ -120,20 +116,20 @@ fn verdicts_in_order_are_the_detectors(n_replicas: usize, detector: &str, batch:
     let folder = tempfile::tempdir().unwrap();
     let system = System::with_detector(n_replicas, detector);
     for input in Input::all(folder.path()) {
-        let wanted = offline(&input, detector, folder.path());
+        let expected = offline(&input, detector, folder.path());
         let path = folder.path().join("deployed.csv");
         let verdicts = path.to_string_lossy();
         let options = ["--compare", detector, "--batch", batch, "--verdicts", verdicts.as_ref()];
         let summary = replay(&system, &input, &options);
-        tell("in order", &input, &summary);
+        print("in order", &input, &summary);
         let n = input.samples().len();
         assert_eq!((count(&summary, "accepted"), count(&summary, "late")), (n as u64, 0));
         assert_eq!(summary["comparison"], json!({"compared": n, "differing": 0}));
-        assert!(wanted.iter().any(|row| row.2 == "anomaly"), "{} has no anomaly", input.metric);
-        let said = rows(&path, 1.0);
-        assert_eq!(said.len(), n);
-        if let Some(i) = (0..n).find(|i| said[*i] != wanted[*i]) {
-            panic!("{} row {i}: {:?}, not {:?}", input.metric, said[i], wanted[i]);
+        assert!(expected.iter().any(|row| row.2 == "anomaly"), "{} has no anomaly", input.metric);
+        let deployed = rows(&path, 1.0);
+        assert_eq!(deployed.len(), n);
+        if let Some(i) = (0..n).find(|i| deployed[*i] != expected[*i]) {
+            panic!("{} row {i}: {:?}, not {:?}", input.metric, deployed[i], expected[i]);
         }
     }
 }
@@ -145,7 +141,7 @@ fn in_order_verdicts_of_one_replica_are_the_detectors_bit_for_bit() {
 
 #[test]
 fn in_order_verdicts_of_three_replicas_are_the_detectors_bit_for_bit() {
-    verdicts_in_order_are_the_detectors(3, EVERY_HEAD, "10");
+    verdicts_in_order_are_the_detectors(3, EVERY_SIGNAL, "10");
 }
 
 #[test]
@@ -154,15 +150,15 @@ fn eight_writers_on_three_replicas_store_each_sample_once() {
     let system = System::start(3);
     for input in Input::all(folder.path()) {
         let summary = replay(&system, &input, &DISORDER);
-        tell("in disorder", &input, &summary);
+        print("in disorder", &input, &summary);
         nothing_is_lost(&input, &summary);
         the_newest_are_kept(&system, &input);
-        let told = system.analyze(&input.metric).unwrap();
-        assert_eq!((count(&summary, "duplicates"), count(&told, "pending")), (0, 0));
-        assert_eq!(count(&told, "judged_count"), count(&summary, "accepted"));
-        // Of a sample that another writer judged, and whose place in the window is gone, lateness is not known.
+        let state = system.analyze(&input.metric).unwrap();
+        assert_eq!((count(&summary, "duplicates"), count(&state, "pending")), (0, 0));
+        assert_eq!(count(&state, "judged_count"), count(&summary, "accepted"));
+        // If another writer judged a sample and the window no longer holds it, the answer does not include lateness.
         let late = count(&summary, "late");
-        assert!((1..=count(&told, "late_count")).contains(&late), "{summary}");
+        assert!((1..=count(&state, "late_count")).contains(&late), "{summary}");
     }
 }
 
@@ -173,7 +169,7 @@ fn a_series_replayed_three_times_changes_nothing_after_the_first() {
     let input = Input::generated(folder.path());
     let n = input.samples().len();
     assert_eq!(count(&replay(&system, &input, &DISORDER), "duplicates"), 0);
-    let (told, totals) = (system.analyze(&input.metric), system.totals());
+    let (state, totals) = (system.analyze(&input.metric), system.totals());
     for _ in 0..2 {
         let again = replay(&system, &input, &DISORDER);
         let ends = ["accepted", "late", "duplicates", "too_old"].map(|name| count(&again, name));
@@ -181,38 +177,39 @@ fn a_series_replayed_three_times_changes_nothing_after_the_first() {
         assert_eq!(again["rejected"], json!({}));
         assert_eq!(
             (system.analyze(&input.metric), system.totals()),
-            (told.clone(), totals.clone())
+            (state.clone(), totals.clone())
         );
         the_newest_are_kept(&system, &input);
     }
 }
 
 #[test]
-fn a_replica_that_dies_in_the_middle_of_a_replay_loses_nothing() {
+fn a_replica_that_is_killed_during_a_replay_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut system = System::start(3);
     let input = Input::generated(folder.path());
     let n = input.samples().len() as u64;
-    // Three days in six seconds, so that there is a middle.
+    // Three days in six seconds, so that the kill is in the middle.
     let paced = [&DISORDER[..], &["--speed-up", "43200"]].concat();
     let running = spawn_evaluator(&replay_arguments(&system.urls(), &input, &paced));
-    let judged = || system.analyze(&input.metric).map_or(0, |told| count(&told, "judged_count"));
-    let n_before = wait_for("a third is judged", || Some(judged()).filter(|it| *it >= n / 3));
+    let judged = || system.analyze(&input.metric).map_or(0, |state| count(&state, "judged_count"));
+    let n_before =
+        wait_for("a third is judged", || Some(judged()).filter(|judged| *judged >= n / 3));
     system.kill(1);
     let summary = summary(&running.wait_with_output().unwrap());
-    tell("a replica killed", &input, &summary);
+    print("a replica killed", &input, &summary);
 
     assert!(n_before < n && count(&summary, "retries") > 0, "{summary}");
     nothing_is_lost(&input, &summary);
     the_newest_are_kept(&system, &input);
-    // What the dead replica had stored, and could not answer any more, came back as a duplicate or as too old.
+    // Samples that the killed replica stored without an answer are duplicates or too old in the retry.
     let judged_count = count(&system.analyze(&input.metric).unwrap(), "judged_count");
     assert!((count(&summary, "accepted")..=n).contains(&judged_count), "{judged_count}: {summary}");
     assert!(judged_count + count(&summary, "too_old") >= n, "{judged_count}: {summary}");
 }
 
 #[test]
-fn a_deployment_that_refuses_a_request_outright_ends_a_replay_with_3() {
+fn a_refused_request_ends_a_replay_with_3() {
     let folder = tempfile::tempdir().unwrap();
     let system = System::start(0);
     let input = Input::generated(folder.path());

@@ -1,4 +1,4 @@
-//! A deployment in processes of its own: replicas of `ingest` and one `analyze` over a Redis, gone when dropped.
+//! A deployment as processes: replicas of `ingest` and one `analyze` over a Redis, killed on drop.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -15,10 +15,10 @@ use store::testbed::{RedisServer, patient_options};
 use store::{RedisStore, SeriesReader, SeriesState, StoreStatus, Topology, totals};
 use tempfile::TempDir;
 
-/// Source under which `replay` sends unless told otherwise.
+/// The default source of `replay`.
 const SOURCE: &str = "replay";
 
-/// Longest wait for a process, 30 s in steps of 10 ms; a loaded machine may take seconds.
+/// Timeout of a process: 30 s in steps of 10 ms, since a loaded machine may take seconds.
 const WAITS_MAX: u32 = 3_000;
 const WAIT: Duration = Duration::from_millis(10);
 
@@ -50,13 +50,13 @@ impl System {
         Self { redis, ingest, analyze, _logs: logs }
     }
 
-    /// `--url` with the address of each replica, as `replay` wants them.
+    /// `--url` with the address of each replica, as arguments of `replay`.
     pub(crate) fn urls(&self) -> Vec<String> {
         let url = |process: &Process| ["--url".to_owned(), format!("http://{}", process.address)];
         self.ingest.iter().flat_map(url).collect()
     }
 
-    /// `--url` with the address of `analyze`, where nothing can be sent to.
+    /// `--url` with the address of `analyze`, which has no `/ingest`.
     pub(crate) fn url_of_analyze(&self) -> [String; 2] {
         ["--url".to_owned(), format!("http://{}", self.analyze.address)]
     }
@@ -66,7 +66,7 @@ impl System {
         self.ingest[replica].end();
     }
 
-    /// What `analyze` says of a series; none as long as it knows nothing of it.
+    /// The answer of `analyze` for a series; `None` while the series is unknown.
     pub(crate) fn analyze(&self, metric: &str) -> Option<Value> {
         let path = format!("/analyze?source={SOURCE}&metric={metric}");
         let (status, body) = self.analyze.get(&path).unwrap();
@@ -74,7 +74,7 @@ impl System {
         (status == 200).then(|| serde_json::from_str(&body).unwrap())
     }
 
-    /// The window of a series as Redis holds it, past all processes.
+    /// The window of a series, read from Redis.
     pub(crate) fn window(&self, metric: &str) -> Vec<Sample> {
         let series = Series::new(SOURCE, metric, BTreeMap::new()).unwrap();
         let key = SeriesKey::new(Tenant::default(), series);
@@ -84,18 +84,18 @@ impl System {
         state.window.iter().map(|judged| judged.sample).collect()
     }
 
-    /// What Redis counted, over all series, of samples that changed something.
+    /// Totals in Redis of accepted and late samples and of anomalies.
     pub(crate) fn totals(&self) -> BTreeMap<String, u64> {
         let mut totals = self.store(async |store| store.totals().await.unwrap());
         let accepted = format!("{} accepted", totals::SAMPLES);
         let counted = [accepted.as_str(), totals::LATE, totals::ANOMALIES];
         totals.retain(|name, _| counted.iter().any(|counted| name.starts_with(counted)));
-        let is_there = |counted: &&str| totals.keys().any(|name| name.starts_with(counted));
-        assert!(counted.iter().all(is_there), "{totals:?}");
+        let is_present = |counted: &&str| totals.keys().any(|name| name.starts_with(counted));
+        assert!(counted.iter().all(is_present), "{totals:?}");
         totals
     }
 
-    /// How many samples Redis counted as accepted.
+    /// Number of accepted samples in Redis.
     pub(crate) fn n_accepted(&self) -> u64 {
         let totals = self.store(async |store| store.totals().await.unwrap());
         totals[&format!("{} accepted", totals::SAMPLES)]
@@ -125,7 +125,7 @@ impl Process {
         let child = Command::new(built(binary))
             .env_clear()
             .envs([("PORT", "0"), ("REDIS_URL", redis_url), ("TIDEMARK_DETECTOR", detector)])
-            // The line that says where it listens, and whatever is wrong.
+            // Log the line with the address, and all warnings.
             .env("RUST_LOG", "warn,server::run=info")
             .stderr(File::create(log).unwrap())
             .spawn()
@@ -138,7 +138,7 @@ impl Process {
         process
     }
 
-    /// Status and body of an answer; none where there is none.
+    /// Status and body of an answer; `None` without one.
     fn get(&self, path: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(&self.address).ok()?;
         let head = format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
@@ -150,7 +150,7 @@ impl Process {
     }
 
     fn end(&mut self) {
-        // One that has ended cannot be killed, and need not be.
+        // Killing fails if the process has ended already.
         let _has_ended = self.child.kill().and_then(|()| self.child.wait()).is_err();
     }
 }
@@ -161,17 +161,18 @@ impl Drop for Process {
     }
 }
 
-/// The path of a function's binary, as new as its sources: an old one would be blamed for what has been mended.
+/// The path of a function's binary; fails if it is older than its sources, which would test old code.
 fn built(binary: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_evaluator")).with_file_name(binary);
-    let modified = |path: &Path| path.metadata().and_then(|it| it.modified()).ok();
+    let modified = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
     let built_at = modified(&path);
     // Beside each binary cargo writes `<binary>: <source> <source>...`.
     let sources = std::fs::read_to_string(path.with_extension("d")).unwrap_or_default();
-    let newer = sources.split_whitespace().skip(1).find(|it| modified(Path::new(it)) > built_at);
+    let newer =
+        sources.split_whitespace().skip(1).find(|source| modified(Path::new(source)) > built_at);
     assert!(
         built_at.is_some() && newer.is_none(),
-        "`{}` is missing, or older than its sources ({newer:?}): `cargo build --workspace` is wanted first",
+        "`{}` is missing, or older than its sources ({newer:?}): run `cargo build --workspace` first",
         path.display()
     );
     path
@@ -186,7 +187,7 @@ fn listening_at(log: &Path) -> Option<String> {
     Some(line["address"].as_str()?.to_owned())
 }
 
-/// Asks again and again until there is an answer.
+/// Polls until there is an answer.
 pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     for _ in 0..WAITS_MAX {
         if let Some(answer) = ask() {
@@ -195,7 +196,7 @@ pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         // A test waits in real time for a real process.
         std::thread::sleep(WAIT);
     }
-    panic!("waited in vain until {what}");
+    panic!("timeout: {what}");
 }
 
 /// Starts the evaluator.

@@ -7,7 +7,7 @@
     u.ctx.save();
     u.ctx.setLineDash([2, 3]);
     u.ctx.lineWidth = devicePixelRatio;
-    u.ctx.strokeStyle = color("muted");
+    u.ctx.strokeStyle = color("subdued");
     u.ctx.beginPath();
     for (const stage of data.stages.slice(1)) {
       const left = u.valToPos(stage.at_s, "x", true);

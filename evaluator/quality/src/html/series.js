@@ -102,7 +102,7 @@
       ctx.strokeStyle = color("alarm");
       ctx.beginPath();
       if (beyond) {
-        ctx.fillStyle = alarm ? color("alarm") : color("muted");
+        ctx.fillStyle = alarm ? color("alarm") : color("subdued");
         for (const [dx, dy] of [[0, 0], [5, down], [-5, down]]) ctx.lineTo(left + dx * ratio, top + dy * ratio);
       } else {
         ctx.arc(left, top, 3.4 * ratio, 0, 2 * Math.PI);
@@ -153,7 +153,7 @@
     }, columns());
     overview = plot(byId("series-overview"), "", {
       ...common, height: 46, padding: [2, 12, 2, 0], scales: { y: { range: () => valueRange({ scales: { x: { min: -Infinity, max: Infinity } } }) } },
-      series: [{}, value(1, "muted")], axes: [{ show: false }, { show: false }],
+      series: [{}, value(1, "subdued")], axes: [{ show: false }, { show: false }],
       cursor: { x: false, y: false, points: { show: false }, drag: { setScale: false, x: true } },
       hooks: { drawAxes: [drawEvents], setSelect: [(u) => u.select.width > 0 && show(u.posToVal(u.select.left, "x"), u.posToVal(u.select.left + u.select.width, "x"))] },
     }, [trace.times, trace.values]);

@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn the_rolling_zscore_gets_its_published_test_exactly_right() {
         for seed in [0, 1, 2] {
-            let row = &measured("ancestor", 1, seed).rows[0];
+            let row = &measured("regular_spikes", 1, seed).rows[0];
             assert_eq!(row.detector, ROLLING_ZSCORE);
             assert_eq!(row.point, Confusion { tp: 180, tn: 1620, fp: 0, fn_: 0 }, "seed {seed}");
         }

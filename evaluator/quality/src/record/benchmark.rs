@@ -33,7 +33,7 @@ pub struct NabProfiles {
 pub struct KpiScore {
     /// F1 with one threshold for all series, fitted on the first halves.
     pub f1_one_threshold: f64,
-    /// That threshold.
+    /// The threshold of `f1_one_threshold`.
     pub threshold: f64,
     /// F1 with one threshold per series, fitted on the first halves.
     pub f1_threshold_per_series: f64,

@@ -22,7 +22,7 @@ pub(super) struct IngestResponse {
     pub(super) rejected: Vec<Rejected>,
     /// Verdicts on the samples.
     #[serde(default)]
-    pub(super) verdicts: Vec<SampleAnswer>,
+    pub(super) verdicts: Vec<ReplayedSample>,
 }
 
 /// A refused sample.
@@ -34,7 +34,7 @@ pub(super) struct Rejected {
 
 /// The answer to one sample.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-pub(super) struct SampleAnswer {
+pub(super) struct ReplayedSample {
     /// Unix milliseconds, possibly with a fraction.
     timestamp: f64,
     /// The sample's value.
@@ -53,7 +53,7 @@ pub(super) struct SampleAnswer {
     reason: Option<String>,
 }
 
-impl SampleAnswer {
+impl ReplayedSample {
     /// Unix microseconds.
     pub(super) fn at_us(&self) -> i64 {
         (self.timestamp * 1e3).round() as i64
@@ -146,7 +146,7 @@ mod tests {
         {
             let text =
                 format!(r#"{{"timestamp":{}.{:03},"value":0}}"#, at_us / 1_000, at_us % 1_000);
-            assert_eq!(serde_json::from_str::<SampleAnswer>(&text).unwrap().at_us(), at_us);
+            assert_eq!(serde_json::from_str::<ReplayedSample>(&text).unwrap().at_us(), at_us);
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::answer::SampleAnswer;
+use super::answer::ReplayedSample;
 use super::batch::{Batch, Destination};
 use super::client::{Client, Reply};
 use super::outcome::Log;
@@ -44,7 +44,7 @@ struct Progress {
     answered: mpsc::UnboundedSender<Answered>,
 }
 
-/// Delivers every batch and returns the log and the seconds; fails as soon as a request is refused for good.
+/// Delivers every batch and returns the log and the seconds; fails as soon as the deployment refuses a request.
 pub(super) async fn all(
     delivery: Delivery,
     on_answer: &mut impl FnMut(&Answered),
@@ -108,7 +108,8 @@ async fn deliver(
         match reply {
             Reply::Answered(answer) => {
                 log.counts += attempts.answered(n_samples, &answer);
-                let anomalies = answer.verdicts.iter().filter_map(SampleAnswer::anomaly).collect();
+                let anomalies =
+                    answer.verdicts.iter().filter_map(ReplayedSample::anomaly).collect();
                 log.verdicts.extend(answer.verdicts);
                 return Ok(anomalies);
             }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use domain::VerdictKind;
 
-use super::answer::SampleAnswer;
+use super::answer::ReplayedSample;
 use super::tally::DeliveryCounts;
 use crate::labeled::LabeledSeries;
 
@@ -15,7 +15,7 @@ use crate::labeled::LabeledSeries;
 #[derive(Debug, Default)]
 pub(super) struct Log {
     pub(super) counts: DeliveryCounts,
-    pub(super) verdicts: Vec<SampleAnswer>,
+    pub(super) verdicts: Vec<ReplayedSample>,
     /// Latency of each request, in milliseconds.
     pub(super) latencies_ms: Vec<f64>,
     /// Number of retries.
@@ -103,7 +103,7 @@ impl ReplayOutcome {
 }
 
 /// One verdict per row. Rows of equal time and value are one sample with one verdict.
-fn verdicts(series: &LabeledSeries, answers: &[SampleAnswer]) -> Vec<Option<ReplayVerdict>> {
+fn verdicts(series: &LabeledSeries, answers: &[ReplayedSample]) -> Vec<Option<ReplayVerdict>> {
     let mut by_sample: HashMap<(i64, u64), ReplayVerdict> = HashMap::with_capacity(answers.len());
     for answer in answers {
         if let Some(kind) = answer.verdict {
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
     use crate::labeled::LabeledRow;
 
-    fn answer(json: &str) -> SampleAnswer {
+    fn answer(json: &str) -> ReplayedSample {
         serde_json::from_str(json).unwrap()
     }
 

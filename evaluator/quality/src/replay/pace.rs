@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use thiserror::Error;
+use anyhow::Context;
 
 use super::batch::Batch;
 
@@ -11,20 +11,17 @@ use super::batch::Batch;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SpeedUp(f64);
 
-/// The text is not a [`SpeedUp`].
-#[derive(Debug, Clone, PartialEq, Error)]
-#[error("speed-up `{text}` is not a factor: expected a positive number like `60` or `60x`")]
-pub struct SpeedUpError {
-    text: String,
-}
-
 impl FromStr for SpeedUp {
-    type Err = SpeedUpError;
+    type Err = anyhow::Error;
 
-    fn from_str(text: &str) -> Result<Self, SpeedUpError> {
+    fn from_str(text: &str) -> anyhow::Result<Self> {
         let number = text.strip_suffix('x').unwrap_or(text).parse().ok();
         let factor = number.filter(|factor: &f64| factor.is_finite() && *factor > 0.0);
-        factor.map(Self).ok_or_else(|| SpeedUpError { text: text.to_owned() })
+        factor.map(Self).with_context(|| {
+            format!(
+                "speed-up `{text}` is not a factor: expected a positive number like `60` or `60x`"
+            )
+        })
     }
 }
 
@@ -58,8 +55,8 @@ mod tests {
 
     #[test]
     fn a_speed_up_is_a_positive_factor() {
-        assert_eq!("3600x".parse(), Ok(SpeedUp(3600.0)));
-        assert_eq!("0.5".parse(), Ok(SpeedUp(0.5)));
+        assert_eq!("3600x".parse::<SpeedUp>().unwrap(), SpeedUp(3600.0));
+        assert_eq!("0.5".parse::<SpeedUp>().unwrap(), SpeedUp(0.5));
         for text in ["", "x", "0", "-1", "nan", "inf", "1e999", "fast"] {
             let parsed: Result<SpeedUp, _> = text.parse();
             assert!(parsed.is_err(), "{text}");

@@ -1,6 +1,8 @@
 //! Renders the tables as Markdown: a whole document, or an excerpt for another document.
 
-use super::grid::{self, Grid, GridColumns};
+use super::grid::{Grid, GridColumns};
+use super::kinds::kinds;
+use super::tables;
 use crate::record::Record;
 
 /// A document with every table.
@@ -10,15 +12,17 @@ pub(super) fn render(record: &Record) -> String {
         format!("# {}\n\n{}\n", record.title, command(record)),
         format!("Seed {}, commit {commit}.\n", record.seed),
     ];
-    let grids =
-        grid::notes(record).into_iter().chain(grid::quality(record)).chain(grid::costs(record));
+    let grids = tables::notes(record)
+        .into_iter()
+        .chain(tables::quality(record))
+        .chain(tables::costs(record));
     parts.extend(grids.map(|grid| format!("\n## {}\n\n{}", grid.title, draw(&grid))));
     parts.concat()
 }
 
 /// The command and the two main tables: anomalies, and recall by kind.
 pub(super) fn excerpt(record: &Record) -> String {
-    let grids = std::iter::once(grid::events(record)).chain(grid::kinds(record));
+    let grids = std::iter::once(tables::events(record)).chain(kinds(record));
     let tables = grids.map(|grid| format!("\n**{}**\n\n{}", grid.title, draw(&grid)));
     std::iter::once(command(record)).chain(tables).collect()
 }

@@ -4,7 +4,8 @@ use comfy_table::{
     CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle,
 };
 
-use super::grid::{self, Grid, GridColumns};
+use super::grid::{Grid, GridColumns};
+use super::tables;
 use crate::record::Record;
 
 /// Maximum width: CI logs do not wrap it.
@@ -19,8 +20,10 @@ const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::new('-',
 /// Renders a record as tables.
 pub(super) fn render(record: &Record) -> String {
     let mut parts = vec![format!("{}\n{}\n", record.title, origin(record))];
-    let grids =
-        grid::notes(record).into_iter().chain(grid::quality(record)).chain(grid::costs(record));
+    let grids = tables::notes(record)
+        .into_iter()
+        .chain(tables::quality(record))
+        .chain(tables::costs(record));
     parts.extend(grids.map(|grid| format!("\n{}\n{}\n", grid.title, draw(&grid))));
     parts.concat()
 }

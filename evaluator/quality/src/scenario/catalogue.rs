@@ -17,10 +17,10 @@ pub const SERIES_MAX: usize = 1_000;
 
 /// Name and definition of each scenario, in the order of reports.
 const CATALOGUE: [(&str, &str); 18] = [
-    ("ancestor", include_str!("../../scenarios/ancestor.toml")),
+    ("regular_spikes", include_str!("../../scenarios/regular_spikes.toml")),
     ("mixed", include_str!("../../scenarios/mixed.toml")),
     ("mixed_weak", include_str!("../../scenarios/mixed_weak.toml")),
-    ("quiet", include_str!("../../scenarios/quiet.toml")),
+    ("clean", include_str!("../../scenarios/clean.toml")),
     ("poison", include_str!("../../scenarios/poison.toml")),
     ("spike", include_str!("../../scenarios/spike.toml")),
     ("burst", include_str!("../../scenarios/burst.toml")),

@@ -44,8 +44,8 @@ pub struct Traffic {
     /// Size of the anomalies: 1 as in the published numbers, 0.6 weak, 1.5 strong.
     pub strength: f64,
     /// Duration at the start without anomalies.
-    #[serde(default = "quiet_days_default")]
-    pub quiet_days: f64,
+    #[serde(default = "clean_days_default")]
+    pub clean_days: f64,
     /// One extreme value, to measure its effect on the verdicts after it.
     pub poison: Option<Poison>,
 }
@@ -60,7 +60,7 @@ pub struct Poison {
     pub value: f64,
 }
 
-fn quiet_days_default() -> f64 {
+fn clean_days_default() -> f64 {
     2.0
 }
 
@@ -80,9 +80,9 @@ impl Traffic {
             !self.kinds.is_empty() || self.n_events == 0,
             "`kinds` is empty: expected at least one kind, or `n_events = 0`"
         );
-        let (strength, quiet_days) = (self.strength, self.quiet_days);
+        let (strength, clean_days) = (self.strength, self.clean_days);
         ensure!((0.0..=10.0).contains(&strength), "`strength` is {strength}: expected 0 to 10");
-        ensure!(quiet_days >= 0.0, "`quiet_days` is {quiet_days}: expected 0 or more");
+        ensure!(clean_days >= 0.0, "`clean_days` is {clean_days}: expected 0 or more");
         if let Some(Poison { day, value }) = self.poison {
             ensure!(
                 (0.0..self.days).contains(&day) && value.is_finite(),
@@ -135,7 +135,7 @@ impl Traffic {
 
     /// The starts of anomalies, ascending, far enough apart that anomalies never touch.
     fn positions(&self, random: &mut ChaCha8Rng) -> Vec<usize> {
-        let first = (self.quiet_days * DAY_S / f64::from(self.interval_s)) as usize;
+        let first = (self.clean_days * DAY_S / f64::from(self.interval_s)) as usize;
         let last = self.n_rows().saturating_sub(FREE_AT_END);
         let n_positions = last.saturating_sub(first) / POSITION_STEP;
         let n_events = self.n_events.min(n_positions);

@@ -39,20 +39,14 @@ pub fn intervals(
     let own: Vec<SeriesCount> = tallies.iter().map(SeriesCount::of).collect();
     let theirs: Option<Vec<SeriesCount>> =
         reference.map(|tallies| tallies.iter().map(SeriesCount::of).collect());
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut samples: [Vec<f64>; 5] = Default::default();
-    for _ in 0..RESAMPLES {
-        let drawn: Vec<usize> = (0..own.len()).map(|_| random.random_range(0..own.len())).collect();
-        let sum = SeriesCount::sum(&own, &drawn);
-        let gain = theirs.as_ref().map(|theirs| sum.f1() - SeriesCount::sum(theirs, &drawn).f1());
-        let values =
-            [sum.f1(), sum.recall(), sum.precision(), sum.false_alarms(), gain.unwrap_or_default()];
-        for (all, value) in samples.iter_mut().zip(values) {
-            all.push(value);
-        }
-    }
     let [event_f1, recall, precision, false_alarms_per_series_day, gain] =
-        samples.map(middle_95_percent);
+        resample(own.len(), seed, |drawn| {
+            let sum = SeriesCount::sum(&own, drawn);
+            let gain =
+                theirs.as_ref().map(|theirs| sum.f1() - SeriesCount::sum(theirs, drawn).f1());
+            let gain = gain.unwrap_or_default();
+            [sum.f1(), sum.recall(), sum.precision(), sum.false_alarms(), gain]
+        });
     let event_f1_gain = theirs.map(|_| gain);
     Some(Intervals { event_f1, recall, precision, false_alarms_per_series_day, event_f1_gain })
 }
@@ -77,24 +71,31 @@ pub fn differences(old: &SeriesCounts, new: &SeriesCounts, seed: u64) -> Option<
     if !is_paired || old.len() < SERIES_MIN {
         return None;
     }
+    let numbers =
+        [SeriesCount::f1, SeriesCount::recall, SeriesCount::precision, SeriesCount::false_alarms];
+    let [event_f1, recall, precision, false_alarms_per_series_day] =
+        resample(old.len(), seed, |drawn| {
+            let (before, after) = (SeriesCount::sum(&old, drawn), SeriesCount::sum(&new, drawn));
+            numbers.map(|number| number(&after) - number(&before))
+        });
+    Some(Differences { event_f1, recall, precision, false_alarms_per_series_day })
+}
+
+/// 95 % intervals of numbers that are computed from the indexes of resampled series.
+fn resample<const N: usize>(
+    n_series: usize,
+    seed: u64,
+    numbers: impl Fn(&[usize]) -> [f64; N],
+) -> [[f64; 2]; N] {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut samples: [Vec<f64>; 4] = Default::default();
+    let mut samples = [const { Vec::new() }; N];
     for _ in 0..RESAMPLES {
-        let drawn: Vec<usize> = (0..old.len()).map(|_| random.random_range(0..old.len())).collect();
-        let (before, after) = (SeriesCount::sum(&old, &drawn), SeriesCount::sum(&new, &drawn));
-        let values = [
-            SeriesCount::f1,
-            SeriesCount::recall,
-            SeriesCount::precision,
-            SeriesCount::false_alarms,
-        ]
-        .map(|number| number(&after) - number(&before));
-        for (all, value) in samples.iter_mut().zip(values) {
-            all.push(value);
+        let drawn: Vec<usize> = (0..n_series).map(|_| random.random_range(0..n_series)).collect();
+        for (all, number) in samples.iter_mut().zip(numbers(&drawn)) {
+            all.push(number);
         }
     }
-    let [event_f1, recall, precision, false_alarms_per_series_day] = samples.map(middle_95_percent);
-    Some(Differences { event_f1, recall, precision, false_alarms_per_series_day })
+    samples.map(middle_95_percent)
 }
 
 impl SeriesCount {

@@ -142,8 +142,8 @@ mod tests {
 
     #[test]
     fn without_anomalies_there_is_no_score() {
-        let mut quiet = series();
-        quiet.events.clear();
-        assert_eq!(score(&[(&quiet, vec![0.0; 200])]), None);
+        let mut unlabeled = series();
+        unlabeled.events.clear();
+        assert_eq!(score(&[(&unlabeled, vec![0.0; 200])]), None);
     }
 }

@@ -209,7 +209,7 @@ mod tests {
             &[
                 candidate("a:threshold=1", part(4, 4, 6), part(4, 4, 1)),
                 candidate("a:threshold=2", part(4, 4, 0), part(4, 2, 0)),
-                // The best of the held-out part is not looked for.
+                // The choice ignores the best candidate of the held-out part.
                 candidate("a:threshold=3", part(4, 1, 9), part(4, 4, 0)),
             ],
             0.2,
@@ -234,11 +234,11 @@ mod tests {
 
     #[test]
     fn without_labels_the_most_sensitive_within_the_budget_on_both_parts_is_recommended() {
-        let quiet = candidate("a:threshold=1", part(0, 0, 0), part(0, 0, 0));
+        let rare = candidate("a:threshold=1", part(0, 0, 0), part(0, 0, 0));
         let apt = candidate("a:threshold=0.7", part(0, 0, 2), part(0, 0, 1));
-        let loud = candidate("a:threshold=0.5", part(0, 0, 9), part(0, 0, 9));
+        let frequent = candidate("a:threshold=0.5", part(0, 0, 9), part(0, 0, 9));
         let other = candidate("b:threshold=9", part(0, 0, 2), part(0, 0, 2));
-        let decision = decide(&[quiet, apt, loud, other], 0.2);
+        let decision = decide(&[rare, apt, frequent, other], 0.2);
         assert_eq!(decision.recommended.as_deref(), Some("a:threshold=0.7"));
         assert_eq!(decision.basis, Basis::AlarmRate);
         assert!(decision.reason.contains("nothing else can be checked"), "{}", decision.reason);
