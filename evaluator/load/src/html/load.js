@@ -30,7 +30,7 @@
       height: 220, legend: { live: true },
       series: [{ label: "second", value: text }, ...panel.curves.map((curve, i) => ({ ...line(curve.name, COLORS[i]), value: text }))],
       scales: { x: { time: false }, y: panel.is_log ? { distr: 3 } : { range: (u, min, max) => [0, 1.05 * max || 1] } },
-      axes: [axis({ values: (u, all) => all.map((at) => `${numberText(at)} s`) }), axis({ size: 60, values: (u, all) => all.map((at) => (at === null ? "" : numberText(at))) })],
+      axes: [axis({ size: 32, values: (u, all) => all.map((at) => `${numberText(at)} s`) }), axis({ size: 60, values: (u, all) => all.map((at) => (at === null ? "" : numberText(at))) })],
       cursor: { y: false, sync: { key: "load" } },
       hooks: { draw: [drawStages] },
     }, [data.at_s, ...panel.curves.map(values)]);

@@ -63,7 +63,7 @@
     plot(element, `${panel.yText} against ${panel.xText}, ${curves.length} detectors, scenario ${scenario}`, {
       mode: 2, height: 300, series: [{}, ...named],
       scales: { x: { time: false, ...(panel.isLog ? { distr: 3 } : { range: [0, 1] }) }, y: { range: [0, 1] } },
-      axes: [panel.isLog ? axis({ label: panel.xText, values: (u, all) => all.map((at) => (at === null ? "" : numberText(at))) }) : shareAxis({ label: panel.xText, size: 32 }),
+      axes: [panel.isLog ? axis({ label: panel.xText, size: 32, values: (u, all) => all.map((at) => (at === null ? "" : numberText(at))) }) : shareAxis({ label: panel.xText, size: 32 }),
         shareAxis({})],
       cursor: { drag: { x: false, y: false }, points: { show: false } },
       hooks: { setCursor: [(u) => hover(u, panel, curves)], draw: [(u) => drawRings(u, curves, x)] },

@@ -44,12 +44,11 @@
 
   // The range of the vertical axis for the visible times.
   function valueRange(u) {
-    const { min, max } = u.scales.x, seen = [], edges = [];
-    trace.times.forEach((at, i) => {
-      if (at < min || at > max) return;
+    const [from, to] = u.series[0].idxs ?? [0, trace.times.length - 1], seen = [], edges = [];
+    for (let i = from; i <= to; i++) {
       if (trace.values[i] !== null) seen.push(trace.values[i]);
       if (trace.lows[i] !== null) edges.push(trace.lows[i], trace.highs[i]);
-    });
+    }
     if (!seen.length) return [0, 1];
     const ascending = (a, b) => a - b, sorted = seen.sort(ascending);
     let [low, high] = [sorted[0], sorted.at(-1)];
@@ -147,12 +146,12 @@
       scales: { y: { range: valueRange } },
       series: [{}, value(1.2, "line"), edge, edge],
       bands: [{ series: [2, 3], fill: () => color("band") }],
-      axes: [axis({ values: (u, all) => all.map(tickText) }), axis({ size: (u, values) => 20 + 7 * Math.max(4, ...(values ?? []).map((text) => text.length)), values: (u, all) => all.map((at) => numberText(at, trace.digits)) })],
+      axes: [axis({ size: 32, values: (u, all) => all.map(tickText) }), axis({ size: (u, values) => 20 + 7 * Math.max(4, ...(values ?? []).map((text) => text.length)), values: (u, all) => all.map((at) => numberText(at, trace.digits)) })],
       cursor: { y: false, points: { size: 12 } },
       hooks: { drawAxes: [drawEvents], draw: [drawAlarms], setCursor: [hover], setScale: [(u, key) => key === "x" && shade()] },
     }, columns());
     overview = plot(byId("series-overview"), "", {
-      ...common, height: 46, padding: [2, 12, 2, 0], scales: { y: { range: () => valueRange({ scales: { x: { min: -Infinity, max: Infinity } } }) } },
+      ...common, height: 46, padding: [2, 12, 2, 0], scales: { y: { range: valueRange } },
       series: [{}, value(1, "subdued")], axes: [{ show: false }, { show: false }],
       cursor: { x: false, y: false, points: { show: false }, drag: { setScale: false, x: true } },
       hooks: { drawAxes: [drawEvents], setSelect: [(u) => u.select.width > 0 && show(u.posToVal(u.select.left, "x"), u.posToVal(u.select.left + u.select.width, "x"))] },
