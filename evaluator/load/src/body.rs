@@ -1,38 +1,38 @@
-//! The bytes of requests, written anew for each: times move on, values vary, everything else stands ready.
+//! Writes the bytes of requests into reused buffers; only times and values differ.
 //!
-//! Every sample has the same length, so that the length of a body is known before it is written, and nothing is
-//! allocated once the buffers have grown. The generator shares its machine with what it measures.
+//! All samples have the same length, so the length of a body is known in advance and nothing is allocated: the generator
+//! shares the machine with the deployment that it measures.
 
 use std::io::Write;
 
 use reqwest::Url;
 
-use crate::scenario::Request;
+use crate::scenario::LoadRequest;
 
-/// Longest number of a series, in digits; see [`crate::scenario::SERIES_MAX`].
+/// Digits of the number of a series; see [`crate::scenario::SERIES_MAX`].
 const SERIES_DIGITS: usize = 7;
 
-/// Microseconds since 1970 have so many digits until the year 2286.
+/// Digits of Unix microseconds until the year 2286.
 const TIME_DIGITS: usize = 16;
 
 /// Writes requests.
 #[derive(Debug)]
-pub(crate) struct Writer {
-    /// The head of each kind of request, up to the length of the body.
+pub(crate) struct RequestWriter {
+    /// Head of each kind of request, up to the length of the body.
     head_post: Vec<u8>,
     head_get: Vec<u8>,
     prefix: String,
-    /// What a sample begins with, up to the number of its series.
+    /// Start of a sample, up to the number of its series.
     sample: Vec<u8>,
-    /// Samples written so far: they go to the series in turn.
+    /// Samples written so far; the series get them in turn.
     n_samples: u64,
-    /// The newest time that was given: no two samples share one.
+    /// The newest time so far: all times differ.
     last_us: i64,
     noise: u64,
 }
 
-impl Writer {
-    /// A writer for the deployment at `url`, with the key that it wants.
+impl RequestWriter {
+    /// A writer for the deployment at `url`, with its API key.
     pub(crate) fn new(url: &Url, key: Option<&str>, source: &str) -> Self {
         let host = url.host_str().unwrap_or_default();
         let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
@@ -53,18 +53,18 @@ impl Writer {
         }
     }
 
-    /// Writes a request into an empty buffer; answers how many samples it holds.
-    pub(crate) fn write(&mut self, request: &Request, now_us: i64, out: &mut Vec<u8>) -> u32 {
+    /// Writes a request into a cleared buffer; returns its number of samples.
+    pub(crate) fn write(&mut self, request: &LoadRequest, now_us: i64, out: &mut Vec<u8>) -> u32 {
         out.clear();
         match request {
-            Request::Get { path } => {
+            LoadRequest::Get { path } => {
                 out.extend_from_slice(b"GET ");
                 out.extend_from_slice(self.prefix.as_bytes());
                 out.extend_from_slice(path.as_bytes());
                 out.extend_from_slice(&self.head_get);
                 0
             }
-            Request::Samples { batch, n_series, is_timed } => {
+            LoadRequest::Samples { batch, n_series, is_timed } => {
                 let time_len = if *is_timed { br#","timestamp":"#.len() + TIME_DIGITS } else { 0 };
                 let rest_len = SERIES_DIGITS + br#"","value":123.4}"#.len();
                 let sample_len = self.sample.len() + time_len + rest_len;
@@ -79,7 +79,7 @@ impl Writer {
     }
 
     fn samples(&mut self, batch: u32, n_series: u32, now_us: Option<i64>, out: &mut Vec<u8>) {
-        // The last sample of a request is the newest, and no older than any written before.
+        // The last sample of a request is the newest of all.
         let mut at_us = self.last_us.max(now_us.unwrap_or_default() - i64::from(batch));
         for i in 0..batch {
             if batch > 1 {
@@ -107,7 +107,7 @@ impl Writer {
         self.last_us = self.last_us.max(at_us);
     }
 
-    /// xorshift: values only have to differ.
+    /// xorshift, since values only have to differ.
     fn random(&mut self) -> u64 {
         self.noise ^= self.noise << 13;
         self.noise ^= self.noise >> 7;
@@ -116,7 +116,7 @@ impl Writer {
     }
 }
 
-/// A number in exactly so many digits.
+/// Appends a number with exactly `len` digits.
 fn digits(mut number: u64, len: usize, out: &mut Vec<u8>) {
     let start = out.len();
     out.resize(start + len, b'0');
@@ -134,11 +134,11 @@ mod tests {
 
     const NOW_US: i64 = 1_732_060_800_000_000;
 
-    fn writer() -> Writer {
-        Writer::new(&"http://127.0.0.1:8080/base/".parse().unwrap(), Some("tmk_1"), "load")
+    fn writer() -> RequestWriter {
+        RequestWriter::new(&"http://127.0.0.1:8080/base/".parse().unwrap(), Some("tmk_1"), "load")
     }
 
-    fn body(writer: &mut Writer, request: &Request) -> Vec<Value> {
+    fn body(writer: &mut RequestWriter, request: &LoadRequest) -> Vec<Value> {
         let mut bytes = Vec::new();
         writer.write(request, NOW_US, &mut bytes);
         let text = String::from_utf8(bytes).unwrap();
@@ -158,27 +158,32 @@ mod tests {
     #[test]
     fn samples_go_to_the_series_in_turn_and_no_two_have_one_time() {
         let mut writer = writer();
-        let request = Request::Samples { batch: 2, n_series: 3, is_timed: true };
+        let request = LoadRequest::Samples { batch: 2, n_series: 3, is_timed: true };
         let all = [body(&mut writer, &request), body(&mut writer, &request)].concat();
-        let metrics: Vec<&str> = all.iter().filter_map(|it| it["metric"].as_str()).collect();
+        let metrics: Vec<&str> =
+            all.iter().filter_map(|sample| sample["metric"].as_str()).collect();
         assert_eq!(metrics, ["s0000000", "s0000001", "s0000002", "s0000000"]);
-        let times: Vec<i64> = all.iter().filter_map(|it| it["timestamp"].as_i64()).collect();
+        let times: Vec<i64> =
+            all.iter().filter_map(|sample| sample["timestamp"].as_i64()).collect();
         assert_eq!(times, [NOW_US - 1, NOW_US, NOW_US + 1, NOW_US + 2]);
-        assert!(all.iter().all(|it| (400.0..500.0).contains(&it["value"].as_f64().unwrap())));
+        assert!(
+            all.iter().all(|sample| (400.0..500.0).contains(&sample["value"].as_f64().unwrap()))
+        );
         assert_ne!(all[0]["value"], all[1]["value"]);
     }
 
     #[test]
     fn one_sample_is_an_object_and_may_have_no_time() {
-        let request = Request::Samples { batch: 1, n_series: 1, is_timed: false };
+        let request = LoadRequest::Samples { batch: 1, n_series: 1, is_timed: false };
         let samples = body(&mut writer(), &request);
         assert_eq!((samples.len(), samples[0].get("timestamp")), (1, None));
     }
 
     #[test]
-    fn a_path_is_read_below_that_of_the_deployment() {
+    fn a_path_is_appended_to_that_of_the_deployment() {
         let mut bytes = Vec::new();
-        let n = writer().write(&Request::Get { path: "/analyze?a=b".to_owned() }, 0, &mut bytes);
+        let n =
+            writer().write(&LoadRequest::Get { path: "/analyze?a=b".to_owned() }, 0, &mut bytes);
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.starts_with("GET /base/analyze?a=b HTTP/1.1\r\n"), "{text}");
         assert!(text.ends_with("\r\n\r\n") && n == 0, "{text}");

@@ -1,7 +1,7 @@
-//! One HTTP/1.1 connection: a request out, an answer in, nothing else at the same time.
+//! One HTTP/1.1 connection: one request and its answer at a time.
 //!
-//! Written on the socket itself, without a client library: at tens of thousands of requests a second such a library
-//! takes more of the machine than what is measured. Parsing heads is `httparse`'s.
+//! Written on the socket without a client library: at tens of thousands of requests a second a library would use more
+//! processor time than the deployment. `httparse` parses the heads.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,16 +15,16 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// Most headers of an answer.
+/// Maximum headers of an answer.
 const HEADERS_MAX: usize = 64;
 
-/// Longest head of an answer, in bytes; one that is longer is none.
+/// Maximum head of an answer, in bytes.
 const HEAD_LEN_MAX: usize = 64 << 10;
 
-/// Bytes read at once.
+/// Bytes per read.
 const READ_LEN: usize = 16 << 10;
 
-/// Where connections go.
+/// Address of the deployment.
 #[derive(Clone)]
 pub(crate) struct Target {
     address: SocketAddr,
@@ -38,50 +38,50 @@ impl std::fmt::Debug for Target {
 }
 
 /// A stream of bytes, encrypted or not.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
 /// An open connection.
-pub(crate) struct Connection {
-    stream: Pin<Box<dyn Stream>>,
-    /// The answer that is being read.
+pub(crate) struct LoadConnection {
+    stream: Pin<Box<dyn ByteStream>>,
+    /// Bytes of the current answer.
     bytes: Vec<u8>,
-    /// Whether an answer came on it: then it may have been closed for want of requests.
+    /// True after an answer: then the server may have closed the idle connection.
     is_used: bool,
 }
 
-impl std::fmt::Debug for Connection {
+impl std::fmt::Debug for LoadConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connection").field("is_used", &self.is_used).finish_non_exhaustive()
     }
 }
 
-/// What an answer said.
+/// An answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct LoadAnswer {
     /// The HTTP status.
     pub(crate) status: u16,
-    /// `accepted` of the body, where it says so.
+    /// `accepted` of the body, if it has it.
     pub(crate) n_accepted: Option<u64>,
-    /// Whether the connection may carry another request.
+    /// True if the connection can be reused.
     pub(crate) is_kept: bool,
 }
 
-/// Why there is no answer.
+/// Cause of a missing answer.
 #[derive(Debug)]
-pub(crate) enum Failure {
-    /// The connection was closed before the first byte of an answer, after one that it carried before.
+pub(crate) enum ExchangeFailure {
+    /// A reused connection was closed before the first byte of the answer.
     WasIdle,
-    /// It broke, or what came is no HTTP.
+    /// The connection broke, or the answer is not HTTP.
     Broken(io::Error),
 }
 
 impl Target {
-    /// Looks the host of `url` up.
+    /// Resolves the host of `url`.
     pub(crate) async fn find(url: &Url) -> anyhow::Result<Self> {
         ensure!(
             matches!(url.scheme(), "http" | "https"),
-            "`{url}` is not an address: `http://` or `https://` is wanted"
+            "`{url}` is not an address: expected `http://` or `https://`"
         );
         let host = url.host_str().with_context(|| format!("`{url}` names no host"))?;
         let port = url.port_or_known_default().unwrap_or(80);
@@ -100,14 +100,14 @@ impl Target {
     }
 
     /// Opens a connection.
-    pub(crate) async fn connect(&self) -> io::Result<Connection> {
+    pub(crate) async fn connect(&self) -> io::Result<LoadConnection> {
         let tcp = TcpStream::connect(self.address).await?;
         tcp.set_nodelay(true)?;
-        let stream: Pin<Box<dyn Stream>> = match &self.tls {
+        let stream: Pin<Box<dyn ByteStream>> = match &self.tls {
             None => Box::pin(tcp),
             Some((connector, name)) => Box::pin(connector.connect(name.clone(), tcp).await?),
         };
-        Ok(Connection { stream, bytes: Vec::new(), is_used: false })
+        Ok(LoadConnection { stream, bytes: Vec::new(), is_used: false })
     }
 }
 
@@ -120,13 +120,13 @@ fn encrypted(host: &str) -> anyhow::Result<(TlsConnector, ServerName<'static>)> 
         .with_root_certificates(roots)
         .with_no_client_auth();
     let name = ServerName::try_from(host.to_owned())
-        .with_context(|| format!("`{host}` is no name that a certificate could vouch for"))?;
+        .with_context(|| format!("`{host}` is not a valid name for a certificate"))?;
     Ok((TlsConnector::from(Arc::new(config)), name))
 }
 
-impl Connection {
+impl LoadConnection {
     /// Sends a request and reads its answer to the end.
-    pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<Answer, Failure> {
+    pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<LoadAnswer, ExchangeFailure> {
         self.bytes.clear();
         let sent = self.stream.write_all(request).await;
         if let Err(error) = sent {
@@ -136,44 +136,44 @@ impl Connection {
             if self.read_more().await? == 0 {
                 return Err(self.broken(io::ErrorKind::UnexpectedEof.into()));
             }
-            if let Some(head) = Head::parse(&self.bytes).map_err(Failure::Broken)? {
+            if let Some(head) = ResponseHead::parse(&self.bytes).map_err(ExchangeFailure::Broken)? {
                 break head;
             }
         };
         self.is_used = true;
         let body = match head.body {
-            Body::Sized(len) => self.read_sized(head.len, len).await?,
-            Body::Chunked => self.read_chunks(head.len).await?,
+            ResponseBody::Sized(len) => self.read_sized(head.len, len).await?,
+            ResponseBody::Chunked => self.read_chunks(head.len).await?,
         };
-        Ok(Answer { status: head.status, n_accepted: accepted(body), is_kept: head.is_kept })
+        Ok(LoadAnswer { status: head.status, n_accepted: accepted(body), is_kept: head.is_kept })
     }
 
-    /// What a failed write or an early end means.
-    fn broken(&self, error: io::Error) -> Failure {
+    /// Classifies a failed write or an early end.
+    fn broken(&self, error: io::Error) -> ExchangeFailure {
         if self.is_used && self.bytes.is_empty() {
-            Failure::WasIdle
+            ExchangeFailure::WasIdle
         } else {
-            Failure::Broken(error)
+            ExchangeFailure::Broken(error)
         }
     }
 
-    async fn read_more(&mut self) -> Result<usize, Failure> {
+    async fn read_more(&mut self) -> Result<usize, ExchangeFailure> {
         self.bytes.reserve(READ_LEN);
         let read = self.stream.read_buf(&mut self.bytes).await;
         read.map_err(|error| self.broken(error))
     }
 
-    async fn read_sized(&mut self, start: usize, len: usize) -> Result<&[u8], Failure> {
+    async fn read_sized(&mut self, start: usize, len: usize) -> Result<&[u8], ExchangeFailure> {
         while self.bytes.len() < start + len {
             if self.read_more().await? == 0 {
-                return Err(Failure::Broken(io::ErrorKind::UnexpectedEof.into()));
+                return Err(ExchangeFailure::Broken(io::ErrorKind::UnexpectedEof.into()));
             }
         }
         Ok(&self.bytes[start..start + len])
     }
 
-    /// Reads chunks to the last; answers the first, where `accepted` would be.
-    async fn read_chunks(&mut self, start: usize) -> Result<&[u8], Failure> {
+    /// Reads all chunks; returns the first, which contains `accepted`.
+    async fn read_chunks(&mut self, start: usize) -> Result<&[u8], ExchangeFailure> {
         let (mut at, mut first) = (start, start..start);
         loop {
             match httparse::parse_chunk_size(&self.bytes[at..]) {
@@ -182,7 +182,9 @@ impl Connection {
                     let end = from + len as usize + 2;
                     while self.bytes.len() < end {
                         if self.read_more().await? == 0 {
-                            return Err(Failure::Broken(io::ErrorKind::UnexpectedEof.into()));
+                            return Err(ExchangeFailure::Broken(
+                                io::ErrorKind::UnexpectedEof.into(),
+                            ));
                         }
                     }
                     if first.is_empty() {
@@ -195,30 +197,30 @@ impl Connection {
                 }
                 Ok(httparse::Status::Partial) => {
                     if self.read_more().await? == 0 {
-                        return Err(Failure::Broken(io::ErrorKind::UnexpectedEof.into()));
+                        return Err(ExchangeFailure::Broken(io::ErrorKind::UnexpectedEof.into()));
                     }
                 }
-                Err(_) => return Err(Failure::Broken(invalid("a chunk has no length"))),
+                Err(_) => return Err(ExchangeFailure::Broken(invalid("a chunk has no length"))),
             }
         }
     }
 }
 
 /// The head of an answer.
-struct Head {
+struct ResponseHead {
     len: usize,
     status: u16,
-    body: Body,
+    body: ResponseBody,
     is_kept: bool,
 }
 
-enum Body {
+enum ResponseBody {
     Sized(usize),
     Chunked,
 }
 
-impl Head {
-    /// The head at the begin of `bytes`; none where it is not there to its end.
+impl ResponseHead {
+    /// The head at the start of `bytes`; `None` while it is incomplete.
     fn parse(bytes: &[u8]) -> io::Result<Option<Self>> {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut response = httparse::Response::new(&mut headers);
@@ -231,17 +233,18 @@ impl Head {
             Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
         };
         let value = |name: &str| {
-            let header = response.headers.iter().find(|it| it.name.eq_ignore_ascii_case(name));
-            header.and_then(|it| std::str::from_utf8(it.value).ok())
+            let header =
+                response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+            header.and_then(|header| std::str::from_utf8(header.value).ok())
         };
         let body = match (value("transfer-encoding"), value("content-length")) {
-            (Some(_), _) => Body::Chunked,
-            (None, Some(len)) => {
-                Body::Sized(len.trim().parse().map_err(|_| invalid("content-length is no number"))?)
-            }
-            (None, None) => Body::Sized(0),
+            (Some(_), _) => ResponseBody::Chunked,
+            (None, Some(len)) => ResponseBody::Sized(
+                len.trim().parse().map_err(|_| invalid("content-length is not a number"))?,
+            ),
+            (None, None) => ResponseBody::Sized(0),
         };
-        let is_kept = !value("connection").is_some_and(|it| it.eq_ignore_ascii_case("close"));
+        let is_kept = !value("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
         Ok(Some(Self { len, status: response.code.unwrap_or_default(), body, is_kept }))
     }
 }
@@ -250,7 +253,7 @@ fn invalid(why: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
-/// The number that `ingest` begins its answer with.
+/// The number at the start of an answer of `ingest`.
 fn accepted(body: &[u8]) -> Option<u64> {
     let rest = body.strip_prefix(br#"{"accepted":"#)?;
     let end = rest.iter().position(|byte| !byte.is_ascii_digit())?;
@@ -263,7 +266,7 @@ mod tests {
 
     use super::*;
 
-    /// A server that reads a request and answers these bytes, once for each.
+    /// A server that answers each request with the next of these bytes.
     async fn server(answers: &'static [&'static [u8]]) -> Target {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -272,7 +275,7 @@ mod tests {
             for answer in answers {
                 let mut request = [0; 1_024];
                 assert!(stream.read(&mut request).await.unwrap() > 0);
-                // In two writes, since a network cuts where it likes.
+                // In two writes, since a network may split an answer anywhere.
                 let (first, rest) = answer.split_at(answer.len() / 2);
                 stream.write_all(first).await.unwrap();
                 tokio::task::yield_now().await;
@@ -283,7 +286,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_are_read_to_their_end_whatever_their_form() {
+    async fn answers_of_every_form_are_read_to_their_end() {
         let target = server(&[
             b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n{\"accepted\":17,\"late\":0,\"a\":1}",
             b"HTTP/1.1 503 Service Unavailable\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
@@ -294,22 +297,22 @@ mod tests {
         let wanted = [(200, Some(17), true), (503, None, true), (200, None, false)];
         for (status, n_accepted, is_kept) in wanted {
             let answer = connection.exchange(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-            assert_eq!(answer, Answer { status, n_accepted, is_kept });
+            assert_eq!(answer, LoadAnswer { status, n_accepted, is_kept });
         }
-        // The server is gone, after answers: nothing says that this request was read.
-        let gone = connection.exchange(b"GET / HTTP/1.1\r\n\r\n").await;
-        assert!(matches!(gone, Err(Failure::WasIdle)), "{gone:?}");
+        // The server closed the connection after its answers, so this request may be unread.
+        let closed = connection.exchange(b"GET / HTTP/1.1\r\n\r\n").await;
+        assert!(matches!(closed, Err(ExchangeFailure::WasIdle)), "{closed:?}");
     }
 
     #[tokio::test]
-    async fn what_is_no_answer_is_told() {
+    async fn a_malformed_answer_is_an_error() {
         for bytes in
             [b"SSH-2.0-x\r\n\r\n".as_slice(), b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n"]
         {
             let answers: &'static [&'static [u8]] = Box::leak(Box::new([bytes]));
             let mut connection = server(answers).await.connect().await.unwrap();
             let failed = connection.exchange(b"GET / HTTP/1.1\r\n\r\n").await;
-            assert!(matches!(failed, Err(Failure::Broken(_))), "{failed:?}");
+            assert!(matches!(failed, Err(ExchangeFailure::Broken(_))), "{failed:?}");
         }
     }
 }

@@ -1,9 +1,8 @@
-//! Sending: an open loop that owes nothing to answers, and a closed one for maxima.
+//! Sends requests: in an open loop independent of the answers, or in a closed loop for maximum throughput.
 //!
-//! In an open loop a thread of its own wakes for every due request, more exactly than a timer of the runtime would, and
-//! the latency of a request counts from when it was due: one that had to wait for a connection, or for the answer
-//! before it, has waited. A generator that counted from when it got around to sending would leave out just the
-//! requests that a stalled server held up (coordinated omission).
+//! In an open loop a separate thread wakes for every due request, more exactly than a timer of the runtime. Latency
+//! counts from the due time, so it includes the wait for a connection or for an earlier answer. Counting from the time of
+//! sending would omit just the requests that a stalled server delays (coordinated omission).
 
 use std::collections::VecDeque;
 use std::io;
@@ -14,44 +13,44 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::body::Writer;
-use crate::connection::{Answer, Connection, Failure, Target};
-use crate::scenario::{LoadScenario, Pace};
-use crate::schedule::{self, Due, Life};
-use crate::tally::{Outcome, Tally};
+use crate::body::RequestWriter;
+use crate::connection::{ExchangeFailure, LoadAnswer, LoadConnection, Target};
+use crate::scenario::{LoadPace, LoadScenario};
+use crate::schedule::{self, ClientPeriod, Due};
+use crate::tally::{RequestOutcome, Tally};
 
-/// How often it is looked whether what is under way has ended.
+/// Interval of the check for outstanding requests.
 const DRAIN_PERIOD: Duration = Duration::from_millis(20);
 
-/// What everything that sends shares.
+/// A load in progress, shared by all senders.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct LoadRun {
     pub(crate) scenario: LoadScenario,
     pub(crate) target: Target,
-    pub(crate) writer: Mutex<Writer>,
-    // Both are `std::sync::Mutex`es and not Tokio ones: they are never held over a wait.
+    pub(crate) writer: Mutex<RequestWriter>,
+    // `std::sync::Mutex`, since the locks are never held over an await.
     pub(crate) tally: Mutex<Tally>,
     pub(crate) start: Instant,
-    /// Microseconds since 1970 at `start`.
+    /// Unix microseconds at `start`.
     pub(crate) start_us: i64,
-    /// Longest wait for a connection and for an answer.
+    /// Timeout of a connection and of an answer.
     pub(crate) timeout: Duration,
-    /// Most connections of an open loop without clients.
+    /// Maximum connections of an open loop without clients.
     pub(crate) connections_max: usize,
-    /// No request is begun any more.
+    /// True if no further request may start.
     pub(crate) is_over: AtomicBool,
     pub(crate) n_under_way: AtomicUsize,
     pub(crate) n_waiting: AtomicUsize,
 }
 
-/// A place to send from: its connection, once there is one, and the bytes of its request.
+/// A connection, if it is open, and the bytes of its request.
 #[derive(Debug, Default)]
 struct Wire {
-    connection: Option<Connection>,
+    connection: Option<LoadConnection>,
     request: Vec<u8>,
 }
 
-/// Wires that share a queue: all of them in a loop without clients, one for each client otherwise.
+/// Wires with a common queue: one wire per client, or all wires of a rate.
 #[derive(Debug)]
 struct Lane {
     idle: Vec<Wire>,
@@ -60,7 +59,7 @@ struct Lane {
     waiting: VecDeque<Due>,
 }
 
-impl Shared {
+impl LoadRun {
     pub(crate) fn tally(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -69,7 +68,7 @@ impl Shared {
         self.is_over.load(Ordering::Relaxed)
     }
 
-    /// Sends a request of a stage, which was counted as under way, and counts how it ended.
+    /// Sends a request of a stage, already counted as outstanding, and counts its outcome.
     async fn send(&self, wire: &mut Wire, stage: usize, due: Instant) {
         let now_us = self.start_us + self.start.elapsed().as_micros() as i64;
         let request = &self.scenario.stages[stage].request;
@@ -78,28 +77,28 @@ impl Shared {
             writer.write(request, now_us, &mut wire.request)
         };
         let outcome = match timeout(self.timeout, self.exchange(wire)).await {
-            Ok(Ok(Answer { status, n_accepted, is_kept })) => {
+            Ok(Ok(LoadAnswer { status, n_accepted, is_kept })) => {
                 if !is_kept {
                     wire.connection = None;
                 }
-                Outcome::Answered { status, n_accepted: n_accepted.unwrap_or_default() }
+                RequestOutcome::Answered { status, n_accepted: n_accepted.unwrap_or_default() }
             }
             Ok(Err(why)) => {
                 wire.connection = None;
-                Outcome::Failed(why)
+                RequestOutcome::Failed(why)
             }
             Err(_) => {
                 wire.connection = None;
-                Outcome::Failed("timeout")
+                RequestOutcome::Failed("timeout")
             }
         };
         self.tally().record(stage, due.elapsed(), n_samples, outcome);
-        // After it was counted: who waits for the last one looks at the counts next.
+        // Decrement after counting: the end of the load waits for zero and then reads the counts.
         self.n_under_way.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// One answer; on a new connection where the old one had been closed for want of requests.
-    async fn exchange(&self, wire: &mut Wire) -> Result<Answer, &'static str> {
+    /// One answer; retries on a new connection if the server closed an idle one.
+    async fn exchange(&self, wire: &mut Wire) -> Result<LoadAnswer, &'static str> {
         loop {
             let connection = match &mut wire.connection {
                 Some(connection) => connection,
@@ -110,14 +109,14 @@ impl Shared {
             };
             match connection.exchange(&wire.request).await {
                 Ok(answer) => return Ok(answer),
-                Err(Failure::WasIdle) => wire.connection = None,
-                Err(Failure::Broken(error)) => return Err(why(&error)),
+                Err(ExchangeFailure::WasIdle) => wire.connection = None,
+                Err(ExchangeFailure::Broken(error)) => return Err(why(&error)),
             }
         }
     }
 }
 
-/// What broke, of a bounded set.
+/// Name of the failure, of a bounded set.
 fn why(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "connection reset",
@@ -127,16 +126,16 @@ fn why(error: &io::Error) -> &'static str {
     }
 }
 
-/// Sends all of the scenario; returns when everything that was begun has ended.
-pub(crate) async fn all(shared: Arc<Shared>) {
+/// Sends the scenario; returns when all started requests have ended.
+pub(crate) async fn all(shared: Arc<LoadRun>) {
     let is_closed = matches!(
         shared.scenario.stages.first().map(|stage| stage.pace),
-        Some(Pace::Clients { every_ms: None, .. })
+        Some(LoadPace::Clients { every_ms: None, .. })
     );
     if is_closed { closed(shared).await } else { open(shared).await }
 }
 
-async fn closed(shared: Arc<Shared>) {
+async fn closed(shared: Arc<LoadRun>) {
     let ends: Arc<[Duration]> = schedule::ends(&shared.scenario).collect();
     let mut clients = tokio::task::JoinSet::new();
     for life in schedule::lives(&shared.scenario) {
@@ -145,8 +144,8 @@ async fn closed(shared: Arc<Shared>) {
     while clients.join_next().await.is_some() {}
 }
 
-/// A client that sends as soon as it is answered.
-async fn client(shared: Arc<Shared>, ends: Arc<[Duration]>, life: Life) {
+/// A client that sends after each answer.
+async fn client(shared: Arc<LoadRun>, ends: Arc<[Duration]>, life: ClientPeriod) {
     sleep_until(shared.start + life.from).await;
     let mut wire = Wire::default();
     while !shared.is_over() {
@@ -162,8 +161,8 @@ async fn client(shared: Arc<Shared>, ends: Arc<[Duration]>, life: Life) {
     }
 }
 
-async fn open(shared: Arc<Shared>) {
-    let is_shared = matches!(shared.scenario.stages[0].pace, Pace::Rate { .. });
+async fn open(shared: Arc<LoadRun>) {
+    let is_shared = matches!(shared.scenario.stages[0].pace, LoadPace::Rate { .. });
     let n_lanes = if is_shared { 1 } else { schedule::lives(&shared.scenario).len() };
     let n_wires_max = if is_shared { shared.connections_max } else { 1 };
     let lanes: Vec<Arc<Mutex<Lane>>> = (0..n_lanes)
@@ -178,7 +177,7 @@ async fn open(shared: Arc<Shared>) {
         .collect();
     let (pacer, mut dues) = mpsc::unbounded_channel();
     let pacing = Arc::clone(&shared);
-    // A thread of its own: it sleeps, which a task may not.
+    // A separate thread, since it sleeps.
     std::thread::spawn(move || pace(&pacing, &pacer));
     while let Some(due) = dues.recv().await {
         shared.tally().due(due.stage);
@@ -187,19 +186,20 @@ async fn open(shared: Arc<Shared>) {
     drain(&shared).await;
     let mut tally = shared.tally();
     for due in lanes.iter().flat_map(|lane| std::mem::take(&mut lock(lane).waiting)) {
-        tally.record(due.stage, Duration::ZERO, 0, Outcome::Failed("never sent"));
+        tally.record(due.stage, Duration::ZERO, 0, RequestOutcome::Failed("never sent"));
     }
 }
 
-/// Tells of each request when it is due.
-fn pace(shared: &Shared, dues: &mpsc::UnboundedSender<Due>) {
+/// Passes on each request at its due time.
+fn pace(shared: &LoadRun, dues: &mpsc::UnboundedSender<Due>) {
     for due in schedule::open_loop(&shared.scenario) {
-        while let Some(rest) = due.at.checked_sub(shared.start.elapsed()).filter(|it| !it.is_zero())
+        while let Some(rest) =
+            due.at.checked_sub(shared.start.elapsed()).filter(|rest| !rest.is_zero())
         {
             if shared.is_over() {
                 return;
             }
-            // In steps, so that an interrupt need not wait for a rare request.
+            // Sleep in steps, so that an interrupt does not wait for a rare request.
             std::thread::sleep(rest.min(Duration::from_millis(100)));
         }
         if shared.is_over() || dues.send(due).is_err() {
@@ -208,8 +208,8 @@ fn pace(shared: &Shared, dues: &mpsc::UnboundedSender<Due>) {
     }
 }
 
-/// Sends a request at once if a wire is free or may be added; otherwise it waits for one.
-fn dispatch(shared: &Arc<Shared>, lane: &Arc<Mutex<Lane>>, due: Due) {
+/// Sends a request at once if a wire is idle or may be added; otherwise queues it.
+fn dispatch(shared: &Arc<LoadRun>, lane: &Arc<Mutex<Lane>>, due: Due) {
     let wire = {
         let mut lane = lock(lane);
         match lane.idle.pop() {
@@ -229,8 +229,8 @@ fn dispatch(shared: &Arc<Shared>, lane: &Arc<Mutex<Lane>>, due: Due) {
     tokio::spawn(send_on(Arc::clone(shared), Arc::clone(lane), wire, due));
 }
 
-/// Sends a request, and then those that waited for its wire.
-async fn send_on(shared: Arc<Shared>, lane: Arc<Mutex<Lane>>, mut wire: Wire, mut due: Due) {
+/// Sends a request, and then the queued requests of its lane.
+async fn send_on(shared: Arc<LoadRun>, lane: Arc<Mutex<Lane>>, mut wire: Wire, mut due: Due) {
     loop {
         shared.send(&mut wire, due.stage, shared.start + due.at).await;
         let mut lane = lock(&lane);
@@ -245,8 +245,8 @@ async fn send_on(shared: Arc<Shared>, lane: Arc<Mutex<Lane>>, mut wire: Wire, mu
     }
 }
 
-/// Waits until nothing is under way; what then still waits for a wire has had its time.
-async fn drain(shared: &Shared) {
+/// Waits until no request is outstanding or queued, at most for the timeout.
+async fn drain(shared: &LoadRun) {
     let last = Instant::now() + shared.timeout;
     let busy = || shared.n_under_way.load(Ordering::Relaxed) > 0;
     let waiting = || shared.n_waiting.load(Ordering::Relaxed) > 0 && !shared.is_over();
@@ -269,10 +269,10 @@ mod tests {
 
     use super::*;
 
-    /// How long the server holds everything up, once.
+    /// Duration of the stall.
     const STALL: Duration = Duration::from_millis(500);
 
-    /// A server that answers at once, but for one stall of the whole of it after so many requests.
+    /// A server that answers at once, except for one stall of all connections after `n_before` requests.
     async fn stalling_server(n_before: usize) -> std::net::SocketAddr {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -285,7 +285,7 @@ mod tests {
                     let mut request = [0; 4_096];
                     while stream.read(&mut request).await.is_ok_and(|len| len > 0) {
                         if served.0.fetch_add(1, Ordering::Relaxed) == n_before {
-                            let _nobody_else = served.1.write().await;
+                            let _exclusive = served.1.write().await;
                             sleep(STALL).await;
                         }
                         let _not_stalled = served.1.read().await;
@@ -306,12 +306,12 @@ mod tests {
         address: std::net::SocketAddr,
         stages: &str,
         connections_max: usize,
-    ) -> Arc<Shared> {
+    ) -> Arc<LoadRun> {
         let url = format!("http://{address}").parse().unwrap();
-        let scenario = LoadScenario::parse("x", "x", &format!("analysis='a'\n{stages}")).unwrap();
-        Arc::new(Shared {
+        let scenario = LoadScenario::parse("x", &format!("analysis='a'\n{stages}")).unwrap();
+        Arc::new(LoadRun {
             target: Target::find(&url).await.unwrap(),
-            writer: Mutex::new(Writer::new(&url, None, "load")),
+            writer: Mutex::new(RequestWriter::new(&url, None, "load")),
             tally: Mutex::new(Tally::new(scenario.stages.len())),
             scenario,
             start: Instant::now(),
@@ -326,7 +326,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_stall_counts_for_every_request_that_was_due_in_it() {
-        // One connection only: whoever waits for it must count as waiting, too.
+        // A single connection: waiting for it is part of the latency.
         let shared =
             shared(stalling_server(100).await, "[[stage]]\nseconds=2\nrate=200\n", 1).await;
         all(Arc::clone(&shared)).await;
@@ -339,12 +339,12 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_closed_loop_holds_one_request_of_each_client_under_way() {
+    async fn a_closed_loop_has_one_outstanding_request_per_client() {
         let stages = "[[stage]]\nseconds=1\nclients=4\n[[stage]]\nseconds=1\nclients=4\nbatch=3\n";
         let shared = shared(stalling_server(10).await, stages, 1).await;
         all(Arc::clone(&shared)).await;
         let tally = shared.tally();
-        // Only the four that were under way felt the stall.
+        // The stall delayed only the four outstanding requests.
         let first = &tally.stages[0];
         let slow = first.latency_us.count_between(250_000, 60_000_000);
         assert!((1..=4).contains(&slow), "{slow}");
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn an_interrupt_ends_it_and_what_was_never_sent_is_an_error() {
+    async fn an_interrupt_ends_the_load_and_unsent_requests_are_errors() {
         let shared = shared(stalling_server(0).await, "[[stage]]\nseconds=60\nrate=100\n", 1).await;
         let sending = tokio::spawn(all(Arc::clone(&shared)));
         sleep(Duration::from_millis(300)).await;

@@ -1,4 +1,4 @@
-//! The report of a load as one HTML page with charts over time; it loads nothing.
+//! Renders a load record as one HTML page with charts over time; the page loads nothing.
 
 use page::{CHART_SCRIPT, STYLE, embed, escape, fill};
 use serde::Serialize;
@@ -12,17 +12,17 @@ const SCRIPT: &str = include_str!("html/load.js");
 /// Bytes of a megabyte.
 const MB: f64 = 1024.0 * 1024.0;
 
-/// What the charts are drawn from.
+/// PanelData of the charts.
 #[derive(Debug, Serialize)]
-struct Data<'a> {
+struct PanelData<'a> {
     at_s: Vec<f64>,
-    stages: Vec<Begin<'a>>,
+    stages: Vec<StageStart<'a>>,
     panels: Vec<Panel>,
 }
 
-/// Where a stage begins.
+/// Start of a stage.
 #[derive(Debug, Serialize)]
-struct Begin<'a> {
+struct StageStart<'a> {
     at_s: f64,
     name: &'a str,
 }
@@ -31,11 +31,11 @@ struct Begin<'a> {
 struct Panel {
     title: &'static str,
     is_log: bool,
-    curves: Vec<Curve>,
+    curves: Vec<PanelCurve>,
 }
 
 #[derive(Debug, Serialize)]
-struct Curve {
+struct PanelCurve {
     name: &'static str,
     values: Vec<Option<f64>>,
 }
@@ -43,7 +43,7 @@ struct Curve {
 /// The page of a record.
 pub fn render(record: &LoadRecord) -> String {
     let watched =
-        if record.watched.is_empty() { "nobody".to_owned() } else { record.watched.join(", ") };
+        if record.watched.is_empty() { "no process".to_owned() } else { record.watched.join(", ") };
     let commit = record.commit.as_deref().unwrap_or("unknown");
     fill(
         PAGE,
@@ -51,7 +51,7 @@ pub fn render(record: &LoadRecord) -> String {
             ("title", &escape(&record.scenario)),
             ("style", STYLE),
             ("analysis", &escape(&record.analysis)),
-            ("figures", &figures(record)),
+            ("summary", &summary(record)),
             ("checks", &record.checks.iter().map(check).collect::<String>()),
             ("stages", &record.stages.iter().chain([&record.total]).map(row).collect::<String>()),
             ("command", &escape(&record.command)),
@@ -64,16 +64,19 @@ pub fn render(record: &LoadRecord) -> String {
     )
 }
 
-fn figures(record: &LoadRecord) -> String {
+fn summary(record: &LoadRecord) -> String {
     let total = &record.total;
     let latency = |value: fn(&Latency) -> f64| {
-        total.latency_ms.as_ref().map_or("–".to_owned(), |it| format!("{} ms", short(value(it))))
+        total
+            .latency_ms
+            .as_ref()
+            .map_or("–".to_owned(), |latency| format!("{} ms", short(value(latency))))
     };
     let pairs = [
         ("Answers a second", format!("{:.0}", total.ok_per_s)),
         ("Samples a second", format!("{:.0}", total.samples_per_s)),
-        ("Latency, median", latency(|it| it.p50)),
-        ("Latency, 99 %", latency(|it| it.p99)),
+        ("Latency, median", latency(|latency| latency.p50)),
+        ("Latency, 99 %", latency(|latency| latency.p99)),
         ("Errors", format!("{:.3} %", 100.0 * total.error_rate)),
     ];
     let figure = |(name, value): &(&str, String)| {
@@ -83,9 +86,9 @@ fn figures(record: &LoadRecord) -> String {
 }
 
 fn check(check: &Check) -> String {
-    let (class, word) = if check.is_met { ("", "met") } else { ("missed", "missed") };
+    let (class, result) = if check.is_met { ("", "met") } else { ("missed", "missed") };
     format!(
-        "<p class=\"caption\"><b class=\"{class}\">{word}</b> {}: {}</p>",
+        "<p class=\"caption\"><b class=\"{class}\">{result}</b> {}: {}</p>",
         escape(&check.wanted),
         escape(&check.measured)
     )
@@ -106,11 +109,11 @@ fn row(figures: &Figures) -> String {
         format!("{:.1}", figures.ok_per_s),
         format!("{:.0}", figures.samples_per_s),
         if errors.is_empty() { "0".to_owned() } else { errors.join(", ") },
-        ms(|it| it.p50),
-        ms(|it| it.p90),
-        ms(|it| it.p99),
-        ms(|it| it.p999),
-        ms(|it| it.max),
+        ms(|latency| latency.p50),
+        ms(|latency| latency.p90),
+        ms(|latency| latency.p99),
+        ms(|latency| latency.p999),
+        ms(|latency| latency.max),
         number(figures.cost.server_cores),
         mb(figures.cost.server_bytes),
         number(figures.cost.redis_cores),
@@ -121,9 +124,9 @@ fn row(figures: &Figures) -> String {
     format!("<tr><th scope=\"row\">{}</th><td class=\"n\">{cells}</td></tr>", escape(&figures.name))
 }
 
-fn data(record: &LoadRecord) -> Data<'_> {
+fn data(record: &LoadRecord) -> PanelData<'_> {
     let ticks = &record.ticks;
-    let curve = |name, value: &dyn Fn(&Tick) -> Option<f64>| Curve {
+    let curve = |name, value: &dyn Fn(&Tick) -> Option<f64>| PanelCurve {
         name,
         values: ticks.iter().map(value).collect(),
     };
@@ -141,18 +144,18 @@ fn data(record: &LoadRecord) -> Data<'_> {
             ],
         ),
         Panel {
-            title: "Latency in milliseconds, from when a request was due",
+            title: "Latency in milliseconds, from the due time",
             is_log: true,
             curves: vec![
-                latency("median", |it| it.p50),
-                latency("90 %", |it| it.p90),
-                latency("99 %", |it| it.p99),
-                latency("longest", |it| it.max),
+                latency("median", |latency| latency.p50),
+                latency("90 %", |latency| latency.p90),
+                latency("99 %", |latency| latency.p99),
+                latency("longest", |latency| latency.max),
             ],
         },
         panel("Errors a second", vec![curve("errors", &|tick| Some(tick.errors_per_s))]),
         panel(
-            "Requests not answered yet",
+            "Outstanding requests",
             vec![
                 curve("under way", &|tick| Some(tick.under_way as f64)),
                 curve("waiting for a connection", &|tick| Some(tick.waiting as f64)),
@@ -181,20 +184,20 @@ fn data(record: &LoadRecord) -> Data<'_> {
         ),
     ];
     let panels = all.into_iter().filter_map(Panel::with_something).collect();
-    Data { at_s: ticks.iter().map(|tick| tick.at_s).collect(), stages: begins(record), panels }
+    PanelData { at_s: ticks.iter().map(|tick| tick.at_s).collect(), stages: begins(record), panels }
 }
 
 impl Panel {
-    /// The panel without curves that nobody could measure; none where no curve is left.
+    /// The panel without empty curves; `None` if no curve is left.
     fn with_something(mut self) -> Option<Self> {
         self.curves.retain(|curve| curve.values.iter().any(Option::is_some));
         (!self.curves.is_empty()).then_some(self)
     }
 }
 
-fn begins(record: &LoadRecord) -> Vec<Begin<'_>> {
+fn begins(record: &LoadRecord) -> Vec<StageStart<'_>> {
     let begins = record.stages.iter().scan(0.0, |at_s, stage| {
-        let begin = Begin { at_s: *at_s, name: &stage.name };
+        let begin = StageStart { at_s: *at_s, name: &stage.name };
         *at_s += stage.seconds;
         Some(begin)
     });

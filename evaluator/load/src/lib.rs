@@ -19,7 +19,7 @@ pub mod table;
 mod tally;
 mod watch;
 
-pub use self::limits::Limits;
+pub use self::limits::LoadLimits;
 pub use self::measure::{LoadOptions, measure};
 pub use self::record::{Check, Cost, Figures, Latency, LoadRecord, Tick};
-pub use self::scenario::{FieldError, LoadScenario, LoadScenarioError, Pace, Request, Stage};
+pub use self::scenario::{LoadPace, LoadRequest, LoadScenario, Stage};

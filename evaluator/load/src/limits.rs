@@ -5,7 +5,7 @@ use crate::record::{Check, Figures};
 /// Limits of a load.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Checks (exit code 1 when one is missed; warm-ups do not count)")]
-pub struct Limits {
+pub struct LoadLimits {
     /// Maximum latency of 99 % of the answers, in milliseconds.
     #[arg(long, value_name = "MS")]
     max_p99: Option<f64>,
@@ -20,7 +20,7 @@ pub struct Limits {
     min_samples: Option<f64>,
 }
 
-impl Limits {
+impl LoadLimits {
     /// Checks figures against each limit that is set.
     pub(crate) fn check(&self, figures: &Figures) -> Vec<Check> {
         let p99 = figures.latency_ms.map(|latency| latency.p99);

@@ -9,14 +9,14 @@ use reqwest::Url;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::body::Writer;
+use crate::body::RequestWriter;
 use crate::connection::Target;
-use crate::drive::{self, Shared};
-use crate::limits::Limits;
+use crate::drive::{self, LoadRun};
+use crate::limits::LoadLimits;
 use crate::record::{self, Cost, Figures, Latency, LoadRecord, Tick};
 use crate::scenario::LoadScenario;
 use crate::tally::Tally;
-use crate::watch::{Reading, Watch};
+use crate::watch::{UsageReading, Watch};
 use crate::{process, schedule};
 
 /// Interval of progress and of the points in charts.
@@ -44,7 +44,7 @@ pub struct LoadOptions {
     /// Address of the Redis to watch.
     pub redis_url: Option<String>,
     /// Limits that the figures are checked against.
-    pub limits: Limits,
+    pub limits: LoadLimits,
     /// Command line of this process, for the record.
     pub command: String,
     /// Commit that is checked out, for the record.
@@ -74,9 +74,9 @@ async fn run(options: LoadOptions, on_tick: impl FnMut(&Tick)) -> anyhow::Result
     let connected = tokio::time::timeout(options.timeout, target.connect());
     let unreached = || format!("reach `{url}`");
     connected.await.with_context(unreached)?.with_context(unreached)?;
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(LoadRun {
         target,
-        writer: Mutex::new(Writer::new(url, options.api_key.as_deref(), &options.source)),
+        writer: Mutex::new(RequestWriter::new(url, options.api_key.as_deref(), &options.source)),
         tally: Mutex::new(Tally::new(options.scenario.stages.len())),
         scenario: options.scenario.clone(),
         start: Instant::now(),
@@ -96,7 +96,7 @@ async fn run(options: LoadOptions, on_tick: impl FnMut(&Tick)) -> anyhow::Result
 /// The record of a load that has ended.
 fn join(
     options: LoadOptions,
-    shared: &Shared,
+    shared: &LoadRun,
     watched: Vec<String>,
     (ticks, is_interrupted): (Vec<Tick>, bool),
 ) -> LoadRecord {
@@ -129,7 +129,7 @@ fn join(
 
 /// Sends, and takes a tick every second; the `bool` is true if an interrupt ended it.
 async fn send(
-    shared: &Arc<Shared>,
+    shared: &Arc<LoadRun>,
     watch: &mut Watch,
     mut interrupt: Signal,
     mut on_tick: impl FnMut(&Tick),
@@ -167,7 +167,11 @@ async fn send(
 }
 
 /// The counts between two readings.
-fn tick(shared: &Shared, before: &(Duration, Reading), after: &(Duration, Reading)) -> Tick {
+fn tick(
+    shared: &LoadRun,
+    before: &(Duration, UsageReading),
+    after: &(Duration, UsageReading),
+) -> Tick {
     let seconds = after.0.saturating_sub(before.0).as_secs_f64();
     let middle = (before.0 + after.0) / 2;
     let n_begun = schedule::ends(&shared.scenario).filter(|end| *end <= middle).count();

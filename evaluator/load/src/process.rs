@@ -1,31 +1,29 @@
-//! What the kernel knows of a process: its time on the processors and its memory, from `/proc`.
-//!
-//! Where there is no `/proc` nothing is known, and reports leave it out.
+//! Reads processor time and memory of a process from `/proc`; reports omit both on systems without `/proc`.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 
-/// Ticks of a processor's time a second: what Linux tells user space on every architecture that Rust runs on.
+/// Clock ticks a second in `/proc`: 100 on all architectures of Linux.
 const TICKS_PER_S: f64 = 100.0;
 
-/// State of a socket that listens.
+/// State of a listening socket.
 const LISTENING: &str = "0A";
 
-/// What a process has used.
+/// Usage of a process.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Usage {
-    /// Seconds on a processor, since it began.
+pub(crate) struct ProcessUsage {
+    /// Processor time since its start, in seconds.
     pub(crate) cpu_s: f64,
-    /// Memory that it holds now.
+    /// Resident memory.
     pub(crate) resident_bytes: u64,
 }
 
-/// What a process has used so far; none when it is gone.
-pub(crate) fn usage(pid: u32) -> Option<Usage> {
+/// Usage of a process; `None` if it has ended.
+pub(crate) fn usage(pid: u32) -> Option<ProcessUsage> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    Some(Usage { cpu_s: cpu_s(&stat)?, resident_bytes: resident_bytes(&status)? })
+    Some(ProcessUsage { cpu_s: cpu_s(&stat)?, resident_bytes: resident_bytes(&status)? })
 }
 
 /// Fields 14 and 15 of `stat`, counted behind the name, which may hold anything.
@@ -58,13 +56,13 @@ pub(crate) fn listening_on(address: SocketAddr) -> Vec<u32> {
     if sockets.is_empty() { Vec::new() } else { holders(&sockets) }
 }
 
-/// The links by which descriptors name the sockets that listen on a port.
+/// Link texts of the sockets that listen on a port.
 fn listeners(table: &str, port: u16) -> Vec<String> {
     let port = format!(":{port:04X}");
     let socket = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        let is_wanted = fields.get(1)?.ends_with(&port) && *fields.get(3)? == LISTENING;
-        is_wanted.then(|| format!("socket:[{}]", fields.get(9).copied().unwrap_or_default()))
+        let is_listener = fields.get(1)?.ends_with(&port) && *fields.get(3)? == LISTENING;
+        is_listener.then(|| format!("socket:[{}]", fields.get(9).copied().unwrap_or_default()))
     };
     table.lines().skip(1).filter_map(socket).collect()
 }
@@ -92,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_process_that_listens_is_found_by_its_port() {
+    fn a_listening_process_is_found_by_its_port() {
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let me = std::process::id();

@@ -1,70 +1,70 @@
-//! The record of a load: everything that its reports show.
+//! The record of a load: all numbers of its reports.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::Stage;
-use crate::tally::Window;
-use crate::watch::Reading;
+use crate::tally::RequestCounts;
+use crate::watch::UsageReading;
 
-/// What was sent, what came back, and what it took.
+/// Requests, answers and cost of a load.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoadRecord {
     /// Name of the scenario.
     pub scenario: String,
-    /// What it stands for.
+    /// Analysis of the scenario.
     pub analysis: String,
-    /// The command that made it.
+    /// The command line.
     pub command: String,
-    /// The commit that is checked out where it was made.
+    /// The commit that was checked out.
     pub commit: Option<String>,
-    /// Where it was sent.
+    /// Address of the deployment.
     pub url: String,
-    /// Processors of this machine.
+    /// Number of processors of this machine.
     pub n_cores: usize,
-    /// The processes that were watched.
+    /// The watched processes.
     pub watched: Vec<String>,
-    /// Whether it was ended before its end.
+    /// True if it was interrupted.
     pub is_interrupted: bool,
-    /// All stages but warm-ups together.
+    /// Figures of all stages without warm-ups.
     pub total: Figures,
-    /// Each stage.
+    /// Figures of each stage.
     pub stages: Vec<Figures>,
-    /// Each second.
+    /// Figures of each second.
     pub ticks: Vec<Tick>,
-    /// What was demanded.
+    /// Results of the checks.
     pub checks: Vec<Check>,
 }
 
-/// What a stretch of time came to.
+/// Figures of a period.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
-    /// What it is called.
+    /// Name of the period.
     pub name: String,
-    /// Whether checks leave it out.
+    /// True if checks exclude it.
     pub is_warm_up: bool,
-    /// How long.
+    /// Duration.
     pub seconds: f64,
     /// Requests that were due.
     pub due: u64,
-    /// Answers of 2xx.
+    /// 2xx answers.
     pub ok: u64,
-    /// These a second.
+    /// 2xx answers a second.
     pub ok_per_s: f64,
-    /// Samples in the requests that were so answered.
+    /// Samples in requests with a 2xx answer.
     pub samples: u64,
-    /// These a second.
+    /// Samples a second.
     pub samples_per_s: f64,
-    /// Samples that the answers say were accepted.
+    /// Accepted samples, from the answers.
     pub accepted: u64,
-    /// Everything else, by status or by what went wrong.
+    /// Errors by status or cause.
     pub errors: BTreeMap<String, u64>,
-    /// Share of these in all that ended.
+    /// Share of errors in ended requests.
     pub error_rate: f64,
-    /// Of the answers of 2xx, from when their requests were due; none without one.
+    /// Latency of 2xx answers from the due time; `None` without one.
     pub latency_ms: Option<Latency>,
-    /// What it took, as far as it was watched.
+    /// Cost of the watched processes.
     pub cost: Cost,
 }
 
@@ -73,32 +73,32 @@ pub struct Figures {
 pub struct Latency {
     /// Mean.
     pub mean: f64,
-    /// Half are below.
+    /// 50 % are at most this.
     pub p50: f64,
-    /// 90 % are below.
+    /// 90 % are at most this.
     pub p90: f64,
-    /// 95 % are below.
+    /// 95 % are at most this.
     pub p95: f64,
-    /// 99 % are below.
+    /// 99 % are at most this.
     pub p99: f64,
-    /// 99.9 % are below.
+    /// 99.9 % are at most this.
     pub p999: f64,
-    /// The longest.
+    /// Maximum.
     pub max: f64,
 }
 
-/// What a load took; a field is missing where nobody could be watched.
+/// Cost of a load; fields without a watched process are `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
-    /// Processors that the deployment kept busy.
+    /// Busy processors of the deployment.
     pub server_cores: Option<f64>,
-    /// Its memory at the end of the stretch, in bytes.
+    /// Memory of the deployment at the end of the period, in bytes.
     pub server_bytes: Option<u64>,
-    /// Processors that this generator kept busy.
+    /// Busy processors of this generator.
     pub own_cores: Option<f64>,
-    /// Processors that Redis kept busy.
+    /// Busy processors of Redis.
     pub redis_cores: Option<f64>,
-    /// Its memory at the end of the stretch, in bytes.
+    /// Memory of Redis at the end of the period, in bytes.
     pub redis_bytes: Option<u64>,
     /// Script calls a second.
     pub redis_scripts_per_s: Option<f64>,
@@ -106,41 +106,41 @@ pub struct Cost {
     pub redis_script_cores: Option<f64>,
 }
 
-/// A second.
+/// Figures of one second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tick {
-    /// When it ended, counted from the start.
+    /// End of the period, in seconds from the start.
     pub at_s: f64,
-    /// How long it was.
+    /// Duration.
     pub seconds: f64,
     /// Index of its stage.
     pub stage: usize,
     /// Requests that were due a second.
     pub due_per_s: f64,
-    /// Answers of 2xx a second.
+    /// 2xx answers a second.
     pub ok_per_s: f64,
-    /// Samples in these requests a second.
+    /// Samples a second in requests with a 2xx answer.
     pub samples_per_s: f64,
-    /// Everything else a second.
+    /// Errors a second.
     pub errors_per_s: f64,
-    /// Of the answers of 2xx.
+    /// Latency of 2xx answers.
     pub latency_ms: Option<Latency>,
-    /// Requests that were sent and not answered.
+    /// Requests without an answer yet.
     pub under_way: usize,
-    /// Requests that were due and waited for a connection.
+    /// Due requests that wait for a connection.
     pub waiting: usize,
-    /// What it took.
+    /// Cost of the second.
     pub cost: Cost,
 }
 
-/// What was demanded, and what came.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Check {
-    /// In words: `p99 at most 50 ms`.
+    /// The limit, such as `p99 at most 50 ms`.
     pub wanted: String,
-    /// What was measured.
+    /// The measured value.
     pub measured: String,
-    /// Whether it is met.
+    /// True if the limit is met.
     pub is_met: bool,
 }
 
@@ -149,7 +149,7 @@ impl Figures {
         name: String,
         is_warm_up: bool,
         seconds: f64,
-        window: &Window,
+        window: &RequestCounts,
         cost: Cost,
     ) -> Self {
         let per_s = |n: u64| if seconds > 0.0 { n as f64 / seconds } else { 0.0 };
@@ -173,7 +173,7 @@ impl Figures {
 }
 
 impl Latency {
-    pub(crate) fn of(window: &Window) -> Option<Self> {
+    pub(crate) fn of(window: &RequestCounts) -> Option<Self> {
         let all = &window.latency_us;
         let at = |share: f64| all.value_at_quantile(share) as f64 / 1_000.0;
         (!all.is_empty()).then(|| Self {
@@ -189,11 +189,11 @@ impl Latency {
 }
 
 impl Cost {
-    /// What was used between two readings.
-    pub(crate) fn between(before: &Reading, after: &Reading, seconds: f64) -> Self {
+    /// Cost between two readings.
+    pub(crate) fn between(before: &UsageReading, after: &UsageReading, seconds: f64) -> Self {
         let share = |used: f64| if seconds > 0.0 { (used / seconds).max(0.0) } else { 0.0 };
-        let cores = |before: Option<crate::process::Usage>,
-                     after: Option<crate::process::Usage>| {
+        let cores = |before: Option<crate::process::ProcessUsage>,
+                     after: Option<crate::process::ProcessUsage>| {
             Some(share(after?.cpu_s - before?.cpu_s))
         };
         let redis = before.redis.zip(after.redis);
@@ -211,7 +211,7 @@ impl Cost {
         }
     }
 
-    /// The mean of stretches that follow each other; memory is that of the last.
+    /// The mean over consecutive ticks; memory is that of the last.
     pub(crate) fn mean<'a>(ticks: &(impl Iterator<Item = &'a Tick> + Clone)) -> Self {
         let mean = |value: fn(&Self) -> Option<f64>| {
             let (mut sum, mut seconds) = (0.0, 0.0);
@@ -236,13 +236,13 @@ impl Cost {
 /// The figures of each stage.
 pub(crate) fn by_stage(
     stages: &[Stage],
-    windows: &[Window],
+    windows: &[RequestCounts],
     ticks: &[Tick],
     seconds: f64,
 ) -> Vec<Figures> {
     let mut begin_s = 0.0;
     let figures = stages.iter().zip(windows).enumerate().map(|(i, (stage, window))| {
-        // An interrupt ends a stage early, and the last answers may come after its end.
+        // An interrupt ends a stage early, and the last answers may arrive after its end.
         let lasted = stage.seconds.min((seconds - begin_s).max(0.0));
         begin_s += stage.seconds;
         let cost = Cost::mean(&ticks.iter().filter(move |tick| tick.stage == i));

@@ -1,25 +1,25 @@
-//! Load scenarios: what to send, how fast and for how long, as data, with a sentence of what it stands for.
+//! Load scenarios: requests, rates and durations as data, each with a sentence of analysis.
 //!
-//! The definitions lie in `load/*.toml` and are compiled in; any other file of the same form can be given by its path.
+//! The definitions in `scenarios/*.toml` are compiled in; other files of the same form are read by path.
 
 use std::path::Path;
 
+use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
-/// Most series of one scenario: their names have this many digits.
+/// Maximum series of a scenario, by the digits of their names.
 pub(crate) const SERIES_MAX: u32 = 10_000_000;
 
-/// Most samples of one request: the most that `ingest` accepts.
+/// Maximum samples of a request, as in `ingest`.
 pub(crate) const BATCH_MAX: u32 = 10_000;
 
-/// Most requests a second: past it one machine measures itself.
+/// Maximum requests a second: more would measure the generator.
 pub(crate) const RATE_MAX: f64 = 1_000_000.0;
 
-/// Most clients: a machine has some 28,000 ports for connections to one address.
+/// Maximum clients: a machine has about 28,000 ports for connections to one address.
 pub(crate) const CLIENTS_MAX: f64 = 20_000.0;
 
-/// What is compiled in: name and definition, in the order of lists.
+/// Name and definition of each scenario, in the order of lists.
 const CATALOGUE: [(&str, &str); 10] = [
     ("steady", include_str!("../scenarios/steady.toml")),
     ("brisk", include_str!("../scenarios/brisk.toml")),
@@ -33,67 +33,67 @@ const CATALOGUE: [(&str, &str); 10] = [
     ("series", include_str!("../scenarios/series.toml")),
 ];
 
-/// What to send and why.
+/// A description of load.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LoadScenario {
-    /// The name: that of its file.
+    /// Name of its file without `.toml`.
     pub name: String,
-    /// One sentence of what it stands for.
+    /// The situation that it models, in one sentence.
     pub analysis: String,
-    /// One after the other.
+    /// Consecutive stages.
     pub stages: Vec<Stage>,
 }
 
-/// A stretch of time with one way to send.
+/// A period with one rate and one kind of request.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Stage {
-    /// What reports call it, where it has a name.
+    /// Name in reports.
     pub name: Option<String>,
-    /// How long.
+    /// Duration.
     pub seconds: f64,
-    /// How fast.
-    pub pace: Pace,
-    /// What each request is.
-    pub request: Request,
-    /// Whether checks leave it out.
+    /// Rate of requests.
+    pub pace: LoadPace,
+    /// Content of each request.
+    pub request: LoadRequest,
+    /// True if checks exclude it.
     pub is_warm_up: bool,
 }
 
-/// How fast requests are sent; both numbers are at the begin and at the end of the stage, and change steadily between.
+/// Rate of requests; numbers are those at the start and at the end of the stage, and change linearly between.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Pace {
-    /// So many requests a second, whatever the answers: an open loop.
+pub enum LoadPace {
+    /// A rate independent of the answers: an open loop.
     Rate {
         /// Requests a second.
         per_s: [f64; 2],
     },
-    /// So many clients, each with a connection.
+    /// Clients with a connection each.
     Clients {
-        /// How many.
+        /// Number of clients.
         n: [f64; 2],
-        /// Milliseconds from one request of a client to its next, whatever the answers; without it the next is sent when the
-        /// last is answered: a closed loop.
+        /// Milliseconds from one request of a client to its next, independent of the answers; `None` sends the next after
+        /// the answer: a closed loop.
         every_ms: Option<f64>,
     },
 }
 
-/// What a request is.
+/// Content of a request.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Request {
+pub enum LoadRequest {
     /// Samples for `POST /ingest`.
     Samples {
-        /// Samples in one.
+        /// Samples per request.
         batch: u32,
-        /// Over so many series in turn.
+        /// Series, which get samples in turn.
         n_series: u32,
-        /// Whether samples have a time.
+        /// True if samples have a time.
         is_timed: bool,
     },
-    /// A path to read.
+    /// A GET request.
     Get {
-        /// It, with its query.
+        /// Path and query.
         path: String,
     },
 }
@@ -101,7 +101,7 @@ pub enum Request {
 /// The form of a file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Definition {
+struct LoadDefinition {
     analysis: String,
     series: Option<u32>,
     batch: Option<u32>,
@@ -110,7 +110,7 @@ struct Definition {
     stage: Vec<StageDefinition>,
 }
 
-/// The form of a stage; what it leaves out is that of the file.
+/// The form of a stage; missing fields are those of the file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StageDefinition {
@@ -127,97 +127,83 @@ struct StageDefinition {
     warm_up: bool,
 }
 
-/// One number, or one that changes.
+/// A constant number, or one that changes.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(untagged)]
 enum Span {
-    Still(f64),
-    From([f64; 2]),
+    Constant(f64),
+    Changing([f64; 2]),
 }
 
 impl Span {
     fn ends(self) -> [f64; 2] {
         match self {
-            Self::Still(at) => [at, at],
-            Self::From(ends) => ends,
+            Self::Constant(at) => [at, at],
+            Self::Changing(ends) => ends,
         }
     }
 }
 
 impl LoadScenario {
-    /// Every scenario that is compiled in.
-    pub fn catalogue() -> Result<Vec<Self>, LoadScenarioError> {
-        CATALOGUE
-            .iter()
-            .map(|(name, text)| Self::parse(name, &format!("load/{name}.toml"), text))
-            .collect()
+    /// All scenarios that are compiled in.
+    pub fn catalogue() -> anyhow::Result<Vec<Self>> {
+        CATALOGUE.iter().map(|(name, text)| Self::parse(name, text)).collect()
     }
 
-    /// The scenario of that name, or of the file at that path when it ends in `.toml`.
-    pub fn find(name_or_path: &str) -> Result<Self, LoadScenarioError> {
+    /// The scenario of that name, or of the file if it ends in `.toml`.
+    pub fn find(name_or_path: &str) -> anyhow::Result<Self> {
         let path = Path::new(name_or_path);
         if path.extension().is_some_and(|extension| extension == "toml") {
-            let text = std::fs::read_to_string(path).map_err(|source| {
-                LoadScenarioError::Unreadable { file: name_or_path.to_owned(), source }
-            })?;
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("read load scenario `{name_or_path}`"))?;
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
-            return Self::parse(&name, name_or_path, &text);
+            return Self::parse(&name, &text).with_context(|| format!("in `{name_or_path}`"));
         }
         let Some((name, text)) = CATALOGUE.iter().find(|(name, _)| *name == name_or_path) else {
-            let names: Vec<&str> = CATALOGUE.iter().map(|(name, _)| *name).collect();
-            return Err(LoadScenarioError::Unknown {
-                name: name_or_path.to_owned(),
-                names: names.join(", "),
-            });
+            let names = CATALOGUE.map(|(name, _)| name).join(", ");
+            bail!(
+                "load scenario `{name_or_path}` is unknown: expected one of {names}, or a path that ends in `.toml`"
+            );
         };
-        Self::parse(name, &format!("load/{name}.toml"), text)
+        Self::parse(name, text)
     }
 
-    /// Reads a definition; `file` is what errors call it.
-    pub fn parse(name: &str, file: &str, text: &str) -> Result<Self, LoadScenarioError> {
-        let definition: Definition = toml::from_str(text).map_err(|source| {
-            LoadScenarioError::Toml { file: file.to_owned(), source: Box::new(source) }
-        })?;
-        let refuse =
-            |(field, wanted)| LoadScenarioError::Field { file: file.to_owned(), field, wanted };
-        if definition.analysis.trim().is_empty() {
-            return Err(refuse(("analysis", "a sentence of what the scenario stands for")));
-        }
-        let stages: Result<Vec<Stage>, FieldError> =
-            definition.stage.iter().map(|stage| stage.checked(&definition)).collect();
+    /// Parses and checks a definition.
+    pub fn parse(name: &str, text: &str) -> anyhow::Result<Self> {
+        Self::checked(name, text).with_context(|| format!("parse load scenario `{name}`"))
+    }
+
+    fn checked(name: &str, text: &str) -> anyhow::Result<Self> {
+        let definition: LoadDefinition = toml::from_str(text)?;
+        ensure!(
+            !definition.analysis.trim().is_empty(),
+            "`analysis` is empty: expected a sentence on the situation that the scenario models"
+        );
+        let stages = definition.stage.iter().map(|stage| stage.checked(&definition));
         let scenario = Self {
             name: name.to_owned(),
             analysis: definition.analysis.clone(),
-            stages: stages.map_err(refuse)?,
+            stages: stages.collect::<anyhow::Result<_>>()?,
         };
-        scenario.checked().map_err(refuse)
-    }
-
-    /// Refuses stages that no one way to send joins.
-    pub(crate) fn checked(self) -> Result<Self, FieldError> {
         let kind = |stage: &Stage| match stage.pace {
-            Pace::Rate { .. } => 0,
-            Pace::Clients { every_ms: Some(_), .. } => 1,
-            Pace::Clients { every_ms: None, .. } => 2,
+            LoadPace::Rate { .. } => 0,
+            LoadPace::Clients { every_ms: Some(_), .. } => 1,
+            LoadPace::Clients { every_ms: None, .. } => 2,
         };
-        let Some(first) = self.stages.first() else {
-            return Err(("stage", "at least one [[stage]]"));
-        };
-        if self.stages.iter().any(|stage| kind(stage) != kind(first)) {
-            return Err((
-                "stage",
-                "stages that all have `rate`, all `clients`, or all `clients` with `every_ms`",
-            ));
-        }
-        Ok(self)
+        let first = scenario.stages.first().context("`stage` is empty: expected a `[[stage]]`")?;
+        ensure!(
+            scenario.stages.iter().all(|stage| kind(stage) == kind(first)),
+            "stages differ in kind: expected that each `stage` has `rate`, or `clients`, or `clients` with `every_ms`"
+        );
+        Ok(scenario)
     }
 
-    /// How long it takes, in seconds.
+    /// Duration of all stages, in seconds.
     pub fn seconds(&self) -> f64 {
         self.stages.iter().map(|stage| stage.seconds).sum()
     }
 
-    /// The same in another time: each stage becomes longer or shorter.
+    /// The scenario scaled to another duration.
     #[must_use]
     pub fn lasting(mut self, seconds: f64) -> Self {
         let factor = seconds / self.seconds();
@@ -227,20 +213,20 @@ impl LoadScenario {
 }
 
 impl StageDefinition {
-    fn checked(&self, all: &Definition) -> Result<Stage, FieldError> {
+    fn checked(&self, all: &LoadDefinition) -> anyhow::Result<Stage> {
         let get = self.get.as_ref().or(all.get.as_ref());
         let request = match get {
-            Some(path) => Request::Get { path: path.clone() },
-            None => Request::Samples {
+            Some(path) => LoadRequest::Get { path: path.clone() },
+            None => LoadRequest::Samples {
                 batch: self.batch.or(all.batch).unwrap_or(1),
                 n_series: self.series.or(all.series).unwrap_or(1),
                 is_timed: self.timed.or(all.timed).unwrap_or(true),
             },
         };
         let pace = match (self.rate, self.clients) {
-            (Some(rate), None) if self.every_ms.is_none() => Pace::Rate { per_s: rate.ends() },
-            (None, Some(n)) => Pace::Clients { n: n.ends(), every_ms: self.every_ms },
-            _ => return Err(("rate", "`rate`, or `clients` with or without `every_ms`,")),
+            (Some(rate), None) if self.every_ms.is_none() => LoadPace::Rate { per_s: rate.ends() },
+            (None, Some(n)) => LoadPace::Clients { n: n.ends(), every_ms: self.every_ms },
+            _ => bail!("expected either `rate`, or `clients` with or without `every_ms`"),
         };
         let stage = Stage {
             name: self.name.clone(),
@@ -249,46 +235,43 @@ impl StageDefinition {
             request,
             is_warm_up: self.warm_up,
         };
-        stage.checked()
+        stage.check()?;
+        Ok(stage)
     }
 }
 
 impl Stage {
-    /// Refuses numbers that cannot be sent.
-    pub fn checked(self) -> Result<Self, FieldError> {
-        let within = |low: f64, high: f64| {
-            move |value: &f64| value.is_finite() && (low..=high).contains(value)
+    /// Checks that all numbers are in range.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let in_range = |field: &str, value: f64, low: f64, high: f64| {
+            let is_in = value.is_finite() && (low..=high).contains(&value);
+            ensure!(is_in, "`{field}` is {value}: expected {low} to {high}");
+            Ok(())
         };
-        if !within(0.1, 31.0 * 86_400.0)(&self.seconds) {
-            return Err(("seconds", "0.1 to 2678400 seconds"));
-        }
-        match &self.pace {
-            Pace::Rate { per_s } if !per_s.iter().all(within(0.0, RATE_MAX)) => {
-                return Err(("rate", "0 to 1000000 requests a second"));
+        in_range("seconds", self.seconds, 0.1, 31.0 * 86_400.0)?;
+        match self.pace {
+            LoadPace::Rate { per_s } => {
+                per_s.iter().try_for_each(|rate| in_range("rate", *rate, 0.0, RATE_MAX))?;
             }
-            Pace::Clients { n, .. } if !n.iter().all(within(0.0, CLIENTS_MAX)) => {
-                return Err(("clients", "0 to 20000 clients"));
+            LoadPace::Clients { n, every_ms } => {
+                n.iter().try_for_each(|n| in_range("clients", *n, 0.0, CLIENTS_MAX))?;
+                in_range("every_ms", every_ms.unwrap_or(1.0), 1.0, 3_600_000.0)?;
             }
-            Pace::Clients { every_ms: Some(every), .. } if !within(1.0, 3_600_000.0)(every) => {
-                return Err(("every_ms", "1 to 3600000 milliseconds"));
-            }
-            _ => {}
         }
         match &self.request {
-            Request::Get { path } if !path.starts_with('/') || path.contains([' ', '\r', '\n']) => {
-                Err(("get", "a path that starts with a slash"))
+            LoadRequest::Get { path } => ensure!(
+                path.starts_with('/') && !path.contains([' ', '\r', '\n']),
+                "`get` is `{path}`: expected a path that starts with a slash"
+            ),
+            LoadRequest::Samples { batch, n_series, .. } => {
+                in_range("batch", f64::from(*batch), 1.0, f64::from(BATCH_MAX))?;
+                in_range("series", f64::from(*n_series), 1.0, f64::from(SERIES_MAX))?;
             }
-            Request::Samples { batch, .. } if !(1..=BATCH_MAX).contains(batch) => {
-                Err(("batch", "1 to 10000 samples"))
-            }
-            Request::Samples { n_series, .. } if !(1..=SERIES_MAX).contains(n_series) => {
-                Err(("series", "1 to 10000000 series"))
-            }
-            _ => Ok(self),
         }
+        Ok(())
     }
 
-    /// What reports call it.
+    /// Name in reports.
     pub fn title(&self) -> String {
         if let Some(name) = &self.name {
             return name.clone();
@@ -297,74 +280,17 @@ impl Stage {
             if from == to { format!("{from}") } else { format!("{from} to {to}") }
         };
         let pace = match self.pace {
-            Pace::Rate { per_s } => format!("{}/s", span(per_s)),
-            Pace::Clients { n, every_ms: None } => format!("{} clients", span(n)),
-            Pace::Clients { n, every_ms: Some(every) } => {
+            LoadPace::Rate { per_s } => format!("{}/s", span(per_s)),
+            LoadPace::Clients { n, every_ms: None } => format!("{} clients", span(n)),
+            LoadPace::Clients { n, every_ms: Some(every) } => {
                 format!("{} clients every {every} ms", span(n))
             }
         };
         match &self.request {
-            Request::Get { path } => format!("{pace}, GET {path}"),
-            Request::Samples { batch, n_series, .. } => {
+            LoadRequest::Get { path } => format!("{pace}, GET {path}"),
+            LoadRequest::Samples { batch, n_series, .. } => {
                 format!("{pace}, {batch} a request, {n_series} series")
             }
-        }
-    }
-}
-
-/// A field and what it should have held.
-pub type FieldError = (&'static str, &'static str);
-
-/// Why there is no such scenario.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum LoadScenarioError {
-    /// No scenario has that name.
-    #[error(
-        "load scenario `{name}` is unknown: one of {names} or a path that ends in .toml is wanted"
-    )]
-    Unknown {
-        /// The name that was given.
-        name: String,
-        /// Those that are known.
-        names: String,
-    },
-    /// The file cannot be read.
-    #[error("read load scenario `{file}`")]
-    Unreadable {
-        /// Its path.
-        file: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file has not the form of a scenario.
-    #[error("parse load scenario `{file}`")]
-    Toml {
-        /// Its path.
-        file: String,
-        /// Where and why.
-        source: Box<toml::de::Error>,
-    },
-    /// A field holds what cannot be sent.
-    #[error("field `{field}` of load scenario `{file}` is not usable: {wanted} wanted")]
-    Field {
-        /// Its path.
-        file: String,
-        /// The field.
-        field: &'static str,
-        /// What it should hold.
-        wanted: &'static str,
-    },
-}
-
-impl LoadScenarioError {
-    /// The bounded code of the error.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Unknown { .. } => "load_scenario_unknown",
-            Self::Unreadable { .. } => "load_scenario_unreadable",
-            Self::Toml { .. } => "load_scenario_malformed",
-            Self::Field { .. } => "load_scenario_field",
         }
     }
 }
@@ -388,18 +314,19 @@ mod tests {
     }
 
     #[test]
-    fn a_stage_has_what_its_file_says_for_all() {
+    fn a_stage_inherits_the_fields_of_its_file() {
         let text = "analysis='a'\nseries=7\ntimed=false\n[[stage]]\nseconds=1\nrate=5\n[[stage]]\nseconds=3\nrate=[5,9]\nbatch=2\n";
-        let scenario = LoadScenario::parse("x", "x.toml", text).unwrap();
-        let requests: Vec<&Request> = scenario.stages.iter().map(|stage| &stage.request).collect();
-        let samples = |batch| Request::Samples { batch, n_series: 7, is_timed: false };
+        let scenario = LoadScenario::parse("x", text).unwrap();
+        let requests: Vec<&LoadRequest> =
+            scenario.stages.iter().map(|stage| &stage.request).collect();
+        let samples = |batch| LoadRequest::Samples { batch, n_series: 7, is_timed: false };
         assert_eq!(requests, [&samples(1), &samples(2)]);
-        assert_eq!(scenario.stages[1].pace, Pace::Rate { per_s: [5.0, 9.0] });
+        assert_eq!(scenario.stages[1].pace, LoadPace::Rate { per_s: [5.0, 9.0] });
         assert_eq!(scenario.lasting(8.0).stages[1].seconds, 6.0);
     }
 
     #[test]
-    fn mistakes_are_named_with_file_and_field() {
+    fn errors_name_the_scenario_and_the_field() {
         let rate = "[[stage]]\nseconds=1\nrate=5\n";
         let cases = [
             ("typo=1\n[[stage]]\nseconds=1\nrate=5\n".to_owned(), "typo"),
@@ -420,13 +347,11 @@ mod tests {
         ];
         for (text, word) in cases {
             let text = format!("analysis='a'\n{text}");
-            let error = anyhow::Error::from(LoadScenario::parse("x", "x.toml", &text).unwrap_err());
-            let message = format!("{error:#}");
-            assert!(message.contains("x.toml") && message.contains(word), "{word}: {message}");
+            let message = format!("{:#}", LoadScenario::parse("x", &text).unwrap_err());
+            assert!(message.contains("load scenario `x`") && message.contains(word), "{message}");
         }
-        let error =
-            LoadScenario::parse("x", "x.toml", &format!("analysis=' '\n{rate}")).unwrap_err();
-        assert!(error.to_string().contains("analysis"), "{error}");
-        assert_eq!(LoadScenario::find("nothing").unwrap_err().code(), "load_scenario_unknown");
+        let error = LoadScenario::parse("x", &format!("analysis=' '\n{rate}")).unwrap_err();
+        assert!(format!("{error:#}").contains("analysis"), "{error:#}");
+        assert!(LoadScenario::find("nothing").unwrap_err().to_string().contains("is unknown"));
     }
 }

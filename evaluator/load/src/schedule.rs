@@ -1,26 +1,26 @@
-//! When requests are due: pure arithmetic over the stages of a scenario, so that an open loop owes nothing to answers.
+//! Computes the due times of requests from the stages of a scenario, independent of the answers.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use crate::scenario::{LoadScenario, Pace};
+use crate::scenario::{LoadPace, LoadScenario};
 
 /// A request that is due.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Due {
-    /// Counted from the start.
+    /// Time from the start.
     pub(crate) at: Duration,
-    /// Index of the stage that it belongs to.
+    /// Index of its stage.
     pub(crate) stage: usize,
-    /// Whose it is; 0 where any connection may send it.
+    /// Index of its client; 0 for a rate.
     pub(crate) client: usize,
 }
 
 /// The requests of an open loop, in the order of their times.
 pub(crate) fn open_loop(scenario: &LoadScenario) -> Box<dyn Iterator<Item = Due> + Send> {
     match scenario.stages.first().map(|stage| stage.pace) {
-        Some(Pace::Rate { .. }) => Box::new(at_rates(scenario.clone())),
+        Some(LoadPace::Rate { .. }) => Box::new(at_rates(scenario.clone())),
         _ => Box::new(by_clients(scenario)),
     }
 }
@@ -28,9 +28,11 @@ pub(crate) fn open_loop(scenario: &LoadScenario) -> Box<dyn Iterator<Item = Due>
 /// Requests at the rate of each stage.
 fn at_rates(scenario: LoadScenario) -> impl Iterator<Item = Due> {
     let mut begin_s = 0.0;
-    scenario.stages.into_iter().enumerate().flat_map(move |(stage, it)| {
-        let Pace::Rate { per_s: [from, to] } = it.pace else { unreachable!("stages are alike") };
-        let (start_s, seconds) = (begin_s, it.seconds);
+    scenario.stages.into_iter().enumerate().flat_map(move |(stage, definition)| {
+        let LoadPace::Rate { per_s: [from, to] } = definition.pace else {
+            unreachable!("all stages have one kind")
+        };
+        let (start_s, seconds) = (begin_s, definition.seconds);
         begin_s += seconds;
         let n = (f64::midpoint(from, to) * seconds).round() as u64;
         (0..n).map(move |k| {
@@ -40,17 +42,17 @@ fn at_rates(scenario: LoadScenario) -> impl Iterator<Item = Due> {
     })
 }
 
-/// When the `k`-th event comes at a rate that changes steadily: the root of `from t + (to - from) t^2 / 2T = k`.
+/// Time of the `k`-th request at a linearly changing rate: the root of `from t + (to - from) t^2 / 2T = k`.
 fn time_of(k: f64, [from, to]: [f64; 2], seconds: f64) -> f64 {
     let slope = (to - from) / seconds;
     if slope == 0.0 {
         return k / from;
     }
-    // The form that loses no digits where the slope is small.
+    // This form is precise for small slopes.
     2.0 * k / (from + (from * from + 2.0 * slope * k).max(0.0).sqrt()).max(f64::MIN_POSITIVE)
 }
 
-/// The requests of clients that keep their own pace: each sends at once when it comes, and then every so often.
+/// The requests of clients with an interval: each sends at its start, and then at every interval.
 fn by_clients(scenario: &LoadScenario) -> impl Iterator<Item = Due> + use<> {
     let lives = lives(scenario);
     let mut next: BinaryHeap<Reverse<(Duration, usize)>> =
@@ -58,8 +60,8 @@ fn by_clients(scenario: &LoadScenario) -> impl Iterator<Item = Due> + use<> {
     let stages: Vec<(Duration, Duration)> = ends(scenario)
         .zip(&scenario.stages)
         .map(|(end, stage)| {
-            let Pace::Clients { every_ms, .. } = stage.pace else {
-                unreachable!("stages are alike")
+            let LoadPace::Clients { every_ms, .. } = stage.pace else {
+                unreachable!("all stages have one kind")
             };
             (end, Duration::from_secs_f64(every_ms.unwrap_or_default() / 1_000.0))
         })
@@ -75,28 +77,28 @@ fn by_clients(scenario: &LoadScenario) -> impl Iterator<Item = Due> + use<> {
     })
 }
 
-/// From when until when a client is there.
+/// Start and end of a client.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Life {
+pub(crate) struct ClientPeriod {
     pub(crate) from: Duration,
     pub(crate) until: Duration,
 }
 
-/// The clients of a scenario: the i-th is there from the first to the last moment at which more than i are wanted.
-pub(crate) fn lives(scenario: &LoadScenario) -> Vec<Life> {
-    let mut lives: Vec<Life> = Vec::new();
+/// The clients of a scenario; the i-th is active from the first to the last time with more than i clients.
+pub(crate) fn lives(scenario: &LoadScenario) -> Vec<ClientPeriod> {
+    let mut lives: Vec<ClientPeriod> = Vec::new();
     let mut begin_s = 0.0;
     for stage in &scenario.stages {
-        let Pace::Clients { n: [from, to], .. } = stage.pace else { return lives };
+        let LoadPace::Clients { n: [from, to], .. } = stage.pace else { return lives };
         for i in 0..from.max(to).ceil() as usize {
-            // The share of the stage after which there are more than i, or no longer.
+            // The share of the stage at which the number of clients crosses i.
             let crossing =
                 if from == to { 0.0 } else { ((i as f64 - from) / (to - from)).max(0.0) };
             let (first, last) = if to >= from { (crossing, 1.0) } else { (0.0, crossing) };
             let at = |share: f64| Duration::from_secs_f64(begin_s + share * stage.seconds);
             match lives.get_mut(i) {
                 Some(life) => life.until = life.until.max(at(last)),
-                None => lives.push(Life { from: at(first), until: at(last) }),
+                None => lives.push(ClientPeriod { from: at(first), until: at(last) }),
             }
         }
         begin_s += stage.seconds;
@@ -104,7 +106,7 @@ pub(crate) fn lives(scenario: &LoadScenario) -> Vec<Life> {
     lives
 }
 
-/// When each stage ends, counted from the start.
+/// End of each stage, from the start.
 pub(crate) fn ends(scenario: &LoadScenario) -> impl Iterator<Item = Duration> {
     scenario.stages.iter().scan(0.0, |end_s, stage| {
         *end_s += stage.seconds;
@@ -117,7 +119,7 @@ mod tests {
     use super::*;
 
     fn scenario(stages: &str) -> LoadScenario {
-        LoadScenario::parse("x", "x.toml", &format!("analysis='a'\n{stages}")).unwrap()
+        LoadScenario::parse("x", &format!("analysis='a'\n{stages}")).unwrap()
     }
 
     fn dues(stages: &str) -> Vec<Due> {
@@ -141,24 +143,24 @@ mod tests {
             assert!(dues.is_sorted_by_key(|due| due.at), "{ends}");
             assert!(dues[199].at < Duration::from_secs(4), "{ends}: {:?}", dues[199]);
         }
-        // Of a rate that rises from nothing a quarter comes in the first half.
+        // A rate that rises from zero has a quarter of its requests in the first half.
         let first = dues("[[stage]]\nseconds=4\nrate=[0,100]\n");
         assert_eq!(first.iter().filter(|due| due.at < Duration::from_secs(2)).count(), 50);
     }
 
     #[test]
-    fn clients_come_one_after_the_other_and_go_in_the_reverse_order() {
+    fn clients_start_one_after_the_other_and_end_in_reverse_order() {
         let lives = lives(&scenario(
             "[[stage]]\nseconds=10\nclients=[0,10]\n[[stage]]\nseconds=10\nclients=[10,0]\n",
         ));
-        let seconds = |life: &Life| (life.from.as_secs_f64(), life.until.as_secs_f64());
+        let seconds = |life: &ClientPeriod| (life.from.as_secs_f64(), life.until.as_secs_f64());
         assert_eq!(lives.len(), 10);
         assert_eq!(seconds(&lives[0]), (0.0, 20.0));
         assert_eq!(seconds(&lives[9]), (9.0, 11.0));
     }
 
     #[test]
-    fn a_client_keeps_its_own_pace_from_when_it_comes() {
+    fn a_client_keeps_its_interval_from_its_start() {
         let dues = dues("[[stage]]\nseconds=4\nclients=[0,2]\nevery_ms=1000\n");
         let of = |client| {
             let own = dues.iter().filter(move |due| due.client == client);

@@ -1,4 +1,4 @@
-//! The report of a load for a terminal: at most 120 columns, no color.
+//! Renders a load record for a terminal: at most 120 columns, without color.
 
 use std::fmt::Write;
 
@@ -38,20 +38,21 @@ pub fn render(record: &LoadRecord) -> String {
     text + &checks(record)
 }
 
-/// The checks, a line each; nothing where nothing was demanded.
+/// The checks, one line each.
 pub fn checks(record: &LoadRecord) -> String {
     let mut text = String::new();
     for check in &record.checks {
-        let word = if check.is_met { "met" } else { "MISSED" };
-        line(&mut text, format_args!("{word:<7} {}: {}", check.wanted, check.measured));
+        let result = if check.is_met { "met" } else { "MISSED" };
+        line(&mut text, format_args!("{result:<7} {}: {}", check.wanted, check.measured));
     }
     text
 }
 
-/// How it goes, for the progress bar.
+/// The current figures, for the progress bar.
 pub fn tick_line(tick: &Tick) -> String {
-    let latency =
-        tick.latency_ms.map_or("-".to_owned(), |it| format!("{:.1}/{:.1} ms", it.p50, it.p99));
+    let latency = tick
+        .latency_ms
+        .map_or("-".to_owned(), |value| format!("{:.1}/{:.1} ms", value.p50, value.p99));
     let cores = tick.cost.server_cores.map_or(String::new(), |cores| format!(", {cores:.1} cores"));
     format!(
         "{:.0}/s due, {:.0}/s answered, p50/p99 {latency}, {:.0} errors/s, {} under way, {} waiting{cores}",
@@ -60,8 +61,13 @@ pub fn tick_line(tick: &Tick) -> String {
 }
 
 fn stages(record: &LoadRecord) -> String {
-    let name_len =
-        record.stages.iter().map(|it| it.name.chars().count()).max().unwrap_or(5).clamp(5, 44);
+    let name_len = record
+        .stages
+        .iter()
+        .map(|value| value.name.chars().count())
+        .max()
+        .unwrap_or(5)
+        .clamp(5, 44);
     let mut text = String::new();
     line(
         &mut text,
@@ -89,26 +95,28 @@ fn stages(record: &LoadRecord) -> String {
 fn row(figures: &Figures, name_len: usize) -> String {
     let name: String = figures.name.chars().take(name_len).collect();
     let latency = |value: fn(&Latency) -> f64| {
-        figures.latency_ms.as_ref().map_or("-".to_owned(), |it| short(value(it)))
+        figures.latency_ms.as_ref().map_or("-".to_owned(), |latency| short(value(latency)))
     };
-    let cores = |value: Option<f64>| value.map_or("-".to_owned(), |it| format!("{it:.2}"));
-    let memory =
-        figures.cost.server_bytes.map_or("-".to_owned(), |it| format!("{:.0}", it as f64 / MB));
+    let cores = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.2}"));
+    let memory = figures
+        .cost
+        .server_bytes
+        .map_or("-".to_owned(), |value| format!("{:.0}", value as f64 / MB));
     format!(
         "{name:<name_len$} {:>8.0} {:>9.0} {:>6} {:>7} {:>7} {:>7} {:>5} {:>5} {memory:>5} {:>6}",
         figures.ok_per_s,
         figures.samples_per_s,
         figures.errors.values().sum::<u64>(),
-        latency(|it| it.p50),
-        latency(|it| it.p99),
-        latency(|it| it.max),
+        latency(|value| value.p50),
+        latency(|value| value.p99),
+        latency(|value| value.max),
         cores(figures.cost.server_cores),
         cores(figures.cost.redis_cores),
         cores(figures.cost.own_cores),
     )
 }
 
-/// Three digits that matter.
+/// Milliseconds with three significant digits.
 pub(crate) fn short(ms: f64) -> String {
     match ms {
         ms if ms < 10.0 => format!("{ms:.2}"),

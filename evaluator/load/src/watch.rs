@@ -1,4 +1,4 @@
-//! What a load does to the deployment, read beside it: processors, memory, the time of Redis.
+//! Watches the deployment under load: processors, memory, and the time of Redis.
 
 use std::collections::BTreeMap;
 
@@ -7,62 +7,62 @@ use redis::aio::MultiplexedConnection;
 
 use crate::process;
 
-/// Who is watched.
+/// The watched processes.
 #[derive(Debug)]
 pub(crate) struct Watch {
     pids: Vec<u32>,
     redis: Option<MultiplexedConnection>,
 }
 
-/// What has been used so far.
+/// Usage at one time.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Reading {
-    /// By the processes of the deployment, all together; none when there is none to be seen.
-    pub(crate) server: Option<process::Usage>,
-    /// By this process.
-    pub(crate) own: Option<process::Usage>,
-    /// By Redis.
+pub(crate) struct UsageReading {
+    /// Sum over the processes of the deployment; `None` without a readable process.
+    pub(crate) server: Option<process::ProcessUsage>,
+    /// Usage of this process.
+    pub(crate) own: Option<process::ProcessUsage>,
+    /// Usage of Redis.
     pub(crate) redis: Option<RedisUsage>,
 }
 
-/// What Redis has used.
+/// Usage of Redis.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct RedisUsage {
-    /// Seconds on a processor, since it began.
+    /// Processor time since its start, in seconds.
     pub(crate) cpu_s: f64,
-    /// Memory that its data and their management take now.
+    /// Used memory.
     pub(crate) memory_bytes: u64,
-    /// Calls of scripts.
+    /// Number of script calls.
     pub(crate) n_scripts: u64,
-    /// Seconds within these.
+    /// Time in scripts, in seconds.
     pub(crate) scripts_s: f64,
 }
 
 impl Watch {
-    /// Watches processes, and the Redis at an address.
+    /// Watches processes and a Redis.
     pub(crate) async fn new(pids: Vec<u32>, redis_url: Option<&str>) -> anyhow::Result<Self> {
         let redis = match redis_url {
             None => None,
             Some(url) => {
                 let client = redis::Client::open(url).context("read the address of Redis")?;
                 let connection = client.get_multiplexed_async_connection().await;
-                Some(connection.context("reach the Redis that is to be watched")?)
+                Some(connection.context("reach the Redis of `--redis`")?)
             }
         };
         Ok(Self { pids, redis })
     }
 
-    /// Who is watched, in words.
+    /// Names of the watched processes.
     pub(crate) fn names(&self) -> Vec<String> {
         let name = |pid: &u32| process::name(*pid).map(|name| format!("{name} ({pid})"));
         self.pids.iter().filter_map(name).collect()
     }
 
-    /// What has been used so far.
-    pub(crate) async fn read(&mut self) -> Reading {
-        let usages: Vec<process::Usage> =
+    /// Reads the current usage.
+    pub(crate) async fn read(&mut self) -> UsageReading {
+        let usages: Vec<process::ProcessUsage> =
             self.pids.iter().filter_map(|pid| process::usage(*pid)).collect();
-        let sum = process::Usage {
+        let sum = process::ProcessUsage {
             cpu_s: usages.iter().map(|usage| usage.cpu_s).sum(),
             resident_bytes: usages.iter().map(|usage| usage.resident_bytes).sum(),
         };
@@ -74,7 +74,7 @@ impl Watch {
                 info.ok().map(|text| redis_usage(&text))
             }
         };
-        Reading {
+        UsageReading {
             server: (!usages.is_empty()).then_some(sum),
             own: process::usage(std::process::id()),
             redis,
@@ -82,7 +82,7 @@ impl Watch {
     }
 }
 
-/// Reads the answer of `INFO`.
+/// Parses the answer of `INFO`.
 fn redis_usage(info: &str) -> RedisUsage {
     let fields: BTreeMap<&str, &str> =
         info.lines().filter_map(|line| line.trim_end().split_once(':')).collect();
@@ -91,9 +91,9 @@ fn redis_usage(info: &str) -> RedisUsage {
     let (mut n_scripts, mut scripts_us) = (0, 0);
     for name in ["evalsha", "eval", "fcall"] {
         let Some(stats) = fields.get(format!("cmdstat_{name}").as_str()) else { continue };
-        let stat = |wanted: &str| {
+        let stat = |name: &str| {
             let mut pairs = stats.split(',').filter_map(|pair| pair.split_once('='));
-            pairs.find(|(key, _)| *key == wanted)?.1.parse::<u64>().ok()
+            pairs.find(|(key, _)| *key == name)?.1.parse::<u64>().ok()
         };
         n_scripts += stat("calls").unwrap_or_default();
         scripts_us += stat("usec").unwrap_or_default();
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_real_redis_tells_its_time_memory_and_scripts() {
+    async fn usage_of_a_real_redis_is_read() {
         let server = RedisServer::start();
         let mut watch = Watch::new(vec![std::process::id()], Some(&server.url())).await.unwrap();
         let before = watch.read().await.redis.unwrap();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use load::capacity::{self, Assumptions, MEASURED, Measured, PRICES, Prices};
+use load::capacity::{self, Assumptions, MEASURED, MeasuredCosts, NodePrices, PRICES};
 use serde::de::DeserializeOwned;
 
 use crate::output::{splice_into, write_stdout};
@@ -14,10 +14,10 @@ use crate::provenance;
 pub(crate) struct CapacityArgs {
     #[command(flatten)]
     assumptions: Assumptions,
-    /// Measured costs: the file that `make load` writes.
+    /// MeasuredCosts costs: the file that `make load` writes.
     #[arg(long, value_name = "FILE")]
     measured: Option<PathBuf>,
-    /// Prices of cache nodes.
+    /// NodePrices of cache nodes.
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
     /// Print JSON.
@@ -30,9 +30,10 @@ pub(crate) struct CapacityArgs {
 
 /// Calculates and prints.
 pub(crate) fn run(args: &CapacityArgs) -> anyhow::Result<()> {
-    let measured: Measured =
+    let measured: MeasuredCosts =
         read(args.measured.as_deref(), MEASURED, |text| Ok(serde_json::from_str(text)?))?;
-    let prices: Prices = read(args.prices.as_deref(), PRICES, |text| Ok(toml::from_str(text)?))?;
+    let prices: NodePrices =
+        read(args.prices.as_deref(), PRICES, |text| Ok(toml::from_str(text)?))?;
     let plans = capacity::plans(&args.assumptions, &measured, &prices)?;
     let text = if args.json {
         serde_json::to_string_pretty(&plans)? + "\n"

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use load::{Limits, LoadOptions, LoadRecord, LoadScenario, Pace, Request, Stage, html, table};
+use load::{
+    LoadLimits, LoadOptions, LoadPace, LoadRecord, LoadRequest, LoadScenario, Stage, html, table,
+};
 use reqwest::Url;
 
 use crate::output::{write_csv, write_stdout, write_to};
@@ -73,7 +75,7 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "URL")]
     redis: Option<String>,
     #[command(flatten)]
-    limits: Limits,
+    limits: LoadLimits,
     #[command(flatten)]
     output: LoadOutput,
 }
@@ -148,31 +150,28 @@ impl LoadArgs {
         }
         for stage in &mut scenario.stages {
             if let Some(path) = &self.get {
-                stage.request = Request::Get { path: path.clone() };
+                stage.request = LoadRequest::Get { path: path.clone() };
             }
-            if let Request::Samples { batch, n_series, is_timed } = &mut stage.request {
+            if let LoadRequest::Samples { batch, n_series, is_timed } = &mut stage.request {
                 *batch = self.batch.unwrap_or(*batch);
                 *n_series = self.series.unwrap_or(*n_series);
                 *is_timed &= !self.no_time;
             }
         }
-        let refuse = |(field, expected)| anyhow!("`{field}` is not usable: expected {expected}");
-        for stage in &scenario.stages {
-            stage.clone().checked().map_err(refuse)?;
-        }
+        scenario.stages.iter().try_for_each(Stage::check)?;
         Ok(scenario)
     }
 
     /// One stage with the rate or the clients of the command line.
     fn own_scenario(&self) -> LoadScenario {
         let pace = match (self.rate, self.clients) {
-            (Some(rate), _) => Pace::Rate { per_s: [rate, rate] },
+            (Some(rate), _) => LoadPace::Rate { per_s: [rate, rate] },
             (None, clients) => {
                 let n = clients.unwrap_or(1.0);
-                Pace::Clients { n: [n, n], every_ms: self.every_ms }
+                LoadPace::Clients { n: [n, n], every_ms: self.every_ms }
             }
         };
-        let request = Request::Samples { batch: 1, n_series: 1, is_timed: true };
+        let request = LoadRequest::Samples { batch: 1, n_series: 1, is_timed: true };
         let stage = Stage { name: None, seconds: 10.0, pace, request, is_warm_up: false };
         LoadScenario {
             name: "load".to_owned(),

@@ -1,16 +1,16 @@
-//! Plans as a Markdown table, which reads as well in a terminal.
+//! Renders plans as a Markdown table, readable in a terminal.
 
 use std::fmt::Write;
 
-use super::plan::Plan;
-use super::{Assumptions, Measured, Prices};
+use super::inputs::{Assumptions, MeasuredCosts, NodePrices};
+use super::plan::CapacityPlan;
 
-/// The table, with what it rests on.
+/// The table with its assumptions.
 pub fn render(
     assumptions: &Assumptions,
-    plans: &[Plan],
-    measured: &Measured,
-    prices: &Prices,
+    plans: &[CapacityPlan],
+    measured: &MeasuredCosts,
+    prices: &NodePrices,
 ) -> String {
     let mut text = String::from(
         "| samples an hour | sent | a second | series | Redis memory | Redis busy | functions busy | nodes | shards | dollars a month |\n\
@@ -36,7 +36,7 @@ pub fn render(
     let _infallible = write!(
         text,
         "\nA sample of each series every {} s, {} replica(s) of each shard, series in at most {:.0} % of a node's memory, masters \
-         busy for at most {:.0} % of their time. Measured: {:.1} KB of Redis a series; {} on {}, commit {}. Prices: {}, {}.\n",
+         busy for at most {:.0} % of their time. MeasuredCosts: {:.1} KB of Redis a series; {} on {}, commit {}. NodePrices: {}, {}.\n",
         assumptions.interval,
         assumptions.replicas,
         100.0 * assumptions.usable,
