@@ -61,7 +61,7 @@ def read_series(root: Path, path: Path) -> Series:
         if "timestamp" not in names or "value" not in names:
             raise SeriesError(f"`{root / path}` has no columns `timestamp` and `value`")
         if "series" in names:
-            raise SeriesError(f"`{root / path}` holds several series; one a file is wanted")
+            raise SeriesError(f"`{root / path}` holds several series: expected one per file")
         series = Series(path, [], [], [])
         for row in reader:
             text = row[names["timestamp"]]

@@ -50,11 +50,11 @@ def write_csv(path: Path, lines: list[tuple[str, str]]) -> None:
 
 
 def run(*arguments: object) -> tuple[int, str]:
-    """Run the command line; returns its exit code and what it said."""
-    said = io.StringIO()
+    """Run the command line; returns its exit code and stderr."""
+    message = io.StringIO()
     command = ["baselines.py", *map(str, arguments)]
-    with patch.object(sys, "argv", command), redirect_stderr(said):
-        return baselines.main(), said.getvalue()
+    with patch.object(sys, "argv", command), redirect_stderr(message):
+        return baselines.main(), message.getvalue()
 
 
 class Folder(unittest.TestCase):
@@ -74,8 +74,8 @@ class EveryBaseline(Folder):
         """Same path, count, order and text of times; finite scores; a cost for each detector."""
         write_csv(self.folder / "nab/data/cat/a.csv", rows())
         out = self.folder / "out"
-        code, said = run("--nab", self.folder / "nab", "--out", out)
-        self.assertEqual(code, 0, said)
+        code, message = run("--nab", self.folder / "nab", "--out", out)
+        self.assertEqual(code, 0, message)
         for name in BASELINES:
             with self.subTest(name), open(out / name / "cat/a.csv", newline="") as file:
                 header, *scores = csv.reader(file)
@@ -123,8 +123,8 @@ class CommandLine(Folder):
         every = {f"cat/{name}.csv": windows for name in "abc"}
         (nab / "labels/combined_windows.json").write_text(json.dumps(every))
         limits = ["--detector", "river-gaussian", "--series-max", 1, "--rows-max", 100]
-        code, said = run("--nab", nab, "--out", self.folder / "out", *limits)
-        self.assertEqual(code, 0, said)
+        code, message = run("--nab", nab, "--out", self.folder / "out", *limits)
+        self.assertEqual(code, 0, message)
         subset = self.folder / "out/subset"
         self.assertEqual(len(read_series(subset / "data", Path("cat/a.csv"))), 100)
         kept = json.loads((subset / "labels/combined_windows.json").read_text())
@@ -134,18 +134,18 @@ class CommandLine(Folder):
         """Nothing is skipped."""
         write_csv(self.folder / "a.csv", rows())
         with patch.dict(os.environ, {"PATH": ""}):
-            code, said = run(
+            code, message = run(
                 self.folder, "--out", self.folder / "out", "--detector", "promql-zscore"
             )
         self.assertEqual(code, 3)
-        self.assertIn("apt-get install prometheus", said)
+        self.assertIn("apt-get install prometheus", message)
 
     def test_a_file_that_is_no_series_is_named(self) -> None:
         """The message has file and line."""
         write_csv(self.folder / "a.csv", [("yesterday", "1")])
-        code, said = run(self.folder, "--out", self.folder / "out", "--detector", "rrcf")
+        code, message = run(self.folder, "--out", self.folder / "out", "--detector", "rrcf")
         self.assertEqual(code, 3)
-        self.assertRegex(said, "a.csv` line 2: `yesterday` is no time")
+        self.assertRegex(message, "a.csv` line 2: `yesterday` is no time")
 
 
 class Parts(unittest.TestCase):

@@ -1,14 +1,14 @@
 // The scenarios of this folder for k6: k6 run -e URL=http://127.0.0.1:8080 -e SCENARIO=storm evaluator/load/k6.js
 //
-// `evaluator load` counts latency from when a request was due; k6's arrival rates drop what they cannot send
-// (`dropped_iterations`), so look at both. API_KEY_FILE=path sends a key.
+// `evaluator load` counts latency from the due time of a request; k6 drops the requests that it cannot send
+// (`dropped_iterations`), so compare both. API_KEY_FILE=path sends a key.
 import http from "k6/http";
 import { check, sleep } from "k6";
 import exec from "k6/execution";
 
 const { URL = "http://127.0.0.1:8080", SCENARIO = "steady", SECONDS, API_KEY_FILE } = __ENV;
 
-// Each as its file of the same name says it: series, samples a request, length, and how requests come.
+// The scenario files of the same names: series, samples a request, duration, and rate or clients.
 const SCENARIOS = {
   steady: { series: 1000, batch: 1, seconds: 300, rate: 500 },
   brisk: { series: 1000, batch: 1, seconds: 60, rate: 2000 },
@@ -19,7 +19,7 @@ const SCENARIOS = {
   hot: { series: 1, batch: 10, seconds: 20, clients: [[64, 64]], untimed: true },
 };
 const it = SCENARIOS[SCENARIO];
-if (!it) throw new Error(`SCENARIO=${SCENARIO}: one of ${Object.keys(SCENARIOS)} is wanted`);
+if (!it) throw new Error(`SCENARIO=${SCENARIO}: expected one of ${Object.keys(SCENARIOS)}`);
 const seconds = Number(SECONDS || it.seconds);
 
 const arrivals = () => ({

@@ -13,8 +13,8 @@ import time
 
 from locust import FastHttpUser, LoadTestShape, constant_pacing, task
 
-# Each as its file of the same name says it: series, samples a request, seconds from one request of a user to its next
-# (0: as soon as it is answered), then the users at the ends of stretches: (seconds, users).
+# The scenario files of the same names: series, samples a request, seconds from one request of a user to its next
+# (0: after the answer), then the users at the ends of stages: (seconds, users).
 SCENARIOS = {
     "steady": (1_000, 1, 1.0, [(0, 500), (300, 500)]),
     "brisk": (1_000, 1, 0.5, [(0, 1_000), (60, 1_000)]),

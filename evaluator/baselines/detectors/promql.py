@@ -96,7 +96,7 @@ BASELINES = [
 
 
 def tool(name: str) -> str:
-    """Find a program of Prometheus, or say how to install it."""
+    """Find a program of Prometheus, or explain how to install it."""
     path = shutil.which(name)
     if path is None:
         raise PrometheusMissingError(f"`{name}` is not installed; {INSTALL_HINT}")
@@ -207,7 +207,7 @@ class Server:
         for line in text.splitlines():
             if line.startswith("process_cpu_seconds_total "):
                 return float(line.split()[1])
-        raise RuntimeError("prometheus does not tell its processor time")
+        raise RuntimeError("prometheus does not report its processor time")
 
     def query_range(self, expression: str, times_s: list[int]) -> Iterator[tuple[int, float]]:
         """Evaluate an expression at times that lie on a grid; yields time and value."""

@@ -10,7 +10,7 @@ from river import anomaly, preprocessing, time_series
 
 from detectors.base import SATURATED, Step, Streaming
 
-# Samples from which the usual interval, and so the length of a day, is told.
+# Samples from which the usual interval, and so the length of a day, is estimated.
 INTERVAL_SAMPLES = 20
 DAY_S = 86_400
 # River's example has 0.6 for 12 samples a season; with the 1,440 of a day the forecasts diverge.
@@ -45,7 +45,7 @@ class HoltWinters:
     """Compares each sample with a forecast by level, trend and time of day.
 
     Level and trend are smoothed as in river's example of `HoltWinters`. The season is a day, its
-    length in samples told from the first ones. Additive, because load may be 0.
+    length in samples, estimated from the first ones. Additive, because load may be 0.
     """
 
     def __init__(self) -> None:

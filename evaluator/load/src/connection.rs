@@ -1,7 +1,7 @@
 //! One HTTP/1.1 connection: one request and its answer at a time.
 //!
 //! Written on the socket without a client library: at tens of thousands of requests a second a library would use more
-//! processor time than the deployment. `httparse` parses the heads.
+//! processor time than the deployment. `httparse` parses the head of an answer.
 
 use std::io;
 use std::net::SocketAddr;

@@ -138,20 +138,20 @@ pub(crate) async fn all(shared: Arc<LoadRun>) {
 async fn closed(shared: Arc<LoadRun>) {
     let ends: Arc<[Duration]> = schedule::ends(&shared.scenario).collect();
     let mut clients = tokio::task::JoinSet::new();
-    for life in schedule::lives(&shared.scenario) {
-        clients.spawn(client(Arc::clone(&shared), Arc::clone(&ends), life));
+    for period in schedule::client_periods(&shared.scenario) {
+        clients.spawn(client(Arc::clone(&shared), Arc::clone(&ends), period));
     }
     while clients.join_next().await.is_some() {}
 }
 
 /// A client that sends after each answer.
-async fn client(shared: Arc<LoadRun>, ends: Arc<[Duration]>, life: ClientPeriod) {
-    sleep_until(shared.start + life.from).await;
+async fn client(shared: Arc<LoadRun>, ends: Arc<[Duration]>, period: ClientPeriod) {
+    sleep_until(shared.start + period.from).await;
     let mut wire = Wire::default();
     while !shared.is_over() {
         let due = Instant::now();
         let at = due - shared.start;
-        if at >= life.until {
+        if at >= period.until {
             return;
         }
         let stage = ends.partition_point(|end| *end <= at).min(ends.len() - 1);
@@ -163,7 +163,7 @@ async fn client(shared: Arc<LoadRun>, ends: Arc<[Duration]>, life: ClientPeriod)
 
 async fn open(shared: Arc<LoadRun>) {
     let is_shared = matches!(shared.scenario.stages[0].pace, LoadPace::Rate { .. });
-    let n_lanes = if is_shared { 1 } else { schedule::lives(&shared.scenario).len() };
+    let n_lanes = if is_shared { 1 } else { schedule::client_periods(&shared.scenario).len() };
     let n_wires_max = if is_shared { shared.connections_max } else { 1 };
     let lanes: Vec<Arc<Mutex<Lane>>> = (0..n_lanes)
         .map(|_| {

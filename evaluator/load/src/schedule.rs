@@ -54,9 +54,12 @@ fn time_of(k: f64, [from, to]: [f64; 2], seconds: f64) -> f64 {
 
 /// The requests of clients with an interval: each sends at its start, and then at every interval.
 fn by_clients(scenario: &LoadScenario) -> impl Iterator<Item = Due> + use<> {
-    let lives = lives(scenario);
-    let mut next: BinaryHeap<Reverse<(Duration, usize)>> =
-        lives.iter().enumerate().map(|(client, life)| Reverse((life.from, client))).collect();
+    let client_periods = client_periods(scenario);
+    let mut next: BinaryHeap<Reverse<(Duration, usize)>> = client_periods
+        .iter()
+        .enumerate()
+        .map(|(client, life)| Reverse((life.from, client)))
+        .collect();
     let stages: Vec<(Duration, Duration)> = ends(scenario)
         .zip(&scenario.stages)
         .map(|(end, stage)| {
@@ -70,7 +73,7 @@ fn by_clients(scenario: &LoadScenario) -> impl Iterator<Item = Due> + use<> {
         let Reverse((at, client)) = next.pop()?;
         let stage = stages.iter().position(|(end, _)| at < *end)?;
         let again = at + stages[stage].1;
-        if again < lives[client].until {
+        if again < client_periods[client].until {
             next.push(Reverse((again, client)));
         }
         Some(Due { at, stage, client })
@@ -85,25 +88,25 @@ pub(crate) struct ClientPeriod {
 }
 
 /// The clients of a scenario; the i-th is active from the first to the last time with more than i clients.
-pub(crate) fn lives(scenario: &LoadScenario) -> Vec<ClientPeriod> {
-    let mut lives: Vec<ClientPeriod> = Vec::new();
+pub(crate) fn client_periods(scenario: &LoadScenario) -> Vec<ClientPeriod> {
+    let mut client_periods: Vec<ClientPeriod> = Vec::new();
     let mut begin_s = 0.0;
     for stage in &scenario.stages {
-        let LoadPace::Clients { n: [from, to], .. } = stage.pace else { return lives };
+        let LoadPace::Clients { n: [from, to], .. } = stage.pace else { return client_periods };
         for i in 0..from.max(to).ceil() as usize {
             // The share of the stage at which the number of clients crosses i.
             let crossing =
                 if from == to { 0.0 } else { ((i as f64 - from) / (to - from)).max(0.0) };
             let (first, last) = if to >= from { (crossing, 1.0) } else { (0.0, crossing) };
             let at = |share: f64| Duration::from_secs_f64(begin_s + share * stage.seconds);
-            match lives.get_mut(i) {
+            match client_periods.get_mut(i) {
                 Some(life) => life.until = life.until.max(at(last)),
-                None => lives.push(ClientPeriod { from: at(first), until: at(last) }),
+                None => client_periods.push(ClientPeriod { from: at(first), until: at(last) }),
             }
         }
         begin_s += stage.seconds;
     }
-    lives
+    client_periods
 }
 
 /// End of each stage, from the start.
@@ -150,13 +153,13 @@ mod tests {
 
     #[test]
     fn clients_start_one_after_the_other_and_end_in_reverse_order() {
-        let lives = lives(&scenario(
+        let client_periods = client_periods(&scenario(
             "[[stage]]\nseconds=10\nclients=[0,10]\n[[stage]]\nseconds=10\nclients=[10,0]\n",
         ));
         let seconds = |life: &ClientPeriod| (life.from.as_secs_f64(), life.until.as_secs_f64());
-        assert_eq!(lives.len(), 10);
-        assert_eq!(seconds(&lives[0]), (0.0, 20.0));
-        assert_eq!(seconds(&lives[9]), (9.0, 11.0));
+        assert_eq!(client_periods.len(), 10);
+        assert_eq!(seconds(&client_periods[0]), (0.0, 20.0));
+        assert_eq!(seconds(&client_periods[9]), (9.0, 11.0));
     }
 
     #[test]

@@ -94,8 +94,8 @@ pub(super) fn check(
         assumptions.interval
     );
     ensure!(
-        assumptions.millions.iter().all(|it| is_positive(*it)),
-        "`--millions` wants numbers above 0"
+        assumptions.millions.iter().all(|millions| is_positive(*millions)),
+        "`--millions` is out of range: expected numbers above 0"
     );
     let costs = [measured.single, measured.cold, measured.warm];
     let numbers =
