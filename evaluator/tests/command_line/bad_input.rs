@@ -85,7 +85,7 @@ fn wrong_labels_of_the_benchmark_are_named() {
         ("{".to_owned(), "combined_windows.json"),
         (r#"{"one/a.csv": []}"#.to_owned(), "`two/a.csv`"),
         (window("noon", "2020-01-02 00:00:00"), "`noon` is not a time"),
-        (window("2030-01-01 00:00:00", "2030-01-02 00:00:00"), "no row lies between"),
+        (window("2030-01-01 00:00:00", "2030-01-02 00:00:00"), "no row is between"),
     ];
     for (text, words) in cases {
         fs::write(folder.path().join("labels/combined_windows.json"), &text).unwrap();

@@ -87,7 +87,7 @@ fn a_sweep_refuses_what_it_cannot_mean() {
         (&["sweep", "spike", "--multipliers", "0"], 3, "multiplier `0`"),
         (&["sweep", "spike", "--multipliers", "high"], 2, "high"),
         (&["sweep", "spike", "--csv", "a.csv"], 2, "cannot be used"),
-        (&["sweep", "--from-scores", "folder"], 3, "--from-scores wants"),
+        (&["sweep", "--from-scores", "folder"], 3, "`--from-scores` needs"),
     ];
     for (arguments, code, words) in cases {
         let (actual, stderr) = failure(arguments);

@@ -148,7 +148,7 @@ fn what_a_deployment_refuses_is_shown_and_exits_with_3_and_an_absent_one_with_1(
     assert!(asked.join().unwrap()[0].starts_with("PUT /series/config?source=default&metric=rps "));
     let output = apply("http://127.0.0.1:1");
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.code() == Some(1) && stderr.contains("gave no answer"), "{stderr}");
+    assert!(output.status.code() == Some(1) && stderr.contains("did not answer"), "{stderr}");
 }
 
 #[test]
