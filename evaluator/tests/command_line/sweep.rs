@@ -84,7 +84,7 @@ fn a_sweep_by_the_rule_of_the_competition_judges_second_halves() {
 #[test]
 fn a_sweep_refuses_what_it_cannot_mean() {
     let cases: [(&[&str], i32, &str); 4] = [
-        (&["sweep", "spike", "--multipliers", "0"], 3, "multiplier `0`"),
+        (&["sweep", "spike", "--multipliers", "0"], 3, "`--multipliers 0`"),
         (&["sweep", "spike", "--multipliers", "high"], 2, "high"),
         (&["sweep", "spike", "--csv", "a.csv"], 2, "cannot be used"),
         (&["sweep", "--from-scores", "folder"], 3, "`--from-scores` needs"),

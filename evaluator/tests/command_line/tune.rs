@@ -172,7 +172,7 @@ fn tune_refuses_what_it_cannot_mean() {
         (&["tune", "--csv", &file, "--candidate", "oracle"], 2, "oracle"),
         (&["tune", "--csv", &file, "--false-alarms-per-day", "NaN"], 3, "0 or more"),
         (&["tune", "--csv", &file, "--map", "x=a/b"], 3, "`x`"),
-        (&["tune", "--csv", &file, &other, "--metric", "rps"], 3, "--map names each"),
+        (&["tune", "--csv", &file, &other, "--metric", "rps"], 3, "use `--map` for each"),
     ];
     for (arguments, code, words) in cases {
         let (actual, stderr) = failure(arguments);
