@@ -179,8 +179,9 @@ mod tests {
         assert_eq!(
             signed(false, Some("a+b/c=")),
             format!(
-                "tidemark/?Action=connect&User=functions&{date}&X-Amz-Security-Token=a%2Bb%2Fc%3D&X-Amz-Signature=\
-                 2e4b800fb45b7f3883832b7394c009ef5d9a1b2692750d0b20d8c2f44ab96d57"
+                "tidemark/?Action=connect&User=functions&{date}&X-Amz-Signature=\
+                 2e4b800fb45b7f3883832b7394c009ef5d9a1b2692750d0b20d8c2f44ab96d57\
+                 &X-Amz-Security-Token=a%2Bb%2Fc%3D"
             )
         );
     }
@@ -203,6 +204,7 @@ mod tests {
         let first = login.login().await.unwrap();
         let renewal = login.renewal();
         tokio::pin!(renewal);
+        assert!(timeout(CLOCK_INTERVAL, &mut renewal).await.is_err());
         now_us.fetch_add(RENEWAL_INTERVAL_US - 1, Ordering::Relaxed);
         assert!(timeout(10 * CLOCK_INTERVAL, &mut renewal).await.is_err());
         now_us.fetch_add(1, Ordering::Relaxed);

@@ -36,11 +36,11 @@ impl State {
     }
 
     fn secret(&self) -> String {
-        format!("SecretKey{}", self.generation.load(Ordering::Relaxed))
+        format!("KeyMaterial{}", self.generation.load(Ordering::Relaxed))
     }
 
     pub(crate) fn session_token(&self) -> String {
-        format!("SessionToken{}", self.generation.load(Ordering::Relaxed))
+        format!("SessionMaterial{}", self.generation.load(Ordering::Relaxed))
     }
 }
 

@@ -73,7 +73,7 @@ async fn serve(
     let mut bytes = vec![0; 16 << 10];
     let mut n = 0;
     // The first command, whole: `AUTH user token`.
-    while !String::from_utf8_lossy(&bytes[..n]).contains("X-Amz-Signature=") {
+    while !is_whole(&String::from_utf8_lossy(&bytes[..n])) {
         match stream.read(&mut bytes[n..]).await {
             Ok(n_read) if n_read > 0 => n += n_read,
             _ => return,
@@ -94,6 +94,11 @@ async fn serve(
     let _closed = copy_bidirectional(&mut stream, &mut redis).await;
 }
 
+/// True if a token and the end of its line have arrived.
+fn is_whole(text: &str) -> bool {
+    text.split_once("X-Amz-Signature=").is_some_and(|(_, rest)| rest.contains("\r\n"))
+}
+
 fn is_accepted(username: &str, token: &str, account: &State) -> bool {
     let has = |parameter: &str| token.contains(parameter);
     username == "tidemark"
@@ -101,5 +106,5 @@ fn is_accepted(username: &str, token: &str, account: &State) -> bool {
         && has(&format!("&X-Amz-Credential={}%2F", account.access_key_id()))
         && has("%2Feu-central-1%2Felasticache%2Faws4_request&")
         && has("&X-Amz-Expires=900&")
-        && has(&format!("&X-Amz-Security-Token={}&", account.session_token()))
+        && token.ends_with(&format!("&X-Amz-Security-Token={}", account.session_token()))
 }

@@ -63,7 +63,8 @@ impl Function {
         let rest = self.rest.take().unwrap().join().unwrap();
         self.output.push_str(&rest);
         assert!(self.output.contains(r#""level":"TRACE""#), "the log is verbose");
-        let secrets = ["ASIAGENERATION", "SecretKey", "SessionToken", "InstanceToken", "PassworD"];
+        let secrets =
+            ["ASIAGENERATION", "KeyMaterial", "SessionMaterial", "InstanceToken", "PassworD"];
         for secret in secrets.into_iter().chain([WEB_IDENTITY, CONTAINER_TOKEN]) {
             let line = self.output.lines().find(|line| line.contains(secret));
             assert_eq!(line, None, "`{secret}` is logged");

@@ -145,8 +145,8 @@ async fn credentials_that_aws_does_not_know_are_refused() {
         ("REDIS_USERNAME", "tidemark".to_owned()),
         ("REDIS_IAM", "serverless:tidemark".to_owned()),
         ("AWS_ACCESS_KEY_ID", "ASIAGENERATION9".to_owned()),
-        ("AWS_SECRET_ACCESS_KEY", "SecretKey9".to_owned()),
-        ("AWS_SESSION_TOKEN", "SessionToken9".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "KeyMaterial9".to_owned()),
+        ("AWS_SESSION_TOKEN", "SessionMaterial9".to_owned()),
     ]);
     let mut function = Function::start(&variables);
     let ready = function.request("GET /readyz", "");
