@@ -118,7 +118,7 @@ async fn a_crash_between_the_table_and_redis_saves_each_configuration_once() {
     let analyze = Analyze::start(&redis, &vars);
     let put = analyze.put(BODY);
     // It crashes with the configuration in the table, before it is marked as saved.
-    let crashing = [vars.clone(), vec![("CHAOS_DIE_AT", "mirrored:1".to_owned())]].concat();
+    let crashing = [vars.clone(), vec![("CHAOS_DIE_AT", "backedup:1".to_owned())]].concat();
     let crashing = Analyze::start(&redis, &crashing);
     assert_eq!(crashing.sweep(), None);
     let replicas = [Analyze::start(&redis, &vars), Analyze::start(&redis, &vars)];

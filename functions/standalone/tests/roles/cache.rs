@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustls::ServerConfig;
@@ -82,15 +81,12 @@ async fn serve(
     let commands = String::from_utf8_lossy(&bytes[..n]).into_owned();
     let words: Vec<&str> = commands.split("\r\n").filter(|word| !word.starts_with('$')).collect();
     let auth = words.iter().position(|word| *word == "AUTH").unwrap();
-    if !is_accepted(words[auth + 1], words[auth + 2], account) {
-        let refused = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n";
-        stream.write_all(refused).await.unwrap();
-        // Time to read it: the client must see a refusal, and not a broken connection.
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        return;
-    }
+    let is_accepted = is_accepted(words[auth + 1], words[auth + 2], account);
+    // Redis itself refuses an unknown user.
+    let user = if is_accepted { "\r\ntidemark\r\n" } else { "\r\nunknown0\r\n" };
+    let commands = commands.replacen("\r\ntidemark\r\n", user, 1);
     let mut redis = TcpStream::connect(("127.0.0.1", redis_port)).await.unwrap();
-    redis.write_all(&bytes[..n]).await.unwrap();
+    redis.write_all(commands.as_bytes()).await.unwrap();
     let _closed = copy_bidirectional(&mut stream, &mut redis).await;
 }
 

@@ -51,8 +51,12 @@ async fn opens_a_cache(account: &Account, role: &Variables) {
     variables.extend(role.iter().cloned());
     let mut function = Function::start(&variables);
     for _ in 0..2 {
-        let sent = function.request("POST /ingest", r#"{"metric":"rps","value":1}"#);
-        assert!(sent.starts_with("HTTP/1.1 200"), "{sent}");
+        // The first request after a cut may find the broken connection.
+        let is_sent = |_| {
+            let sent = function.request("POST /ingest", r#"{"metric":"rps","value":1}"#);
+            sent.starts_with("HTTP/1.1 200")
+        };
+        assert!((0..3).any(is_sent), "the token was refused");
         let n_accepted = account.n_accepted();
         assert!(is_ready(&mut function));
         assert!(account.n_accepted() > n_accepted, "DynamoDB checked the credentials");
