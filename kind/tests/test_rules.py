@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import yaml
 
-from conftest import KIND
+from conftest import KIND, ROOT
 
 MONITORING = KIND / "monitoring"
 
@@ -78,6 +78,14 @@ def test_every_alert_has_severity_annotations_and_a_runbook(alert):
 def test_every_runbook_belongs_to_an_alert():
     text = (KIND / "RUNBOOKS.md").read_text()
     assert set(re.findall(r"^## (\w+)$", text, re.MULTILINE)) == set(ALERTS)
+
+
+def test_runbooks_quote_existing_log_messages():
+    text = (KIND / "RUNBOOKS.md").read_text()
+    messages = re.findall(r"grep '([^']+)'", text) + re.findall(r"log contains `([^`]+)`", text)
+    assert len(messages) > 1
+    sources = "".join(path.read_text() for path in (ROOT / "functions").rglob("src/**/*.rs"))
+    assert [message for message in messages if f'"{message}"' not in sources] == []
 
 
 def test_inhibitions_name_existing_alerts():
