@@ -73,6 +73,10 @@ class Words(unittest.TestCase):
     def test_code_in_documents_is_not_prose(self):
         self.assertEqual([(5, "word", "`quiet`")], problems(path="x.md", text="`quiet` --quiet\n```sh\nrun quiet\n```\nA quiet day.\n"))
 
+    def test_generated_tables_are_not_prose(self):
+        text = "<!-- a:begin -->\nquiet\n<!-- a:end -->\nquiet\n<!-- load:begin bars -->\ntold\n<!-- load:end bars -->\n"
+        self.assertEqual([(4, "word", "`quiet`")], problems(path="x.md", text=text))
+
     def test_terms_that_resemble_a_retired_word_pass(self):
         self.assertEqual([], problems(path="x.md", text="Looks up a heatmap: it looks like headers, a foretold newspaper.\n"))
 

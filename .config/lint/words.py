@@ -78,7 +78,8 @@ SKIPPED = re.compile(
 )
 DATA = re.compile(r"\.json$")
 PROSE = re.compile(r'"(?:title|description|summary|text|legendFormat)": "([^"]*)"')
-CODE_IN_PROSE = re.compile(r"`[^`]*`|^```.*?^```", re.MULTILINE | re.DOTALL)
+# Code, and tables that commands write, whose words are those of scenarios, series and checked sources.
+CODE_IN_PROSE = re.compile(r"^```.*?^```|`[^`]*`|<!-- [^>]*\bbegin\b[^>]*-->.*?<!-- [^>]*\bend\b[^>]*-->", re.MULTILINE | re.DOTALL)
 
 
 class Finding(NamedTuple):
