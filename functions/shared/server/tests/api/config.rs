@@ -112,7 +112,7 @@ async fn each_invalid_configuration_is_explained() {
         (r#"{"detector":"zscore:window=1"}"#, 422, "detector_invalid", "in 2..=1024"),
         (r#"{"season":"day"}"#, 422, "detector_invalid", "parameter `season` is unknown"),
         (r#"{"false_alarms_per_day":0.2}"#, 422, "detector_invalid", "`false_alarms_per_day`"),
-        (r#"{"mute":[]}"#, 422, "config_invalid", "`mute` is unknown: expected one of detector"),
+        (r#"{"windows":[]}"#, 422, "config_invalid", "`windows` is unknown"),
         (
             r#"{"maintenance":[{"from":1,"until":2,"reson":""}]}"#,
             422,
@@ -121,13 +121,13 @@ async fn each_invalid_configuration_is_explained() {
         ),
         (r#"{"maintenance":[{"from":2,"until":1}]}"#, 422, "config_invalid", "`maintenance[0]`"),
         (r#"{"maintenance":[{"from":"noon","until":1}]}"#, 422, "config_invalid", "RFC 3339"),
-        ("[]", 422, "config_invalid", "expected an object"),
+        ("[]", 422, "config_invalid", "an object"),
         ("{", 400, "body_malformed", "not JSON"),
         ("", 400, "body_malformed", "not JSON"),
     ];
-    for (body, status, code, wanted) in cases {
+    for (body, status, code, part) in cases {
         let detail = client.put(PATH, body).await.is_problem(status, code);
-        assert!(detail.contains(wanted), "{body}: {detail}");
+        assert!(detail.contains(part), "{body}: {detail}");
     }
     client.get(PATH).await.is_problem(404, "series_unknown");
     client.put("/series/config?source=checkout", "{}").await.is_problem(400, "parameter_missing");
