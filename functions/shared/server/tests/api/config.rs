@@ -151,7 +151,7 @@ async fn a_configuration_has_its_bounds() {
     );
     let long = json!({ "maintenance": [{ "from": 1, "until": 2, "reason": "x".repeat(129) }] });
     let detail = client.put(PATH, long.to_string()).await.is_problem(422, "config_invalid");
-    assert!(detail.contains("129 bytes: at most 128"), "{detail}");
+    assert!(detail.contains("129 bytes"), "{detail}");
     let large = format!("{{}}{}", " ".repeat(2 << 20));
     client.put(PATH, large).await.is_problem(413, "body_too_large");
     let padded = format!("{{}}{}", " ".repeat(64 << 10));
