@@ -18,7 +18,7 @@ pub const SERIES_MIN: usize = 4;
 
 /// Counts of one series, or of a resample.
 #[derive(Debug, Clone, Copy, Default)]
-struct SeriesCount {
+struct ResampledCounts {
     n_events: f64,
     caught: f64,
     false_runs: f64,
@@ -36,14 +36,14 @@ pub fn intervals(
     if tallies.len() < SERIES_MIN {
         return None;
     }
-    let own: Vec<SeriesCount> = tallies.iter().map(SeriesCount::of).collect();
-    let theirs: Option<Vec<SeriesCount>> =
-        reference.map(|tallies| tallies.iter().map(SeriesCount::of).collect());
+    let own: Vec<ResampledCounts> = tallies.iter().map(ResampledCounts::of).collect();
+    let theirs: Option<Vec<ResampledCounts>> =
+        reference.map(|tallies| tallies.iter().map(ResampledCounts::of).collect());
     let [event_f1, recall, precision, false_alarms_per_series_day, gain] =
         resample(own.len(), seed, |drawn| {
-            let sum = SeriesCount::sum(&own, drawn);
+            let sum = ResampledCounts::sum(&own, drawn);
             let gain =
-                theirs.as_ref().map(|theirs| sum.f1() - SeriesCount::sum(theirs, drawn).f1());
+                theirs.as_ref().map(|theirs| sum.f1() - ResampledCounts::sum(theirs, drawn).f1());
             let gain = gain.unwrap_or_default();
             [sum.f1(), sum.recall(), sum.precision(), sum.false_alarms(), gain]
         });
@@ -67,15 +67,20 @@ pub struct Differences {
 /// Differences on the same resampled series; `None` for fewer than [`SERIES_MIN`], or if the series differ.
 pub fn differences(old: &SeriesCounts, new: &SeriesCounts, seed: u64) -> Option<Differences> {
     let is_paired = old.n_events == new.n_events && old.days == new.days;
-    let (old, new) = (SeriesCount::all(old)?, SeriesCount::all(new)?);
+    let (old, new) = (ResampledCounts::all(old)?, ResampledCounts::all(new)?);
     if !is_paired || old.len() < SERIES_MIN {
         return None;
     }
-    let numbers =
-        [SeriesCount::f1, SeriesCount::recall, SeriesCount::precision, SeriesCount::false_alarms];
+    let numbers = [
+        ResampledCounts::f1,
+        ResampledCounts::recall,
+        ResampledCounts::precision,
+        ResampledCounts::false_alarms,
+    ];
     let [event_f1, recall, precision, false_alarms_per_series_day] =
         resample(old.len(), seed, |drawn| {
-            let (before, after) = (SeriesCount::sum(&old, drawn), SeriesCount::sum(&new, drawn));
+            let (before, after) =
+                (ResampledCounts::sum(&old, drawn), ResampledCounts::sum(&new, drawn));
             numbers.map(|number| number(&after) - number(&before))
         });
     Some(Differences { event_f1, recall, precision, false_alarms_per_series_day })
@@ -98,7 +103,7 @@ fn resample<const N: usize>(
     samples.map(middle_95_percent)
 }
 
-impl SeriesCount {
+impl ResampledCounts {
     /// The series of a record; `None` if its columns differ in length.
     fn all(columns: &SeriesCounts) -> Option<Vec<Self>> {
         let SeriesCounts { n_events, caught, false_runs, days } = columns;
