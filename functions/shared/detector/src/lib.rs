@@ -35,7 +35,7 @@ pub mod spec;
 
 mod detector_state;
 pub mod memory;
-mod silence;
+pub mod silence;
 
 mod episode_changes;
 pub mod judge;
