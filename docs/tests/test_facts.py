@@ -64,3 +64,25 @@ def test_every_metric_is_described():
     assert len(names) > 15
     described = section(DOCS / "operating.md", "Metrics")
     assert [name for name in names if not re.search(rf"`{name}\b", described)] == []
+
+
+def test_every_key_of_redis_is_described():
+    sources = (markdown.ROOT / "functions/shared/store/src").rglob("*.rs")
+    named = {name for path in sources for name in re.findall(r'"tm:\{+\w+\}+:(\w+)', path.read_text())}
+    assert len(named) > 8
+    described = (DOCS / "storage.md").read_text()
+    assert [name for name in sorted(named) if not re.search(rf"`tm:\{{[<>\w]+\}}:{name}\b", described)] == []
+
+
+def test_the_way_of_a_sample_names_types_that_exist():
+    types = section(DOCS / "architecture.md", "The life of a sample").split("eight types on its way:")[1].split("\n\n")[0]
+    sources = "\n".join(path.read_text() for path in (markdown.ROOT / "functions/shared").rglob("src/**/*.rs"))
+    named = re.findall(r"`(\w+)`", types)
+    assert len(named) == 8
+    assert [name for name in named if not re.search(rf"\b(?:struct|enum) {name}\b", sources)] == []
+
+
+def test_every_crate_is_described():
+    described = set(re.findall(r"^\| `(\w+)` \|", section(DOCS / "architecture.md", "Overview"), re.MULTILINE))
+    crates = {path.parent.name for path in (markdown.ROOT / "functions/shared").glob("*/Cargo.toml")}
+    assert described == crates | {"evaluator"}
