@@ -45,7 +45,7 @@ check: ## Check quickly that the code compiles and is formatted
 lint: .tools/cargo-deny/bin/cargo-deny ## Check format, scripts, clippy, documentation and dependencies; deny warnings
 	$(CARGO) fmt --all --check
 ifeq ($(SHELLCHECK),yes)
-	shellcheck --external-sources --source-path=SCRIPTDIR .ci/run .config/*.sh infra/checks/*.sh kind/*.sh kind/image/*.sh
+	shellcheck --external-sources --source-path=SCRIPTDIR .ci/run .config/*.sh docs/images/*.sh infra/checks/*.sh kind/*.sh kind/image/*.sh
 else
 	@echo 'lint: scripts NOT checked: `shellcheck` is not installed' >&2
 endif
