@@ -74,8 +74,11 @@ def test_every_key_of_redis_is_described():
     assert [name for name in sorted(named) if not re.search(rf"`tm:\{{[<>\w]+\}}:{name}\b", described)] == []
 
 
-def test_the_way_of_a_sample_names_types_that_exist():
-    types = section(DOCS / "architecture.md", "The life of a sample").split("eight types on its way:")[1].split("\n\n")[0]
+def test_the_way_of_a_sample_is_short_and_its_types_exist():
+    way = section(DOCS / "architecture.md", "The life of a sample")
+    files = set(re.findall(r"\]\((\.\./functions[^)]+)\)", way.split("| answer |")[0]))
+    assert f"That is {len(files)} files" in way and len(files) <= 25
+    types = way.split("eight types on its way:")[1].split("\n\n")[0]
     sources = "\n".join(path.read_text() for path in (markdown.ROOT / "functions/shared").rglob("src/**/*.rs"))
     named = re.findall(r"`(\w+)`", types)
     assert len(named) == 8
