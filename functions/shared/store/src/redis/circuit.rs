@@ -4,7 +4,6 @@
 //! at once. The circuit opens after a number of failures in a row; while it is open, calls fail at once. After a pause
 //! one probe is let through: its success closes the circuit, its failure opens it for another pause.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -128,9 +127,7 @@ impl Drop for CircuitPermit<'_> {
 
 /// A duration, plus or minus a quarter.
 pub(super) fn jittered(time: Duration) -> Duration {
-    // The only random source in the standard library: each hasher has another key.
-    let random = RandomState::new().build_hasher().finish();
-    time.mul_f64(0.75 + (random % 1_000) as f64 / 2_000.0)
+    time.mul_f64(0.75 + fastrand::f64() / 2.0)
 }
 
 #[cfg(test)]
