@@ -52,7 +52,9 @@ impl ByteWriter {
     }
 
     pub(crate) fn f64s(&mut self, values: &[f64]) {
-        values.iter().for_each(|value| self.f64(*value));
+        for value in values {
+            self.f64(*value);
+        }
     }
 
     pub(crate) fn finish(self) -> Vec<u8> {

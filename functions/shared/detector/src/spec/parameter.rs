@@ -89,13 +89,13 @@ impl Field<'_> {
                     None => return invalid("one of auto, day, week, none".to_owned()),
                 }
             }
-            Self::Zone(field) => match text.parse() {
-                Ok(zone) => *field = zone,
-                Err(_) => {
+            Self::Zone(field) => {
+                let Ok(zone) = text.parse() else {
                     let expected = "a name of the IANA time zone database, such as `Europe/Berlin`";
                     return invalid(expected.to_owned());
-                }
-            },
+                };
+                *field = zone;
+            }
         }
         Ok(())
     }
