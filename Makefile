@@ -42,7 +42,7 @@ check: ## Check quickly that the code compiles and is formatted
 	$(CARGO) install --quiet --locked --debug --root .tools/cargo-deny cargo-deny@0.20.2
 
 .PHONY: lint
-lint: .tools/cargo-deny/bin/cargo-deny ## Check format, scripts, clippy, documentation and dependencies; deny warnings
+lint: .tools/cargo-deny/bin/cargo-deny ## Check format, scripts, words, module graph, clippy, documentation and dependencies
 	$(CARGO) fmt --all --check
 ifeq ($(SHELLCHECK),yes)
 	shellcheck --external-sources --source-path=SCRIPTDIR .ci/run .config/*.sh docs/images/*.sh infra/checks/*.sh kind/*.sh kind/image/*.sh
@@ -50,6 +50,8 @@ else
 	@echo 'lint: scripts NOT checked: `shellcheck` is not installed' >&2
 endif
 	@python3 -B .config/lint/tests.py --quiet
+	@python3 -B .config/lint/words.py
+	@python3 -B .config/lint/arrows.py
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --workspace --no-deps --document-private-items --quiet
 	$< --config .config/deny.toml check --hide-inclusion-graph bans licenses sources
