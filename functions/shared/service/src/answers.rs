@@ -5,13 +5,14 @@
 mod history;
 mod milliseconds;
 mod operation;
+mod parts;
 mod sample;
 mod series;
 
 pub use history::{AnomaliesPage, AnomalyAnswer, EpisodeAnswer, EpisodeSpan, EpisodesPage};
 pub use operation::{ConfigAnswer, MaintenanceAnswer, SweepAnswer};
+pub use parts::{LearningAnswer, SeriesName};
 pub use sample::{BodyAnswer, IngestAnswer, SampleAnswer, VerdictAnswer, VerdictFilter};
 pub use series::{
-    AnalyzeAnswer, LearningAnswer, SeriesAnswer, SeriesName, SeriesPage, SummaryAnswer,
-    WindowAnswer, WorstAnswer,
+    AnalyzeAnswer, SeriesAnswer, SeriesPage, SummaryAnswer, WindowAnswer, WorstAnswer,
 };

@@ -172,7 +172,7 @@ async fn a_usual_delay_is_no_silence() {
 async fn a_deleted_series_and_one_in_maintenance_are_not_reported() {
     let (service, store) = deployment(&[]);
     stopped(&service, store.as_ref()).await;
-    let maintenance = r#"{"maintenance":[{"from":0,"until":4102444800000,"reason":"for good"}]}"#;
+    let maintenance = r#"{"maintenance":[{"from":0,"until":4102444800000,"reason":"retired"}]}"#;
     let maintenance = service::ConfigRequest::parse(maintenance.as_bytes()).unwrap();
     service.configure(&Tenant::default(), series(), maintenance).await.unwrap();
     let swept = service.sweep().await.unwrap();

@@ -4,8 +4,8 @@ use domain::EpisodeRecord;
 use serde::Serialize;
 
 use super::milliseconds::milliseconds;
+use super::parts::SeriesName;
 use super::sample::SampleAnswer;
-use super::series::SeriesName;
 
 /// Consecutive anomalies, or a silence.
 #[derive(Debug, Clone, PartialEq, Serialize)]

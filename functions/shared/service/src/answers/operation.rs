@@ -4,7 +4,7 @@ use detector::SeriesConfig;
 use serde::Serialize;
 
 use super::milliseconds::milliseconds;
-use super::series::SeriesName;
+use super::parts::SeriesName;
 
 /// Work done by one sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]

@@ -5,7 +5,7 @@ use intake::RejectedSample;
 use serde::Serialize;
 
 use super::milliseconds::milliseconds;
-use super::series::{LearningAnswer, SeriesName};
+use super::parts::{LearningAnswer, SeriesName};
 
 /// Answer to ingested samples: the outcome of each is counted once.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]

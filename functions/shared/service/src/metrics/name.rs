@@ -52,9 +52,9 @@ impl StoreOperation {
 pub enum RecordResult {
     /// All its samples are stored.
     Stored,
-    /// It failed, but may succeed when delivered again.
+    /// Processing failed; a second delivery may succeed.
     Retried,
-    /// It can never be stored.
+    /// Not storable, however often delivered.
     Poisoned,
 }
 

@@ -175,7 +175,7 @@ impl RoundRunner {
             self.expects_new.store(state.memory.is_none() && state.window.is_empty(), Relaxed);
         }
         if !series.judged.is_empty() {
-            // The optimistic commit was refused, so the judge is ahead of what is stored.
+            // The optimistic commit was refused, so the judge is ahead of the store.
             series.judged.clear();
             series.cached = None;
         }

@@ -53,7 +53,7 @@ async fn a_series_in_a_body_is_judged_like_a_stored_one_and_not_stored() {
     let stored = send(&service, wave(0..500)).await;
     let body = service.analyze_body(wave(0..500), None);
     assert_eq!(body.verdicts, stored.verdicts);
-    let summary = service.summary(&Tenant::new("nobody"), None).await.unwrap();
+    let summary = service.summary(&Tenant::new("empty"), None).await.unwrap();
     assert_eq!((summary.series_count, summary.worst.len()), (0, 0));
     let untimed = service.analyze_body(batch_of("rps", [(None, 1.0)]), None);
     assert_eq!(untimed.rejected[0].code, RejectionCode::TimeInvalid);
