@@ -41,9 +41,11 @@ sha256() {
 if is_missing redis-auth; then
   mkdir "$folder/redis-auth"
   random >"$folder/redis-auth/password"
-  # The functions may use their own keys only, and no administrative command.
+  # The functions may use their own keys only, and no administrative command. No client can log in as the default user, but
+  # Redis replays its append-only file as that user, and checks the rights again: without these rights it would start
+  # empty after a restart.
   cat >"$folder/redis-auth/users.acl" <<ACL
-user default off resetpass -@all
+user default off resetpass ~tm:* +@all -@admin -@dangerous
 user tidemark on #$(sha256 <"$folder/redis-auth/password") ~tm:* +@all -@admin -@dangerous
 ACL
   make_secret redis-auth
