@@ -73,7 +73,7 @@ fn a_request_in_flight_is_answered_after_sigterm_and_the_process_exits_quickly_w
     assert_eq!(pod.end(), Some(0));
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     // The totals are in the store, and the heartbeat is withdrawn.
-    let totals = redis.cli(&["HGET", "tm:{0}:totals", "requests ingest POST /ingest 200"]);
+    let totals = redis.cli(&["HGET", "tm:{0}:totals", "http_requests ingest POST /ingest 200"]);
     assert_eq!(totals, "1");
     assert_eq!(redis.cli(&["HGET", "tm:{0}:totals", "cold_starts ingest"]), "1");
     assert_eq!(redis.cli(&["HLEN", "tm:{0}:instances"]), "0");

@@ -107,7 +107,7 @@ async fn totals_are_in_the_store_before_the_answer() {
     let deployment = Deployment::start(INGEST, &[]).await;
     for n in 1..=5 {
         deployment.invoke(&event("apigw-v2-ingest-sample.json")).await;
-        assert_eq!(deployment.total("requests ingest POST /ingest 200").await, n);
+        assert_eq!(deployment.total("http_requests ingest POST /ingest 200").await, n);
     }
 }
 

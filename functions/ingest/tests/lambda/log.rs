@@ -193,7 +193,7 @@ async fn the_metrics_in_the_log_add_up_to_the_totals_of_the_store() {
         for (metric, label, stored) in [
             ("samples_total", "outcome", "samples"),
             ("anomalies_total", "signal", "anomalies"),
-            ("samples_rejected_total", "code", "rejected"),
+            ("samples_rejected_total", "code", "samples_rejected"),
         ] {
             if let Some(n) = line[metric].as_u64() {
                 let label = line[label].as_str().unwrap();
@@ -203,7 +203,7 @@ async fn the_metrics_in_the_log_add_up_to_the_totals_of_the_store() {
     }
     let totals = deployment.totals().await;
     let counted = |name: &&String| {
-        ["samples ", "anomalies ", "rejected "].iter().any(|prefix| name.starts_with(prefix))
+        ["samples ", "anomalies ", "samples_rejected "].iter().any(|prefix| name.starts_with(prefix))
     };
     let counted = totals.iter().filter(|(name, n)| **n > 0 && counted(name));
     let counted: BTreeMap<String, u64> = counted.map(|(name, n)| (name.clone(), *n)).collect();

@@ -31,8 +31,8 @@ async fn a_repeated_batch_reports_its_poisoned_ids_and_stores_the_others_once() 
         assert_eq!(deployment.n_accepted().await, 4);
     }
     assert_eq!(deployment.total("samples duplicate").await, 1 + 4 + 4);
-    assert_eq!(deployment.total("records sqs poisoned").await, 6);
-    assert_eq!(deployment.total("records sqs stored").await, 1 + 3 * 4);
+    assert_eq!(deployment.total("stream_records sqs poisoned").await, 6);
+    assert_eq!(deployment.total("stream_records sqs stored").await, 1 + 3 * 4);
     let logged = deployment.function.stderr();
     assert!(
         logged.iter().any(|line| line.contains("poisoned-2") && line.contains("value_not_finite"))
@@ -166,7 +166,7 @@ async fn poisoned_records_of_a_shard_may_be_skipped() {
     let deployment = Deployment::start(STREAM, &[("TIDEMARK_STREAM_POISONED", "skip")]).await;
     assert!(deployment.failures(&batch).await.is_empty());
     assert_eq!(
-        (deployment.n_accepted().await, deployment.total("records kinesis poisoned").await),
+        (deployment.n_accepted().await, deployment.total("stream_records kinesis poisoned").await),
         (4, 2)
     );
     let number = batch["Records"][2]["kinesis"]["sequenceNumber"].as_str().unwrap();

@@ -86,7 +86,7 @@ async fn a_request_in_flight_at_shutdown_is_answered() {
     host.served.await.unwrap();
     // Its count was written to the store before the server ended.
     let totals = host.store.totals().await.unwrap();
-    assert_eq!(totals.get("requests standalone POST /ingest 200"), Some(&1), "{totals:?}");
+    assert_eq!(totals.get("http_requests standalone POST /ingest 200"), Some(&1), "{totals:?}");
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn totals_are_written_each_second() {
     stream.write_all(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
     assert!(read_answer(&mut stream).await.starts_with("HTTP/1.1 200"));
     let written = async {
-        while host.store.totals().await.unwrap().get("requests standalone GET /livez 200")
+        while host.store.totals().await.unwrap().get("http_requests standalone GET /livez 200")
             != Some(&1)
         {
             tokio::task::yield_now().await;
