@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(decision.recommended, None);
         assert!(decision.reason.contains("above the budget"), "{}", decision.reason);
         let decision = decide(&[default], 0.2);
-        assert!(decision.reason.contains("no candidate keeps"), "{}", decision.reason);
+        assert!(decision.reason.contains("no candidate is within"), "{}", decision.reason);
     }
 
     #[test]

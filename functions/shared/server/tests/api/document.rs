@@ -76,7 +76,8 @@ fn check(at: &str, schema: &'static Value, value: &Value, faults: &mut Vec<Strin
     if !is_of_type(&schema["type"], value) {
         fault(format!("{value} is not {}", schema["type"]));
     }
-    if value.as_f64() < schema["minimum"].as_f64() {
+    // A bound restricts numbers only; `null` is a matter of the type.
+    if value.as_f64().is_some_and(|number| schema["minimum"].as_f64() > Some(number)) {
         fault(format!("{value} is below {}", schema["minimum"]));
     }
     check_items(at, schema, value, faults);
