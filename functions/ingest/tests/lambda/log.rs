@@ -203,7 +203,9 @@ async fn the_metrics_in_the_log_add_up_to_the_totals_of_the_store() {
     }
     let totals = deployment.totals().await;
     let counted = |name: &&String| {
-        ["samples ", "anomalies ", "samples_rejected "].iter().any(|prefix| name.starts_with(prefix))
+        ["samples ", "anomalies ", "samples_rejected "]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
     };
     let counted = totals.iter().filter(|(name, n)| **n > 0 && counted(name));
     let counted: BTreeMap<String, u64> = counted.map(|(name, n)| (name.clone(), *n)).collect();
