@@ -33,7 +33,7 @@ use crate::spec::SPEC_LEN_MAX;
 use domain::{EpisodePhase, EpisodeRecord, Judgement};
 
 /// Name of the layout.
-const MAGIC: &[u8; 4] = b"TMm1";
+pub const MAGIC: &[u8; 4] = b"TMm1";
 
 /// Common prefix of the names of all layouts.
 const MAGIC_PREFIX: &[u8] = b"TMm";

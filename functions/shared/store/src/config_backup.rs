@@ -1,29 +1,29 @@
-//! Configurations of series on their way to history, which holds a copy of each, and back from there.
+//! Queue of configurations for their backup in the history, and their restoration.
 //!
-//! A store marks every configuration that is put or removed, in the same step, whether or not somebody keeps history:
-//! they are few. A sweep brings there what is marked. A store that lost what it had does not say any more that all
-//! configurations are here; a sweep then brings back those that are neither here nor marked.
+//! A store queues every change of a configuration in the same step, whether or not a history is in use: changes are
+//! few. A sweep saves them. A store that lost its data is not complete any more; then a sweep restores the
+//! configurations of the backup that are neither stored nor queued.
 
 use domain::SeriesKey;
 
-/// How long a store says that all configurations are here: an hour, in seconds, after which one that it lost alone is
-/// found.
+/// Time for which a store counts as complete after a restoration: an hour, in seconds, after which the loss of a single
+/// configuration is detected.
 pub const CONFIGS_COMPLETE_TTL_S: u64 = 3_600;
 
-/// A series of which history does not hold the last word on its configuration.
+/// A configuration that changed since it was backed up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnsavedConfig {
-    /// Which series.
+    /// The series.
     pub key: SeriesKey,
-    /// The revision with which its configuration was put or removed.
+    /// Revision of the change, which may be a removal.
     pub revision: i64,
 }
 
-/// How store and history differ in configurations.
+/// State of the backup of configurations.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ConfigBackupStatus {
-    /// What history does not hold.
+    /// Changes that the backup does not hold.
     pub unsaved: Vec<UnsavedConfig>,
-    /// Whether the store holds all that history does, as far as it knows.
+    /// Whether the store has every configuration of the backup, as far as it knows.
     pub is_complete: bool,
 }

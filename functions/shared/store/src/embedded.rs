@@ -9,8 +9,6 @@ mod reader;
 mod status;
 mod store;
 mod sweep;
-mod window;
 mod writer;
 
 pub use self::store::EmbeddedStore;
-pub(crate) use self::writer::judgement_counts;

@@ -1,33 +1,33 @@
-//! Who serves: the processes of a deployment, each under a lease.
+//! Processes of a deployment, each with a lease.
 //!
-//! A process that is frozen or killed says nothing more, so what it said of itself holds for the time of a lease only.
+//! A frozen or killed process does not end its lease, so its report is valid for the time of a lease only.
 
-/// How long a process is believed to serve after it said so, in seconds.
+/// Duration of a lease, in seconds.
 pub const INSTANCE_LEASE_S: u64 = 30;
 
-/// Most processes that are kept: ten times as many as an account of AWS runs at once unless it asks for more.
+/// Most leases: ten times the default limit of concurrent processes of an AWS account.
 pub const INSTANCES_MAX: usize = 10_000;
 
-/// A process that serves, as it tells of itself.
+/// Report of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
-    /// The function that it serves, a word.
+    /// Its function, a word without spaces.
     pub function: String,
-    /// Its name, a word that no other process of that function has.
+    /// Its name, a word without spaces, unique for the function.
     pub name: String,
-    /// Connections that are open.
+    /// Open connections.
     pub n_connections: u64,
-    /// Requests that are being served.
+    /// Requests in progress.
     pub n_requests: u64,
 }
 
 impl Instance {
-    /// By which a store tells it from others.
+    /// Key of the report in a store.
     pub(crate) fn field(&self) -> String {
         format!("{} {}", self.function, self.name)
     }
 
-    /// What is kept under its field.
+    /// Value of the report in a store.
     pub(crate) fn numbers(&self) -> String {
         format!("{} {}", self.n_connections, self.n_requests)
     }

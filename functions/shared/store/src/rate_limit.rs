@@ -1,27 +1,27 @@
-//! How fast a tenant may send: a bucket of tokens that fills with time.
+//! Token bucket of a tenant: limits its samples per second.
 //!
-//! Writers lease tokens in blocks, so that most requests ask nobody. What a process leased and does not use is lost
-//! to the tenant, a block at most. `redis/lease.lua` reckons in the same way.
+//! Processes take tokens in blocks, so that most requests need no round trip. A process loses at most one unused block.
+//! `take_tokens.lua` computes the same.
 
-/// What is wanted of a bucket.
+/// Tokens to take from a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenRequest {
-    /// Tokens that flow in each second, at least one.
+    /// Tokens added per second, at least one.
     pub rate_per_s: u64,
-    /// Most tokens that it holds.
+    /// Most tokens in the bucket.
     pub burst: u64,
-    /// With fewer tokens than this nothing is granted.
+    /// Fewest tokens to grant.
     pub min: u64,
-    /// More tokens than this are not granted.
+    /// Most tokens to grant.
     pub max: u64,
 }
 
-/// What a bucket gave.
+/// Tokens taken from a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TokenGrant {
-    /// Tokens; 0 where fewer than the least wanted are there.
+    /// Tokens granted; 0 if the bucket has fewer than the minimum.
     pub granted: u64,
-    /// When the least wanted will be there, in microseconds from now; 0 where something was granted.
+    /// Time until the bucket has the minimum, in microseconds; 0 if tokens were granted.
     pub wait_us: i64,
 }
 
@@ -33,12 +33,12 @@ pub(crate) struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// A full one.
+    /// A full bucket.
     pub(crate) fn new(now_us: i64, burst: u64) -> Self {
         Self { tokens: burst as f64, at_us: now_us }
     }
 
-    /// Fills it up to now, and takes from it.
+    /// Refills the bucket up to `now_us`, and takes tokens.
     pub(crate) fn take(&mut self, now_us: i64, request: &TokenRequest) -> TokenGrant {
         let since_us = (now_us - self.at_us).max(0) as f64;
         let filled = self.tokens + since_us * request.rate_per_s as f64 / 1e6;

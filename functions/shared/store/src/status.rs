@@ -76,3 +76,17 @@ pub(crate) fn check_detector(deployed: &DeployedDetector, first: &str) -> Result
     }
     Err(StoreError::DetectorMismatch { stored: first.to_owned(), deployed: detector, generation })
 }
+
+/// Cursor after a page of the worst series: decayed score and name of the last one.
+pub(crate) fn score_cursor((score, name): &(f64, String)) -> String {
+    format!("{score}:{name}")
+}
+
+/// Reads back what [`score_cursor`] wrote.
+pub(crate) fn parse_score_cursor(text: &str) -> Result<(f64, String), StoreError> {
+    let parsed = text.split_once(':').and_then(|(score, name)| {
+        let score: f64 = score.parse().ok()?;
+        score.is_finite().then(|| (score, name.to_owned()))
+    });
+    parsed.ok_or_else(|| StoreError::CursorInvalid { cursor: text.to_owned() })
+}

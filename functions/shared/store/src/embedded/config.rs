@@ -3,21 +3,22 @@
 use async_trait::async_trait;
 use detector::SeriesConfig;
 use domain::SeriesKey;
+use protocol::StoredConfig;
 
 use super::store::{EmbeddedState, EmbeddedStore};
-use crate::{ConfigBackupStatus, ConfigStore, StoreError, StoredConfig, UnsavedConfig};
+use crate::{ConfigBackupStatus, ConfigStore, StoreError, UnsavedConfig};
 
 impl EmbeddedState {
-    /// Marks that the configuration of a series changes; answers the revision with which it does.
-    pub(super) fn mark_config(&mut self, key: &SeriesKey, now_us: i64) -> i64 {
-        let stored = self.configs.get(key).map_or(0, |it| it.revision);
-        let marked = self.unsaved_configs.get(key).copied().unwrap_or_default();
-        let revision = now_us.max(stored + 1).max(marked + 1);
+    /// Queues a change of a configuration for the backup; returns its revision.
+    fn mark_config(&mut self, key: &SeriesKey, now_us: i64) -> i64 {
+        let stored = self.configs.get(key).map_or(0, |config| config.revision);
+        let queued = self.unsaved_configs.get(key).copied().unwrap_or_default();
+        let revision = now_us.max(stored + 1).max(queued + 1);
         self.unsaved_configs.insert(key.clone(), revision);
         revision
     }
 
-    /// Removes the configuration of a series; answers whether there was one.
+    /// Removes the configuration of a series; returns whether there was one.
     pub(super) fn remove_config(&mut self, key: &SeriesKey, now_us: i64) -> bool {
         if !self.configs.contains_key(key) {
             return false;
@@ -75,7 +76,7 @@ impl ConfigStore for EmbeddedStore {
     }
 
     async fn mark_configs_complete(&self) -> Result<(), StoreError> {
-        self.lock().are_configs_complete = true; // What is in one process is not lost alone.
+        self.lock().are_configs_complete = true; // A process does not lose a configuration alone.
         Ok(())
     }
 }

@@ -4,23 +4,20 @@ use std::ops::Bound;
 
 use async_trait::async_trait;
 use domain::{Judgement, SeriesKey, Tenant};
+use protocol::{SeriesState, StoredEpisode, StoredSeries};
 
-use super::store::{EmbeddedStore, SeriesEntry};
-use crate::{
-    ListedSeries, Page, PastRange, SeriesReader, SeriesState, SeriesSummary, StoreError,
-    StoredEpisode, TenantCounts, decayed_score,
-};
+use super::store::{EmbeddedSeries, EmbeddedStore};
+use crate::status::{parse_score_cursor, score_cursor};
+use crate::{ListedSeries, Page, PastRange, SeriesReader, SeriesSummary, StoreError, TenantCounts};
 
 #[async_trait]
 impl SeriesReader for EmbeddedStore {
     async fn read(&self, key: &SeriesKey) -> Result<Option<SeriesState>, StoreError> {
         let state = self.lock();
-        let (entry, config) = (state.series.get(key), state.configs.get(key));
-        if entry.is_none() && config.is_none() {
-            return Ok(None);
-        }
-        let nothing = SeriesEntry::default();
-        Ok(Some(entry.unwrap_or(&nothing).state(0, config)))
+        let (new, config) = (StoredSeries::default(), state.configs.get(key));
+        let stored = state.series.get(key).map_or(&new, |series| &series.stored);
+        let exists = !stored.is_empty() || config.is_some();
+        Ok(exists.then(|| stored.state(0, config)))
     }
 
     async fn anomalies(
@@ -30,9 +27,9 @@ impl SeriesReader for EmbeddedStore {
         limit: usize,
     ) -> Result<Vec<Judgement>, StoreError> {
         let state = self.lock();
-        let anomalies =
-            state.series.get(key).map(|entry| entry.anomalies.range(since_us..).rev().take(limit));
-        Ok(anomalies.into_iter().flatten().map(|(_, judgement)| *judgement).collect())
+        let anomalies = state.series.get(key).map(|series| series.stored.anomalies());
+        let since = anomalies.map(|anomalies| anomalies.range(since_us..).rev().take(limit));
+        Ok(since.into_iter().flatten().map(|(_, judgement)| *judgement).collect())
     }
 
     async fn episodes(
@@ -42,20 +39,18 @@ impl SeriesReader for EmbeddedStore {
     ) -> Result<Vec<StoredEpisode>, StoreError> {
         let state = self.lock();
         let before_us = range.before_us.unwrap_or(i64::MAX).max(range.since_us);
-        let episodes = state
-            .series
-            .get(key)
-            .map(|entry| entry.episodes.range(range.since_us..before_us).rev().take(range.limit));
-        Ok(episodes.into_iter().flatten().map(|(_, episode)| *episode).collect())
+        let episodes = state.series.get(key).map(|series| series.stored.episodes());
+        let within = episodes.map(|episodes| episodes.range(range.since_us..before_us).rev());
+        Ok(within.into_iter().flatten().take(range.limit).map(|(_, episode)| *episode).collect())
     }
 
     async fn summaries(&self, keys: &[SeriesKey]) -> Result<Vec<SeriesSummary>, StoreError> {
         let state = self.lock();
-        let glance = |entry: &SeriesEntry| SeriesSummary {
-            memory: entry.memory.as_ref().map(|memory| memory.bytes.clone()),
-            n_anomalies: entry.anomalies.len() as u64,
+        let summary = |series: &EmbeddedSeries| SeriesSummary {
+            memory: series.stored.memory().map(<[u8]>::to_vec),
+            n_anomalies: series.stored.anomalies().len() as u64,
         };
-        Ok(keys.iter().map(|key| state.series.get(key).map(glance).unwrap_or_default()).collect())
+        Ok(keys.iter().map(|key| state.series.get(key).map(summary).unwrap_or_default()).collect())
     }
 
     async fn list(
@@ -90,25 +85,25 @@ impl SeriesReader for EmbeddedStore {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Page<SeriesKey>, StoreError> {
-        let after = cursor.map(decayed_score::parse_cursor).transpose()?;
+        let after = cursor.map(parse_score_cursor).transpose()?;
         let is_after = |score: f64, name: &str| {
             after
                 .as_ref()
                 .is_none_or(|last| score < last.0 || score == last.0 && name < last.1.as_str())
         };
         let state = self.lock();
-        let mut hot: Vec<(f64, &SeriesKey)> = state
+        let mut worst: Vec<(f64, &SeriesKey)> = state
             .of_tenant(tenant)
-            .filter(|(_, entry)| !entry.anomalies.is_empty())
-            .filter_map(|(key, entry)| Some((entry.score?, key)))
+            .filter(|(_, series)| !series.stored.anomalies().is_empty())
+            .filter_map(|(key, series)| Some((series.stored.decayed_score()?, key)))
             .filter(|(score, key)| is_after(*score, key.name()))
             .collect();
-        hot.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| b.1.name().cmp(a.1.name())));
-        let has_more = hot.len() > limit;
-        hot.truncate(limit);
-        let next = hot.last().filter(|_| has_more);
-        let next = next.map(|(score, key)| decayed_score::cursor(&(*score, key.name().to_owned())));
-        Ok(Page { items: hot.into_iter().map(|(_, key)| key.clone()).collect(), next })
+        worst.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| b.1.name().cmp(a.1.name())));
+        let has_more = worst.len() > limit;
+        worst.truncate(limit);
+        let next = worst.last().filter(|_| has_more);
+        let next = next.map(|(score, key)| score_cursor(&(*score, key.name().to_owned())));
+        Ok(Page { items: worst.into_iter().map(|(_, key)| key.clone()).collect(), next })
     }
 
     async fn recent(&self, tenant: &Tenant, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
@@ -121,10 +116,10 @@ impl SeriesReader for EmbeddedStore {
         let oldest_us = self.oldest_us();
         let state = self.lock();
         let mut counts = TenantCounts::default();
-        for (_, entry) in state.of_tenant(tenant) {
-            counts.n_series += u64::from(entry.received_us >= oldest_us);
-            counts.n_anomalous += u64::from(!entry.anomalies.is_empty());
-            counts.n_pending += u64::from(!entry.inbox.is_empty());
+        for (_, series) in state.of_tenant(tenant) {
+            counts.n_series += u64::from(series.received_us >= oldest_us);
+            counts.n_anomalous += u64::from(!series.stored.anomalies().is_empty());
+            counts.n_pending += u64::from(series.stored.n_waiting() > 0);
         }
         Ok(counts)
     }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use detector::DeployedDetector;
 
-use super::store::{EmbeddedStore, SeriesEntry};
+use super::store::{EmbeddedSeries, EmbeddedStore};
 use crate::status::check_detector;
 use crate::{SERIES_TTL_S, StoreError, StoreGauges, StoreStatus};
 
 impl EmbeddedStore {
-    /// Before this a receipt is too long ago for a series to be kept.
+    /// Time after which a series must have received a sample to count, in Unix microseconds.
     pub(super) fn oldest_us(&self) -> i64 {
         (self.clock)() - SERIES_TTL_S as i64 * 1_000_000
     }
@@ -33,12 +33,12 @@ impl StoreStatus for EmbeddedStore {
     async fn gauges(&self) -> Result<StoreGauges, StoreError> {
         let (now_us, oldest_us) = ((self.clock)(), self.oldest_us());
         let state = self.lock();
-        let kept = |entry: &&SeriesEntry| entry.received_us >= oldest_us;
-        let waiting = state.series.values().filter(|entry| !entry.inbox.is_empty());
-        let waits_us = waiting.map(|entry| (now_us - entry.waits_since_us).max(0));
+        let is_active = |series: &&EmbeddedSeries| series.received_us >= oldest_us;
+        let waiting = state.series.values().filter(|series| series.stored.n_waiting() > 0);
+        let waits_us = waiting.map(|series| (now_us - series.waiting_since_us).max(0));
         let (n_pending, oldest_pending_us) =
             waits_us.fold((0, 0), |(n, oldest_us), us| (n + 1, us.max(oldest_us)));
-        let n_series = state.series.values().filter(kept).count() as u64;
+        let n_series = state.series.values().filter(is_active).count() as u64;
         Ok(StoreGauges { n_series, n_pending, oldest_pending_us })
     }
 

@@ -8,9 +8,7 @@ use super::connection::Call;
 use super::keys::{configs_complete, index_member, key_of_member, unsaved_configs};
 use super::store::RedisStore;
 use crate::config_backup::CONFIGS_COMPLETE_TTL_S;
-use crate::{
-    ConfigBackupStatus, ConfigStore, StoreError, StoredConfig, UnsavedConfig, series_config,
-};
+use crate::{ConfigBackupStatus, ConfigStore, StoreError, StoredConfig, UnsavedConfig};
 
 #[async_trait]
 impl ConfigStore for RedisStore {
@@ -18,7 +16,7 @@ impl ConfigStore for RedisStore {
         let keys = self.keys(key);
         let mut call = self.scripts.put_config.prepare_invoke();
         call.key(keys.config()).key(unsaved_configs(keys.shard));
-        call.arg(index_member(key)).arg(series_config::to_text(config));
+        call.arg(index_member(key)).arg(StoredConfig::text_of(config));
         self.connection.invoke(Call::repeatable(keys.shard), &call).await
     }
 

@@ -12,10 +12,12 @@ use super::keys::{anomalous_index, pending_index, series_index};
 use super::reply::{self, unreadable};
 use super::series_calls::ReadCall;
 use super::store::{RedisStore, flatten};
-use crate::status::PENDING_COUNTED_MAX;
+use protocol::member;
+
+use crate::status::{PENDING_COUNTED_MAX, parse_score_cursor, score_cursor};
 use crate::{
     ListedSeries, Page, PastRange, SeriesReader, SeriesState, SeriesSummary, StoreError,
-    StoredEpisode, TenantCounts, decayed_score, member,
+    StoredEpisode, TenantCounts,
 };
 
 /// Shards read at a time for a list: most lists end within the first.
@@ -119,12 +121,12 @@ impl SeriesReader for RedisStore {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Page<SeriesKey>, StoreError> {
-        let after = cursor.map(decayed_score::parse_cursor).transpose()?;
+        let after = cursor.map(parse_score_cursor).transpose()?;
         let mut worst = self.worst_of_shards(tenant, after.as_ref(), limit + 1).await?;
         worst.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| b.1.cmp(&a.1)));
         let has_more = worst.len() > limit;
         worst.truncate(limit);
-        let next = worst.last().filter(|_| has_more).map(decayed_score::cursor);
+        let next = worst.last().filter(|_| has_more).map(score_cursor);
         let items: Result<Vec<SeriesKey>, _> =
             worst.iter().map(|(_, name)| SeriesKey::from_name(tenant, name)).collect();
         Ok(Page { items: items?, next })

@@ -2,11 +2,12 @@
 //!
 //! A key may hold what another program wrote: then that series is unreadable, and the others of the call are not.
 
+use protocol::member;
 use redis::Value;
 
 use crate::{
     AppendOutcome, ClassifiedSamples, CommitOutcome, SampleClass, SeriesState, SeriesSummary,
-    StoreError, StoredConfig, member,
+    StoreError, StoredConfig,
 };
 
 pub(super) fn unreadable(what: &'static str) -> StoreError {

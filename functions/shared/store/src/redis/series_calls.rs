@@ -11,11 +11,12 @@ use redis::{Cmd, Script, ToRedisArgs, Value, cmd};
 use super::connection::{Call, Connection};
 use super::keys::{SeriesKeys, index_member, pending_index, tenants_index, totals as totals_key};
 use super::reply::{self, unreadable};
-use crate::embedded::judgement_counts;
-use crate::state::{INBOX_LEN_MAX, INBOX_READ_MAX};
+use protocol::limits::{INBOX_LEN_MAX, INBOX_READ_MAX};
+use protocol::{decayed_score, member, totals};
+
 use crate::{
     ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Append, Commit, NewSample, OptimisticCommit,
-    ReceiptUpdate, SERIES_TTL_S, StoreError, decayed_score, member, totals,
+    ReceiptUpdate, SERIES_TTL_S, StoreError,
 };
 
 /// Most series of one call: a script blocks its Redis while it runs, and so many take less than half a millisecond.
@@ -214,7 +215,8 @@ impl SeriesCall for CommitCall<'_> {
 }
 
 fn n_commit_arguments(commit: &Commit) -> usize {
-    let n_pairs = commit.memory.slices().len() + totals_of(commit).len() + commit.judgements.len();
+    let n_pairs =
+        commit.memory.slices().len() + totals::of_commit(commit).len() + commit.judgements.len();
     COMMIT_HEADER_LEN + 2 * (n_pairs + anomalies_of(commit).count())
 }
 
@@ -224,20 +226,12 @@ fn anomalies_of(commit: &Commit) -> impl Iterator<Item = (i64, String)> {
     anomalies.filter_map(|it| Some((it.sample.at_us(), member::of_anomaly(it)?)))
 }
 
-fn totals_of(commit: &Commit) -> Vec<(&'static str, &'static str, u64)> {
-    let mut counts = judgement_counts(&commit.judgements);
-    if commit.episode_update.n_silences > 0 {
-        counts.push((totals::SILENCES, "", commit.episode_update.n_silences));
-    }
-    counts
-}
-
 fn write_commit(command: &mut Cmd, commit: &Commit) {
     let Commit { version, revision, memory, cursor_us, floor_us, judgements, episode_update } =
         commit;
-    let totals = totals_of(commit);
+    let totals = totals::of_commit(commit);
     command.arg(*version).arg(*revision);
-    or_empty(command, memory.len());
+    or_empty(command, memory.target_len());
     command.arg(floor_us.unwrap_or(-1)).arg(cursor_us - ANOMALIES_AGE_MAX_US);
     or_empty(command, decayed_score::of(judgements).map(member::float));
     command.arg(memory.slices().len()).arg(totals.len()).arg(judgements.len());
@@ -249,7 +243,7 @@ fn write_commit(command: &mut Cmd, commit: &Commit) {
         command.arg(offset).arg(bytes);
     }
     for (name, label, n) in totals {
-        command.arg(format!("{name} {label}").trim_end()).arg(n);
+        command.arg(totals::field(name, label)).arg(n);
     }
     for judgement in judgements {
         command.arg(judgement.sample.at_us()).arg(member::of_judged(&judgement.judged()));

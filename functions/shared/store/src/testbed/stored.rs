@@ -2,8 +2,8 @@
 
 use std::fmt::Debug;
 
-use crate::{member, series_config};
 use domain::{SeriesKey, Tenant};
+use protocol::{StoredConfig, member};
 
 /// Reads a text as a member of each set, as the name of a series, and as a configuration.
 ///
@@ -18,9 +18,7 @@ pub fn read_stored(text: &str) {
     let series =
         |name: &str| SeriesKey::from_name(&tenant, name).ok().map(|it| it.series().clone());
     check(text, series, |it| Some(SeriesKey::new(tenant.clone(), it.clone()).name().to_owned()));
-    check(text, series_config::from_text, |it| {
-        Some(format!("{} {}", it.revision, series_config::to_text(&it.config)))
-    });
+    check(text, StoredConfig::from_text, |config| Some(config.to_text()));
     check(text, Tenant::from_escaped, |it| Some(it.escaped().to_owned()));
 }
 

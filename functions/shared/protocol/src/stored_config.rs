@@ -1,34 +1,38 @@
-//! The text by which the configuration of a series is stored.
+//! Text of a stored configuration.
 //!
 //! `<revision> <detector>`, then a line `<from_us> <until_us> <reason>` for each maintenance window. The detector is empty
-//! where the series follows its deployment. Bounded by what a configuration may hold: about 3 KB.
+//! if the series follows its deployment. At most about 3 KB, by the limits of a configuration.
 
 use detector::{MaintenanceWindow, SeriesConfig};
 
-/// The configuration of a series, as it is stored.
+/// The stored configuration of a series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredConfig {
-    /// Grows each time that a configuration of the series is put, also over its deletion.
+    /// Grows with each change of the configuration, including its removal.
     pub revision: i64,
-    /// What was put.
+    /// The configuration.
     pub config: SeriesConfig,
 }
 
 impl StoredConfig {
-    /// The text by which it is stored.
+    /// The text of a configuration without its revision, which the store prepends.
+    pub fn text_of(config: &SeriesConfig) -> String {
+        to_text(config)
+    }
+
+    /// The stored text.
     pub fn to_text(&self) -> String {
         format!("{} {}", self.revision, to_text(&self.config))
     }
 
-    /// Reads back what [`StoredConfig::to_text`] wrote; none when it is something else, or names a detector that is not
-    /// known here.
+    /// Reads the stored text; `None` for other text, or for a detector of a later version.
     pub fn from_text(text: &str) -> Option<Self> {
         from_text(text)
     }
 }
 
-/// The text without the revision, which the store puts in front.
-pub(crate) fn to_text(config: &SeriesConfig) -> String {
+/// The text without its revision, which the store prepends.
+fn to_text(config: &SeriesConfig) -> String {
     let detector = config.detector.map(|it| it.to_string()).unwrap_or_default();
     let maintenance = config.maintenance().iter();
     maintenance.fold(detector, |text, it| {
@@ -36,8 +40,7 @@ pub(crate) fn to_text(config: &SeriesConfig) -> String {
     })
 }
 
-/// Reads what is stored; none when it is something else, or names a detector that is not known here.
-pub(crate) fn from_text(text: &str) -> Option<StoredConfig> {
+fn from_text(text: &str) -> Option<StoredConfig> {
     let (revision, text) = text.split_once(' ')?;
     let mut lines = text.split('\n');
     let detector = match lines.next()? {
@@ -93,7 +96,7 @@ mod tests {
         }
 
         #[test]
-        fn rubbish_is_nothing(text in "\\PC{0,80}") {
+        fn other_text_is_not_read(text in "\\PC{0,80}") {
             let _read = from_text(&text);
         }
     }

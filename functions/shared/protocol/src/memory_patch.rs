@@ -1,17 +1,17 @@
-//! What changes of a memory from one version to the next.
+//! Difference of a memory from one version to the next.
 //!
-//! A memory is kilobytes and a sample touches a few fields of it. The difference of the bytes is taken and not named by
-//! the detector, so nothing here knows a layout but for the place of the version, which the store itself writes.
+//! A memory is kilobytes, and a sample changes a few of its fields. The difference is taken of the bytes, so that only
+//! the offset of the version is known here, which the store sets.
 
 use std::ops::Range;
 
 use detector::memory::VERSION_OFFSET;
 
-/// The first byte behind the version.
-const BEHIND_VERSION: usize = VERSION_OFFSET + 8;
+/// Offset of the first byte after the version.
+const VERSION_END: usize = VERSION_OFFSET + 8;
 
-/// Equal bytes between two changes from which on they are two slices: a slice of its own costs a store about as much
-/// as so many bytes.
+/// Equal bytes between two changes from which on they become two slices: a slice costs a store about as much as so
+/// many bytes.
 const GAP_MIN: usize = 64;
 
 /// Bytes compared at a time.
@@ -19,24 +19,24 @@ const STEP: usize = 8;
 
 const ZEROS: [u8; STEP] = [0; STEP];
 
-/// The bytes of a memory, or those of them that differ from the ones stored. The version is never among them.
+/// The bytes of a memory, or those that differ from the stored ones, without the version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemoryPatch {
-    /// The length of the memory that it applies to; none where it replaces any, and what it does not name is zero.
+    /// Length of the memory that it changes; `None` if it replaces the memory, which is zero between the slices.
     len: Option<usize>,
-    /// Where each slice goes, and how long it is.
+    /// Offset and length of each slice.
     slices: Vec<(usize, usize)>,
-    /// The slices, one behind the other.
+    /// The slices, joined.
     bytes: Vec<u8>,
 }
 
 impl MemoryPatch {
-    /// The whole memory, whatever is stored; most of a young one is zero, and left out.
+    /// Replaces the memory; most of a young one is zero, and omitted.
     pub fn whole(bytes: &[u8]) -> Self {
-        let start = bytes.len().min(BEHIND_VERSION);
+        let start = bytes.len().min(VERSION_END);
         let mut patch = Self::empty(None);
         let mut last = patch.push_changes(0..start, bytes, |_| &ZEROS);
-        // The end is told in any case, or the memory would be too short.
+        // The last byte is always part of a slice, or the memory would be too short.
         if last.end < bytes.len() {
             if last.end + GAP_MIN < bytes.len() {
                 patch.push(&last, bytes);
@@ -48,9 +48,9 @@ impl MemoryPatch {
         patch
     }
 
-    /// What makes `after` of `before`, the bytes that are stored.
+    /// Changes `before`, the stored bytes, to `after`.
     pub fn between(before: &[u8], after: &[u8]) -> Self {
-        let start = BEHIND_VERSION + STEP;
+        let start = VERSION_END + STEP;
         if after.len() < start
             || before.len() != after.len()
             || before[..VERSION_OFFSET] != after[..VERSION_OFFSET]
@@ -59,7 +59,7 @@ impl MemoryPatch {
         }
         // The first slice follows the version, so that a store writes both at once.
         let mut patch = Self::empty(Some(after.len()));
-        let last = patch.push_changes(BEHIND_VERSION..start, after, |at| &before[at..]);
+        let last = patch.push_changes(VERSION_END..start, after, |at| &before[at..]);
         patch.push(&last, after);
         patch
     }
@@ -68,8 +68,8 @@ impl MemoryPatch {
         Self { len, slices: Vec::new(), bytes: Vec::new() }
     }
 
-    /// Adds what differs behind the slice `open` from `before`, which answers what was at a place, but for the last
-    /// slice, which it answers; the first is `open`, or begins with it.
+    /// Adds the bytes after the slice `open` that differ from `before(offset)`; returns the last slice, which is not
+    /// added yet. The first slice begins with `open`.
     fn push_changes<'a>(
         &mut self,
         mut open: Range<usize>,
@@ -95,14 +95,14 @@ impl MemoryPatch {
         self.bytes.extend_from_slice(&of[slice.clone()]);
     }
 
-    /// The length of the memory that it applies to; none where it replaces any.
-    pub(crate) fn len(&self) -> Option<usize> {
+    /// Length of the memory that it changes; `None` if it replaces the memory.
+    pub fn target_len(&self) -> Option<usize> {
         self.len
     }
 
-    /// Offset and bytes of each slice, in order: the first is at 0 where they replace the memory, or else behind the
-    /// version.
-    pub(crate) fn slices(&self) -> impl ExactSizeIterator<Item = (usize, &[u8])> {
+    /// Offset and bytes of each slice, in order; the first is at 0 if they replace the memory, and after the version
+    /// otherwise.
+    pub fn slices(&self) -> impl ExactSizeIterator<Item = (usize, &[u8])> {
         let mut rest = self.bytes.as_slice();
         self.slices.iter().map(move |(at, len)| {
             let (slice, behind) = rest.split_at(*len);
@@ -111,12 +111,12 @@ impl MemoryPatch {
         })
     }
 
-    /// Whether it applies to what is stored.
+    /// Whether it applies to the stored bytes.
     pub(crate) fn fits(&self, stored: &[u8]) -> bool {
         self.len.is_none_or(|len| len == stored.len())
     }
 
-    /// Puts it, and the version, into what is stored, which it must fit.
+    /// Changes the stored bytes, which it must fit, and sets the version.
     pub(crate) fn apply(&self, stored: &mut Vec<u8>, version: i64) {
         if self.len.is_none() {
             stored.clear();
@@ -125,8 +125,8 @@ impl MemoryPatch {
         for (at, bytes) in self.slices() {
             stored[at..at + bytes.len()].copy_from_slice(bytes);
         }
-        if let Some(place) = stored.get_mut(VERSION_OFFSET..BEHIND_VERSION) {
-            place.copy_from_slice(&version.to_le_bytes());
+        if let Some(bytes) = stored.get_mut(VERSION_OFFSET..VERSION_END) {
+            bytes.copy_from_slice(&version.to_le_bytes());
         }
     }
 }
@@ -162,15 +162,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_patch_makes_the_one_of_the_other(
+        fn a_patch_changes_one_memory_to_the_other(
             before in prop::collection::vec(any::<u8>(), 0..400),
             edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..9),
             grows in prop::bool::weighted(0.2),
         ) {
             let mut after = before.clone();
             for (at, byte) in edits {
-                if let Some(place) = after.get_mut(at.index(before.len().max(1))) {
-                    *place = byte;
+                if let Some(byte_at) = after.get_mut(at.index(before.len().max(1))) {
+                    *byte_at = byte;
                 }
             }
             if grows {
@@ -180,8 +180,8 @@ mod tests {
             prop_assert!(patch.fits(&before));
             let mut stored = before;
             patch.apply(&mut stored, 77);
-            if let Some(place) = after.get_mut(8..16) {
-                place.copy_from_slice(&77_i64.to_le_bytes());
+            if let Some(byte_at) = after.get_mut(8..16) {
+                byte_at.copy_from_slice(&77_i64.to_le_bytes());
             }
             prop_assert_eq!(stored, after);
         }

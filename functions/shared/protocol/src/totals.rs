@@ -1,0 +1,66 @@
+//! Names of the totals that a store counts exactly, in its atomic steps, and what each step adds to them.
+
+use domain::{Judgement, Signal};
+
+use crate::{Commit, SampleClass};
+
+/// Samples by outcome; the name of the outcome follows. Samples refused as full or of a new series are not counted.
+pub const SAMPLES: &str = "samples";
+/// Samples judged late.
+pub const LATE: &str = "late";
+/// Anomalies by signal; the name of the signal follows.
+pub const ANOMALIES: &str = "anomalies";
+/// Series that fell silent.
+pub const SILENCES: &str = "silences";
+/// Episodes dropped before the history held them.
+pub const EPISODES_LOST: &str = "episodes_lost";
+/// Commits that found another version.
+pub const CONFLICTS: &str = "commit_conflicts";
+
+/// A total with its label, or an empty one, and what is added to it.
+pub type Count = (&'static str, &'static str, u64);
+
+/// What an append adds.
+pub fn of_classes(classes: &[SampleClass]) -> Vec<Count> {
+    let n =
+        |outcome: &str| classes.iter().filter(|class| outcome_of(class) == Some(outcome)).count();
+    let outcomes = ["accepted", "duplicate", "conflict", "too_old"];
+    let counts = outcomes.map(|outcome| (SAMPLES, outcome, n(outcome) as u64));
+    counts.into_iter().filter(|count| count.2 > 0).collect()
+}
+
+/// The client sends a refused sample again, and the writer counts it if it gives up.
+fn outcome_of(class: &SampleClass) -> Option<&'static str> {
+    match class {
+        SampleClass::Fresh { .. } => Some("accepted"),
+        SampleClass::Duplicate { .. } => Some("duplicate"),
+        SampleClass::Conflict { .. } => Some("conflict"),
+        SampleClass::TooOld => Some("too_old"),
+        SampleClass::TooManySeries | SampleClass::Full => None,
+    }
+}
+
+/// What a commit adds: late samples, anomalies by signal and silences.
+pub fn of_commit(commit: &Commit) -> Vec<Count> {
+    let judgements = &commit.judgements;
+    let n_late = judgements.iter().filter(|judgement| judgement.late).count() as u64;
+    let mut counts = vec![(LATE, "", n_late)];
+    let signals: Vec<Signal> = judgements.iter().filter_map(signal_of).collect();
+    for signal in Signal::ALL {
+        let n = signals.iter().filter(|other| **other == signal).count() as u64;
+        counts.push((ANOMALIES, signal.as_str(), n));
+    }
+    counts.push((SILENCES, "", commit.episode_update.n_silences));
+    counts.retain(|count| count.2 > 0);
+    counts
+}
+
+fn signal_of(judgement: &Judgement) -> Option<Signal> {
+    let expectation = judgement.verdict.expectation.filter(|_| judgement.verdict.is_anomaly())?;
+    Some(expectation.signal)
+}
+
+/// The field of a total in the hash of totals: its name, and its label if it has one.
+pub fn field(name: &str, label: &str) -> String {
+    if label.is_empty() { name.to_owned() } else { format!("{name} {label}") }
+}
