@@ -106,6 +106,15 @@ impl Window {
     }
 }
 
+/// Floor of a window whose memory was lost, given its samples in time order.
+///
+/// A window of at least [`STORED_LEN_MIN`] samples may have been trimmed, just below its oldest sample at the latest. The
+/// length of the present detector does not matter: a detector with a shorter window may have trimmed it before.
+pub fn floor_without_memory(judged: &[JudgedSample]) -> Option<i64> {
+    let oldest = judged.first().filter(|_| judged.len() >= STORED_LEN_MIN)?;
+    Some(oldest.sample.at_us() - 1).filter(|floor_us| *floor_us >= 0)
+}
+
 /// Values of judged samples, in time order.
 pub fn values(judged: &[JudgedSample]) -> impl Iterator<Item = f64> + Clone + '_ {
     judged.iter().map(|entry| entry.sample.value())

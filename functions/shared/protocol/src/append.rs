@@ -1,4 +1,4 @@
-//! An append: samples on their way into the inbox of a series, and what became of them.
+//! An append: samples for the inbox of a series, and the outcome of each.
 
 use domain::{Judgement, SeriesKey};
 
@@ -27,7 +27,7 @@ pub struct Append {
 }
 
 impl Append {
-    /// Whether the caller takes the series for an existing one.
+    /// Returns true if the caller expects the series to exist.
     pub fn is_known(&self) -> bool {
         self.cached_version != 0
             || self.optimistic.as_ref().is_some_and(|optimistic| optimistic.commit.version != 0)
@@ -42,11 +42,11 @@ pub struct OptimisticCommit {
     /// It has one judgement for each sample, in order. The caller stamps samples without a time by the clock of the
     /// store.
     pub commit: Commit,
-    /// Whether to update the time of receipt.
+    /// Update of the time of receipt.
     pub receipt: ReceiptUpdate,
 }
 
-/// Whether an append updates the time of receipt in the series index, and the expiry of the series.
+/// Update of the time of receipt in the series index, and of the expiry of the series, by an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReceiptUpdate {
     /// Update it.

@@ -1,10 +1,10 @@
-//! A commit: what was judged of a series, and whether it was stored.
+//! A commit: judged samples of a series, and the outcome.
 
 use domain::Judgement;
 
 use crate::{EpisodeUpdate, MemoryPatch, SeriesState};
 
-/// Judged samples of a series; stored if no other writer committed and nobody changed the configuration since.
+/// Judged samples of a series; stored if neither version nor configuration changed since they were read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Commit {
     /// The version that was judged on.

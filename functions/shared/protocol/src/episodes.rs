@@ -38,7 +38,7 @@ impl StoredEpisode {
 pub struct EpisodeUpdate {
     /// The episodes that changed, as they are now.
     pub episodes: Vec<EpisodeRecord>,
-    /// Whether the history must hold the change: an episode began, ended, fell silent or doubled its samples.
+    /// True if the history must hold the change: an episode began, ended, fell silent or doubled its samples.
     pub is_notable: bool,
     /// Number of silences detected.
     pub n_silences: u64,

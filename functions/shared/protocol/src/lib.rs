@@ -1,4 +1,4 @@
-//! What append, judge and commit do to the stored state of one series.
+//! The protocol of append, judge and commit on the stored state of one series, as pure functions.
 //!
 //! 1. An append classifies each sample: fresh, duplicate, conflict, too old or full. Fresh samples join the inbox.
 //! 2. A writer judges the inbox in time order.

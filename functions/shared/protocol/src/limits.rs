@@ -1,4 +1,4 @@
-//! Limits of what is stored of one series; the Lua scripts receive them as arguments.
+//! Limits of the stored state of one series; the Lua scripts receive them as arguments.
 
 pub use detector::window::STORED_LEN_MIN;
 

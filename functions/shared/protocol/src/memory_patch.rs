@@ -111,12 +111,12 @@ impl MemoryPatch {
         })
     }
 
-    /// Whether it applies to the stored bytes.
+    /// Returns true if the patch applies to the stored bytes.
     pub(crate) fn fits(&self, stored: &[u8]) -> bool {
         self.len.is_none_or(|len| len == stored.len())
     }
 
-    /// Changes the stored bytes, which it must fit, and sets the version.
+    /// Applies the patch to the stored bytes, which it must fit, and sets the version.
     pub(crate) fn apply(&self, stored: &mut Vec<u8>, version: i64) {
         if self.len.is_none() {
             stored.clear();

@@ -22,7 +22,7 @@ pub struct SeriesState {
 }
 
 impl SeriesState {
-    /// Whether the series has no sample; it may have a configuration.
+    /// Returns true if the series has no sample; it may have a configuration.
     pub fn has_no_sample(&self) -> bool {
         self.memory.is_none() && self.window.is_empty() && self.inbox.is_empty()
     }

@@ -33,10 +33,10 @@ impl StoredConfig {
 
 /// The text without its revision, which the store prepends.
 fn to_text(config: &SeriesConfig) -> String {
-    let detector = config.detector.map(|it| it.to_string()).unwrap_or_default();
+    let detector = config.detector.map(|detector| detector.to_string()).unwrap_or_default();
     let maintenance = config.maintenance().iter();
-    maintenance.fold(detector, |text, it| {
-        format!("{text}\n{} {} {}", it.from_us(), it.until_us(), it.reason())
+    maintenance.fold(detector, |text, window| {
+        format!("{text}\n{} {} {}", window.from_us(), window.until_us(), window.reason())
     })
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use detector::window::floor_without_memory;
 use domain::{JudgedSample, Judgement, Sample};
 
 use crate::limits::{
     ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, EPISODES_KEPT_MAX, INBOX_LEN_MAX, INBOX_READ_MAX,
-    STORED_LEN_MIN,
 };
 use crate::stored_window::StoredWindow;
 use crate::{
@@ -31,7 +31,7 @@ impl StoredSeries {
         self.inbox.len()
     }
 
-    /// Whether neither samples nor a memory are stored.
+    /// Returns true if neither samples nor a memory are stored.
     pub fn is_empty(&self) -> bool {
         self.inbox.is_empty() && self.window.is_empty() && self.memory.is_none()
     }
@@ -132,23 +132,18 @@ impl StoredSeries {
 
     /// The time at and below which samples are too old: a duplicate cannot be recognized there.
     ///
-    /// Without its window, everything judged counts as trimmed. Without its memory, a window that may have been trimmed
-    /// was trimmed just below its oldest sample at the latest; every detector keeps at least [`STORED_LEN_MIN`]
-    /// samples, so a shorter window never was. The length that the present detector keeps does not matter: another
-    /// detector may have trimmed the window before.
+    /// Without its window, everything judged counts as trimmed; without its memory, see [`floor_without_memory`].
     fn floor_us(&self) -> Option<i64> {
         let header = self.header();
-        match self.window.judged().first() {
-            None if header.version != 0 => header.cursor_us,
-            Some(oldest) if header.version == 0 && self.window.len() >= STORED_LEN_MIN => {
-                Some(oldest.sample.at_us() - 1)
-            }
-            _ => header.floor_us,
+        match (header.version, self.window.is_empty()) {
+            (0, _) => floor_without_memory(self.window.judged()),
+            (_, true) => header.cursor_us,
+            (_, false) => header.floor_us,
         }
     }
 
-    /// Whether an optimistic commit is stored: nothing waits, and memory and window are those judged on, or both
-    /// missing for a new series.
+    /// Returns true if an optimistic commit is to be stored: no sample waits, and memory and window are those judged on,
+    /// or both are missing for a new series.
     pub fn accepts_optimistic(&self, commit: &Commit, config: Option<&StoredConfig>) -> bool {
         let has_memory = self.memory.is_some();
         self.inbox.is_empty()
@@ -157,7 +152,7 @@ impl StoredSeries {
             && self.is_judged_on(commit, config)
     }
 
-    /// Whether a commit is stored: version, configuration and length of the memory are those judged on.
+    /// Returns true if a commit is to be stored: version, configuration and length of the memory are those judged on.
     ///
     /// If the window was lost, the floor must have risen to the cursor first.
     pub fn accepts(&self, commit: &Commit, config: Option<&StoredConfig>) -> bool {
@@ -221,8 +216,9 @@ impl StoredSeries {
         }
     }
 
-    /// Stores the episodes of a commit that made `version`; returns how many were dropped before the history held
-    /// them, which does up to `saved_version`.
+    /// Stores the episodes of a commit that made `version`; returns the number of episodes dropped unsaved.
+    ///
+    /// The history holds changes up to `saved_version`; `None` if it holds all.
     pub fn store_episodes(
         &mut self,
         update: &EpisodeUpdate,
@@ -238,8 +234,8 @@ impl StoredSeries {
         let saved_version = saved_version.unwrap_or(i64::MAX);
         let mut n_lost = 0;
         while self.episodes.len() > EPISODES_KEPT_MAX {
-            let dropped = self.episodes.pop_first();
-            n_lost += u64::from(dropped.is_some_and(|(_, it)| it.notable_version > saved_version));
+            let Some((_, dropped)) = self.episodes.pop_first() else { break };
+            n_lost += u64::from(dropped.notable_version > saved_version);
         }
         n_lost
     }

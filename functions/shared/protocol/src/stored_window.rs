@@ -18,10 +18,6 @@ impl StoredWindow {
         self.judged.is_empty()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.judged.len()
-    }
-
     pub(crate) fn judged(&self) -> &[JudgedSample] {
         &self.judged
     }

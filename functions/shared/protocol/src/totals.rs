@@ -1,4 +1,4 @@
-//! Names of the totals that a store counts exactly, in its atomic steps, and what each step adds to them.
+//! Names of the totals that a store counts exactly, in its atomic steps, and the counts that each step adds.
 
 use domain::{Judgement, Signal};
 
@@ -20,7 +20,7 @@ pub const CONFLICTS: &str = "commit_conflicts";
 /// A total with its label, or an empty one, and what is added to it.
 pub type Count = (&'static str, &'static str, u64);
 
-/// What an append adds.
+/// Counts that an append adds.
 pub fn of_classes(classes: &[SampleClass]) -> Vec<Count> {
     let n =
         |outcome: &str| classes.iter().filter(|class| outcome_of(class) == Some(outcome)).count();
@@ -40,7 +40,7 @@ fn outcome_of(class: &SampleClass) -> Option<&'static str> {
     }
 }
 
-/// What a commit adds: late samples, anomalies by signal and silences.
+/// Counts that a commit adds: late samples, anomalies by signal and silences.
 pub fn of_commit(commit: &Commit) -> Vec<Count> {
     let judgements = &commit.judgements;
     let n_late = judgements.iter().filter(|judgement| judgement.late).count() as u64;

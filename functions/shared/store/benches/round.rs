@@ -1,5 +1,6 @@
-//! What a round of a writer costs the store: samples appended, judged ones committed, on the embedded store and over a
-//! real Redis, whose share is the coding of keys, members and memory, and one round trip each.
+//! Time of a writer's round in the store, append and commit, on the embedded store and on a real Redis.
+//!
+//! With Redis this is encoding of keys, members and memory, and one round trip for each step.
 //!
 //! `cargo bench --package store`; compare rows within one run. Nothing is judged here: the verdict is a constant.
 
@@ -33,7 +34,7 @@ fn key() -> SeriesKey {
     SeriesKey::new(Tenant::default(), series)
 }
 
-/// A round of `n` samples, from the append to the answer of the commit.
+/// A round of `n` samples, from the append to the reply of the commit.
 async fn round(store: &dyn Store, judge: &mut Judge, n: usize) -> i64 {
     let samples: Vec<NewSample> = (0..n)
         .map(|i| NewSample {
@@ -45,7 +46,7 @@ async fn round(store: &dyn Store, judge: &mut Judge, n: usize) -> i64 {
     let appended = store.append(&key, &samples, 0).await.expect("the store answers");
     let state = appended.state.expect("fresh samples wait");
     let judgements: Vec<Judgement> =
-        state.inbox.iter().map(|it: &Sample| judge.judge(*it)).collect();
+        state.inbox.iter().map(|sample: &Sample| judge.judge(*sample)).collect();
     let memory = judge.memory();
     let commit = Commit {
         version: state.version,
@@ -58,7 +59,7 @@ async fn round(store: &dyn Store, judge: &mut Judge, n: usize) -> i64 {
     };
     match store.commit(&key, &commit).await.expect("the store answers") {
         CommitOutcome::Committed { version } => version,
-        CommitOutcome::Conflict(_) => panic!("nobody else writes"),
+        CommitOutcome::Conflict(_) => panic!("no other writer commits"),
     }
 }
 

@@ -24,6 +24,6 @@ pub struct UnsavedConfig {
 pub struct ConfigBackupStatus {
     /// Changes that the backup does not hold.
     pub unsaved: Vec<UnsavedConfig>,
-    /// Whether the store has every configuration of the backup, as far as it knows.
+    /// True if the store has every configuration of the backup, as far as it knows.
     pub is_complete: bool,
 }

@@ -2,7 +2,7 @@
 
 use domain::SeriesKey;
 
-/// Time after the last sweep with a history for which a store goes on to queue episodes for it: 7 days, in seconds.
+/// Time after the last sweep with a history for which a store still queues episodes for it: 7 days, in seconds.
 pub const HISTORY_TTL_S: u64 = 7 * 86_400;
 
 /// A page of the past of a series.

@@ -28,7 +28,7 @@ pub enum StoreError {
     /// No trusted authority signed the certificate of the server.
     #[error("the store cannot be trusted: {reason}")]
     Untrusted {
-        /// What is wrong with the certificate.
+        /// The problem with the certificate.
         reason: String,
     },
     /// A key holds something else than this version writes.
@@ -69,7 +69,7 @@ pub enum StoreError {
     /// The configured address of the store cannot be parsed.
     #[error("store address is not usable: {reason}")]
     AddressInvalid {
-        /// What is wrong with it.
+        /// The problem with the address.
         reason: String,
     },
 }
@@ -85,7 +85,7 @@ impl From<SeriesKeyError> for StoreError {
 }
 
 impl StoreError {
-    /// Whether the whole store is out of reach, so that an immediate retry is pointless.
+    /// Returns true if the whole store is unreachable, so that an immediate retry is pointless.
     pub fn is_away(&self) -> bool {
         matches!(
             self,

@@ -41,8 +41,8 @@ pub trait History: Debug + Send + Sync {
         range: PastRange,
     ) -> Result<Vec<StoredEpisode>, HistoryError>;
 
-    /// Saves what `revision` did to the configuration of a series, where none says that it was removed, unless a later
-    /// revision is there: any order, any number of times comes to the same.
+    /// Saves `revision` of the configuration of a series, or its removal if there is none, unless a later revision is
+    /// saved: idempotent, and independent of order.
     ///
     /// `received_us` is when, by the receiver's clock.
     async fn mirror(
@@ -70,19 +70,19 @@ pub trait History: Debug + Send + Sync {
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum HistoryError {
-    /// It did not answer, or not in time, or is asked too much.
+    /// The history did not reply, or not in time, or throttles requests.
     #[error("history does not answer: {reason}")]
     Unavailable {
-        /// What it, or the network, said.
+        /// The error of the history or of the network.
         reason: String,
     },
-    /// It answers, and does not do it: another table, right or credential is wanted.
+    /// The history refuses the request: table, permission or credentials are wrong.
     #[error("history refuses: {reason}")]
     Refused {
-        /// What it said.
+        /// The error of the history.
         reason: String,
     },
-    /// What it holds cannot be read.
+    /// A stored item cannot be read.
     #[error("an episode in history cannot be read")]
     Unreadable,
 }

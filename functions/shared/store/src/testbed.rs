@@ -1,4 +1,4 @@
-//! Real servers for tests: a Redis, or a cluster of three, on free ports of the loopback, gone when dropped.
+//! Real servers for tests: a Redis, or a cluster of three, on free ports of the loopback, killed when dropped.
 
 mod proxy;
 mod stored;
@@ -18,7 +18,7 @@ pub use stored::read_stored;
 
 use crate::{CircuitOptions, RedisOptions, Topology};
 
-/// How a test reaches a server: with so much time that only a server that is gone takes it.
+/// Options of a test: timeouts so long that only a server that is down exceeds them.
 pub fn patient_options(url: String, topology: Topology, n_shards: u16) -> RedisOptions {
     let timeout = Duration::from_secs(5);
     RedisOptions {
@@ -48,7 +48,7 @@ impl RedisServer {
     ///
     /// # Panics
     ///
-    /// When `redis-server` is not installed or does not start: a test that needs it fails without it.
+    /// If `redis-server` is not installed or does not start.
     pub fn start() -> Self {
         Self::start_with(&[])
     }
@@ -98,24 +98,24 @@ impl RedisServer {
         self.port
     }
 
-    /// Runs `redis-cli` against it and answers what it printed.
+    /// Runs `redis-cli` against it; returns the output.
     pub fn cli(&self, arguments: &[&str]) -> String {
         cli(self.port, arguments)
     }
 
-    /// Kills it; what it held is gone.
+    /// Kills it; its data is lost.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ended = child.kill().and_then(|()| child.wait());
         }
     }
 
-    /// Stops it where it is: it takes connections, and answers none, until [`RedisServer::thaw`].
+    /// Suspends the process: it accepts connections, but does not reply, until [`RedisServer::thaw`].
     pub fn freeze(&self) {
         self.signal("-STOP");
     }
 
-    /// Lets it go on.
+    /// Resumes the process.
     pub fn thaw(&self) {
         self.signal("-CONT");
     }
@@ -123,7 +123,7 @@ impl RedisServer {
     fn signal(&self, name: &str) {
         if let Some(child) = &self.child {
             let sent = Command::new("kill").args([name, &child.id().to_string()]).status();
-            assert!(sent.is_ok_and(|it| it.success()), "the server of port {} runs", self.port);
+            assert!(sent.is_ok_and(|status| status.success()), "the server of port {} runs", self.port);
         }
     }
 
@@ -140,7 +140,7 @@ impl Drop for RedisServer {
     }
 }
 
-/// A running `redis-server` that speaks TLS, with a certificate of an authority of its own.
+/// A running `redis-server` with TLS, and a certificate of an authority of its own.
 #[derive(Debug)]
 pub struct TlsRedisServer {
     server: RedisServer,
@@ -153,7 +153,7 @@ impl TlsRedisServer {
     ///
     /// # Panics
     ///
-    /// When `redis-server` is not installed, or knows no TLS.
+    /// If `redis-server` is not installed, or was built without TLS.
     pub fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         write_certificates(folder.path()).expect("certificates can be made");
@@ -180,12 +180,12 @@ impl TlsRedisServer {
         format!("rediss://127.0.0.1:{}", self.tls_port)
     }
 
-    /// The certificate that vouches for it.
+    /// The certificate of the authority that signed its own.
     pub fn ca_file(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
-    /// A certificate that vouches for another server.
+    /// The certificate of another authority.
     pub fn other_ca_file(&self) -> PathBuf {
         self.folder.path().join("other.pem")
     }
@@ -225,12 +225,12 @@ impl RedisCluster {
     ///
     /// # Panics
     ///
-    /// When `redis-server` or `redis-cli` is not installed, or the cluster does not form.
+    /// If `redis-server` or `redis-cli` is not installed, or the cluster does not form.
     pub fn start() -> Self {
         Self::start_with(0)
     }
 
-    /// Starts one whose masters have a replica each, which takes over a second after its master is gone; the masters
+    /// Starts one whose masters have a replica each, which takes over a second after its master is down; the masters
     /// come first among the nodes.
     ///
     /// # Panics
@@ -289,7 +289,7 @@ impl RedisCluster {
 ///
 /// # Panics
 ///
-/// When the loopback has no free port.
+/// If the loopback has no free port.
 pub fn free_port() -> u16 {
     (0..100)
         .map(|_| TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()))
@@ -311,7 +311,7 @@ fn cli(port: u16, arguments: &[&str]) -> String {
 fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < START_TIMEOUT, "waited in vain until {what}");
+        assert!(start.elapsed() < START_TIMEOUT, "timed out waiting until {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

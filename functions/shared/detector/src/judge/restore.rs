@@ -2,6 +2,7 @@
 
 use crate::judge::{Judge, window_len};
 use crate::migration::{DeployedDetector, MemoryOrigin, Migration, RestoreError, migration};
+use crate::window::floor_without_memory;
 use crate::{Memory, SeriesConfig, Window};
 use domain::JudgedSample;
 
@@ -97,10 +98,8 @@ impl Judge {
             if samples.is_empty() {
                 self.memory.floor_us = self.memory.cursor_us;
             }
-        } else if let Some(oldest) = samples.first().filter(|_| samples.len() >= len) {
-            // A full window has been trimmed at an unknown time, at the latest just before its oldest sample.
-            let floor_us = oldest.sample.at_us() - 1;
-            self.memory.floor_us = Some(floor_us).filter(|floor_us| *floor_us >= 0);
+        } else {
+            self.memory.floor_us = floor_without_memory(&samples);
         }
         self.window = Window::restore(len, Vec::new(), self.memory.floor_us);
         for judged in samples {

@@ -1,15 +1,16 @@
--- Puts samples into the inbox of their series, or, of a series that is still as the caller judged it, stores what they
--- came to at once. Reads all of a series before its first write: a failed script does not roll back.
--- series.lua is put in front, and says what KEYS and ARGV hold.
+-- Appends samples to the inbox of their series, or stores an optimistic commit if the series is still the one judged on.
 --
--- Arguments of a series: name, name with tenant, known version, '1' where it may be new, number of samples,
---       then (time or '', value) each;
---       or, in the place of a number, 'judged', '1' where the receipt is to be noted, '1' or '0' for each sample without
---       and with a time, and what was judged
--- Answers: {class...}, state or false; of a series that is new and may not be: 'too_many_series' only, for each;
---       or the new version where all was stored at once
+-- Reads everything of a series before its first write: a failed script does not roll back. series.lua precedes this
+-- script, and describes KEYS and ARGV.
+--
+-- Arguments of a series: name, name with tenant, cached version, '1' if the series may be new, number of samples,
+--       then (time or '', value) of each;
+--       for an optimistic commit, instead of the number: 'judged', '1' to record the receipt, '1' or '0' for each sample
+--       without or with a time, and the commit
+-- Returns: {class...}, and the state, or false if no sample waits; if the series is new and must not be,
+--       'too_many_series' for each sample; or the new version of an optimistic commit
 
--- The samples of the arguments: times or '', and values.
+-- Samples of the arguments: times or '', and values.
 local function samples_of(first)
   local times, values = {}, {}
   if ARGV[first + 4] ~= 'judged' then
@@ -29,7 +30,7 @@ local function samples_of(first)
   return times, values
 end
 
--- Whether the series may have been judged ahead: as it was known, or as one of which there is nothing, and that may be.
+-- Returns true if an optimistic commit may apply: no sample waits, and memory and window exist, or the series is new.
 local function is_as_expected(name, first)
   if has_inbox or has_window ~= has_memory or has_window ~= (version ~= 0) then
     return false
@@ -46,9 +47,9 @@ return each(function(i, first)
     local next_version, is_new = store(name, pending_name, at)
     count('samples accepted', tonumber(ARGV[at + 8]))
     if not has_memory then
-      note_receipt(name)
+      add_receipt(name)
     elseif ARGV[first + 5] == '1' then
-      note_receipt(name)
+      add_receipt(name)
       drop_old_anomalies(name, at)
       is_new = is_new or is_expiry_due()
     end
@@ -62,13 +63,13 @@ return each(function(i, first)
   local window_len = has_window and redis.call('ZCARD', window) or 0
 
   if window_len == 0 and version ~= 0 then
-    floor = cursor -- The window was lost: what was judged cannot be told from what is new.
+    floor = cursor -- The window was lost: judged samples cannot be distinguished from new ones.
   end
-  if version == 0 and window_len >= 128 then
-    -- The memory was lost: a full window was trimmed, at the latest just below its oldest sample (see detector::judge).
+  if version == 0 and window_len >= stored_len_min then
+    -- The memory was lost: the window may have been trimmed just below its oldest sample (see detector::window).
     floor = tonumber(redis.call('ZRANGE', window, 0, 0, 'WITHSCORES')[2]) - 1
   end
-  -- Nothing newer is in the window; without a memory that is not known.
+  -- The window has no newer sample; without a memory its newest time is unknown.
   local newest = version ~= 0 and cursor or math.huge
 
   local times, values = samples_of(first)
@@ -85,7 +86,7 @@ return each(function(i, first)
   local fresh = {} -- score, member, ...
   local classes = {}
 
-  -- The text of the value at a time, and the window's member where it is judged.
+  -- Text of the value at a time, and its member of the window if it is judged.
   local function value_at(at)
     if added[at] then
       return added[at]
@@ -143,7 +144,7 @@ return each(function(i, first)
   if #fresh > 0 then
     redis.call('ZADD', inbox, unpack(fresh))
     redis.call('ZADD', pending_index, 'NX', now, pending_name)
-    note_receipt(name)
+    add_receipt(name)
     if is_expiry_due() then
       expire()
     elseif inbox_len == 0 then
@@ -152,7 +153,7 @@ return each(function(i, first)
   end
   for s = 1, #classes do
     local class = classes[s][1]
-    if class ~= 'full' then -- Its writer comes again with it, and counts it if it gives up.
+    if class ~= 'full' then -- Its writer retries, and counts it if it gives up.
       count('samples ' .. (class == 'fresh' and 'accepted' or class), 1)
     end
   end

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
-/// How long a count is valid.
+/// Validity of a count.
 const COUNT_TTL: Duration = Duration::from_secs(1);
 
 /// Bounds of the distance to the limit within which each new series is counted for.
@@ -55,7 +55,7 @@ impl CardinalityLimit {
         SeriesCount { last: last.lock_owned().await, series_max: self.series_max }
     }
 
-    /// The count of a tenant, if there is one and nobody else uses it.
+    /// The count of a tenant, if there is one and no other task uses it.
     pub(super) fn try_count(&self, tenant: &str) -> Option<SeriesCount> {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let last = Arc::clone(counts.get(tenant)?).try_lock_owned().ok()?;
@@ -64,7 +64,7 @@ impl CardinalityLimit {
 }
 
 impl SeriesCount {
-    /// Whether there is room for a new series; `None` if the series must be counted first.
+    /// Returns true if there is room for a new series; `None` if the series must be counted first.
     pub(super) fn has_room(&self) -> Option<bool> {
         self.last.at.filter(|at| at.elapsed() < COUNT_TTL)?;
         let near = (self.series_max / 10).clamp(*NEAR.start(), *NEAR.end());

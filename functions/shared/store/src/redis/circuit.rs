@@ -14,7 +14,7 @@ use tokio::time::Instant;
 pub struct CircuitOptions {
     /// Failures in a row after which it opens.
     pub n_failures: u32,
-    /// How long it stays open, plus or minus a quarter, so that processes do not return at once.
+    /// Time for which it stays open, plus or minus a quarter, so that processes do not return at once.
     pub pause: Duration,
 }
 
@@ -56,7 +56,7 @@ impl Circuit {
         Self { options, state: Mutex::new(CircuitState::Closed { n_failures: 0 }) }
     }
 
-    /// Whether calls fail at once.
+    /// Returns true if calls fail at once.
     pub(super) fn is_open(&self) -> bool {
         !matches!(*self.state(), CircuitState::Closed { .. })
     }

@@ -45,7 +45,7 @@ impl ClusterRouting {
         Self { seeds, credentials, routes: Mutex::default() }
     }
 
-    /// Whether there is a single address, so that no other server can be asked.
+    /// Returns true if there is a single address, so that no other server can be asked.
     pub(super) fn has_one_address(&self) -> bool {
         self.addresses(&self.table()).len() == 1
     }
@@ -159,7 +159,7 @@ impl ClusterRouting {
 /// The address in a redirect: of a command, or of the first redirected command of a pipeline.
 fn moved_to(error: &RedisError) -> Option<String> {
     let errors = error.clone().into_server_errors()?;
-    let moved = errors.iter().find(|it| it.1.kind() == Some(ServerErrorKind::Moved))?;
+    let moved = errors.iter().find(|(_, error)| error.kind() == Some(ServerErrorKind::Moved))?;
     // The slot, and the address.
     moved.1.details()?.split_ascii_whitespace().nth(1).map(str::to_owned)
 }

@@ -1,14 +1,14 @@
--- Stores what was judged, if the version, and the configuration, is still the one judged on; changes nothing otherwise.
+-- Stores a commit if version and configuration are still those judged on; changes nothing otherwise.
 --
--- A sample that the inbox has lost meanwhile is stored all the same: with the version unchanged nobody else judged it.
--- series.lua is put in front, and says what KEYS and ARGV hold.
+-- A sample that the inbox lost meanwhile is stored, too: with an unchanged version no other writer judged it.
+-- series.lua precedes this script, and describes KEYS and ARGV.
 --
--- Arguments of a series: name, name with tenant, then what was judged
--- Answers: the new version when stored, the state otherwise
+-- Arguments of a series: name, name with tenant, then the commit
+-- Returns: the new version if stored, otherwise false and the state
 return each(function(i, first)
   open(i)
   local name, pending_name, at = ARGV[first], ARGV[first + 1], first + 2
-  -- Without its window the floor must rise to the cursor first, as for `append`.
+  -- If the window was lost, the floor must have risen to the cursor first, as in `append`.
   local is_window_lost = version ~= 0 and tonumber(ARGV[at + 3]) < cursor and not has_window
   if is_window_lost or not is_judged_on(at) then
     count('commit_conflicts', 1)
@@ -29,7 +29,7 @@ return each(function(i, first)
   end
   drop_old_anomalies(name, at)
   if version == 0 then
-    note_receipt(name) -- It may have been forgotten between append and commit.
+    add_receipt(name) -- The series may have been removed between append and commit.
   end
   if is_new then
     expire()

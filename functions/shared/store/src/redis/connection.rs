@@ -345,11 +345,11 @@ fn cause(error: &RedisError) -> ErrorKind {
         return error.kind();
     }
     let refused = error.clone().into_server_errors();
-    let mut kinds = refused.iter().flat_map(|it| it.iter()).filter_map(|(_, it)| it.kind());
+    let mut kinds = refused.iter().flat_map(|errors| errors.iter()).filter_map(|(_, error)| error.kind());
     ErrorKind::Server(kinds.find(|kind| *kind != aborted).unwrap_or(aborted))
 }
 
-/// Whether the error is a reply of the server, so that the server is up.
+/// Returns true if the error is a reply of the server, so that the server is up.
 fn is_answer(error: &RedisError) -> bool {
     matches!(
         error.kind(),

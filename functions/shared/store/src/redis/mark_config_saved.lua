@@ -1,8 +1,8 @@
--- Notes that history holds what a revision did to the configuration of a series.
+-- Records that the history holds a revision of the configuration of a series, or its removal.
 --
--- A later one keeps the series marked.
+-- The series stays marked if a later revision exists.
 --
--- KEYS: index of those that history does not hold
+-- KEYS: index of unsaved configurations
 -- ARGV: name with tenant, revision
 local marked = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if marked and tonumber(marked) <= tonumber(ARGV[2]) then

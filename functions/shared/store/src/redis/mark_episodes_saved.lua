@@ -1,6 +1,6 @@
--- Notes that history holds all news of a series up to a version.
+-- Records that the history holds all notable changes of the episodes of a series up to a version.
 --
--- What became news meanwhile keeps it among the unsaved.
+-- The series stays in the index if a later change exists.
 --
 -- KEYS: episodes, index of unsaved
 -- ARGV: name with tenant, version

@@ -1,12 +1,11 @@
--- Stores the configuration of a series, or removes it, under a revision that no configuration of it ever had, and marks
--- it as not yet in history.
+-- Stores or removes the configuration of a series under a revision that it never had, and marks it as unsaved.
 --
--- A writer that judged under another one finds this revision when it commits, and judges again. The key does not
--- expire: a configuration may be put before the first sample, and outlives a pause of the series.
+-- A writer that judged under another revision gets a conflict when it commits, and judges again. The key does not
+-- expire: a configuration may be stored before the first sample, and outlasts a pause of the series.
 --
--- KEYS: config, index of those that history does not hold
+-- KEYS: config, index of unsaved configurations
 -- ARGV: name with tenant, text; no text removes it
--- Answers: the revision; 0 where there was nothing to remove
+-- Returns: the revision; 0 if there was nothing to remove
 local name, text = ARGV[1], ARGV[2]
 if not text and redis.call('EXISTS', KEYS[1]) == 0 then
   return 0

@@ -1,4 +1,4 @@
--- The series as they are; series.lua is put in front.
+-- Returns the state of each series; series.lua precedes this script.
 return each(function(i)
   open(i)
   return state(0)

@@ -1,4 +1,4 @@
--- Keeps what a process tells of itself until its lease ends, and forgets some of those whose lease has ended.
+-- Stores the report of a process until its lease ends, and removes up to 100 processes with an expired lease.
 --
 -- KEYS: leases, instances
 -- ARGV: function and name of the process, its numbers, lease in seconds, instances max

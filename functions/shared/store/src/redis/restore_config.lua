@@ -1,8 +1,8 @@
--- Takes the configuration of a series back from history, where there is none and none was removed since.
+-- Restores the configuration of a series from the history, unless one is stored or was removed since.
 --
--- KEYS: config, index of those that history does not hold
+-- KEYS: config, index of unsaved configurations
 -- ARGV: name with tenant, text with revision
--- Answers: whether it did
+-- Returns: 1 if restored, otherwise 0
 if redis.call('EXISTS', KEYS[1]) == 1 or redis.call('ZSCORE', KEYS[2], ARGV[1]) then
   return 0
 end

@@ -11,7 +11,7 @@ use redis::{Cmd, Script, ToRedisArgs, Value, cmd};
 use super::connection::{Call, Connection};
 use super::keys::{SeriesKeys, index_member, pending_index, tenants_index, totals as totals_key};
 use super::reply::{self, unreadable};
-use protocol::limits::{INBOX_LEN_MAX, INBOX_READ_MAX};
+use protocol::limits::{EPISODES_KEPT_MAX, INBOX_LEN_MAX, INBOX_READ_MAX, STORED_LEN_MIN};
 use protocol::{decayed_score, member, totals};
 
 use crate::{
@@ -25,13 +25,20 @@ const SERIES_MAX: usize = 32;
 /// Most samples of one call with several series, for the same reason.
 const SAMPLES_MAX: usize = 256;
 
+/// Longest time after the last receipt until a series expires, in seconds: 1 % more than promised, so that not every
+/// receipt writes the expiry.
+const SERIES_TTL_MAX_S: u64 = SERIES_TTL_S + SERIES_TTL_S / 100;
+
+/// Most series of a tenant that are ranked by their anomalies.
+const RANKED_MAX: usize = 1_000;
+
 /// Keys of a call that all of its series share.
 const SHARED_KEYS: usize = 5;
 
 /// Arguments of a commit that precede slices, totals, samples and anomalies.
 const COMMIT_HEADER_LEN: usize = 12;
 
-/// Whether `append.lua` admits a series that does not exist yet.
+/// Admission of a series that does not exist yet, by `append.lua`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NewSeries {
     Refuse,
@@ -44,7 +51,7 @@ pub(super) trait SeriesCall {
 
     fn n_samples(&self) -> usize;
 
-    /// Whether a second execution changes nothing.
+    /// Returns true if a second execution changes nothing.
     fn is_repeatable(&self) -> bool {
         true
     }
@@ -122,7 +129,8 @@ fn command<C: SeriesCall>(script: &Script, shard: u16, calls: &[&C]) -> Cmd {
     for keys in &keys {
         command.arg(&keys.samples()).arg(keys.config());
     }
-    command.arg(SERIES_TTL_S).arg(INBOX_LEN_MAX).arg(INBOX_READ_MAX).arg(ANOMALIES_KEPT_MAX);
+    command.arg(SERIES_TTL_S).arg(SERIES_TTL_MAX_S).arg(INBOX_LEN_MAX).arg(INBOX_READ_MAX);
+    command.arg(ANOMALIES_KEPT_MAX).arg(STORED_LEN_MIN).arg(RANKED_MAX).arg(EPISODES_KEPT_MAX);
     for call in calls {
         call.write(&mut command);
     }
@@ -196,7 +204,7 @@ fn untimed(samples: &[NewSample]) -> String {
     samples.iter().map(|sample| if sample.at_us.is_none() { '1' } else { '0' }).collect()
 }
 
-/// Commits what was judged of a series; a second execution finds its own version, and changes nothing.
+/// Commits judged samples of a series; a second execution finds its own version, and changes nothing.
 pub(super) struct CommitCall<'a>(pub(super) &'a SeriesKey, pub(super) &'a Commit);
 
 impl SeriesCall for CommitCall<'_> {
@@ -223,7 +231,8 @@ fn n_commit_arguments(commit: &Commit) -> usize {
 /// Time and member of each anomaly.
 fn anomalies_of(commit: &Commit) -> impl Iterator<Item = (i64, String)> {
     let anomalies = commit.judgements.iter().filter(|judgement| judgement.verdict.is_anomaly());
-    anomalies.filter_map(|it| Some((it.sample.at_us(), member::of_anomaly(it)?)))
+    anomalies
+        .filter_map(|anomaly| Some((anomaly.sample.at_us(), member::of_anomaly(anomaly)?)))
 }
 
 fn write_commit(command: &mut Cmd, commit: &Commit) {
@@ -236,7 +245,9 @@ fn write_commit(command: &mut Cmd, commit: &Commit) {
     or_empty(command, decayed_score::of(judgements).map(member::float));
     command.arg(memory.slices().len()).arg(totals.len()).arg(judgements.len());
     // In time order, so those at or below the floor come first.
-    let is_kept = |it: &&Judgement| floor_us.is_none_or(|floor_us| it.sample.at_us() > floor_us);
+    let is_kept = |judgement: &&Judgement| {
+        floor_us.is_none_or(|floor_us| judgement.sample.at_us() > floor_us)
+    };
     command.arg(judgements.iter().rev().take_while(is_kept).count());
     command.arg(anomalies_of(commit).count()).arg(episode_update.to_text());
     for (offset, bytes) in memory.slices() {

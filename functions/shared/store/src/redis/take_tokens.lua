@@ -1,8 +1,8 @@
--- Takes tokens from the bucket of a tenant, which fills with time, up to its burst.
+-- Takes tokens from the token bucket of a tenant.
 --
 -- KEYS: bucket
--- ARGV: tokens a second, burst, least wanted, most wanted
--- Answers: tokens granted, 0 where fewer than the least wanted are there; microseconds until they will be
+-- ARGV: tokens per second, burst, least and most tokens to take
+-- Returns: tokens granted, 0 if fewer than the least are available; microseconds until those are available
 local rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local least, most = tonumber(ARGV[3]), tonumber(ARGV[4])
 local time = redis.call('TIME')
@@ -20,6 +20,6 @@ else
   wait_us = math.ceil((least - tokens) * 1000000 / rate)
 end
 redis.call('HSET', KEYS[1], 'tokens', string.format('%.17g', tokens - granted), 'at_us', string.format('%.0f', now_us))
--- A bucket that is gone is full, as this one will be by then.
+-- A missing bucket is full, as this one is when it expires.
 redis.call('EXPIRE', KEYS[1], math.ceil(burst / rate) + 1)
 return { granted, wait_us }

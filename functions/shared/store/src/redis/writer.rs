@@ -63,7 +63,7 @@ impl SeriesWriter for RedisStore {
     }
 }
 
-/// Whether a series was refused because it is new.
+/// Returns true if a series was refused because it is new.
 fn is_refused(outcome: &Result<AppendOutcome, StoreError>) -> bool {
     let Ok(AppendOutcome::Classified(classified)) = outcome else { return false };
     classified.classes.contains(&SampleClass::TooManySeries)
@@ -83,7 +83,10 @@ impl RedisStore {
     fn admit_new_series(&self, appends: &[Append]) -> Vec<NewSeries> {
         let mut admitted = vec![NewSeries::Refuse; appends.len()];
         let mut last: Option<(&Tenant, Option<SeriesCount>)> = None;
-        for (append, new) in appends.iter().zip(&mut admitted).filter(|(it, _)| !it.is_known()) {
+        for (append, new) in appends.iter().zip(&mut admitted) {
+                if append.is_known() {
+                    continue;
+                }
             let tenant = append.key.tenant();
             if last.as_ref().is_none_or(|(of, _)| *of != tenant) {
                 last = Some((tenant, self.cardinality.try_count(tenant.part())));

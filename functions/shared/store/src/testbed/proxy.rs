@@ -1,7 +1,7 @@
-//! A network in front of a server that can be slow, silent, cut, or lead to another server.
+//! A TCP proxy that injects faults: delays, stalls, cut connections, refused connections, another server.
 //!
-//! Each direction of each connection is pumped by two threads: one notes when bytes came, one passes them on when they
-//! are due, so that a delay holds back no throughput. Threads and not tasks: a task would sleep to the next millisecond.
+//! Two threads pump each direction of each connection: one stamps the bytes that arrive, one forwards them when they are
+//! due, so that a delay does not limit throughput. Threads, since a task would sleep to the next millisecond.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// Bytes read at a time.
 const CHUNK_LEN: usize = 64 << 10;
 
-/// Where the proxy leads, and what is wrong with it.
+/// Target of the proxy, and its injected faults.
 #[derive(Debug)]
 struct Faults {
     target: u16,
@@ -22,7 +22,7 @@ struct Faults {
     is_refusing: bool,
     /// Bytes of replies until the connection that carries them is cut, once.
     reply_bytes_left: Option<usize>,
-    /// Bytes that came and were not passed on.
+    /// Bytes received and not forwarded yet.
     n_held: usize,
     n_cut: usize,
     open: Vec<TcpStream>,
@@ -30,7 +30,7 @@ struct Faults {
 }
 
 #[derive(Debug)]
-struct Shared {
+struct ProxyState {
     // A `std::sync::Mutex`: it is never held while bytes are read or written.
     faults: Mutex<Faults>,
     changed: Condvar,
@@ -42,19 +42,19 @@ enum Direction {
     Reply,
 }
 
-/// A port of the loopback that leads to another one.
+/// A port of the loopback that forwards to another port.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
-    shared: Arc<Shared>,
+    shared: Arc<ProxyState>,
 }
 
 impl Proxy {
-    /// Starts one that leads to `target`, with nothing wrong.
+    /// Starts a proxy to `target` without faults.
     ///
     /// # Panics
     ///
-    /// When the loopback has no free port.
+    /// If the loopback has no free port.
     pub fn start(target: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("the loopback has a free port");
         let port = listener.local_addr().expect("a listener has an address").port();
@@ -69,13 +69,13 @@ impl Proxy {
             open: Vec::new(),
             is_over: false,
         };
-        let shared = Arc::new(Shared { faults: Mutex::new(faults), changed: Condvar::new() });
+        let shared = Arc::new(ProxyState { faults: Mutex::new(faults), changed: Condvar::new() });
         let of_thread = Arc::clone(&shared);
         thread::spawn(move || accept(&listener, &of_thread));
         Self { port, shared }
     }
 
-    /// Its address, for a client of Redis.
+    /// Its address, for a Redis client.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
@@ -85,7 +85,7 @@ impl Proxy {
         self.shared.faults().delay = each_way;
     }
 
-    /// Passes nothing on until it is healed; connections stay.
+    /// Forwards nothing until [`Proxy::heal`]; connections stay open.
     pub fn stall(&self) {
         self.shared.faults().is_stalled = true;
     }
@@ -106,17 +106,17 @@ impl Proxy {
         }
     }
 
-    /// Cuts one connection in the midst of a reply, after so many more bytes of replies.
+    /// Cuts one connection within a reply, after `n_bytes` more bytes of replies.
     pub fn cut_mid_reply(&self, n_bytes: usize) {
         self.shared.faults().reply_bytes_left = Some(n_bytes);
     }
 
-    /// Leads new connections to another port; those that are open stay where they are.
+    /// Forwards new connections to another port; open ones stay.
     pub fn lead_to(&self, target: u16) {
         self.shared.faults().target = target;
     }
 
-    /// Passes on what was held; no delay, and nothing is refused.
+    /// Removes all faults, and forwards stalled bytes.
     pub fn heal(&self) {
         let mut faults = self.shared.faults();
         faults.delay = Duration::ZERO;
@@ -126,7 +126,7 @@ impl Proxy {
         self.shared.changed.notify_all();
     }
 
-    /// Bytes that came and were not passed on yet.
+    /// Bytes received and not forwarded yet.
     pub fn n_held(&self) -> usize {
         self.shared.faults().n_held
     }
@@ -143,17 +143,17 @@ impl Drop for Proxy {
         self.shared.faults().is_over = true;
         self.shared.changed.notify_all();
         // Wakes the thread that accepts.
-        let _is_gone = TcpStream::connect(("127.0.0.1", self.port)).is_err();
+        let _is_closed = TcpStream::connect(("127.0.0.1", self.port)).is_err();
     }
 }
 
-impl Shared {
+impl ProxyState {
     fn faults(&self) -> MutexGuard<'_, Faults> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+fn accept(listener: &TcpListener, shared: &Arc<ProxyState>) {
     for client in listener.incoming().map_while(Result::ok) {
         let (is_over, is_refusing, target) = {
             let faults = shared.faults();
@@ -166,12 +166,12 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             continue;
         }
         let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else { continue };
-        // A connection that broke at once is none.
+        // A connection that broke at once is ignored.
         let _is_broken = connect(&client, &server, shared).is_err();
     }
 }
 
-fn connect(client: &TcpStream, server: &TcpStream, shared: &Arc<Shared>) -> std::io::Result<()> {
+fn connect(client: &TcpStream, server: &TcpStream, shared: &Arc<ProxyState>) -> std::io::Result<()> {
     for stream in [client, server] {
         stream.set_nodelay(true)?;
     }
@@ -183,7 +183,7 @@ fn connect(client: &TcpStream, server: &TcpStream, shared: &Arc<Shared>) -> std:
 }
 
 /// Starts the two threads of a direction.
-fn pump(direction: Direction, from: TcpStream, to: TcpStream, shared: &Arc<Shared>) {
+fn pump(direction: Direction, from: TcpStream, to: TcpStream, shared: &Arc<ProxyState>) {
     let (sender, receiver) = mpsc::channel();
     let (of_reader, of_writer) = (Arc::clone(shared), Arc::clone(shared));
     thread::spawn(move || read(from, &sender, &of_reader));
@@ -191,7 +191,7 @@ fn pump(direction: Direction, from: TcpStream, to: TcpStream, shared: &Arc<Share
 }
 
 #[expect(clippy::disallowed_methods, reason = "a network is slow in real time")]
-fn read(mut from: TcpStream, sender: &Sender<(Instant, Vec<u8>)>, shared: &Shared) {
+fn read(mut from: TcpStream, sender: &Sender<(Instant, Vec<u8>)>, shared: &ProxyState) {
     let mut chunk = vec![0; CHUNK_LEN];
     while let Ok(n @ 1..) = from.read(&mut chunk) {
         let due = {
@@ -210,7 +210,7 @@ fn write(
     direction: Direction,
     mut to: TcpStream,
     receiver: &Receiver<(Instant, Vec<u8>)>,
-    shared: &Shared,
+    shared: &ProxyState,
 ) {
     while let Ok((due, bytes)) = receiver.recv() {
         thread::sleep(due.saturating_duration_since(Instant::now()));
@@ -224,8 +224,8 @@ fn write(
     let _has_ended = to.shutdown(Shutdown::Both).is_err();
 }
 
-/// Waits until bytes may pass, and says how many of them do; the connection ends after less than all.
-fn pass(direction: Direction, n_bytes: usize, shared: &Shared) -> usize {
+/// Waits until bytes may pass; returns the number to forward. The connection ends if that is less than all.
+fn pass(direction: Direction, n_bytes: usize, shared: &ProxyState) -> usize {
     let mut faults = shared.faults();
     while faults.is_stalled && !faults.is_over {
         faults = shared.changed.wait(faults).unwrap_or_else(PoisonError::into_inner);
