@@ -159,7 +159,15 @@ impl StoredSeries {
         let header = self.header();
         let is_window_lost =
             header.version != 0 && self.window.is_empty() && commit.floor_us < header.cursor_us;
-        !is_window_lost && self.is_judged_on(commit, config)
+        !is_window_lost && self.is_judged_on(commit, config) && !self.has_judged(commit)
+    }
+
+    /// Returns true if a sample of a first commit is in the window: another writer committed first, and the memory was
+    /// lost since, so that the version does not show it.
+    fn has_judged(&self, commit: &Commit) -> bool {
+        let mut judgements = commit.judgements.iter();
+        commit.version == 0
+            && judgements.any(|judgement| self.window.at(judgement.sample.at_us()).is_some())
     }
 
     fn is_judged_on(&self, commit: &Commit, config: Option<&StoredConfig>) -> bool {

@@ -1,11 +1,12 @@
-//! Keeps series between invocations.
+//! Stores series between invocations.
 //!
 //! A series is an inbox of accepted samples, a window of judged ones and a memory. Writers append, judge and commit:
 //! an accepted sample is stored before it is judged, a commit is a compare-and-set on the version that was judged, and
 //! a sample is always in the inbox or judged. A writer that stops between two steps loses nothing: the next writer of
 //! the series judges what waits.
 //!
-//! Architecture invariant: every store passes the same conformance suite (`tests/conformance.rs`).
+//! Architecture invariant: every store passes the same conformance suite (`tests/conformance`), and both agree after every step
+//! of generated histories (`tests/differential.rs`).
 
 mod credentials;
 mod error;

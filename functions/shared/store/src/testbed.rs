@@ -123,7 +123,11 @@ impl RedisServer {
     fn signal(&self, name: &str) {
         if let Some(child) = &self.child {
             let sent = Command::new("kill").args([name, &child.id().to_string()]).status();
-            assert!(sent.is_ok_and(|status| status.success()), "the server of port {} runs", self.port);
+            assert!(
+                sent.is_ok_and(|status| status.success()),
+                "the server of port {} runs",
+                self.port
+            );
         }
     }
 

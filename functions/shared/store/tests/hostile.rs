@@ -1,4 +1,4 @@
-//! Bytes in the store that nobody of this project wrote: no panic, and no series that cannot go on.
+//! Foreign bytes in the keys of a series: no panic, and the series works again once it is removed.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,9 +11,9 @@ use store::testbed::{RedisServer, patient_options};
 use store::{NewSample, RedisStore, SeriesReader, SeriesWriter, StoreError, Topology};
 use tokio::runtime::Runtime;
 
-/// A series of which any key holds something else is read, or is an error of that series; it never stops a process.
+/// Reading a series with a foreign value in any key succeeds, or fails with an error of that series only.
 #[test]
-fn keys_that_hold_garbage_are_told_and_do_not_panic() {
+fn keys_with_foreign_values_are_errors_and_never_panic() {
     let server = RedisServer::start();
     let runtime = Runtime::new().unwrap();
     let options = patient_options(server.url(), Topology::Single, 1);
@@ -40,18 +40,18 @@ fn keys_that_hold_garbage_are_told_and_do_not_panic() {
         } else {
             let _: () = raw.zadd(&name, garbage, 1).unwrap();
         }
-        for told in [
+        for outcome in [
             runtime.block_on(store.append(&key, &[sample], 0)).map(|_| ()),
             runtime.block_on(store.read(&key)).map(|_| ()),
             runtime.block_on(store.anomalies(&key, 0, 10)).map(|_| ()),
         ] {
             let is_expected = matches!(
-                told,
+                outcome,
                 Ok(()) | Err(StoreError::Unreadable { .. } | StoreError::Unavailable { .. })
             );
-            prop_assert!(is_expected, "{told:?}");
+            prop_assert!(is_expected, "{outcome:?}");
         }
-        // It is mended by forgetting it.
+        // Removing the series repairs it.
         runtime.block_on(store.forget(&key)).unwrap();
         let appended = runtime.block_on(store.append(&key, &[sample], 0)).unwrap();
         prop_assert_eq!(appended.state.unwrap().inbox.len(), 1);

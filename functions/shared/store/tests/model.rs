@@ -1,8 +1,7 @@
-//! A store against a model that a reader can take in at once: random interleavings of writers that append, commit, die
-//! and send again.
+//! Compares each store with a simple model, over random interleavings of writers that append, commit, stop and resend.
 //!
-//! The model knows what was accepted, what of it is judged, and what the last commit said of floor and version. After
-//! every step the whole state of the store must follow from it.
+//! The model has the accepted samples, the judged ones among them, and floor and version of the last commit. After every
+//! step the whole state of the store must equal the model.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
@@ -22,26 +21,26 @@ use tokio::runtime::Runtime;
 
 const DEPLOYED: DeployedDetector = DeployedDetector { detector: Detector::ALL[1], generation: 1 };
 
-/// Samples that a window keeps at least, if there are so many.
-const KEPT_MIN: usize = 128;
+/// Least number of samples in a window, if so many were judged.
+const WINDOW_LEN_MIN: usize = 128;
 
 const N_WRITERS: usize = 3;
 
-/// What a writer does next.
+/// Next step of a writer.
 #[derive(Debug, Clone)]
 enum Step {
-    /// Appends samples, and holds the state that it is answered.
+    /// Appends samples, and stores the returned state.
     Append { writer: usize, samples: Vec<(i64, u8)> },
     /// Appends its last samples again.
     Replay { writer: usize },
-    /// Asks with the version that it knows; what it held it has no more.
-    AskKnown { writer: usize },
-    /// Judges what it holds, and commits.
+    /// Appends no samples, with its cached version.
+    AppendNone { writer: usize },
+    /// Judges its state, and commits.
     Commit { writer: usize },
-    /// Judges samples on what it stored last, and appends and commits them at once, if that is still how it is.
-    Ahead { writer: usize, samples: Vec<(i64, u8)> },
-    /// Dies, with all that it holds.
-    Die { writer: usize },
+    /// Judges samples on its last commit, and appends them with an optimistic commit.
+    AppendOptimistic { writer: usize, samples: Vec<(i64, u8)> },
+    /// Stops, and loses its state.
+    Stop { writer: usize },
 }
 
 fn samples() -> impl Strategy<Value = Vec<(i64, u8)>> {
@@ -59,10 +58,10 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         5 => (writer(), samples()).prop_map(|(writer, samples)| Step::Append { writer, samples }),
         2 => writer().prop_map(|writer| Step::Replay { writer }),
-        1 => writer().prop_map(|writer| Step::AskKnown { writer }),
+        1 => writer().prop_map(|writer| Step::AppendNone { writer }),
         6 => writer().prop_map(|writer| Step::Commit { writer }),
-        4 => (writer(), samples()).prop_map(|(writer, samples)| Step::Ahead { writer, samples }),
-        1 => writer().prop_map(|writer| Step::Die { writer }),
+        4 => (writer(), samples()).prop_map(|(writer, samples)| Step::AppendOptimistic { writer, samples }),
+        1 => writer().prop_map(|writer| Step::Stop { writer }),
     ]
 }
 
@@ -71,7 +70,7 @@ fn new_sample((i, value): (i64, u8)) -> NewSample {
     NewSample { at_us: Some(i * 1_000_000), value: usual + f64::from(value) }
 }
 
-/// What a store must be.
+/// Expected state of a store.
 #[derive(Debug, Default)]
 struct Model {
     waiting: BTreeMap<i64, f64>,
@@ -82,7 +81,7 @@ struct Model {
 }
 
 impl Model {
-    /// Classes as the store must tell them; a duplicate says whether it is judged.
+    /// Expected classes; the flag is true for a judged duplicate.
     fn append(&mut self, samples: &[NewSample]) -> Vec<(&'static str, bool)> {
         let class = |sample: &NewSample| {
             let at_us = sample.at_us.unwrap();
@@ -102,8 +101,8 @@ impl Model {
         samples.iter().map(class).collect()
     }
 
-    /// Whether what was judged ahead must be stored at once; if so, it is as if it had been appended and committed.
-    fn ahead(&mut self, samples: &[NewSample], commit: &Commit) -> bool {
+    /// Appends and commits if the store must accept an optimistic commit; returns true in that case.
+    fn append_optimistic(&mut self, samples: &[NewSample], commit: &Commit) -> bool {
         if commit.version != self.version || !self.waiting.is_empty() {
             return false;
         }
@@ -112,14 +111,14 @@ impl Model {
         self.commit(commit)
     }
 
-    /// Whether a commit must succeed; if so, what it changes.
+    /// Commits if the store must accept it; returns true in that case.
     fn commit(&mut self, commit: &Commit) -> bool {
         if commit.version != self.version {
             return false;
         }
         for judgement in &commit.judgements {
             let (at_us, value) = (judgement.sample.at_us(), judgement.sample.value());
-            assert_eq!(self.waiting.remove(&at_us), Some(value), "judged, and never accepted");
+            assert_eq!(self.waiting.remove(&at_us), Some(value), "judged, but not accepted");
             assert_eq!(self.judged.insert(at_us, value), None, "judged twice");
             if judgement.verdict.is_anomaly() {
                 self.anomalies.insert(at_us);
@@ -131,11 +130,15 @@ impl Model {
 
     fn window(&self) -> BTreeMap<i64, f64> {
         let is_kept = |at_us: &i64| self.floor_us.is_none_or(|floor_us| *at_us > floor_us);
-        self.judged.iter().filter(|(at_us, _)| is_kept(at_us)).map(|(at, it)| (*at, *it)).collect()
+        self.judged
+            .iter()
+            .filter(|(at_us, _)| is_kept(at_us))
+            .map(|(at, value)| (*at, *value))
+            .collect()
     }
 }
 
-fn told(class: &SampleClass) -> (&'static str, bool) {
+fn class_name(class: &SampleClass) -> (&'static str, bool) {
     match class {
         SampleClass::Fresh { .. } => ("fresh", false),
         SampleClass::Duplicate { judgement, .. } => ("duplicate", judgement.is_some()),
@@ -147,7 +150,7 @@ fn told(class: &SampleClass) -> (&'static str, bool) {
     }
 }
 
-/// What samples come to, and the bytes that change.
+/// The commit of samples judged on a state.
 fn judged(judge: &mut Judge, state: &SeriesState, samples: &[Sample]) -> Commit {
     let judgements = samples.iter().map(|sample| judge.judge(*sample)).collect();
     let memory = judge.memory();
@@ -170,21 +173,21 @@ fn restored(state: &SeriesState) -> Judge {
     Judge::restore(DEPLOYED, state.memory.as_deref(), state.window.clone()).unwrap()
 }
 
-/// The series as a writer stored it last.
+/// The series as a writer committed it last.
 #[derive(Debug)]
-struct Known {
+struct LastCommit {
     judge: Judge,
     version: i64,
 }
 
-impl Known {
-    /// Those of some samples that are fresh to it, in time order, and what they come to.
-    fn ahead(&self, samples: &[NewSample]) -> Option<(Vec<NewSample>, Commit)> {
+impl LastCommit {
+    /// The fresh ones among `samples`, in time order, with their optimistic commit.
+    fn optimistic(&self, samples: &[NewSample]) -> Option<(Vec<NewSample>, Commit)> {
         let mut judge = self.judge.clone();
         let floor_us = judge.memory().floor_us;
         let fresh: BTreeMap<i64, f64> = samples
             .iter()
-            .map(|it| (it.at_us.unwrap(), it.value))
+            .map(|sample| (sample.at_us.unwrap(), sample.value))
             .filter(|(at_us, _)| floor_us.is_none_or(|floor_us| *at_us > floor_us))
             .filter(|(at_us, _)| judge.window().at(*at_us).is_none())
             .collect();
@@ -201,8 +204,8 @@ impl Known {
 #[derive(Debug, Default)]
 struct Writer {
     sent: Vec<NewSample>,
-    held: Option<SeriesState>,
-    known: Option<Known>,
+    state: Option<SeriesState>,
+    last: Option<LastCommit>,
 }
 
 fn key() -> SeriesKey {
@@ -211,53 +214,54 @@ fn key() -> SeriesKey {
 
 async fn append(store: &dyn Store, model: &mut Model, writer: &mut Writer) {
     let appended = store.append(&key(), &writer.sent, 0).await.unwrap();
-    let classes: Vec<_> = appended.classes.iter().map(told).collect();
+    let classes: Vec<_> = appended.classes.iter().map(class_name).collect();
     assert_eq!(classes, model.append(&writer.sent));
     assert_eq!(appended.state.is_some(), !model.waiting.is_empty());
-    writer.held = appended.state;
+    writer.state = appended.state;
 }
 
 async fn commit(store: &dyn Store, model: &mut Model, writer: &mut Writer) {
-    let Some(held) = writer.held.take().filter(|held| !held.inbox.is_empty()) else { return };
-    let mut judge = restored(&held);
-    let commit = judged(&mut judge, &held, &held.inbox);
+    let state = writer.state.take().filter(|state| !state.inbox.is_empty());
+    let Some(state) = state else { return };
+    let mut judge = restored(&state);
+    let commit = judged(&mut judge, &state, &state.inbox);
     match (store.commit(&key(), &commit).await.unwrap(), model.commit(&commit)) {
         (CommitOutcome::Committed { version }, true) => {
             assert!(version > model.version);
             model.version = version;
-            writer.known = Some(Known { judge, version });
+            writer.last = Some(LastCommit { judge, version });
         }
-        (CommitOutcome::Conflict(now), false) => writer.held = Some(now),
-        (committed, is_wanted) => panic!("{committed:?}, wanted {is_wanted}"),
+        (CommitOutcome::Conflict(now), false) => writer.state = Some(now),
+        (outcome, is_stored) => panic!("{outcome:?}, but the model stores it: {is_stored}"),
     }
 }
 
-async fn ahead(store: &dyn Store, model: &mut Model, writer: &mut Writer) {
-    let known = writer.known.as_ref().and_then(|known| known.ahead(&writer.sent));
-    let Some((samples, commit)) = known else { return };
+async fn append_optimistic(store: &dyn Store, model: &mut Model, writer: &mut Writer) {
+    let optimistic = writer.last.as_ref().and_then(|last| last.optimistic(&writer.sent));
+    let Some((samples, commit)) = optimistic else { return };
     let optimistic =
         Some(OptimisticCommit { commit: commit.clone(), receipt: ReceiptUpdate::Write });
     let append = Append { key: key(), samples: samples.clone(), cached_version: 0, optimistic };
     let written = store.append_all(&[append]).await.pop().unwrap().unwrap();
-    match (written, model.ahead(&samples, &commit)) {
+    match (written, model.append_optimistic(&samples, &commit)) {
         (AppendOutcome::Committed { version }, true) => {
             assert_eq!(version, model.version + 1);
             model.version = version;
-            // It goes on from what is stored, which is what it judged.
+            // The writer continues from the stored state, which is the one it judged.
             let state = store.read(&key()).await.unwrap().unwrap();
-            writer.known = Some(Known { judge: restored(&state), version });
+            writer.last = Some(LastCommit { judge: restored(&state), version });
         }
         (AppendOutcome::Classified(appended), false) => {
-            let classes: Vec<_> = appended.classes.iter().map(told).collect();
+            let classes: Vec<_> = appended.classes.iter().map(class_name).collect();
             assert_eq!(classes, model.append(&samples));
             assert_eq!(
                 appended.state.as_ref().map(|state| state.is_cached),
                 appended.state.as_ref().map(|_| false)
             );
-            writer.known = None;
-            writer.held = appended.state;
+            writer.last = None;
+            writer.state = appended.state;
         }
-        (written, is_wanted) => panic!("{written:?}, wanted {is_wanted}"),
+        (outcome, is_stored) => panic!("{outcome:?}, but the model stores it: {is_stored}"),
     }
 }
 
@@ -271,23 +275,23 @@ async fn run(store: &dyn Store, steps: &[Step]) {
                 append(store, &mut model, &mut writers[*writer]).await;
             }
             Step::Replay { writer } => append(store, &mut model, &mut writers[*writer]).await,
-            Step::AskKnown { writer } => {
-                let cached_version = writers[*writer].known.as_ref().map_or(0, |it| it.version);
+            Step::AppendNone { writer } => {
+                let cached_version = writers[*writer].last.as_ref().map_or(0, |last| last.version);
                 let appended = store.append(&key(), &[], cached_version).await.unwrap();
                 let is_cached = cached_version != 0 && cached_version == model.version;
-                let told = appended.state.map(|state| state.is_cached);
-                assert_eq!(told, (!model.waiting.is_empty()).then_some(is_cached));
+                let returned = appended.state.map(|state| state.is_cached);
+                assert_eq!(returned, (!model.waiting.is_empty()).then_some(is_cached));
             }
             Step::Commit { writer } => commit(store, &mut model, &mut writers[*writer]).await,
-            Step::Ahead { writer, samples } => {
+            Step::AppendOptimistic { writer, samples } => {
                 writers[*writer].sent = samples.iter().copied().map(new_sample).collect();
-                ahead(store, &mut model, &mut writers[*writer]).await;
+                append_optimistic(store, &mut model, &mut writers[*writer]).await;
             }
-            Step::Die { writer } => writers[*writer] = Writer::default(),
+            Step::Stop { writer } => writers[*writer] = Writer::default(),
         }
         check(store, &model).await;
     }
-    // Whoever comes last judges what the others left.
+    // The last writer judges the samples that wait.
     let mut last = Writer::default();
     while !model.waiting.is_empty() {
         append(store, &mut model, &mut last).await;
@@ -296,7 +300,7 @@ async fn run(store: &dyn Store, steps: &[Step]) {
     check(store, &model).await;
 }
 
-/// The whole of the store is what the model says.
+/// Asserts that the whole state of the store equals the model.
 async fn check(store: &dyn Store, model: &Model) {
     let state = store.read(&key()).await.unwrap().unwrap_or_default();
     assert_eq!(state.version, model.version);
@@ -304,16 +308,21 @@ async fn check(store: &dyn Store, model: &Model) {
         state.inbox.iter().map(|sample| (sample.at_us(), sample.value())).collect();
     assert_eq!(inbox, model.waiting);
     let window: BTreeMap<i64, f64> =
-        state.window.iter().map(|it| (it.sample.at_us(), it.sample.value())).collect();
+        state.window.iter().map(|judged| (judged.sample.at_us(), judged.sample.value())).collect();
     assert_eq!(window, model.window());
-    assert!(window.len() >= KEPT_MIN.min(model.judged.len()), "{} are kept", window.len());
+    assert!(
+        window.len() >= WINDOW_LEN_MIN.min(model.judged.len()),
+        "{} in the window",
+        window.len()
+    );
 
     let memory = state.memory.as_deref().and_then(Memory::decode);
     let counters = memory.map(|memory| memory.counters).unwrap_or_default();
     assert_eq!(counters.judged, model.judged.len() as u64);
     assert_eq!(counters.anomalies, model.anomalies.len() as u64);
     let anomalies = store.anomalies(&key(), 0, 1_000).await.unwrap();
-    let anomalies: Vec<i64> = anomalies.iter().rev().map(|it| it.sample.at_us()).collect();
+    let anomalies: Vec<i64> =
+        anomalies.iter().rev().map(|anomaly| anomaly.sample.at_us()).collect();
     assert!(anomalies.iter().eq(&model.anomalies), "{anomalies:?}, not {:?}", model.anomalies);
     assert_eq!(store.pending(10).await.unwrap().is_empty(), model.waiting.is_empty());
 
@@ -330,14 +339,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_embedded_store_is_what_the_model_says(steps in prop::collection::vec(step(), 1..60)) {
+    fn the_embedded_store_equals_the_model(steps in prop::collection::vec(step(), 1..60)) {
         let store = EmbeddedStore::new(|| 1_700_000_000_000_000);
         Runtime::new().unwrap().block_on(run(&store, &steps));
     }
 }
 
 #[test]
-fn redis_is_what_the_model_says() {
+fn redis_equals_the_model() {
     let server = RedisServer::start();
     let runtime = Runtime::new().unwrap();
     let options = patient_options(server.url(), Topology::Single, 4);

@@ -5,12 +5,28 @@
 --
 -- Arguments of a series: name, name with tenant, then the commit
 -- Returns: the new version if stored, otherwise false and the state
+
+-- Returns true if a sample of a first commit is in the window: another writer committed first, and the memory was lost
+-- since, so that the version does not show it.
+local function has_judged(at)
+  if version ~= 0 or not has_window then
+    return false
+  end
+  local _, _, samples, behind = parts_of(at)
+  for a = samples, behind - 1, 2 do
+    if redis.call('ZCOUNT', window, ARGV[a], ARGV[a]) > 0 then
+      return true
+    end
+  end
+  return false
+end
+
 return each(function(i, first)
   open(i)
   local name, pending_name, at = ARGV[first], ARGV[first + 1], first + 2
   -- If the window was lost, the floor must have risen to the cursor first, as in `append`.
   local is_window_lost = version ~= 0 and tonumber(ARGV[at + 3]) < cursor and not has_window
-  if is_window_lost or not is_judged_on(at) then
+  if is_window_lost or not is_judged_on(at) or has_judged(at) then
     count('commit_conflicts', 1)
     return { false, state(0) }
   end

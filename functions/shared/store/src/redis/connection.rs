@@ -345,7 +345,8 @@ fn cause(error: &RedisError) -> ErrorKind {
         return error.kind();
     }
     let refused = error.clone().into_server_errors();
-    let mut kinds = refused.iter().flat_map(|errors| errors.iter()).filter_map(|(_, error)| error.kind());
+    let mut kinds =
+        refused.iter().flat_map(|errors| errors.iter()).filter_map(|(_, error)| error.kind());
     ErrorKind::Server(kinds.find(|kind| *kind != aborted).unwrap_or(aborted))
 }
 

@@ -231,8 +231,7 @@ fn n_commit_arguments(commit: &Commit) -> usize {
 /// Time and member of each anomaly.
 fn anomalies_of(commit: &Commit) -> impl Iterator<Item = (i64, String)> {
     let anomalies = commit.judgements.iter().filter(|judgement| judgement.verdict.is_anomaly());
-    anomalies
-        .filter_map(|anomaly| Some((anomaly.sample.at_us(), member::of_anomaly(anomaly)?)))
+    anomalies.filter_map(|anomaly| Some((anomaly.sample.at_us(), member::of_anomaly(anomaly)?)))
 }
 
 fn write_commit(command: &mut Cmd, commit: &Commit) {

@@ -84,9 +84,9 @@ impl RedisStore {
         let mut admitted = vec![NewSeries::Refuse; appends.len()];
         let mut last: Option<(&Tenant, Option<SeriesCount>)> = None;
         for (append, new) in appends.iter().zip(&mut admitted) {
-                if append.is_known() {
-                    continue;
-                }
+            if append.is_known() {
+                continue;
+            }
             let tenant = append.key.tenant();
             if last.as_ref().is_none_or(|(of, _)| *of != tenant) {
                 last = Some((tenant, self.cardinality.try_count(tenant.part())));

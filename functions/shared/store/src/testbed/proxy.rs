@@ -171,7 +171,11 @@ fn accept(listener: &TcpListener, shared: &Arc<ProxyState>) {
     }
 }
 
-fn connect(client: &TcpStream, server: &TcpStream, shared: &Arc<ProxyState>) -> std::io::Result<()> {
+fn connect(
+    client: &TcpStream,
+    server: &TcpStream,
+    shared: &Arc<ProxyState>,
+) -> std::io::Result<()> {
     for stream in [client, server] {
         stream.set_nodelay(true)?;
     }
