@@ -26,7 +26,7 @@ pub trait CredentialsProvider: Debug + Send + Sync {
 
     /// Completes when a connection that logs in now has to do so again; by default never.
     async fn renewal(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

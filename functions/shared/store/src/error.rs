@@ -78,7 +78,7 @@ impl From<SeriesKeyError> for StoreError {
     fn from(error: SeriesKeyError) -> Self {
         let what = match error {
             SeriesKeyError::Series => "series name",
-            _ => "tenant",
+            SeriesKeyError::Tenant => "tenant",
         };
         Self::Unreadable { what }
     }

@@ -4,7 +4,7 @@ use domain::JudgedSample;
 use serde::Serialize;
 
 use super::history::EpisodeAnswer;
-use super::milliseconds::milliseconds;
+use super::milliseconds::{milliseconds, optional_milliseconds};
 use super::parts::{LearningAnswer, SeriesName};
 use super::sample::SampleAnswer;
 
