@@ -1,7 +1,7 @@
 //! Difference of a memory from one version to the next.
 //!
-//! A memory is kilobytes, and a sample changes a few of its fields. The difference is taken of the bytes, so that only
-//! the offset of the version is known here, which the store sets.
+//! A memory has kilobytes, and a sample changes a few of its fields. The difference is calculated on bytes, so it depends
+//! only on the offset of the version, which the store sets.
 
 use std::ops::Range;
 
@@ -10,8 +10,7 @@ use detector::memory::VERSION_OFFSET;
 /// Offset of the first byte after the version.
 const VERSION_END: usize = VERSION_OFFSET + 8;
 
-/// Equal bytes between two changes from which on they become two slices: a slice costs a store about as much as so
-/// many bytes.
+/// Least number of equal bytes between two slices: a slice costs a store about as much as this many bytes.
 const GAP_MIN: usize = 64;
 
 /// Bytes compared at a time.

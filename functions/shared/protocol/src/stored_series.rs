@@ -162,12 +162,13 @@ impl StoredSeries {
         !is_window_lost && self.is_judged_on(commit, config) && !self.has_judged(commit)
     }
 
-    /// Returns true if a sample of a first commit is in the window: another writer committed first, and the memory was
-    /// lost since, so that the version does not show it.
+    /// Returns true if a sample of a first commit has left the inbox for the window: another writer committed it, and the
+    /// memory was lost since, so that the version does not show it.
     fn has_judged(&self, commit: &Commit) -> bool {
-        let mut judgements = commit.judgements.iter();
-        commit.version == 0
-            && judgements.any(|judgement| self.window.at(judgement.sample.at_us()).is_some())
+        let mut times = commit.judgements.iter().map(|judgement| judgement.sample.at_us());
+        let is_judged =
+            |at_us: i64| !self.inbox.contains_key(&at_us) && self.window.at(at_us).is_some();
+        commit.version == 0 && times.any(is_judged)
     }
 
     fn is_judged_on(&self, commit: &Commit, config: Option<&StoredConfig>) -> bool {

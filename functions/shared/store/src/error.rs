@@ -31,10 +31,10 @@ pub enum StoreError {
         /// The problem with the certificate.
         reason: String,
     },
-    /// A key holds something else than this version writes.
+    /// A key has another type or content than this version writes.
     #[error("a stored {what} cannot be read")]
     Unreadable {
-        /// Which part.
+        /// Name of the part.
         what: &'static str,
     },
     /// The cursor of a page was not issued by this store.

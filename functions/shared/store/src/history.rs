@@ -1,7 +1,7 @@
-//! The port to the durable history of episodes, which also holds a copy of the configurations of series.
+//! Port of the durable history: episodes, and a backup of the configurations of series.
 //!
-//! Optional: without it history ends with what a store keeps. Nothing waits for it: a store marks what it does not hold,
-//! and a sweep brings it there.
+//! Optional: without it, only the episodes in the store are available. No request waits for it: a store queues unsaved
+//! changes, and a sweep saves them.
 
 use std::fmt::Debug;
 
@@ -12,21 +12,21 @@ use thiserror::Error;
 use crate::{Page, PastRange, StoredConfig, StoredEpisode};
 use domain::SeriesKey;
 
-/// Where episodes are kept, and for how long.
+/// Table and retention of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryOptions {
     /// The name of the table, or its ARN.
     pub table: String,
-    /// Days after the last word on an episode.
+    /// Retention after the last change of an episode, in days.
     pub days: u32,
 }
 
-/// Where episodes are kept for longer than in a store.
+/// Durable storage of episodes and configurations, with a longer retention than a store.
 #[async_trait]
 pub trait History: Debug + Send + Sync {
-    /// Saves an episode, unless a later revision of it is there: any order, any number of times comes to the same.
+    /// Saves an episode, unless a later revision is saved: idempotent, and independent of order.
     ///
-    /// `received_us` is when, by the receiver's clock: how long it is kept is counted from then.
+    /// `received_us` is the time of the call, in Unix microseconds; the retention starts there.
     async fn save(
         &self,
         key: &SeriesKey,
@@ -44,7 +44,7 @@ pub trait History: Debug + Send + Sync {
     /// Saves `revision` of the configuration of a series, or its removal if there is none, unless a later revision is
     /// saved: idempotent, and independent of order.
     ///
-    /// `received_us` is when, by the receiver's clock.
+    /// `received_us` is the time of the call, in Unix microseconds.
     async fn mirror(
         &self,
         key: &SeriesKey,
@@ -59,14 +59,14 @@ pub trait History: Debug + Send + Sync {
         cursor: Option<&str>,
     ) -> Result<Page<(SeriesKey, StoredConfig)>, HistoryError>;
 
-    /// Forgets all of a series.
+    /// Removes a series with its episodes and configuration.
     async fn forget(&self, key: &SeriesKey) -> Result<(), HistoryError>;
 
-    /// Answers when it can be read.
+    /// Succeeds if the history can be read.
     async fn ready(&self) -> Result<(), HistoryError>;
 }
 
-/// Why history did not do what it was asked.
+/// Error of the history.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum HistoryError {

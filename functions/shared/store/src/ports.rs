@@ -45,23 +45,22 @@ impl<S> Store for S where
 {
 }
 
-/// Appends samples and commits what was judged of them.
+/// Appends samples and commits their judgements.
 #[async_trait]
 pub trait SeriesWriter {
-    /// Puts samples into the inboxes of several series, each sample at most once; answers for each series, in order.
+    /// Appends samples to the inboxes of several series, each sample at most once; returns the outcomes in order.
     ///
     /// A new series is refused if its tenant has reached the limit of series. If an optimistic commit matches the
     /// stored version and configuration and no sample waits, it is stored in the same step.
     async fn append_all(&self, appends: &[Append]) -> Vec<Result<AppendOutcome, StoreError>>;
 
-    /// Stores what was judged of several series, each if its version and configuration are those judged on; answers
-    /// for each, in order.
+    /// Commits several series, each if its version and configuration are those judged on; returns the outcomes in order.
     async fn commit_all(
         &self,
         commits: &[(SeriesKey, Commit)],
     ) -> Vec<Result<CommitOutcome, StoreError>>;
 
-    /// Puts samples into the inbox of one series.
+    /// Appends samples to the inbox of one series.
     async fn append(
         &self,
         key: &SeriesKey,
@@ -164,10 +163,10 @@ pub trait ConfigStore {
     /// Configurations that changed since they were backed up, at most `limit`.
     async fn config_backup_status(&self, limit: usize) -> Result<ConfigBackupStatus, StoreError>;
 
-    /// Notes that the backup holds `revision`; a later change stays in the queue.
+    /// Records that the backup holds `revision`; a later change stays in the queue.
     async fn mark_config_saved(&self, key: &SeriesKey, revision: i64) -> Result<(), StoreError>;
 
-    /// Notes that the store holds every configuration of the backup, for [`crate::CONFIGS_COMPLETE_TTL_S`] or until
+    /// Records that the store holds every configuration of the backup, for [`crate::CONFIGS_COMPLETE_TTL_S`] or until
     /// the store loses its data.
     async fn mark_configs_complete(&self) -> Result<(), StoreError>;
 }
@@ -199,7 +198,7 @@ pub trait SweepQueues {
     /// Number of series with episodes that the history does not hold.
     async fn n_unsaved_episodes(&self) -> Result<u64, StoreError>;
 
-    /// Notes that the history holds all notable changes of a series up to `version`.
+    /// Records that the history holds all notable changes of a series up to `version`.
     async fn mark_episodes_saved(&self, key: &SeriesKey, version: i64) -> Result<(), StoreError>;
 }
 

@@ -6,15 +6,16 @@
 -- Arguments of a series: name, name with tenant, then the commit
 -- Returns: the new version if stored, otherwise false and the state
 
--- Returns true if a sample of a first commit is in the window: another writer committed first, and the memory was lost
--- since, so that the version does not show it.
+-- Returns true if a sample of a first commit has left the inbox for the window: another writer committed it, and the
+-- memory was lost since, so that the version does not show it.
 local function has_judged(at)
   if version ~= 0 or not has_window then
     return false
   end
   local _, _, samples, behind = parts_of(at)
   for a = samples, behind - 1, 2 do
-    if redis.call('ZCOUNT', window, ARGV[a], ARGV[a]) > 0 then
+    local is_waiting = redis.call('ZCOUNT', inbox, ARGV[a], ARGV[a]) > 0
+    if not is_waiting and redis.call('ZCOUNT', window, ARGV[a], ARGV[a]) > 0 then
       return true
     end
   end
@@ -38,7 +39,14 @@ return each(function(i, first)
     for a = samples, behind - 1, 2 do
       left[#left + 1] = string.match(ARGV[a + 1], '^[^:]*:[^:]*')
     end
-    inbox_len = inbox_len - redis.call('ZREM', inbox, unpack(left))
+    local n_removed = redis.call('ZREM', inbox, unpack(left))
+    if n_removed < #left then
+      -- The inbox was lost, and may have another value at the time of a judged sample.
+      for a = samples, behind - 1, 2 do
+        n_removed = n_removed + redis.call('ZREMRANGEBYSCORE', inbox, ARGV[a], ARGV[a])
+      end
+    end
+    inbox_len = inbox_len - n_removed
   end
   if inbox_len == 0 then
     redis.call('ZREM', pending_index, pending_name)

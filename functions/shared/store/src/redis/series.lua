@@ -139,6 +139,12 @@ local function store(name, pending_name, at)
   end
   if anomalous < behind then
     local n_before = redis.call('ZCARD', anomalies)
+    if n_before > 0 then
+      -- One anomaly per time: after a loss of memory and window a sample may be judged again.
+      for a = anomalous, behind - 1, 2 do
+        n_before = n_before - redis.call('ZREMRANGEBYSCORE', anomalies, ARGV[a], ARGV[a])
+      end
+    end
     is_new = is_new or n_before == 0
     redis.call('ZADD', anomalies, unpack(ARGV, anomalous, behind - 1))
     if n_before + (behind - anomalous) / 2 > anomalies_kept_max then

@@ -364,3 +364,19 @@ async fn a_window_of_1000_with_a_lost_memory_behaves_alike_on_both_stores() {
         check_floor_after_lost_memory(&embedded, n, lose_part).await;
     }
 }
+
+#[tokio::test]
+async fn a_delayed_first_commit_judges_no_sample_twice_after_a_lost_memory() {
+    let server = RedisServer::start();
+    let store = RedisStore::new(&options(server.url(), Topology::Single)).unwrap();
+    let key = key("a");
+    let delayed = store.append(&key, &wave(0..10), 0).await.unwrap().state.unwrap();
+    write(&store, &key, &[at(10, 1.0)]).await;
+    let name = format!("tm:{{{}}}:t/checkout/a:memory", key.shard(8));
+    assert_eq!(server.cli(&["DEL", &name]), "1");
+    let CommitOutcome::Conflict(now) = store.commit(&key, &commit_of(&delayed)).await.unwrap()
+    else {
+        panic!("samples in the window were judged again");
+    };
+    assert_eq!((now.version, now.window.len(), now.inbox.len()), (0, 11, 0));
+}
