@@ -12,7 +12,7 @@ const SCRIPT: &str = include_str!("html/load.js");
 /// Bytes of a megabyte.
 const MB: f64 = 1024.0 * 1024.0;
 
-/// PanelData of the charts.
+/// Data of the charts.
 #[derive(Debug, Serialize)]
 struct PanelData<'a> {
     at_s: Vec<f64>,

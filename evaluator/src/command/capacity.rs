@@ -14,10 +14,10 @@ use crate::provenance;
 pub(crate) struct CapacityArgs {
     #[command(flatten)]
     assumptions: Assumptions,
-    /// MeasuredCosts costs: the file that `make load` writes.
+    /// Measured costs: the file that `make load` writes.
     #[arg(long, value_name = "FILE")]
     measured: Option<PathBuf>,
-    /// NodePrices of cache nodes.
+    /// Prices of cache nodes.
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
     /// Print JSON.

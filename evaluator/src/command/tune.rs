@@ -285,7 +285,7 @@ impl DeploymentArgs {
             let name = format!("{}/{}", assignment.source, assignment.metric);
             match outcome {
                 ApplyOutcome::StoredScores => {
-                    eprintln!("stored: {name} has {}", assignment.detector)
+                    eprintln!("stored: {name} has {}", assignment.detector);
                 }
                 ApplyOutcome::Refused(why) => {
                     eprintln!("error: {name} was refused: {why}");

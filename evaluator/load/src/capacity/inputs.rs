@@ -28,7 +28,7 @@ pub struct Assumptions {
     pub(super) busy: f64,
 }
 
-/// MeasuredCosts costs, with machine and date.
+/// Measured costs, with machine and date.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct MeasuredCosts {
     pub(super) date: String,
@@ -51,7 +51,7 @@ pub struct SampleCosts {
     pub(super) redis_us_per_sample: f64,
 }
 
-/// NodePrices of cache nodes.
+/// Prices of cache nodes.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodePrices {

@@ -13,10 +13,9 @@ pub(crate) fn details(record: &Record, detectors: &Detectors<'_>) -> String {
 }
 
 fn fold(grid: &Grid, detectors: &Detectors<'_>) -> String {
-    let header: String = grid.header[2..]
-        .iter()
-        .map(|name| format!("<th scope=\"col\" class=\"n\">{}</th>", escape(name)))
-        .collect();
+    let header = grid.header[2..].iter().fold(String::new(), |header, name| {
+        header + "<th scope=\"col\" class=\"n\">" + &escape(name) + "</th>"
+    });
     let lines: String = grid.rows.iter().map(|row| line(row, detectors)).collect();
     let title = escape(&grid.title);
     format!(
@@ -29,8 +28,9 @@ fn line(row: &[String], detectors: &Detectors<'_>) -> String {
     let [scenario, detector, numbers @ ..] = row else { return String::new() };
     let role = detectors.all[detectors.index(detector)].role;
     let class = if role == DetectorRole::Default { " class=\"default\"" } else { "" };
-    let cells: String =
-        numbers.iter().map(|text| format!("<td class=\"n\">{}</td>", escape(text))).collect();
+    let cells = numbers
+        .iter()
+        .fold(String::new(), |cells, text| cells + "<td class=\"n\">" + &escape(text) + "</td>");
     format!(
         "<tr{class}><th scope=\"row\">{}</th><th scope=\"row\" class=\"detector\">{}</th>{cells}</tr>",
         escape(scenario),

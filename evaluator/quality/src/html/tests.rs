@@ -292,7 +292,10 @@ fn curves_and_delays_of_every_detector_are_embedded() {
     assert_eq!(delays.len(), record.rows.len());
     // Half of 88 caught anomalies at the first sample, three more within seven samples, of 96.
     assert_eq!(delays[0]["x"], serde_json::json!([1.0, 1.0, 7.0, 7.0, 7.0]));
-    assert_eq!(delays[0]["y"], serde_json::json!([0.0, 0.458333, 0.458333, 0.489583, 0.489583]));
+    assert_eq!(
+        delays[0]["y"],
+        serde_json::json!([0.0, 0.458_333, 0.458_333, 0.489_583, 0.489_583])
+    );
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl IntoResponse for RequestError {
                 response.headers_mut().insert(RETRY_AFTER, retry_after.as_secs().into());
             }
             Self::Access(error) => {
-                response.headers_mut().insert(WWW_AUTHENTICATE, challenge(error));
+                response.headers_mut().insert(WWW_AUTHENTICATE, challenge(*error));
             }
             _ => {}
         }
@@ -69,7 +69,7 @@ pub(crate) fn set_retry_after(response: &mut Response) {
 }
 
 /// The challenge of RFC 6750.
-fn challenge(error: &AccessError) -> HeaderValue {
+fn challenge(error: AccessError) -> HeaderValue {
     HeaderValue::from_static(match error {
         AccessError::CredentialMissing => "Bearer",
         AccessError::RightMissing { .. } => r#"Bearer error="insufficient_scope""#,

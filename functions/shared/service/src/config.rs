@@ -75,7 +75,7 @@ pub struct Config {
     pub samples_per_s_max: u64,
     /// Series of one tenant.
     pub series_max: u64,
-    /// RequestLimits of one request.
+    /// Limits of one request.
     pub limits: RequestLimits,
     /// Size of all request bodies in memory, in bytes.
     pub in_flight_bytes_max: usize,

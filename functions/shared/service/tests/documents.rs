@@ -2,8 +2,6 @@
 //!
 //! `UPDATE_DOCS=1 cargo test --package service --test documents` rewrites the table.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first unexpected result")]
-
 use std::fs;
 use std::path::Path;
 

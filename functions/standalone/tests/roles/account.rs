@@ -191,7 +191,8 @@ fn checked(request: &Request, state: &State, moto: &str) -> Vec<u8> {
 fn forward(request: &Request, moto: &str) -> Vec<u8> {
     let mut upstream = TcpStream::connect(moto).unwrap();
     let headers = request.headers.iter().filter(|(name, _)| name != "connection");
-    let headers: String = headers.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers =
+        headers.fold(String::new(), |text, (name, value)| text + name + ": " + value + "\r\n");
     write!(upstream, "{}\r\n{headers}connection: close\r\n\r\n", request.line).unwrap();
     upstream.write_all(&request.body).unwrap();
     let mut bytes = Vec::new();

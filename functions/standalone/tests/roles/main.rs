@@ -67,7 +67,7 @@ async fn opens_a_cache(account: &Account, role: &Variables) {
 }
 
 /// Fetches the password of Redis with two generations of credentials.
-async fn fetches_a_secret(account: &Account, role: &Variables) {
+fn fetches_a_secret(account: &Account, role: &Variables) {
     let redis = TlsRedisServer::start();
     let rule = |password: &str| format!(">{password}");
     redis.cli(&["ACL", "SETUSER", "tidemark", "on", &rule(PASSWORD), "~tm:*", "+@all"]);
@@ -104,7 +104,7 @@ async fn serves_all(role: impl FnOnce(&Account, &TempDir) -> Variables) {
     let folder = tempfile::tempdir().unwrap();
     let role = role(&account, &folder);
     opens_a_cache(&account, &role).await;
-    fetches_a_secret(&account, &role).await;
+    fetches_a_secret(&account, &role);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -39,13 +39,12 @@ pub fn emf_lines(buffer: &EmfBuffer, context: &EmfContext<'_>) -> Vec<String> {
         .map(|(metric, all)| (metric, "Seconds", json!(thinned(all, VALUES_MAX))));
     let mut lines: Vec<EmfLine> = Vec::new();
     for (metric, unit, value) in counts.chain(seconds) {
-        match lines.iter_mut().find(|line| line.has_room_for(metric)) {
-            Some(line) => line.add(metric, unit, value),
-            None => {
-                let mut line = EmfLine::default();
-                line.add(metric, unit, value);
-                lines.push(line);
-            }
+        if let Some(line) = lines.iter_mut().find(|line| line.has_room_for(metric)) {
+            line.add(metric, unit, value);
+        } else {
+            let mut line = EmfLine::default();
+            line.add(metric, unit, value);
+            lines.push(line);
         }
     }
     lines.into_iter().map(|line| line.render(context)).collect()

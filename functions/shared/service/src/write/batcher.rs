@@ -88,7 +88,9 @@ impl WriteBatcher {
                 Err(error) => {
                     // Stop: a later part would raise the floor above this one, whose resend would be too old.
                     let rest = &order[n_done * APPEND_MAX..];
-                    rest.iter().for_each(|i| outcomes[*i] = Err(error.clone()));
+                    for i in rest {
+                        outcomes[*i] = Err(error.clone());
+                    }
                     break;
                 }
             }

@@ -87,16 +87,13 @@ impl JudgeCache {
             return;
         }
         let n_bytes = cached.n_bytes();
-        match self.entries.peek(key).filter(|entry| entry.n_bytes == n_bytes) {
-            // Inserting again would discard the history of use that eviction relies on.
-            Some(entry) => {
-                *entry.judge.lock().unwrap_or_else(PoisonError::into_inner) = Some(cached)
-            }
-            None => {
-                let judge = Arc::new(Mutex::new(Some(cached)));
-                self.entries.insert(key.clone(), CacheEntry { n_bytes, judge });
-            }
+        // Inserting again would discard the history of use that eviction relies on.
+        if let Some(entry) = self.entries.peek(key).filter(|entry| entry.n_bytes == n_bytes) {
+            *entry.judge.lock().unwrap_or_else(PoisonError::into_inner) = Some(cached);
+            return;
         }
+        let judge = Arc::new(Mutex::new(Some(cached)));
+        self.entries.insert(key.clone(), CacheEntry { n_bytes, judge });
     }
 }
 
