@@ -23,7 +23,7 @@ pub(super) fn write(out: &mut ByteWriter, judgement: Option<&Judgement>) {
     out.f64s(&band);
 }
 
-/// Inverse of [`write`] for exactly [`JUDGEMENT_LEN`] bytes.
+/// Inverse of [`fn@write`] for exactly [`JUDGEMENT_LEN`] bytes.
 pub(super) fn read(bytes: &[u8]) -> Result<Option<Judgement>, InvalidField> {
     if bytes.first() == Some(&0) {
         return Ok(None);
