@@ -120,6 +120,12 @@ impl Verdict {
         self.kind == VerdictKind::Anomaly
     }
 
+    /// The signal that raised the anomaly; `None` for any other verdict, and for an anomaly of which only the score is
+    /// known.
+    pub fn anomaly_signal(&self) -> Option<Signal> {
+        self.expectation.filter(|_| self.is_anomaly()).map(|expectation| expectation.signal)
+    }
+
     /// The same verdict inside a maintenance window: an anomaly becomes [`VerdictKind::Maintenance`].
     #[must_use]
     pub fn in_maintenance(self) -> Self {

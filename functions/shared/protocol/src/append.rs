@@ -103,3 +103,18 @@ pub enum SampleClass {
     /// The inbox is full; it is not stored.
     Full,
 }
+
+impl SampleClass {
+    /// The outcome, as the totals and the metrics of samples name it; `None` for a sample of a refused series, which is
+    /// counted as rejected, by its code.
+    pub fn outcome(&self) -> Option<&'static str> {
+        match self {
+            Self::Fresh { .. } => Some("accepted"),
+            Self::Duplicate { .. } => Some("duplicate"),
+            Self::Conflict { .. } => Some("conflict"),
+            Self::TooOld => Some("too_old"),
+            Self::Full => Some("full"),
+            Self::TooManySeries => None,
+        }
+    }
+}

@@ -67,7 +67,7 @@ impl StoredSeries {
         SeriesState {
             version,
             is_cached,
-            memory: self.memory.clone().filter(|_| !is_cached),
+            memory: if is_cached { None } else { self.memory.clone() },
             window: if is_cached { Vec::new() } else { self.window.judged().to_vec() },
             inbox: inbox.filter_map(|(at_us, value)| Sample::new(*at_us, *value).ok()).collect(),
             config: config.filter(|_| !is_cached).cloned(),

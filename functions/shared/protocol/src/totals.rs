@@ -1,6 +1,6 @@
 //! Names of the totals that a store counts exactly, in its atomic steps, and the counts that each step adds.
 
-use domain::{Judgement, Signal};
+use domain::Signal;
 
 use crate::{Commit, SampleClass};
 
@@ -22,22 +22,11 @@ pub type Count = (&'static str, &'static str, u64);
 
 /// Counts that an append adds.
 pub fn of_classes(classes: &[SampleClass]) -> Vec<Count> {
-    let n =
-        |outcome: &str| classes.iter().filter(|class| outcome_of(class) == Some(outcome)).count();
+    let n = |outcome: &str| classes.iter().filter(|class| class.outcome() == Some(outcome)).count();
+    // The client sends a refused sample again, and the writer counts it if it gives up.
     let outcomes = ["accepted", "duplicate", "conflict", "too_old"];
     let counts = outcomes.map(|outcome| (SAMPLES, outcome, n(outcome) as u64));
     counts.into_iter().filter(|count| count.2 > 0).collect()
-}
-
-/// The client sends a refused sample again, and the writer counts it if it gives up.
-fn outcome_of(class: &SampleClass) -> Option<&'static str> {
-    match class {
-        SampleClass::Fresh { .. } => Some("accepted"),
-        SampleClass::Duplicate { .. } => Some("duplicate"),
-        SampleClass::Conflict { .. } => Some("conflict"),
-        SampleClass::TooOld => Some("too_old"),
-        SampleClass::TooManySeries | SampleClass::Full => None,
-    }
 }
 
 /// Counts that a commit adds: late samples, anomalies by signal and silences.
@@ -45,7 +34,8 @@ pub fn of_commit(commit: &Commit) -> Vec<Count> {
     let judgements = &commit.judgements;
     let n_late = judgements.iter().filter(|judgement| judgement.late).count() as u64;
     let mut counts = vec![(LATE, "", n_late)];
-    let signals: Vec<Signal> = judgements.iter().filter_map(signal_of).collect();
+    let signals: Vec<Signal> =
+        judgements.iter().filter_map(|judgement| judgement.verdict.anomaly_signal()).collect();
     for signal in Signal::ALL {
         let n = signals.iter().filter(|other| **other == signal).count() as u64;
         counts.push((ANOMALIES, signal.as_str(), n));
@@ -53,11 +43,6 @@ pub fn of_commit(commit: &Commit) -> Vec<Count> {
     counts.push((SILENCES, "", commit.episode_update.n_silences));
     counts.retain(|count| count.2 > 0);
     counts
-}
-
-fn signal_of(judgement: &Judgement) -> Option<Signal> {
-    let expectation = judgement.verdict.expectation.filter(|_| judgement.verdict.is_anomaly())?;
-    Some(expectation.signal)
 }
 
 /// The field of a total in the hash of totals: its name, and its label if it has one.

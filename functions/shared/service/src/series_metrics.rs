@@ -3,10 +3,10 @@
 //! At most the requested number of series of one tenant: first those with the highest decayed anomaly score, then the
 //! most recently received. Nothing is judged, so that frequent scrapes stay cheap.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use detector::Memory;
-use domain::{Series, SeriesKey, Tenant};
+use domain::{Judgement, Series, SeriesKey, Tenant};
 use prometheus::proto::Metric;
 use store::SeriesSummary;
 
@@ -37,38 +37,36 @@ impl Service {
 }
 
 fn render(keys: &[SeriesKey], summaries: &[SeriesSummary]) -> Result<String, prometheus::Error> {
-    let mut values: [Vec<Metric>; MetricName::PER_SERIES.len()] = Default::default();
+    let mut gauges: BTreeMap<MetricName, Vec<Metric>> = BTreeMap::new();
     for (key, summary) in keys.iter().zip(summaries) {
         // An expired series stays in the indexes for a while.
         let Some(memory) = summary.memory.as_deref().and_then(Memory::decode) else { continue };
         let series = key.series();
         let labels = joined_labels(series);
         let labels = [key.tenant().as_str(), series.source(), series.metric(), &labels];
-        let gauges = MetricName::PER_SERIES.into_iter().zip(gauges_of(&memory, summary));
-        for (values, (metric, value)) in values.iter_mut().zip(gauges) {
-            values.extend(value.map(|value| labeled_gauge(metric, &labels, value)));
+        for (metric, value) in values_of(&memory, summary) {
+            let gauge = value.map(|value| labeled_gauge(metric, &labels, value));
+            gauges.entry(metric).or_default().extend(gauge);
         }
     }
-    let families = MetricName::PER_SERIES.into_iter().zip(values);
-    let families: Vec<_> = families.map(|(metric, values)| family(metric, values)).collect();
+    let families: Vec<_> =
+        gauges.into_iter().map(|(metric, gauges)| family(metric, gauges)).collect();
     encode(&families)
 }
 
-/// Returns the gauges of a series in the order of [`MetricName::PER_SERIES`]; `None` if its last verdict lacks one.
-fn gauges_of(
-    memory: &Memory,
-    summary: &SeriesSummary,
-) -> [Option<f64>; MetricName::PER_SERIES.len()] {
+/// Returns the values of the gauges of a series; `None` if its last verdict lacks one.
+fn values_of(memory: &Memory, summary: &SeriesSummary) -> [(MetricName, Option<f64>); 7] {
     let last = memory.last.as_ref();
     let expectation = last.and_then(|last| last.verdict.expectation);
+    let is_anomaly = |last: &Judgement| f64::from(u8::from(last.verdict.is_anomaly()));
     [
-        last.map(|last| last.sample.value()),
-        expectation.map(|expectation| expectation.value),
-        expectation.map(|expectation| expectation.low),
-        expectation.map(|expectation| expectation.high),
-        last.map(|last| last.verdict.score),
-        last.map(|last| f64::from(u8::from(last.verdict.is_anomaly()))),
-        Some(summary.n_anomalies as f64),
+        (MetricName::SeriesValue, last.map(|last| last.sample.value())),
+        (MetricName::SeriesExpected, expectation.map(|expectation| expectation.value)),
+        (MetricName::SeriesBandLower, expectation.map(|expectation| expectation.low)),
+        (MetricName::SeriesBandUpper, expectation.map(|expectation| expectation.high)),
+        (MetricName::SeriesScore, last.map(|last| last.verdict.score)),
+        (MetricName::SeriesAnomaly, last.map(is_anomaly)),
+        (MetricName::SeriesAnomalies, Some(summary.n_anomalies as f64)),
     ]
 }
 

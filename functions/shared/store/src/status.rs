@@ -19,6 +19,22 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
+impl<T> Page<T> {
+    /// Cuts a page of at most `limit` items from those that were read: one more than `limit` shows that another page
+    /// follows, from the cursor of the last item of this one.
+    pub(crate) fn cut(mut items: Vec<T>, limit: usize, cursor: impl FnOnce(&T) -> String) -> Self {
+        let has_more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| has_more).map(cursor);
+        Self { items, next }
+    }
+
+    /// The same page of other items.
+    pub(crate) fn map<U>(self, item: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(item).collect(), next: self.next }
+    }
+}
+
 /// A series in a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListedSeries {
@@ -78,7 +94,7 @@ pub(crate) fn check_detector(deployed: &DeployedDetector, first: &str) -> Result
 }
 
 /// Cursor after a page of the worst series: decayed score and name of the last one.
-pub(crate) fn score_cursor((score, name): &(f64, String)) -> String {
+pub(crate) fn score_cursor(score: f64, name: &str) -> String {
     format!("{score}:{name}")
 }
 

@@ -38,7 +38,7 @@ impl EmfBuffer {
 
     /// Counts appended samples by outcome, as the store does.
     pub(crate) fn note_classes(&mut self, classes: &[SampleClass]) {
-        for outcome in classes.iter().filter_map(outcome) {
+        for outcome in classes.iter().filter_map(SampleClass::outcome) {
             self.count(MetricName::Samples, &[("outcome", outcome)], 1);
         }
     }
@@ -47,10 +47,8 @@ impl EmfBuffer {
     pub(crate) fn note_judgements(&mut self, judgements: &[Judgement]) {
         for judgement in judgements {
             self.count(MetricName::LateSamples, &[], u64::from(judgement.late));
-            let expectation = judgement.verdict.expectation;
-            if let Some(expectation) = expectation.filter(|_| judgement.verdict.is_anomaly()) {
-                let labels = [("signal", expectation.signal.as_str())];
-                self.count(MetricName::Anomalies, &labels, 1);
+            if let Some(signal) = judgement.verdict.anomaly_signal() {
+                self.count(MetricName::Anomalies, &[("signal", signal.as_str())], 1);
             }
         }
     }
@@ -58,16 +56,4 @@ impl EmfBuffer {
 
 fn with_labels(metric: MetricName, labels: &[(&'static str, &str)]) -> LabeledMetric {
     (metric, labels.iter().map(|(label, value)| (*label, (*value).to_owned())).collect())
-}
-
-fn outcome(class: &SampleClass) -> Option<&'static str> {
-    match class {
-        SampleClass::Fresh { .. } => Some("accepted"),
-        SampleClass::Duplicate { .. } => Some("duplicate"),
-        SampleClass::Conflict { .. } => Some("conflict"),
-        SampleClass::TooOld => Some("too_old"),
-        SampleClass::Full => Some("full"),
-        // Counted as rejected, by its code.
-        SampleClass::TooManySeries => None,
-    }
 }

@@ -77,11 +77,11 @@ pub(crate) fn render_instances(mut instances: Vec<Instance>) -> Result<String, p
 
 /// Renders the totals of all processes.
 pub(crate) fn render_totals(totals: &BTreeMap<String, u64>) -> Result<String, prometheus::Error> {
-    let families = MetricName::SHARED.map(|metric| match metric.kind() {
+    let families = MetricName::shared().map(|metric| match metric.kind() {
         MetricType::HISTOGRAM => histogram(metric, totals),
         _ => counter(metric, totals),
     });
-    encode(&families)
+    encode(&families.collect::<Vec<_>>())
 }
 
 /// Encodes families; leaves out empty ones, which the encoder refuses.

@@ -81,6 +81,9 @@ macro_rules! metrics {
         }
 
         impl MetricName {
+            /// Every metric, in the order of the exposition.
+            const ALL: &[Self] = &[$(Self::$variant,)*];
+
             /// Name as Prometheus and CloudWatch show it.
             pub(crate) fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
@@ -169,34 +172,10 @@ metrics! {
 }
 
 impl MetricName {
-    /// Metrics whose totals are shared through the store, in the order of the exposition.
-    pub(crate) const SHARED: [Self; 14] = [
-        Self::HttpRequests,
-        Self::HttpRequestDuration,
-        Self::Samples,
-        Self::SamplesRejected,
-        Self::StreamRecords,
-        Self::LateSamples,
-        Self::Anomalies,
-        Self::CommitConflicts,
-        Self::StoreCommandDuration,
-        Self::StoreErrors,
-        Self::ColdStarts,
-        Self::Silences,
-        Self::EpisodesLost,
-        Self::HistoryErrors,
-    ];
-
-    /// Gauges of one series, in the order of the exposition.
-    pub(crate) const PER_SERIES: [Self; 7] = [
-        Self::SeriesValue,
-        Self::SeriesExpected,
-        Self::SeriesBandLower,
-        Self::SeriesBandUpper,
-        Self::SeriesScore,
-        Self::SeriesAnomaly,
-        Self::SeriesAnomalies,
-    ];
+    /// Metrics whose totals are shared through the store, in the order of the exposition: all but the gauges.
+    pub(crate) fn shared() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|metric| metric.kind() != MetricType::GAUGE)
+    }
 
     /// Name of its total in the store, followed there by the values of its labels.
     pub(crate) fn total(self) -> &'static str {

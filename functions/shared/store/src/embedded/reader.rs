@@ -65,18 +65,13 @@ impl SeriesReader for EmbeddedStore {
             Some(after) => state.by_receipt.range((Bound::Excluded(after), Bound::Unbounded)),
             None => state.by_receipt.range(..),
         };
-        let mut items: Vec<ListedSeries> = range
+        let items: Vec<ListedSeries> = range
             .filter(|(_, key)| key.tenant() == tenant)
             .take(limit + 1)
             .map(|(received_us, key)| ListedSeries { key: key.clone(), received_us: *received_us })
             .collect();
-        let has_more = items.len() > limit;
-        items.truncate(limit);
-        let next = items
-            .last()
-            .filter(|_| has_more)
-            .map(|last| format!("{}:{}", last.received_us, last.key.name()));
-        Ok(Page { items, next })
+        let cursor = |last: &ListedSeries| format!("{}:{}", last.received_us, last.key.name());
+        Ok(Page::cut(items, limit, cursor))
     }
 
     async fn worst(
@@ -99,11 +94,8 @@ impl SeriesReader for EmbeddedStore {
             .filter(|(score, key)| is_after(*score, key.name()))
             .collect();
         worst.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| b.1.name().cmp(a.1.name())));
-        let has_more = worst.len() > limit;
-        worst.truncate(limit);
-        let next = worst.last().filter(|_| has_more);
-        let next = next.map(|(score, key)| score_cursor(&(*score, key.name().to_owned())));
-        Ok(Page { items: worst.into_iter().map(|(_, key)| key.clone()).collect(), next })
+        let page = Page::cut(worst, limit, |(score, key)| score_cursor(*score, key.name()));
+        Ok(page.map(|(_, key)| key.clone()))
     }
 
     async fn recent(&self, tenant: &Tenant, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {

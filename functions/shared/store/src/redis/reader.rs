@@ -106,13 +106,11 @@ impl SeriesReader for RedisStore {
                 break;
             }
         }
-        let has_more = items.len() > limit;
-        items.truncate(limit);
-        let next = items.last().filter(|_| has_more).map(|(shard, last)| {
+        let page = Page::cut(items, limit, |(shard, last)| {
             let (received_us, name) = (last.received_us, last.key.name().to_owned());
             ListCursor { shard: *shard, received_us, name }.to_string()
         });
-        Ok(Page { items: items.into_iter().map(|(_, listed)| listed).collect(), next })
+        Ok(page.map(|(_, listed)| listed))
     }
 
     async fn worst(
@@ -124,12 +122,10 @@ impl SeriesReader for RedisStore {
         let after = cursor.map(parse_score_cursor).transpose()?;
         let mut worst = self.worst_of_shards(tenant, after.as_ref(), limit + 1).await?;
         worst.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| b.1.cmp(&a.1)));
-        let has_more = worst.len() > limit;
-        worst.truncate(limit);
-        let next = worst.last().filter(|_| has_more).map(score_cursor);
-        let items: Result<Vec<SeriesKey>, _> =
-            worst.iter().map(|(_, name)| SeriesKey::from_name(tenant, name)).collect();
-        Ok(Page { items: items?, next })
+        let Page { items, next } =
+            Page::cut(worst, limit, |(score, name)| score_cursor(*score, name));
+        let items = items.iter().map(|(_, name)| SeriesKey::from_name(tenant, name));
+        Ok(Page { items: items.collect::<Result<_, _>>()?, next })
     }
 
     async fn recent(&self, tenant: &Tenant, limit: usize) -> Result<Vec<SeriesKey>, StoreError> {
