@@ -10,7 +10,7 @@ use super::tally::DeliveryCounts;
 use crate::contender::SeriesVerdicts;
 use crate::labeled::LabeledSeries;
 use crate::record::{Confusion, Delay, EventScore, FirstDay, KindScore, Rates};
-use crate::score::event::{self, EventTally};
+use crate::score::event::{self, EventTally, percentile};
 use crate::score::{confusion, ratio};
 
 /// Summary of a replay.
@@ -214,12 +214,9 @@ fn quality(point: Confusion, events: &EventTally) -> ReplayQuality {
     }
 }
 
-/// Percentiles by nearest rank; `None` without a request.
+/// Percentiles of sorted latencies; `None` without a request.
 fn latency(rising_ms: &[f64]) -> Option<RequestLatency> {
-    let at = |share: f64| {
-        rising_ms.get(((share * rising_ms.len() as f64).ceil() as usize).saturating_sub(1)).copied()
-    };
-    Some(RequestLatency { p50: at(0.5)?, p95: at(0.95)? })
+    Some(RequestLatency { p50: percentile(rising_ms, 0.5)?, p95: percentile(rising_ms, 0.95)? })
 }
 
 fn percent(share: Option<f64>) -> String {

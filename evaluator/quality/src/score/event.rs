@@ -210,9 +210,9 @@ impl AddAssign<&Self> for EventTally {
 }
 
 /// Percentile of sorted values by nearest rank.
-fn percentile(sorted: &[u32], share: f64) -> Option<f64> {
+pub(crate) fn percentile<T: Copy + Into<f64>>(sorted: &[T], share: f64) -> Option<f64> {
     let rank = (share * sorted.len() as f64).ceil() as usize;
-    sorted.get(rank.saturating_sub(1)).map(|value| f64::from(*value))
+    sorted.get(rank.saturating_sub(1)).map(|value| (*value).into())
 }
 
 #[cfg(test)]
@@ -334,7 +334,7 @@ mod tests {
         let values: Vec<u32> = (1..=20).collect();
         let of = |share| percentile(&values, share);
         assert_eq!([of(0.5), of(0.9), of(0.95)], [Some(10.0), Some(18.0), Some(19.0)]);
-        assert_eq!(percentile(&[], 0.5), None);
+        assert_eq!(percentile::<u32>(&[], 0.5), None);
     }
 
     #[test]

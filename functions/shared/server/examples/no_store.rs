@@ -5,7 +5,7 @@
 use axum::{Json, Router, routing::post};
 
 #[derive(serde::Deserialize, serde::Serialize)]
-struct Sample {
+struct ParsedSample {
     value: f64,
 }
 
@@ -13,7 +13,8 @@ struct Sample {
 async fn main() -> anyhow::Result<()> {
     #[expect(clippy::disallowed_methods, reason = "an example has no other configuration")]
     let port = std::env::var("PORT")?;
-    let router = Router::new().route("/ingest", post(|sample: Json<Sample>| async { sample }));
+    let router =
+        Router::new().route("/ingest", post(|sample: Json<ParsedSample>| async { sample }));
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port.parse()?)).await?;
     axum::serve(listener, router).await?;
     Ok(())

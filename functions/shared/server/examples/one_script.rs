@@ -9,7 +9,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{Script, ScriptInvocation};
 
 #[derive(serde::Deserialize)]
-struct Sample {
+struct ScriptSample {
     value: f64,
 }
 
@@ -29,7 +29,7 @@ async fn main() -> anyhow::Result<()> {
 
 async fn add(
     State((script, mut connection)): State<(&'static Script, MultiplexedConnection)>,
-    Json(sample): Json<Sample>,
+    Json(sample): Json<ScriptSample>,
 ) -> Result<Json<Vec<String>>, StatusCode> {
     let mut call: ScriptInvocation<'_> = script.prepare_invoke();
     let window = call.key("window").arg(sample.value).invoke_async(&mut connection).await;

@@ -1,3 +1,5 @@
+//! Tests of the secret login against a server of its own.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_credential_types::Credentials;
