@@ -1,5 +1,6 @@
 //! Stored memories of detectors: one that decodes can be judged with, stored, and judged with again.
 
+use detector::memory::MAGIC;
 use detector::{DeployedDetector, Judge, Memory};
 use domain::Sample;
 
@@ -9,7 +10,7 @@ const AT_US_MAX: i64 = 1 << 50;
 /// Decodes a memory, with and without its magic bytes, and judges with it.
 pub fn memory(bytes: &[u8]) {
     judge_with(bytes);
-    judge_with(&[b"TMm1", bytes].concat());
+    judge_with(&[MAGIC, bytes].concat());
 }
 
 fn judge_with(bytes: &[u8]) {

@@ -69,11 +69,19 @@ fn check_name(field: &'static str, name: &str) -> Result<(), SeriesError> {
     if name.len() > NAME_LEN_MAX {
         return Err(SeriesError::NameTooLong { field, len: name.len() });
     }
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:/-".contains(c);
-    if name.is_empty() || !name.chars().all(allowed) {
+    if name.is_empty() || !name.chars().all(is_name_char) {
         return Err(SeriesError::NameInvalid { field, name: name.to_owned() });
     }
     Ok(())
+}
+
+fn is_name_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_.:/-".contains(c)
+}
+
+/// Replaces the characters of a text that a name cannot contain by `_`; the length stays.
+pub fn as_name(text: &str) -> String {
+    text.chars().map(|c| if is_name_char(c) { c } else { '_' }).collect()
 }
 
 /// Reasons why names do not form a series.

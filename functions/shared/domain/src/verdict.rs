@@ -32,6 +32,11 @@ impl VerdictKind {
             Self::Maintenance => "maintenance",
         }
     }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
 }
 
 /// Output of a detector that has a threshold of its own.

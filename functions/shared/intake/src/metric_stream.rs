@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use domain::Series;
+use domain::series::as_name;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -119,12 +120,6 @@ impl MetricStreamLine<'_> {
         }
         Ok(Series::new(as_name(&self.namespace), as_name(metric), labels)?)
     }
-}
-
-/// Replaces the characters of a CloudWatch name that a name of a series cannot contain by `_`.
-fn as_name(name: &str) -> String {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:/-".contains(c);
-    name.chars().map(|c| if allowed(c) { c } else { '_' }).collect()
 }
 
 #[cfg(test)]
