@@ -105,16 +105,15 @@ pub enum SampleClass {
 }
 
 impl SampleClass {
-    /// The outcome, as the totals and the metrics of samples name it; `None` for a sample of a refused series, which is
-    /// counted as rejected, by its code.
+    /// The outcome, as the totals of samples name it; `None` for a refused sample: the client sends it again, and the
+    /// writer counts it if it gives up.
     pub fn outcome(&self) -> Option<&'static str> {
         match self {
             Self::Fresh { .. } => Some("accepted"),
             Self::Duplicate { .. } => Some("duplicate"),
             Self::Conflict { .. } => Some("conflict"),
             Self::TooOld => Some("too_old"),
-            Self::Full => Some("full"),
-            Self::TooManySeries => None,
+            Self::TooManySeries | Self::Full => None,
         }
     }
 }

@@ -34,7 +34,7 @@ pub use append::{
 };
 pub use commit::{Commit, CommitOutcome};
 pub use episodes::{EpisodeUpdate, StoredEpisode};
-pub use memory_header::MemoryHeader;
+pub(crate) use memory_header::MemoryHeader;
 pub use memory_patch::MemoryPatch;
 pub use series_state::SeriesState;
 pub use stored_config::StoredConfig;

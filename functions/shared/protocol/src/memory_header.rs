@@ -7,18 +7,18 @@ use detector::memory::{MAGIC, VERSION_OFFSET};
 
 /// Version, cursor and floor of a stored memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct MemoryHeader {
+pub(crate) struct MemoryHeader {
     /// Version for the compare-and-set of a commit; 0 without a readable memory.
-    pub version: i64,
+    pub(crate) version: i64,
     /// The newest judged time, in Unix microseconds.
-    pub cursor_us: Option<i64>,
+    pub(crate) cursor_us: Option<i64>,
     /// The newest time ever trimmed from the window, in Unix microseconds.
-    pub floor_us: Option<i64>,
+    pub(crate) floor_us: Option<i64>,
 }
 
 impl MemoryHeader {
     /// Reads the header of a stored memory.
-    pub fn read(memory: Option<&[u8]>) -> Self {
+    pub(crate) fn read(memory: Option<&[u8]>) -> Self {
         memory.and_then(Self::decode).unwrap_or_default()
     }
 

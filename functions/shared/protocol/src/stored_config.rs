@@ -17,39 +17,30 @@ pub struct StoredConfig {
 impl StoredConfig {
     /// The text of a configuration without its revision, which the store prepends.
     pub fn text_of(config: &SeriesConfig) -> String {
-        to_text(config)
+        let detector = config.detector.map(|detector| detector.to_string()).unwrap_or_default();
+        let maintenance = config.maintenance().iter();
+        maintenance.fold(detector, |text, window| {
+            format!("{text}\n{} {} {}", window.from_us(), window.until_us(), window.reason())
+        })
     }
 
     /// The stored text.
     pub fn to_text(&self) -> String {
-        format!("{} {}", self.revision, to_text(&self.config))
+        format!("{} {}", self.revision, Self::text_of(&self.config))
     }
 
     /// Reads the stored text; `None` for other text, or for a detector of a later version.
     pub fn from_text(text: &str) -> Option<Self> {
-        from_text(text)
+        let (revision, text) = text.split_once(' ')?;
+        let mut lines = text.split('\n');
+        let detector = match lines.next()? {
+            "" => None,
+            spec => Some(spec.parse().ok()?),
+        };
+        let maintenance: Option<Vec<MaintenanceWindow>> = lines.map(maintenance).collect();
+        let config = SeriesConfig::new(detector, maintenance?).ok()?;
+        Some(Self { revision: revision.parse().ok()?, config })
     }
-}
-
-/// The text without its revision, which the store prepends.
-fn to_text(config: &SeriesConfig) -> String {
-    let detector = config.detector.map(|detector| detector.to_string()).unwrap_or_default();
-    let maintenance = config.maintenance().iter();
-    maintenance.fold(detector, |text, window| {
-        format!("{text}\n{} {} {}", window.from_us(), window.until_us(), window.reason())
-    })
-}
-
-fn from_text(text: &str) -> Option<StoredConfig> {
-    let (revision, text) = text.split_once(' ')?;
-    let mut lines = text.split('\n');
-    let detector = match lines.next()? {
-        "" => None,
-        spec => Some(spec.parse().ok()?),
-    };
-    let maintenance: Option<Vec<MaintenanceWindow>> = lines.map(maintenance).collect();
-    let config = SeriesConfig::new(detector, maintenance?).ok()?;
-    Some(StoredConfig { revision: revision.parse().ok()?, config })
 }
 
 fn maintenance(line: &str) -> Option<MaintenanceWindow> {
@@ -76,7 +67,7 @@ mod tests {
             MaintenanceWindow::new(last_us - 1, last_us, "ä".repeat(REASON_LEN_MAX / 2)).unwrap();
         let maintenance = vec![maintenance; MAINTENANCE_WINDOWS_MAX];
         let config = SeriesConfig::new(Some(Detector::default()), maintenance).unwrap();
-        assert!(to_text(&config).len() + detector::spec::SPEC_LEN_MAX < TEXT_LEN_MAX);
+        assert!(StoredConfig::text_of(&config).len() + detector::spec::SPEC_LEN_MAX < TEXT_LEN_MAX);
     }
 
     proptest! {
@@ -90,14 +81,14 @@ mod tests {
             });
             let detector = Detector::ALL.get(which).copied();
             let config = SeriesConfig::new(detector, maintenance.collect()).unwrap();
-            let text = format!("1732060800000000 {}", to_text(&config));
+            let text = format!("1732060800000000 {}", StoredConfig::text_of(&config));
             let stored = StoredConfig { revision: 1_732_060_800_000_000, config };
-            prop_assert_eq!(from_text(&text), Some(stored));
+            prop_assert_eq!(StoredConfig::from_text(&text), Some(stored));
         }
 
         #[test]
         fn other_text_is_not_read(text in "\\PC{0,80}") {
-            let _read = from_text(&text);
+            let _read = StoredConfig::from_text(&text);
         }
     }
 }

@@ -22,11 +22,14 @@ pub type Count = (&'static str, &'static str, u64);
 
 /// Counts that an append adds.
 pub fn of_classes(classes: &[SampleClass]) -> Vec<Count> {
-    let n = |outcome: &str| classes.iter().filter(|class| class.outcome() == Some(outcome)).count();
-    // The client sends a refused sample again, and the writer counts it if it gives up.
-    let outcomes = ["accepted", "duplicate", "conflict", "too_old"];
-    let counts = outcomes.map(|outcome| (SAMPLES, outcome, n(outcome) as u64));
-    counts.into_iter().filter(|count| count.2 > 0).collect()
+    let mut counts: Vec<Count> = Vec::new();
+    for outcome in classes.iter().filter_map(SampleClass::outcome) {
+        match counts.iter_mut().find(|count| count.1 == outcome) {
+            Some(count) => count.2 += 1,
+            None => counts.push((SAMPLES, outcome, 1)),
+        }
+    }
+    counts
 }
 
 /// Counts that a commit adds: late samples, anomalies by signal and silences.

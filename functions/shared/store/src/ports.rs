@@ -242,7 +242,7 @@ pub trait StoreStatus {
         CircuitCounts::default()
     }
 
-    /// Number of series and of waiting samples, over all tenants.
+    /// Number of series, of those with waiting samples, and the longest wait, over all tenants.
     async fn gauges(&self) -> Result<StoreGauges, StoreError>;
 
     /// The totals of all processes, summed over the shards.

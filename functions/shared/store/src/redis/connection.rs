@@ -113,7 +113,7 @@ impl Connection {
             addresses.map(ConnectionInfo::from_str).collect();
         let seeds = seeds.map_err(invalid)?;
         if options.topology == Topology::Single && seeds.len() != 1 {
-            let reason = "expected one address, or REDIS_MODE=cluster".to_owned();
+            let reason = "expected one address, or REDIS_TOPOLOGY=cluster".to_owned();
             return Err(StoreError::AddressInvalid { reason });
         }
         let mut config = ConnectionManagerConfig::new()

@@ -62,7 +62,7 @@ pub(super) fn anomalous_index(shard: u16, tenant: &str) -> String {
     format!("tm:{{{shard}}}:anomalous/{tenant}")
 }
 
-/// Series with a non-empty inbox, by the time since when.
+/// Series with a non-empty inbox, by the time since when it waits.
 pub(super) fn pending_index(shard: u16) -> String {
     format!("tm:{{{shard}}}:pending")
 }

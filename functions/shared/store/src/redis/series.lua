@@ -139,8 +139,8 @@ local function store(name, pending_name, at)
   end
   if anomalous < behind then
     local n_before = redis.call('ZCARD', anomalies)
-    if n_before > 0 then
-      -- One anomaly per time: after a loss of memory and window a sample may be judged again.
+    if n_before > 0 and redis.call('ZCOUNT', anomalies, ARGV[anomalous], '+inf') > 0 then
+      -- One anomaly per time: after a loss of memory and window a sample may be judged again. They are in time order.
       for a = anomalous, behind - 1, 2 do
         n_before = n_before - redis.call('ZREMRANGEBYSCORE', anomalies, ARGV[a], ARGV[a])
       end
@@ -196,14 +196,13 @@ local function drop_old_anomalies(name, at)
   end
 end
 
--- Runs a function for each series, with the positions of its first and last argument.
+-- Runs a function for each series, with the position of its first argument.
 --
 -- A key of the wrong type fails only its own series; any other error is one of the server, and fails the call.
 local function each(write)
   local answers, at, failure = { now_us }, SHARED_ARGUMENTS + 1, nil
   for i = 1, (#KEYS - SHARED_KEYS) / 5 do
-    local last = at + ARGV[at]
-    local is_done, answer = pcall(write, i, at + 1, last)
+    local is_done, answer = pcall(write, i, at + 1)
     if not is_done then
       local reason = type(answer) == 'table' and answer.err or answer
       if not string.find(reason, 'WRONGTYPE', 1, true) and not string.find(reason, '^user_script:') then
@@ -213,7 +212,7 @@ local function each(write)
       answer = { false, reason }
     end
     answers[#answers + 1] = answer
-    at = last + 1
+    at = at + ARGV[at] + 1
   end
   for field, n in pairs(counts) do
     redis.pcall('HINCRBY', totals, field, integer(n))

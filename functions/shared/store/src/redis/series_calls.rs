@@ -15,8 +15,8 @@ use protocol::limits::{EPISODES_KEPT_MAX, INBOX_LEN_MAX, INBOX_READ_MAX, STORED_
 use protocol::{decayed_score, member, totals};
 
 use crate::{
-    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Append, Commit, NewSample, OptimisticCommit,
-    ReceiptUpdate, SERIES_TTL_S, StoreError,
+    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Append, Commit, NewSample, ReceiptUpdate,
+    SERIES_TTL_S, StoreError,
 };
 
 /// Most series of one call: a script blocks its Redis while it runs, and so many take less than half a millisecond.
@@ -173,13 +173,13 @@ impl SeriesCall for AppendCall<'_> {
 
     fn write(&self, command: &mut Cmd) {
         let Append { key, samples, cached_version, optimistic } = self.0;
-        let n_more = match optimistic {
-            None => 2 * samples.len(),
-            Some(optimistic) => 2 + n_commit_arguments(&optimistic.commit),
-        };
+        let commit = optimistic.as_ref().map(|optimistic| {
+            (CommitArguments::of(&optimistic.commit), optimistic.receipt == ReceiptUpdate::Write)
+        });
+        let n_more = commit.as_ref().map_or(2 * samples.len(), |(commit, _)| 2 + commit.len());
         command.arg(5 + n_more).arg(key.name()).arg(index_member(key)).arg(*cached_version);
         command.arg(if self.1 == NewSeries::Admit { "1" } else { "0" });
-        match optimistic {
+        match commit {
             None => {
                 command.arg(samples.len());
                 for sample in samples {
@@ -187,10 +187,9 @@ impl SeriesCall for AppendCall<'_> {
                     command.arg(member::float(sample.value));
                 }
             }
-            Some(OptimisticCommit { commit, receipt }) => {
-                command.arg("judged").arg(u8::from(*receipt == ReceiptUpdate::Write));
-                command.arg(untimed(samples));
-                write_commit(command, commit);
+            Some((commit, writes_receipt)) => {
+                command.arg("judged").arg(u8::from(writes_receipt)).arg(untimed(samples));
+                commit.write(command);
             }
         }
     }
@@ -217,49 +216,62 @@ impl SeriesCall for CommitCall<'_> {
     }
 
     fn write(&self, command: &mut Cmd) {
-        command.arg(2 + n_commit_arguments(self.1)).arg(self.0.name()).arg(index_member(self.0));
-        write_commit(command, self.1);
+        let commit = CommitArguments::of(self.1);
+        command.arg(2 + commit.len()).arg(self.0.name()).arg(index_member(self.0));
+        commit.write(command);
     }
 }
 
-fn n_commit_arguments(commit: &Commit) -> usize {
-    let n_pairs =
-        commit.memory.slices().len() + totals::of_commit(commit).len() + commit.judgements.len();
-    COMMIT_HEADER_LEN + 2 * (n_pairs + anomalies_of(commit).count())
+/// Arguments of a commit.
+struct CommitArguments<'a> {
+    commit: &'a Commit,
+    totals: Vec<totals::Count>,
+    /// Time and member of each anomaly.
+    anomalies: Vec<(i64, String)>,
 }
 
-/// Time and member of each anomaly.
-fn anomalies_of(commit: &Commit) -> impl Iterator<Item = (i64, String)> {
-    let anomalies = commit.judgements.iter().filter(|judgement| judgement.verdict.is_anomaly());
-    anomalies.filter_map(|anomaly| Some((anomaly.sample.at_us(), member::of_anomaly(anomaly)?)))
-}
+impl<'a> CommitArguments<'a> {
+    fn of(commit: &'a Commit) -> Self {
+        let anomalies = commit.judgements.iter().filter(|judgement| judgement.verdict.is_anomaly());
+        let anomalies = anomalies
+            .filter_map(|anomaly| Some((anomaly.sample.at_us(), member::of_anomaly(anomaly)?)));
+        Self { commit, totals: totals::of_commit(commit), anomalies: anomalies.collect() }
+    }
 
-fn write_commit(command: &mut Cmd, commit: &Commit) {
-    let Commit { version, revision, memory, cursor_us, floor_us, judgements, episode_update } =
-        commit;
-    let totals = totals::of_commit(commit);
-    command.arg(*version).arg(*revision);
-    or_empty(command, memory.target_len());
-    command.arg(floor_us.unwrap_or(-1)).arg(cursor_us - ANOMALIES_AGE_MAX_US);
-    or_empty(command, decayed_score::of(judgements).map(member::float));
-    command.arg(memory.slices().len()).arg(totals.len()).arg(judgements.len());
-    // In time order, so those at or below the floor come first.
-    let is_kept = |judgement: &&Judgement| {
-        floor_us.is_none_or(|floor_us| judgement.sample.at_us() > floor_us)
-    };
-    command.arg(judgements.iter().rev().take_while(is_kept).count());
-    command.arg(anomalies_of(commit).count()).arg(episode_update.to_text());
-    for (offset, bytes) in memory.slices() {
-        command.arg(offset).arg(bytes);
+    fn len(&self) -> usize {
+        let Commit { memory, judgements, .. } = self.commit;
+        let n_pairs =
+            memory.slices().len() + self.totals.len() + judgements.len() + self.anomalies.len();
+        COMMIT_HEADER_LEN + 2 * n_pairs
     }
-    for (name, label, n) in totals {
-        command.arg(totals::field(name, label)).arg(n);
-    }
-    for judgement in judgements {
-        command.arg(judgement.sample.at_us()).arg(member::of_judged(&judgement.judged()));
-    }
-    for (at_us, anomaly) in anomalies_of(commit) {
-        command.arg(at_us).arg(anomaly);
+
+    fn write(self, command: &mut Cmd) {
+        let Self { commit, totals, anomalies } = self;
+        let Commit { version, revision, memory, cursor_us, floor_us, judgements, episode_update } =
+            commit;
+        command.arg(*version).arg(*revision);
+        or_empty(command, memory.target_len());
+        command.arg(floor_us.unwrap_or(-1)).arg(cursor_us - ANOMALIES_AGE_MAX_US);
+        or_empty(command, decayed_score::of(judgements).map(member::float));
+        command.arg(memory.slices().len()).arg(totals.len()).arg(judgements.len());
+        // In time order, so those at or below the floor come first.
+        let is_kept = |judgement: &&Judgement| {
+            floor_us.is_none_or(|floor_us| judgement.sample.at_us() > floor_us)
+        };
+        command.arg(judgements.iter().rev().take_while(is_kept).count());
+        command.arg(anomalies.len()).arg(episode_update.to_text());
+        for (offset, bytes) in memory.slices() {
+            command.arg(offset).arg(bytes);
+        }
+        for (name, label, n) in totals {
+            command.arg(totals::field(name, label)).arg(n);
+        }
+        for judgement in judgements {
+            command.arg(judgement.sample.at_us()).arg(member::of_judged(&judgement.judged()));
+        }
+        for (at_us, anomaly) in anomalies {
+            command.arg(at_us).arg(anomaly);
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Queues of a sweep in Redis: a sorted set of each shard for each.
+//! Queues of a sweep in Redis: each is one sorted set per shard.
 
 use async_trait::async_trait;
 use detector::SilenceCheck;
