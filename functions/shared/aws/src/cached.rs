@@ -68,7 +68,10 @@ impl<S: Source> Cached<S> {
     }
 
     async fn refresh(&self) -> Result<S::Value, CredentialsError> {
-        let _fetching = self.fetching.lock().await;
+        // Bounded, or fetches of callers that gave up would queue while the source does not respond.
+        let Ok(_fetching) = timeout(FETCH_TIMEOUT, self.fetching.lock()).await else {
+            return Err(no_response(FETCH_TIMEOUT));
+        };
         // Another caller may have fetched it meanwhile.
         if let Some(value) = self.fresh() {
             return Ok(value);

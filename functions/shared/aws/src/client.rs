@@ -13,15 +13,20 @@ const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 const TLS: Provider = Provider::Rustls(CryptoMode::Ring);
 
 /// The certificates of the system, and those of AWS.
-pub(crate) fn trusted_roots() -> TrustStore {
+fn trusted_roots() -> TrustStore {
     TrustStore::default().with_pem_certificate(AMAZON_ROOTS)
+}
+
+/// The certificates of AWS only.
+pub(crate) fn amazon_roots() -> TrustStore {
+    TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
 }
 
 fn tls_context(roots: TrustStore) -> TlsContext {
     TlsContext::builder().with_trust_store(roots).build().expect("the certificates are constants")
 }
 
-/// The client of the SDK; loads certificates at its first request.
+/// The client of the SDK, which loads the certificates when a service client is built.
 pub(crate) fn https_client() -> SharedHttpClient {
     Builder::new().tls_provider(TLS).tls_context(tls_context(trusted_roots())).build_https()
 }

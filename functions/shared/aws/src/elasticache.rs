@@ -18,13 +18,13 @@ use aws_smithy_http::query_writer::QueryWriter;
 use store::{CredentialsError, CredentialsProvider, Login, Secret};
 use tokio::time::sleep;
 
-use crate::role::{Clock, RoleCredentials, time_of};
+use crate::role::RoleCredentials;
 
 /// Validity of a token for connecting: the longest that ElastiCache accepts.
 const TOKEN_VALIDITY: Duration = Duration::from_mins(15);
 
 /// Time until a connection gets its next token: half of the time until ElastiCache would close it.
-const RENEWAL_INTERVAL_US: i64 = 6 * 3_600 * 1_000_000;
+const RENEWAL_INTERVAL: Duration = Duration::from_hours(6);
 
 /// Interval between two reads of the clock while waiting for a renewal. A timer would not count the time during which
 /// the process was frozen.
@@ -48,7 +48,6 @@ pub struct CacheUser {
 pub struct ElastiCacheLogin {
     user: CacheUser,
     role: RoleCredentials,
-    clock: Clock,
     patience: Duration,
 }
 
@@ -60,8 +59,8 @@ impl fmt::Debug for ElastiCacheLogin {
 
 impl ElastiCacheLogin {
     /// Tokens for `user`, signed by `role`, whose credentials a connection awaits for at most `patience`.
-    pub fn new(user: CacheUser, role: RoleCredentials, clock: Clock, patience: Duration) -> Self {
-        Self { user, role, clock, patience }
+    pub fn new(user: CacheUser, role: RoleCredentials, patience: Duration) -> Self {
+        Self { user, role, patience }
     }
 
     /// The user of the login.
@@ -74,15 +73,15 @@ impl ElastiCacheLogin {
 impl CredentialsProvider for ElastiCacheLogin {
     async fn login(&self) -> Result<Login, CredentialsError> {
         let credentials = self.role.get(self.patience).await?;
-        let token = token(&self.user, credentials, time_of(&self.clock));
+        let token = token(&self.user, credentials, self.role.now());
         let password =
             token.map_err(|error| CredentialsError::Refused { reason: error.to_string() })?;
         Ok(Login { username: self.user.username.clone(), password })
     }
 
     async fn renewal(&self) {
-        let start_us = (self.clock)();
-        while (self.clock)() - start_us < RENEWAL_INTERVAL_US {
+        let start = self.role.now();
+        while self.role.now().duration_since(start).unwrap_or_default() < RENEWAL_INTERVAL {
             sleep(CLOCK_INTERVAL).await;
         }
     }
@@ -132,6 +131,7 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+    use crate::role::Clock;
 
     /// 2013-05-24, 00:00 UTC.
     const NOW_US: i64 = 1_369_353_600_000_000;
@@ -156,14 +156,14 @@ mod tests {
     fn login(now_us: &Arc<AtomicI64>) -> ElastiCacheLogin {
         let now_us = Arc::clone(now_us);
         let clock: Clock = Arc::new(move || now_us.load(Ordering::Relaxed));
-        let role = RoleCredentials::of(credentials(None), Arc::clone(&clock));
-        ElastiCacheLogin::new(user(true), role, clock, PATIENCE)
+        let role = RoleCredentials::of(credentials(None), clock);
+        ElastiCacheLogin::new(user(true), role, PATIENCE)
     }
 
     #[tokio::test]
     async fn a_token_equals_that_of_the_python_sdk() {
         let signed = |is_serverless, session_token| {
-            let at = time_of(&(Arc::new(|| NOW_US) as Clock));
+            let at = SystemTime::UNIX_EPOCH + Duration::from_micros(NOW_US.unsigned_abs());
             token(&user(is_serverless), credentials(session_token), at).unwrap().expose().to_owned()
         };
         let date = "X-Amz-Algorithm=AWS4-HMAC-SHA256\
@@ -205,7 +205,7 @@ mod tests {
         let renewal = login.renewal();
         tokio::pin!(renewal);
         assert!(timeout(CLOCK_INTERVAL, &mut renewal).await.is_err());
-        now_us.fetch_add(RENEWAL_INTERVAL_US - 1, Ordering::Relaxed);
+        now_us.fetch_add(RENEWAL_INTERVAL.as_micros() as i64 - 1, Ordering::Relaxed);
         assert!(timeout(10 * CLOCK_INTERVAL, &mut renewal).await.is_err());
         now_us.fetch_add(1, Ordering::Relaxed);
         timeout(2 * CLOCK_INTERVAL, &mut renewal).await.unwrap();

@@ -32,11 +32,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Longest attempt to get credentials from one source.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The time that a clock shows.
-pub(crate) fn time_of(clock: &Clock) -> SystemTime {
-    UNIX_EPOCH + Duration::from_micros(u64::try_from(clock()).unwrap_or_default())
-}
-
 /// Cached credentials of the process's role.
 #[derive(Clone)]
 pub struct RoleCredentials(Arc<Cached<Chain>>);
@@ -66,6 +61,11 @@ impl RoleCredentials {
     pub(crate) async fn get(&self, patience: Duration) -> Result<Credentials, CredentialsError> {
         self.0.get(patience).await
     }
+
+    /// The time of day, for signatures.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.0.source.now()
+    }
 }
 
 struct Chain {
@@ -89,11 +89,13 @@ impl Chain {
         config.credentials_provider().ok_or_else(missing)
     }
 
+    fn now(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_micros(u64::try_from((self.clock)()).unwrap_or_default())
+    }
+
     fn expires_in(&self, credentials: &Credentials) -> Duration {
         let expiry = credentials.expiry();
-        expiry.map_or(Duration::MAX, |expiry| {
-            expiry.duration_since(time_of(&self.clock)).unwrap_or_default()
-        })
+        expiry.map_or(Duration::MAX, |expiry| expiry.duration_since(self.now()).unwrap_or_default())
     }
 }
 

@@ -25,8 +25,8 @@ use store::{CredentialsError, CredentialsProvider, Login, Secret};
 use tokio::time::Instant;
 
 use crate::cached::{Cached, Source};
-use crate::client::{connector, trusted_roots};
-use crate::role::{Clock, RoleCredentials, time_of};
+use crate::client::{amazon_roots, connector};
+use crate::role::RoleCredentials;
 use crate::secret_arn::{SecretArn, SecretService};
 
 /// Time for which a password is not fetched again: connections that open together share one request.
@@ -67,14 +67,8 @@ impl fmt::Debug for SecretLogin {
 
 impl SecretLogin {
     /// The login of `password`, fetched with the credentials of `role`; a connection awaits it for at most `patience`.
-    pub fn new(
-        password: StoredPassword,
-        role: RoleCredentials,
-        clock: Clock,
-        patience: Duration,
-    ) -> Self {
-        let connector = OnceLock::new();
-        let request = SecretRequest { password, role, clock, connector };
+    pub fn new(password: StoredPassword, role: RoleCredentials, patience: Duration) -> Self {
+        let request = SecretRequest { password, role, connector: OnceLock::new() };
         Self { cached: Cached::new(request), patience }
     }
 
@@ -94,7 +88,6 @@ impl CredentialsProvider for SecretLogin {
 struct SecretRequest {
     password: StoredPassword,
     role: RoleCredentials,
-    clock: Clock,
     connector: OnceLock<Connector>,
 }
 
@@ -151,10 +144,10 @@ impl SecretRequest {
             CredentialsError::Unavailable { reason }
         };
         let request = self.signed().await?;
-        let connector = self.connector.get_or_init(|| connector(trusted_roots()));
+        let connector = self.connector.get_or_init(|| connector(amazon_roots()));
         let request = request.try_into().map_err(|error| unavailable(&error))?;
         let response = connector.call(request).await.map_err(|error| unavailable(&error))?;
-        let status = StatusCode::from_u16(response.status().as_u16()).unwrap_or_default();
+        let status: StatusCode = response.status().into();
         let body = Limited::new(response.into_body(), RESPONSE_BYTES_MAX).collect().await;
         let body = body.map_err(|error| unavailable(error.as_ref()))?;
         Ok((status, body.to_bytes().to_vec()))
@@ -171,7 +164,7 @@ impl SecretRequest {
             .identity(&identity)
             .region(self.password.arn.region())
             .name(self.password.arn.service().name())
-            .time(time_of(&self.clock))
+            .time(self.role.now())
             .settings(SigningSettings::default());
         let params = params.build().map_err(|error| refused(error.into()))?;
         let headers = request.headers().iter();

@@ -49,6 +49,9 @@ fn make_key(tenant: &str, rights: &str) -> Result<String, String> {
     Ok(format!("key   {key}\nentry {entry}\n"))
 }
 
+/// Use of a function without arguments.
+const SERVE: &str = "Serve HTTP, or the Lambda runtime if AWS_LAMBDA_RUNTIME_API is set.";
+
 fn help(function: Function) -> String {
     let (summary, version) = (function.summary(), env!("CARGO_PKG_VERSION"));
     let mut modes = String::new();
@@ -65,14 +68,20 @@ fn help(function: Function) -> String {
         };
         let _infallible = writeln!(variables, "  {:<23} {}", variable.name, variable.doc);
     }
-    let example = match function {
-        Function::Standalone => "PORT=8080 standalone".to_owned(),
-        _ => format!("REDIS_URL=redis://127.0.0.1:6379 {function}"),
+    let redis = "REDIS_URL=redis://127.0.0.1:6379";
+    let (usage, example) = match function {
+        Function::Standalone => (SERVE, "PORT=8080 standalone".to_owned()),
+        // Without the Lambda runtime nothing delivers events.
+        Function::IngestStream => (
+            "Serve the Lambda runtime at AWS_LAMBDA_RUNTIME_API.",
+            format!("AWS_LAMBDA_RUNTIME_API=127.0.0.1:9001 {redis} {function}"),
+        ),
+        _ => (SERVE, format!("{redis} {function}")),
     };
     format!(
         "{function} {version}: {summary}\n\n\
          Usage:\n  \
-         {function}\n      Serve HTTP, or the Lambda runtime if AWS_LAMBDA_RUNTIME_API is set.\n\
+         {function}\n      {usage}\n\
          {modes}  \
          {function} key TENANT RIGHTS\n      Make an API key, as in `{function} key checkout write+read`.\n  \
          {function} --help | --version\n\n\

@@ -67,8 +67,8 @@ impl Function {
         }
     }
 
-    /// True if other processes must see its series.
-    pub(crate) fn role(self) -> StoreScope {
+    /// The processes that must see its series.
+    pub(crate) fn store_scope(self) -> StoreScope {
         match self {
             Self::Standalone => StoreScope::Process,
             _ => StoreScope::Shared,

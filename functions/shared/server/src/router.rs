@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::error::RequestError;
 use crate::function::Function;
 use crate::middleware;
-use crate::routes::{self, Route};
+use crate::routes::{self, Route, RouteKind};
 
 /// The router of the function that `app` is.
 pub fn router(app: App) -> Router {
@@ -61,7 +61,8 @@ fn declare_metrics(app: &App) {
 
 /// Responds to a path without a route.
 async fn route_unknown(State(app): State<App>) -> RequestError {
-    let paths = routes::of(app.function()).iter().map(|route| route.path).collect();
+    let listed = enabled_routes(&app).filter(|route| route.kind != RouteKind::Debug);
+    let paths = listed.map(|route| route.path).collect();
     RequestError::RouteUnknown { paths }
 }
 

@@ -27,7 +27,7 @@ use crate::router::router;
 
 /// Opens the configured history, with a clock in microseconds since the Unix epoch.
 ///
-/// The binary passes it in, so that a function without a history does not link the client of DynamoDB.
+/// The binary passes it in, so that the linker drops the client of DynamoDB from a function without a history.
 pub type HistoryOpener =
     fn(HistoryOptions, fn() -> i64) -> Pin<Box<dyn Future<Output = Arc<dyn History>> + Send>>;
 
@@ -143,7 +143,7 @@ async fn serve(
     if audience == Audience::Triggers && !config.platform.is_lambda {
         return Err(RunError::LambdaOnly(function));
     }
-    let store = store_for(&config, function.role())?;
+    let store = store_for(&config, function.store_scope())?;
     init_tracing(&config);
     let history = match (open, &config.history) {
         (Some(open), Some(options)) if function.sweeps() => {

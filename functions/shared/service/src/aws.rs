@@ -53,7 +53,7 @@ pub(crate) fn iam_login(
         return Err(mistakes);
     }
     let role = RoleCredentials::from_env(&user.region, clock());
-    Ok(ElastiCacheLogin::new(user, role, clock(), patience(connect_timeout)))
+    Ok(ElastiCacheLogin::new(user, role, patience(connect_timeout)))
 }
 
 /// The login of `username` with the password that AWS stores under `arn`.
@@ -67,7 +67,7 @@ pub(crate) fn secret_login(
     let region = var(REGION).unwrap_or_else(|| arn.region().to_owned());
     let role = RoleCredentials::from_env(&region, clock());
     let password = StoredPassword { arn, username, endpoint };
-    SecretLogin::new(password, role, clock(), patience(connect_timeout))
+    SecretLogin::new(password, role, patience(connect_timeout))
 }
 
 #[cfg(test)]

@@ -45,7 +45,10 @@ impl Service {
             }
             let (n_saved, result) = self.save_series(history, &unsaved).await;
             if let Err(error) = &result {
-                warn!(code = error.code(), %error, "episodes stay unsaved");
+                // A failure of the history is logged by its call.
+                if !matches!(error, ServiceError::History(_)) {
+                    warn!(code = error.code(), %error, "episodes stay unsaved");
+                }
                 n_failed.fetch_add(1, Relaxed);
             }
             (n_saved, result.is_ok())

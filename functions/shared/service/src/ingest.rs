@@ -55,9 +55,15 @@ impl Service {
 
         let groups = by_series(&samples);
         let is_away = &AtomicBool::new(false);
-        let chunks = groups.chunks(CHUNK_LEN);
-        let writes: Vec<_> = chunks.map(|chunk| self.write_chunk(tenant, chunk, is_away)).collect();
-        let written: Vec<_> = stream::iter(writes).buffered(CHUNKS_CONCURRENT).collect().await;
+        let written = if groups.len() <= CHUNK_LEN {
+            // Most requests: one chunk needs no stream.
+            vec![self.write_chunk(tenant, &groups, is_away).await]
+        } else {
+            let chunks = groups.chunks(CHUNK_LEN);
+            let writes: Vec<_> =
+                chunks.map(|chunk| self.write_chunk(tenant, chunk, is_away)).collect();
+            stream::iter(writes).buffered(CHUNKS_CONCURRENT).collect().await
+        };
         let mut n_full = 0;
         for (group, outcomes) in groups.iter().zip(written.into_iter().flatten()) {
             for (sample, outcome) in group.samples.iter().zip(outcomes) {

@@ -13,6 +13,7 @@ use tokio::time::advance;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
+use crate::role::Clock;
 
 const ARN: &str = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:redis-AbCdEf";
 
@@ -25,9 +26,9 @@ fn secret_login(endpoint: Option<String>, roots: TrustStore) -> SecretLogin {
     let clock: Clock = Arc::new(|| NOW_US);
     let session_token = Some("session".to_owned());
     let credentials = Credentials::new("AKIDEXAMPLE", "hunter2", session_token, None, "test");
-    let role = RoleCredentials::of(credentials, Arc::clone(&clock));
+    let role = RoleCredentials::of(credentials, clock);
     let password = StoredPassword { arn: ARN.parse().unwrap(), username: None, endpoint };
-    let login = SecretLogin::new(password, role, clock, PATIENCE);
+    let login = SecretLogin::new(password, role, PATIENCE);
     let _is_first = login.cached.source.connector.set(connector(roots)).is_ok();
     login
 }
@@ -177,7 +178,7 @@ async fn a_response_past_the_limit_is_not_read() {
 #[tokio::test]
 async fn an_untrusted_service_gets_no_request() {
     let (endpoint, _, n_requests) = server(r#"200 OK{"SecretString":"correct horse"}"#).await;
-    let error = secret_login(Some(endpoint), trusted_roots()).login().await.unwrap_err();
+    let error = secret_login(Some(endpoint), amazon_roots()).login().await.unwrap_err();
     assert!(error.to_string().contains("request to secretsmanager failed"), "{error}");
     assert!(error.to_string().contains("certificate"), "{error}");
     assert_eq!(n_requests.load(Ordering::Relaxed), 0);

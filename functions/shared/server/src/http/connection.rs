@@ -148,7 +148,7 @@ enum ConnectionState {
     Idle,
 }
 
-/// True if an idle connection is taken back from hyper.
+/// Treatment of an idle connection: taken back from hyper, or left to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum IdlePolicy {
     TakeBack,

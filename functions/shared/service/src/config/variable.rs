@@ -109,7 +109,7 @@ variables! {
     SERIES_MAX: "TIDEMARK_TENANT_SERIES_MAX", Values::Number(1..=1_000_000_000), "100000",
         "Series per tenant; samples of further series are rejected as `too_many_series`.";
     CIRCUIT_FAILURES: "REDIS_CIRCUIT_FAILURES", Values::Number(1..=1_000_000), "5",
-        "Consecutive failures that open the circuit breaker of Redis, or of one node of a cluster.";
+        "Consecutive failures that open the circuit breaker of Redis, or of one shard of a cluster.";
     CIRCUIT_PAUSE: "REDIS_CIRCUIT_PAUSE_MS", Values::Number(REDIS_WAITS_MS), "1000",
         "Time that a circuit breaker stays open before it lets one call through, in milliseconds, with 25 % jitter.";
     HISTORY_TABLE: "TIDEMARK_HISTORY_TABLE", Values::Text("table name or ARN"), "",
@@ -125,7 +125,7 @@ variables! {
         "Raise by one with each change of the detector: series of a lower generation migrate once.";
     JUDGE_CACHE: "TIDEMARK_JUDGE_CACHE_BYTES_MAX", Values::Number(0..=BYTES_MAX), "",
         "Size of the cache of detector states in bytes, about 11 KB per series. A cached series is written with one store \
-         call instead of two. By default 16777216 with Redis, and 0 with the memory store.";
+         call instead of two. By default 16777216 with Redis, and 0 with the embedded store.";
     TIME_AHEAD: "TIDEMARK_TIME_AHEAD_MAX_MS", Values::Number(0..=86_400_000), "30000",
         "Tolerance for sample times in the future, in milliseconds; samples beyond it are rejected.";
     REQUEST_TIMEOUT: "TIDEMARK_REQUEST_TIMEOUT_MS", Values::Number(100..=900_000), "10000",

@@ -93,17 +93,10 @@ pub(crate) fn encode(families: &[MetricFamily]) -> Result<String, prometheus::Er
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Finds the totals of `metric` by their label values, with 0 for known label values without a total.
-fn by_labels(metric: MetricName, totals: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
-    let mut found: BTreeMap<String, u64> =
-        metric.known_labels().into_iter().map(|labels| (labels, 0)).collect();
-    for (field, n) in totals {
-        let (name, labels) = field.split_once(' ').unwrap_or((field, ""));
-        if name == metric.total() {
-            found.insert(labels.to_owned(), *n);
-        }
-    }
-    found
+/// Finds the totals of `metric`, each with its label values.
+fn stored(metric: MetricName, totals: &BTreeMap<String, u64>) -> impl Iterator<Item = (&str, u64)> {
+    let fields = totals.iter().map(|(field, n)| (field.split_once(' ').unwrap_or((field, "")), *n));
+    fields.filter(move |((name, _), _)| *name == metric.total()).map(|((_, labels), n)| (labels, n))
 }
 
 fn labeled<'a>(metric: MetricName, values: impl Iterator<Item = &'a str>) -> Metric {
@@ -142,27 +135,29 @@ pub(crate) fn family(metric: MetricName, values: Vec<Metric>) -> MetricFamily {
 }
 
 fn counter(metric: MetricName, totals: &BTreeMap<String, u64>) -> MetricFamily {
-    let value = |(labels, n): (String, u64)| {
+    let known = metric.known_labels();
+    let mut values: BTreeMap<&str, u64> = known.iter().map(|labels| (labels.as_str(), 0)).collect();
+    values.extend(stored(metric, totals));
+    let value = |(labels, n): (&str, u64)| {
         let mut counter = Counter::default();
         counter.set_value(n as f64);
         let mut labeled = labeled(metric, labels.split(' '));
         labeled.set_counter(counter);
         labeled
     };
-    family(metric, by_labels(metric, totals).into_iter().map(value).collect())
+    family(metric, values.into_iter().map(value).collect())
 }
 
 /// Builds a histogram; the last label value of its totals is the bucket, or `us` for the sum in microseconds.
 fn histogram(metric: MetricName, totals: &BTreeMap<String, u64>) -> MetricFamily {
     let mut cells: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
-    let found = by_labels(metric, totals);
     let known = metric.known_labels();
     for labels in &known {
         cells.entry(labels).or_default();
     }
-    for (labels, n) in found.iter().filter(|(labels, _)| !known.contains(labels)) {
+    for (labels, n) in stored(metric, totals) {
         if let Some((labels, cell)) = labels.rsplit_once(' ') {
-            cells.entry(labels).or_default().insert(cell, *n);
+            cells.entry(labels).or_default().insert(cell, n);
         }
     }
     let value = |(labels, cells): (&str, BTreeMap<&str, u64>)| {

@@ -183,6 +183,7 @@ impl Totals {
     /// Counts samples refused because the inbox of their series stayed full after all retries.
     pub(crate) fn count_full(&self, n: u64) {
         self.lock().add(MetricName::Samples, &["full"], n);
+        self.note(|emf| emf.count(MetricName::Samples, &[("outcome", "full")], n));
     }
 
     /// Takes all counts; [`Totals::give_back`] returns them if they could not be saved.

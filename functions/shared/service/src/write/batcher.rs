@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use store::{APPEND_MAX, NewSample, Store};
 use tokio::sync::oneshot;
 
-use super::round::{FailedAppend, RoundRunner};
+use super::round::RoundRunner;
 use super::sample_outcome::{SampleOutcome, WriteError};
 use super::series_round::WriteRequest;
 use crate::config::Config;
@@ -175,9 +175,11 @@ impl SeriesRounds {
             if round.is_empty() {
                 return;
             }
-            for failed in self.runner.run(round).await {
-                self.fail_queue(&failed);
-            }
+            let queues = &self.queues;
+            let take_queue = |key: &SeriesKey| {
+                queues.lock().get_mut(key).map(std::mem::take).unwrap_or_default()
+            };
+            self.runner.run(round, &take_queue).await;
         }
     }
 
@@ -197,15 +199,6 @@ impl SeriesRounds {
             true
         });
         round
-    }
-
-    /// Fails the queued requests of a series whose append failed: they have waited for the store already.
-    fn fail_queue(&self, failed: &FailedAppend) {
-        let queued = self.queues.lock().get_mut(&failed.key).map(std::mem::take);
-        for request in queued.unwrap_or_default() {
-            // The client may have disconnected.
-            let _disconnected = request.reply.send(Err(failed.error.clone()));
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A process that stops between two steps leaves the samples in the store, where the next writer finds them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -43,12 +43,6 @@ pub(super) struct RoundRunner {
     expects_new: AtomicBool,
 }
 
-/// A series whose append failed.
-pub(super) struct FailedAppend {
-    pub(super) key: SeriesKey,
-    pub(super) error: WriteError,
-}
-
 impl RoundRunner {
     pub(super) fn new(
         store: Arc<dyn Store>,
@@ -60,14 +54,16 @@ impl RoundRunner {
         Self { store, totals, deployed, cache, expects_new: AtomicBool::new(true) }
     }
 
-    /// Runs one round and answers its requests; returns the series whose append failed.
+    /// Runs one round and answers its requests.
     ///
     /// Optimistic commits are answered after the append. The other series are judged and committed together, and
-    /// conflicts are then resolved series by series.
+    /// conflicts are then resolved series by series. If the append of a series fails, the requests that `take_queue`
+    /// takes fail with it: they have waited for the store already.
     pub(super) async fn run(
         &self,
         queued: Vec<(SeriesKey, Vec<WriteRequest>)>,
-    ) -> Vec<FailedAppend> {
+        take_queue: &(dyn Fn(&SeriesKey) -> VecDeque<WriteRequest> + Sync),
+    ) {
         let (mut round, mut appends) = (Vec::new(), Vec::new());
         for (i, (key, requests)) in queued.into_iter().enumerate() {
             yield_sometimes(i).await;
@@ -76,7 +72,7 @@ impl RoundRunner {
             round.push(series);
         }
         let outcomes = self.append(&appends).await;
-        let (mut open, mut commits, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut open, mut commits) = (Vec::new(), Vec::new());
         let round = round.into_iter().zip(appends).zip(outcomes);
         for (i, ((mut series, append), outcome)) in round.enumerate() {
             yield_sometimes(i).await;
@@ -92,30 +88,32 @@ impl RoundRunner {
                     }
                 }
                 Err(error) => {
-                    let (key, error) = (series.key.clone(), WriteError::from(error));
-                    series.reply(Err(error.clone()));
-                    failed.push(FailedAppend { key, error });
+                    series.requests.extend(take_queue(&series.key));
+                    series.reply(Err(error.into()));
                 }
             }
         }
         self.commit(&mut open, commits).await;
         join_all(open.into_iter().map(|series| self.finish(series))).await;
-        failed
     }
 
     /// Builds the append of a series: with an optimistic commit if the series is cached, or assumed to be new, and all
     /// samples are fresh to it.
     fn prepare(&self, series: &mut SeriesRound) -> Append {
         let samples = series.samples();
-        series.cached = self.cache.take(&series.key).or_else(|| self.assume_new());
-        let ordered = series
-            .cached
+        let cached = self.cache.take(&series.key).or_else(|| self.assume_new());
+        let ordered = cached
             .as_ref()
             .filter(|_| !samples.is_empty())
             .and_then(|cached| order_fresh(&*self.store, &series.key, &cached.judge, &samples));
-        match ordered {
-            Some(ordered) => self.judge_optimistically(series, &samples, ordered),
-            None => series.append_to_inbox(samples),
+        match (cached, ordered) {
+            (Some(cached), Some(ordered)) => {
+                self.judge_optimistically(series, cached, &samples, ordered)
+            }
+            (cached, _) => {
+                series.cached = cached.filter(|cached| cached.version != 0);
+                series.append_to_inbox(samples)
+            }
         }
     }
 
@@ -131,28 +129,24 @@ impl RoundRunner {
     fn judge_optimistically(
         &self,
         series: &mut SeriesRound,
+        mut cached: CachedJudge,
         samples: &[NewSample],
         ordered: OrderedSamples,
     ) -> Append {
-        let key = series.key.clone();
+        let stored = cached.judge.memory().encode();
+        let (judged, commit) = judge_samples(&mut cached, &stored, &ordered.samples);
+        let now_us = self.store.store_time_us(&series.key).unwrap_or_default();
+        let is_recent = (0..RECEIPT_INTERVAL_US).contains(&(now_us - cached.receipt_us));
+        let receipt = if cached.version != 0 && is_recent {
+            ReceiptUpdate::Skip
+        } else {
+            cached.receipt_us = now_us;
+            ReceiptUpdate::Write
+        };
         let samples = ordered.order.iter().map(|i| samples[*i]).collect();
-        let mut append = Append { key, samples, cached_version: 0, optimistic: None };
-        series.order = ordered.order;
-        if let Some(cached) = &mut series.cached {
-            let stored = cached.judge.memory().encode();
-            let (judged, commit) = judge_samples(cached, &stored, &ordered.samples);
-            series.judged = judged;
-            let now_us = self.store.store_time_us(&series.key).unwrap_or_default();
-            let is_recent = (0..RECEIPT_INTERVAL_US).contains(&(now_us - cached.receipt_us));
-            let receipt = if cached.version != 0 && is_recent {
-                ReceiptUpdate::Skip
-            } else {
-                cached.receipt_us = now_us;
-                ReceiptUpdate::Write
-            };
-            append.optimistic = Some(OptimisticCommit { commit, receipt });
-        }
-        append
+        (series.cached, series.judged, series.order) = (Some(cached), judged, ordered.order);
+        let optimistic = Some(OptimisticCommit { commit, receipt });
+        Append { key: series.key.clone(), samples, cached_version: 0, optimistic }
     }
 
     /// Answers a series whose optimistic commit was stored.
@@ -327,14 +321,9 @@ impl RoundRunner {
             return Ok(None);
         }
         let samples: Vec<NewSample> = not_stored.iter().map(|(_, sample)| *sample).collect();
-        let key = series.key.clone();
-        let append = [Append { key, samples, cached_version: 0, optimistic: None }];
-        let call = self.store.append_all(&append);
-        let mut outcomes = self.totals.measure(StoreOperation::Append, call).await;
-        self.totals.note_appends(&append, &outcomes);
-        let Some(AppendOutcome::Classified(classified)) = outcomes.pop().transpose()? else {
-            return Err(WriteError::Aborted);
-        };
+        let call = self.store.append(&series.key, &samples, 0);
+        let classified = self.totals.measure(StoreOperation::Append, call).await?;
+        self.totals.note(|emf| emf.note_classes(&classified.classes));
         for ((i, _), class) in not_stored.iter().zip(&classified.classes) {
             series.outcomes.set_class(*i, class);
         }

@@ -53,7 +53,6 @@ impl SeriesRound {
 
     /// Builds the append of a series that is judged from the inbox.
     pub(super) fn append_to_inbox(&mut self, samples: Vec<NewSample>) -> Append {
-        self.cached = self.cached.take().filter(|cached| cached.version != 0);
         self.order = (0..samples.len()).collect();
         let cached_version = self.cached.as_ref().map_or(0, |cached| cached.version);
         Append { key: self.key.clone(), samples, cached_version, optimistic: None }
