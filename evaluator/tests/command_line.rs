@@ -150,6 +150,7 @@ fn a_gate_passes_or_fails_by_its_exit_code() {
     assert_eq!((code, text.lines().count()), (0, 3), "{text}");
     let (code, text) = gate(&["recall>=0.5", "accuracy<=0.5"]);
     assert_eq!(code, 1);
+    assert!(text.starts_with("scenario,detector,limit,value,met\n"), "{text}");
     assert!(text.contains("recall>=0.5,1,yes") && text.contains("accuracy<=0.5,1,no"), "{text}");
     assert_eq!(gate(&["nab_standard>=0"]).0, 1, "an undefined number meets no limit");
     assert_eq!(gate(&["beauty>=1"]).0, 2);

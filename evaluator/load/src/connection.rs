@@ -52,7 +52,7 @@ pub(crate) struct LoadConnection {
 
 impl std::fmt::Debug for LoadConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection").field("is_used", &self.is_used).finish_non_exhaustive()
+        f.debug_struct("LoadConnection").field("is_used", &self.is_used).finish_non_exhaustive()
     }
 }
 

@@ -44,17 +44,27 @@ const axis = (options) => ({
 });
 const shareAxis = (options) => axis({ values: (u, all) => all.map((share) => `${Math.round(100 * share)} %`), size: 52, ...options });
 
-// A uPlot in an element, as wide as the element.
-const charts = [];
+// The uPlot of each element, as wide as the element; another chart replaces it.
+const charts = new Map();
+const resizes = new ResizeObserver((entries) => requestAnimationFrame(() => entries.forEach(({ target }) => {
+  const chart = charts.get(target);
+  if (chart && target.clientWidth > 0) chart.setSize({ width: target.clientWidth, height: chart.height });
+})));
 function plot(element, label, options, columns) {
-  element.setAttribute("role", "img");
-  element.setAttribute("aria-label", label);
+  unplot(element);
+  if (label) {
+    element.setAttribute("role", "img");
+    element.setAttribute("aria-label", label);
+  }
   const chart = new uPlot({ width: Math.max(element.clientWidth, 200), legend: { live: false }, ...options }, columns, element);
-  new ResizeObserver(() => requestAnimationFrame(() => {
-    if (element.clientWidth > 0) chart.setSize({ width: element.clientWidth, height: options.height });
-  })).observe(element);
-  charts.push(chart);
+  charts.set(element, chart);
+  resizes.observe(element);
   return chart;
+}
+
+function unplot(element) {
+  charts.get(element)?.destroy();
+  charts.delete(element);
 }
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.forEach((chart) => chart.redraw(false, true)));

@@ -104,7 +104,7 @@ impl Contender {
                 let normal = RowVerdict { kind: VerdictKind::Normal, score: 0.0 };
                 SeriesVerdicts { rows: vec![normal; series.rows.len()], memory_len: 0 }
             }
-            Self::Random => random_opinions(series, self.threshold(), seed, stream),
+            Self::Random => random_verdicts(series, self.threshold(), seed, stream),
             Self::StoredScores(stored) => SeriesVerdicts {
                 rows: stored.of(stream).iter().map(|score| stored.row_verdict(*score)).collect(),
                 memory_len: 0,
@@ -171,7 +171,7 @@ fn judge_rows(detector: Detector, series: &LabeledSeries) -> SeriesVerdicts {
     SeriesVerdicts { rows, memory_len: judge.memory_len() }
 }
 
-fn random_opinions(
+fn random_verdicts(
     series: &LabeledSeries,
     threshold: f64,
     seed: u64,

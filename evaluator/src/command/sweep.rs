@@ -6,6 +6,7 @@ use quality::labeled::LabeledSeries;
 use quality::measure::{MeasurePlan, RecordExtras, ScoredSeries, ScoringRule, judge, sweep};
 use quality::read::Dataset;
 use quality::record::{Sweep, SweepPoint};
+use quality::report::number;
 
 use super::run::find;
 use crate::data_source::{ContenderArgs, DataSource};
@@ -39,10 +40,6 @@ const COLUMNS: [SweepColumn; 22] = [
     ("nab_reward_low_fp_rate", |_, at| number(at.nab.map(|nab| nab.reward_low_fp_rate))),
     ("nab_reward_low_fn_rate", |_, at| number(at.nab.map(|nab| nab.reward_low_fn_rate))),
 ];
-
-fn number(value: Option<f64>) -> String {
-    value.map(|value| value.to_string()).unwrap_or_default()
-}
 
 /// Arguments of `sweep`.
 #[derive(Debug, Clone, clap::Args)]

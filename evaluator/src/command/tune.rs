@@ -10,6 +10,7 @@ use anyhow::{Context, bail, ensure};
 use detector::Detector;
 use quality::read::Dataset;
 use quality::replay;
+use quality::report::number;
 use quality::tune::apply::{self, ApplyOutcome, DetectorAssignment};
 use quality::tune::{self, Basis, Evidence, Part, TOGETHER, Tuned};
 use reqwest::Url;
@@ -226,14 +227,13 @@ fn csv_text(tuned: &[Tuned]) -> anyhow::Result<String> {
 }
 
 fn fields_of(part: &Part) -> [String; 6] {
-    let text = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
     [
         part.days.to_string(),
         part.n_events.to_string(),
         part.caught.to_string(),
         part.false_runs.to_string(),
-        text(part.false_alarms_per_day),
-        text(part.event_f1),
+        number(part.false_alarms_per_day),
+        number(part.event_f1),
     ]
 }
 
@@ -284,7 +284,7 @@ impl DeploymentArgs {
         for (assignment, outcome) in assignments.iter().zip(&outcomes) {
             let name = format!("{}/{}", assignment.source, assignment.metric);
             match outcome {
-                ApplyOutcome::StoredScores => {
+                ApplyOutcome::Stored => {
                     eprintln!("stored: {name} has {}", assignment.detector);
                 }
                 ApplyOutcome::Refused(why) => {
@@ -297,8 +297,7 @@ impl DeploymentArgs {
                 }
             }
         }
-        let n_stored =
-            outcomes.iter().filter(|outcome| **outcome == ApplyOutcome::StoredScores).count();
+        let n_stored = outcomes.iter().filter(|outcome| **outcome == ApplyOutcome::Stored).count();
         let n_series = destinations.len();
         eprintln!(
             "{n_stored} of {n_series} series stored, {} keep the default",

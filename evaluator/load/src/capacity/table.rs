@@ -36,7 +36,7 @@ pub fn render(
     let _infallible = write!(
         text,
         "\nA sample of each series every {} s, {} replica(s) of each shard, series in at most {:.0} % of a node's memory, masters \
-         busy for at most {:.0} % of their time. MeasuredCosts: {:.1} KB of Redis a series; {} on {}, commit {}. NodePrices: {}, {}.\n",
+         busy for at most {:.0} % of their time. Measured: {:.1} KB of Redis a series; {} on {}, commit {}. Prices: {}, {}.\n",
         assumptions.interval,
         assumptions.replicas,
         100.0 * assumptions.usable,

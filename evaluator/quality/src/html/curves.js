@@ -24,7 +24,8 @@
 
   function nearest(u, curves) {
     let best = null;
-    curves.forEach((curve, i) => u.data[i + 1][0].forEach((x, k) => {
+    const isShown = (curve, i) => u.series[i + 1].show;
+    curves.forEach((curve, i) => isShown(curve, i) && u.data[i + 1][0].forEach((x, k) => {
       const left = u.valToPos(x, "x"), distance = Math.hypot(left - u.cursor.left, u.valToPos(curve.y[k], "y") - u.cursor.top);
       if (!best || distance < best.distance) best = { curve, k, left, distance, i: i + 1 };
     }));
@@ -32,8 +33,9 @@
   }
 
   function hover(u, panel, curves) {
-    if (u.cursor.left < 0) return showTooltip(u);
-    const { curve, k, left } = nearest(u, curves);
+    const best = nearest(u, curves);
+    if (u.cursor.left < 0 || !best) return showTooltip(u);
+    const { curve, k, left } = best;
     showTooltip(u, left, data.detectors[curve.detector].name, [
       [panel.xText, panel.isLog ? numberText(curve.x[k], 3) : percentText(curve.x[k])], [panel.yText, percentText(curve.y[k])],
       ...(curve.thresholds.length ? [["threshold", numberText(curve.thresholds[k])]] : [])]);
@@ -41,7 +43,7 @@
 
   // Rings at the thresholds that ship.
   function drawRings(u, curves, x) {
-    for (const { shipped, detector } of curves.filter((curve) => curve.shipped)) {
+    for (const { shipped, detector } of curves.filter((curve, i) => curve.shipped && u.series[i + 1].show)) {
       u.ctx.beginPath();
       u.ctx.arc(u.valToPos(x(shipped[0]), "x", true), u.valToPos(shipped[1], "y", true), 5 * devicePixelRatio, 0, 2 * Math.PI);
       u.ctx.lineWidth = 2.5 * devicePixelRatio;
@@ -54,16 +56,18 @@
   function draw(id, scenario) {
     const panel = PANELS[id], figure = byId(id), curves = data.curves.filter((curve) => curve.panel === id && curve.scenario === scenario);
     const element = figure.querySelector("div");
-    element.replaceChildren();
+    unplot(element);
     figure.hidden = curves.length === 0;
     if (figure.hidden) return;
     const x = panel.isLog ? positive(curves) : (x) => x;
+    const hasZero = panel.isLog && curves.some(({ x, shipped }) => x.includes(0) || shipped?.[0] === 0);
+    const logText = (at) => (at === null ? "" : hasZero && at <= 1.001 * x(0) ? "0" : numberText(at));
     const facets = [{ scale: "x", auto: true }, { scale: "y", auto: true }];
     const named = curves.map(({ detector }) => ({ ...line(data.detectors[detector].name, data.detectors[detector].color), facets, paths: path }));
     plot(element, `${panel.yText} against ${panel.xText}, ${curves.length} detectors, scenario ${scenario}`, {
       mode: 2, height: 300, series: [{}, ...named],
       scales: { x: { time: false, ...(panel.isLog ? { distr: 3 } : { range: [0, 1] }) }, y: { range: [0, 1] } },
-      axes: [panel.isLog ? axis({ label: panel.xText, size: 32, values: (u, all) => all.map((at) => (at === null ? "" : numberText(at))) }) : shareAxis({ label: panel.xText, size: 32 }),
+      axes: [panel.isLog ? axis({ label: panel.xText, size: 32, values: (u, all) => all.map(logText) }) : shareAxis({ label: panel.xText, size: 32 }),
         shareAxis({})],
       cursor: { drag: { x: false, y: false }, points: { show: false } },
       hooks: { setCursor: [(u) => hover(u, panel, curves)], draw: [(u) => drawRings(u, curves, x)] },

@@ -138,7 +138,6 @@
   }
 
   function create() {
-    element.replaceChildren();
     const value = (width, name) => ({ label: "value", stroke: () => color(name), width, points: { show: false } });
     const common = { ms: 1, tzDate: utc, legend: { show: false } };
     chart = plot(element, describe(), {
@@ -200,15 +199,18 @@
   }
 
   function choose() {
+    const before = trace, shown = chart && { ...chart.scales.x };
     trace = decode(data.traces[choice.value]);
     outcomes = eventOutcomes();
-    byId("series-overview").replaceChildren();
     chart = overview = null;
     fillEvents();
     create();
+    // Another detector of the same series keeps the visible times.
+    if (before && before.scenario === trace.scenario && before.series === trace.series) show(shown.min, shown.max);
   }
 
-  const scenarios = Map.groupBy(data.traces.map((packed, i) => [packed, i]), ([packed]) => packed.scenario);
+  const scenarios = new Map();
+  data.traces.forEach((packed, i) => scenarios.set(packed.scenario, [...(scenarios.get(packed.scenario) ?? []), [packed, i]]));
   choice.innerHTML = [...scenarios].map(([scenario, members]) => `<optgroup label="${escapeText(scenario)}">${
     members.map(([packed, i]) => `<option value="${i}">${escapeText(nameOf(packed))}</option>`).join("")}</optgroup>`).join("");
   choice.value = data.opening[1];
@@ -219,7 +221,7 @@
     KEYS[event.key]();
   });
   choice.addEventListener("change", choose);
-  full.addEventListener("change", () => chart.redraw(true, true));
+  full.addEventListener("change", () => [chart, overview].forEach((u) => u.redraw(true, true)));
   byId("view-all").addEventListener("click", () => show(...whole()));
   byId("event-previous").addEventListener("click", () => stepEvent(-1));
   byId("event-next").addEventListener("click", () => stepEvent(1));

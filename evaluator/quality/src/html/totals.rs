@@ -4,8 +4,8 @@
 //! be added (delays, intervals, rankings) are left out.
 
 use super::detectors::Detectors;
-use crate::record::{Confusion, EventScore, Record, Row, SeriesCounts};
-use crate::score::ratio;
+use crate::record::{EventScore, Record, Row, SeriesCounts};
+use crate::score::{f1, ratio};
 
 /// Scenario name of the totals.
 pub(crate) const ALL_SCENARIOS: &str = "All scenarios together";
@@ -41,18 +41,14 @@ pub(crate) fn row(record: &Record, spec: &str) -> Option<Row> {
     let EventScore { n_events, caught, false_runs, .. } = sum.events;
     sum.events.precision = ratio(caught as f64, (caught + false_runs) as f64);
     sum.events.recall = ratio(caught as f64, n_events as f64);
-    sum.events.f1 = ratio(2.0 * caught as f64, (caught + false_runs + n_events) as f64);
+    sum.events.f1 = f1(caught as f64, false_runs as f64, (n_events - caught) as f64);
     sum.rates = sum.point.rates();
     sum.false_alarms_per_series_day = ratio(false_runs as f64, sum.series_days);
     Some(sum)
 }
 
 fn add(sum: &mut Row, row: &Row) {
-    let Confusion { tp, tn, fp, fn_ } = row.point;
-    sum.point.tp += tp;
-    sum.point.tn += tn;
-    sum.point.fp += fp;
-    sum.point.fn_ += fn_;
+    sum.point += row.point;
     sum.events.n_events += row.events.n_events;
     sum.events.caught += row.events.caught;
     sum.events.caught_early += row.events.caught_early;

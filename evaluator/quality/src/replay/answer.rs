@@ -71,11 +71,9 @@ fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<VerdictKind
     let Some(word) = Option::<String>::deserialize(deserializer)? else {
         return Ok(None);
     };
-    let kind = VerdictKind::ALL.into_iter().find(|kind| kind.as_str() == word);
-    kind.map(Some).ok_or_else(|| {
-        de::Error::custom(format!(
-            "verdict `{word}` is unknown: expected one of learning, constant, normal, anomaly, maintenance"
-        ))
+    VerdictKind::from_name(&word).map(Some).ok_or_else(|| {
+        let known = VerdictKind::ALL.map(VerdictKind::as_str).join(", ");
+        de::Error::custom(format!("verdict `{word}` is unknown: expected one of {known}"))
     })
 }
 

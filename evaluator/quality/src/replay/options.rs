@@ -1,6 +1,7 @@
 //! Options of a replay, and the steps that turn them into an outcome.
 
 use anyhow::Context;
+use domain::series::{NAME_LEN_MAX, as_name};
 use reqwest::Url;
 
 use super::batch::{self, Destination};
@@ -9,9 +10,6 @@ use super::deliver::{self, Answered, Delivery};
 use super::outcome::ReplayOutcome;
 use super::pace::{self, SpeedUp};
 use crate::labeled::{LabeledRow, LabeledSeries};
-
-/// Longest name that `ingest` accepts, in bytes.
-const NAME_LEN_MAX: usize = 128;
 
 /// Destination, order and speed of a replay.
 #[derive(Debug, Clone)]
@@ -64,9 +62,7 @@ pub fn n_samples(series: &LabeledSeries) -> usize {
 
 /// A metric name from the name of a series: characters that `ingest` refuses become `_`.
 pub fn metric_of(series: &str) -> String {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.:/-".contains(c);
-    let name: String =
-        series.chars().take(NAME_LEN_MAX).map(|c| if allowed(c) { c } else { '_' }).collect();
+    let name: String = as_name(series).chars().take(NAME_LEN_MAX).collect();
     if name.is_empty() { "value".to_owned() } else { name }
 }
 

@@ -24,7 +24,7 @@ pub struct DetectorAssignment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApplyOutcome {
     /// The deployment stored it.
-    StoredScores,
+    Stored,
     /// The deployment refused it, and would refuse a repetition; with its reason.
     Refused(String),
     /// The deployment did not answer, or was overloaded at each attempt.
@@ -86,7 +86,7 @@ async fn one(
 async fn read(response: reqwest::Response, endpoint: &Url) -> ApplyOutcome {
     let status = response.status().as_u16();
     if status == 200 {
-        return ApplyOutcome::StoredScores;
+        return ApplyOutcome::Stored;
     }
     let text = response.text().await.unwrap_or_default();
     let why = format!("`{endpoint}` answered {status}: {}", ProblemDocument::explain(&text));
