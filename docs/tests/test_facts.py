@@ -1,5 +1,6 @@
 """Facts that a document repeats are those of the place they come from: numbers, names of tests, files."""
 
+import json
 import re
 import subprocess
 
@@ -89,3 +90,16 @@ def test_every_crate_is_described():
     described = set(re.findall(r"^\| `(\w+)` \|", section(DOCS / "architecture.md", "Overview"), re.MULTILINE))
     crates = {path.parent.name for path in (markdown.ROOT / "functions/shared").glob("*/Cargo.toml")}
     assert described == crates | {"evaluator"}
+
+
+def test_the_api_gateway_has_the_routes_that_need_a_key():
+    document = json.loads((markdown.ROOT / "functions/shared/server/src/openapi.json").read_text())
+    with_key = {
+        f"{method.upper()} {path}"
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if isinstance(operation, dict) and operation.get("security")
+    }
+    gateway = re.findall(r'^    "([A-Z]+ /\S*)"\s+= "\w+"$', (markdown.ROOT / "infra/modules/api/main.tf").read_text(), re.MULTILINE)
+    # The schedule invokes the function for a sweep, and the document of the API needs no key.
+    assert set(gateway) == with_key - {"POST /sweep"} | {"GET /openapi.json"}

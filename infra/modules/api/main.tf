@@ -7,6 +7,7 @@ locals {
     "GET /analyze"          = "analyze"
     "POST /analyze"         = "analyze"
     "GET /anomalies"        = "analyze"
+    "GET /episodes"         = "analyze"
     "GET /series"           = "analyze"
     "DELETE /series"        = "analyze"
     "GET /series/config"    = "analyze"
