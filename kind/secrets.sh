@@ -1,14 +1,12 @@
 #!/usr/bin/env bash
 # Creates the missing Secrets with random values and leaves existing ones unchanged. Prints no value and leaves no file.
 #
-# To change a Secret, delete it, run this script, and restart the pods that mount it. Arguments such as
-# `--context kind-tidemark` are passed to kubectl.
+# Needs kubectl only. To change a Secret, delete it, run this script, and restart the pods that mount it. Arguments such
+# as `--context kind-tidemark` are passed to kubectl.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 readonly NAMESPACE=tidemark
-# The image that makes the API keys; any function can.
-readonly IMAGE=${TIDEMARK_INGEST_IMAGE:-dev.local/tidemark-ingest:$(./version.sh)}
 readonly TENANT=default
 
 folder=$(mktemp -d)
@@ -30,8 +28,9 @@ make_secret() {
   kube create secret generic "$1" --from-file="$folder/$1"
 }
 
+# Prints that many random bytes as hex digits.
 random() {
-  head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n'
+  head -c "$1" /dev/urandom | od -An -v -tx1 | tr -d ' \n'
 }
 
 sha256() {
@@ -40,13 +39,15 @@ sha256() {
 
 if is_missing redis-auth; then
   mkdir "$folder/redis-auth"
-  random >"$folder/redis-auth/password"
+  random 24 >"$folder/redis-auth/password"
+  random 24 >"$folder/redis-auth/viewer"
   # The functions may use their own keys only, and no administrative command. No client can log in as the default user, but
   # Redis replays its append-only file as that user, and checks the rights again: without these rights it would start
-  # empty after a restart.
+  # empty after a restart. `viewer` is for people: it reads, and changes nothing.
   cat >"$folder/redis-auth/users.acl" <<ACL
 user default off resetpass ~tm:* +@all -@admin -@dangerous
 user tidemark on #$(sha256 <"$folder/redis-auth/password") ~tm:* +@all -@admin -@dangerous
+user viewer on #$(sha256 <"$folder/redis-auth/viewer") ~tm:* +@read +@connection -@admin -@dangerous +info +slowlog|get +slowlog|len +latency|latest
 ACL
   make_secret redis-auth
 fi
@@ -55,9 +56,9 @@ fi
 if is_missing api-keys || is_missing sender-keys; then
   mkdir "$folder/api-keys" "$folder/sender-keys"
   for right in write read admin; do
-    made=$(docker run --rm --network none "$IMAGE" key "$TENANT" "$right")
-    awk '$1 == "entry" { print $2 }' <<<"$made" >>"$folder/api-keys/entries"
-    awk '$1 == "key" { printf "%s", $2 }' <<<"$made" >"$folder/sender-keys/$right"
+    # What the command `key` of every function prints.
+    printf 'tmk_%s' "$(random 32)" >"$folder/sender-keys/$right"
+    echo "$TENANT:$right:$(sha256 <"$folder/sender-keys/$right")" >>"$folder/api-keys/entries"
   done
   for name in api-keys sender-keys; do
     kube delete secret "$name" --ignore-not-found
@@ -67,6 +68,6 @@ fi
 
 if is_missing grafana; then
   mkdir "$folder/grafana"
-  random >"$folder/grafana/password"
+  random 24 >"$folder/grafana/password"
   make_secret grafana
 fi

@@ -15,7 +15,7 @@ from schema import schema_mistakes
 
 # Secrets that `secrets.sh` makes, with their keys; `test_scripts` compares them.
 SECRETS = {
-    "redis-auth": {"password", "users.acl"},
+    "redis-auth": {"password", "viewer", "users.acl"},
     "api-keys": {"entries"},
     "sender-keys": {"write", "read", "admin"},
     "grafana": {"password"},

@@ -24,7 +24,7 @@ class Redis:
     """A server with the deployed `redis.conf` and `users.acl`; only folder and port are this test's."""
 
     def __init__(self, folder, secret):
-        self.folder, self.password = folder, secret["password"]
+        self.folder, self.passwords = folder, {"tidemark": secret["password"], "viewer": secret["viewer"]}
         (folder / "data").mkdir()
         (folder / "users.acl").write_text(secret["users.acl"])
         text = (KIND / "base" / "redis.conf").read_text()
@@ -52,7 +52,7 @@ class Redis:
         login = ["--user", user, "--no-auth-warning"] if user else []
         done = subprocess.run(
             ["redis-cli", "-h", "127.0.0.1", "-p", str(self.port), *login, *command],
-            capture_output=True, text=True, input=lines, env={**os.environ, "REDISCLI_AUTH": self.password if user else ""},
+            capture_output=True, text=True, input=lines, env={**os.environ, "REDISCLI_AUTH": self.passwords.get(user, "")},
         )
         return done.stdout.strip()
 
@@ -87,6 +87,16 @@ def test_acknowledged_samples_survive_a_restart_of_redis(redis, how):
 def test_redis_refuses_a_connection_without_a_login(redis):
     assert "NOAUTH" in redis.cli("PING", user=None)
     assert "NOAUTH" in redis.cli("GET", "tm:{1}:window", user=None)
+
+
+@pytest.mark.parametrize("command", [["INFO", "server"], ["SLOWLOG", "GET"], ["ZCARD", "tm:{1}:window"], ["PING"]])
+def test_people_may_look(redis, command):
+    assert not redis.cli(*command, user="viewer").startswith(("NOPERM", "NOAUTH", "WRONGPASS", "ERR"))
+
+
+@pytest.mark.parametrize("command", [*ADMIN_COMMANDS, ["SET", "tm:x", "1"], ["SLOWLOG", "RESET"], ["EVAL", "return 1", "0"]])
+def test_people_change_nothing(redis, command):
+    assert "NOPERM" in redis.cli(*command, user="viewer")
 
 
 @pytest.mark.parametrize("command", ADMIN_COMMANDS)
