@@ -247,11 +247,10 @@ def serve_text(text):
 
 
 def secrets(folder):
-    """Runs `secrets.sh` with stubs of docker and kubectl, and returns a folder with a subfolder for each Secret."""
+    """Runs `secrets.sh` with a stub of kubectl, and returns a folder with a subfolder for each Secret."""
     made, bin = folder / "secrets", folder / "bin"
     made.mkdir()
     bin.mkdir()
-    stub(bin / "docker", f'shift 5; exec {conftest.binary("ingest")} "$@"')
     stub(
         bin / "kubectl",
         f'''while [ "$1" != get ] && [ "$1" != create ] && [ "$1" != delete ]; do shift; done

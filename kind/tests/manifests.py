@@ -256,6 +256,9 @@ class World:
         else:
             targets = [pod for selector in inside for pod in self.selected(selector)]
         for port in rule.get("ports", []):
+            # The API server adds it, and a list with another text counts as changed each time it is applied.
+            if "protocol" not in port:
+                yield f"port {port['port']} names no protocol"
             if isinstance(port["port"], str) or direction == "egress":
                 for pod in targets:
                     if not pod.is_knative and port["port"] not in pod.ports:

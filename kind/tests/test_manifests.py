@@ -129,6 +129,7 @@ BROKEN = {
     "token": (REDIS, "spec.template.spec.automountServiceAccountToken", REMOVED, "token"),
     "open namespace": (("v1", "Namespace", "tidemark"), "metadata.labels|pod-security.kubernetes.io/enforce", "baseline", "not restricted"),
     "no bound of memory": (INGEST, f"{FUNCTION}.resources.limits", REMOVED, "memory"),
+    "no protocol": (("networking.k8s.io/v1", "NetworkPolicy", "redis"), "spec.ingress.0.ports.0.protocol", REMOVED, "names no protocol"),
     # Without Knative.
     "backend": (("networking.k8s.io/v1", "Ingress", "tidemark"), "spec.rules.0.http.paths.0.backend.service.name", "ingset", "Service ingset does not exist"),
     "port of a backend": (("networking.k8s.io/v1", "Ingress", "tidemark"), "spec.rules.0.http.paths.0.backend.service.port.name", "web", "no port web"),
