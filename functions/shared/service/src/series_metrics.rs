@@ -1,7 +1,9 @@
 //! Use case: renders gauges of single series as Prometheus text.
 //!
 //! At most the requested number of series of one tenant: first those with the highest decayed anomaly score, then the
-//! most recently received. Nothing is judged, so that frequent scrapes stay cheap.
+//! most recently received; a listed series stays for ten minutes. Nothing is judged, so that frequent scrapes stay cheap.
+
+mod listing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +15,8 @@ use store::SeriesSummary;
 use crate::error::ServiceError;
 use crate::metrics::{MetricName, StoreOperation, encode, family, labeled_gauge};
 use crate::service::Service;
+
+pub(crate) use listing::Listing;
 
 impl Service {
     /// Renders gauges of at most `limit` series of a tenant.
@@ -28,8 +32,8 @@ impl Service {
             let recent = self.store().recent(tenant, limit);
             let recent = self.measure(StoreOperation::List, recent).await?;
             keys.extend(recent.into_iter().filter(|key| !listed.contains(key)));
-            keys.truncate(limit);
         }
+        let keys = self.listing().choose(tenant, keys, limit);
         let summaries = self.store().summaries(&keys);
         let summaries = self.measure(StoreOperation::Read, summaries).await?;
         Ok(render(&keys, &summaries)?)

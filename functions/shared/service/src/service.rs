@@ -19,6 +19,7 @@ use crate::metrics::{
     render_instances, render_process, render_totals,
 };
 use crate::rate_limit::RateLimit;
+use crate::series_metrics::Listing;
 use crate::write::WriteBatcher;
 
 /// The use cases over one store. Clones share their state.
@@ -31,6 +32,7 @@ pub struct Service {
     time_ahead_max_us: i64,
     rate_limit: Arc<RateLimit>,
     totals: Arc<Totals>,
+    listing: Arc<Listing>,
 }
 
 /// Processes that must see the series of a function.
@@ -83,6 +85,7 @@ impl Service {
             time_ahead_max_us: config.time_ahead_max_us,
             rate_limit: Arc::new(rate_limit),
             totals,
+            listing: Arc::default(),
         }
     }
 
@@ -203,6 +206,10 @@ impl Service {
 
     pub(crate) fn writer(&self) -> &WriteBatcher {
         &self.writer
+    }
+
+    pub(crate) fn listing(&self) -> &Listing {
+        &self.listing
     }
 
     pub(crate) fn totals(&self) -> &Totals {
