@@ -1,27 +1,24 @@
--- Stores the episode update of a commit; precedes series.lua, which calls it.
+-- Stores the episode update of a commit; follows series.lua, whose keys and limits it uses.
 --
 -- The update has lines: the time of the next silence check ('-' for never, empty if unchanged), '1' if the change of
--- episodes is notable, then the text of each episode, which begins with its start (see protocol::EpisodeUpdate). The
--- names of the keys derive from the memory of the series, whose slot they share.
+-- episodes is notable, then the text of each episode, which begins with its start (see protocol::EpisodeUpdate).
 
 local function whole(number)
   return string.format('%.0f', number)
 end
 
-local function store_episodes(memory, pending_name, update, next_version, ttl_s, episodes_kept_max)
+function store_episodes(pending_name, update, next_version)
   if update == '' then
     return
   end
-  local shard = string.match(memory, '^tm:%b{}:')
   local line = string.gmatch(update, '([^\n]*)\n')
   local check, is_notable = line(), line() == '1'
   if check == '-' then
-    redis.call('ZREM', shard .. 'silence_checks', pending_name)
+    redis.call('ZREM', silence_checks, pending_name)
   elseif check ~= '' then
-    redis.call('ZADD', shard .. 'silence_checks', check, pending_name)
+    redis.call('ZADD', silence_checks, check, pending_name)
   end
 
-  local episodes = string.gsub(memory, 'memory$', 'episodes')
   local n_changed = 0
   for text in line do
     local start = string.match(text, '^%d+')
@@ -35,12 +32,12 @@ local function store_episodes(memory, pending_name, update, next_version, ttl_s,
     return
   end
   redis.call('EXPIRE', episodes, ttl_s)
-  if is_notable and redis.call('EXISTS', shard .. 'history_enabled') == 1 then
-    redis.call('ZADD', shard .. 'unsaved_episodes', 'NX', whole(next_version - 1), pending_name)
+  if is_notable and redis.call('EXISTS', history_enabled) == 1 then
+    redis.call('ZADD', unsaved_episodes, 'NX', whole(next_version - 1), pending_name)
   end
   local n_over = redis.call('ZCARD', episodes) - episodes_kept_max
   if n_over > 0 then
-    local saved = tonumber(redis.call('ZSCORE', shard .. 'unsaved_episodes', pending_name) or nil) or math.huge
+    local saved = tonumber(redis.call('ZSCORE', unsaved_episodes, pending_name) or nil) or math.huge
     local n_lost = 0
     for _, member in ipairs(redis.call('ZRANGE', episodes, 0, n_over - 1)) do
       if tonumber(string.match(member, '^%d+ (%d+)')) > saved then
@@ -48,7 +45,7 @@ local function store_episodes(memory, pending_name, update, next_version, ttl_s,
       end
     end
     if n_lost > 0 then
-      redis.call('HINCRBY', shard .. 'totals', 'episodes_lost', n_lost)
+      redis.call('HINCRBY', totals, 'episodes_lost', n_lost)
     end
     redis.call('ZREMRANGEBYRANK', episodes, 0, n_over - 1)
   end

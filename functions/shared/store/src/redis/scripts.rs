@@ -34,6 +34,6 @@ impl Scripts {
 
 /// A script that handles several series of a shard in one call.
 fn on_series(code: &str) -> Script {
-    let shared = [include_str!("episodes.lua"), include_str!("series.lua")];
+    let shared = [include_str!("series.lua"), include_str!("episodes.lua")];
     Script::new(&format!("{}\n{code}", shared.join("\n")))
 }

@@ -4,15 +4,17 @@
 -- the memory (see detector::memory). A memory that is missing, cut off or of another layout counts as version 0; the
 -- next commit replaces it.
 --
--- KEYS: index of series, index of pending, totals, index of anomalous, names of the indexes of series,
---       then inbox, window, anomalies, memory, config of each series
+-- KEYS: index of series, index of pending, totals, index of anomalous, names of the indexes of series, silence checks,
+--       unsaved episodes, the mark of an enabled history,
+--       then inbox, window, anomalies, memory, config, episodes of each series
 -- ARGV: limits (see series_calls.rs): least and longest time to live in seconds, inbox length max, inbox read max,
 --       anomalies kept max, stored window length min, ranked series max, episodes kept max;
 --       then for each series its number of arguments, and the arguments
 -- Returns: the server time, and for each series the reply of its script, or {false, reason} if a key of the series has
 --       the wrong type
 local series_index, pending_index, totals, anomalous_index, tenants = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local SHARED_KEYS, SHARED_ARGUMENTS = 5, 8
+local silence_checks, unsaved_episodes, history_enabled = KEYS[6], KEYS[7], KEYS[8]
+local SHARED_KEYS, SERIES_KEYS, SHARED_ARGUMENTS = 8, 6, 8
 local ttl_s, ttl_max_s = tonumber(ARGV[1]), ARGV[2]
 local inbox_len_max, inbox_read_max, anomalies_kept_max = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local stored_len_min, ranked_max, episodes_kept_max = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -21,9 +23,10 @@ local time = redis.call('TIME')
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local now = time[1] .. string.format('%06d', time[2])
 
-local inbox, window, anomalies, memory, config -- keys of the current series
+local inbox, window, anomalies, memory, config, episodes -- keys of the current series
 local has_inbox, has_window, has_memory, has_config
 local version, cursor, floor
+local store_episodes -- episodes.lua
 
 -- Text of a whole number. Arguments of Redis calls are texts where possible: Redis takes a microsecond to print a
 -- number.
@@ -32,8 +35,8 @@ local function integer(number)
 end
 
 local function open(i)
-  local k = SHARED_KEYS + 5 * i - 4
-  inbox, window, anomalies, memory, config = KEYS[k], KEYS[k + 1], KEYS[k + 2], KEYS[k + 3], KEYS[k + 4]
+  local k = SHARED_KEYS + SERIES_KEYS * (i - 1) + 1
+  inbox, window, anomalies, memory, config, episodes = unpack(KEYS, k, k + SERIES_KEYS - 1)
   -- One call for three keys, since the overhead of a call dominates: EXISTS counts a key as often as it is named.
   local n_found = redis.call('EXISTS', inbox, window, window, config, config, config, config)
   has_inbox, has_window, has_config = n_found % 2 == 1, n_found % 4 >= 2, n_found >= 4
@@ -135,7 +138,7 @@ local function store(name, pending_name, at)
   -- Keys that may have the wrong type come first, so that an error leaves nothing half written.
   if ARGV[at + 11] ~= '' or anomalous < behind then
     redis.call('ZCARD', window)
-    store_episodes(memory, pending_name, ARGV[at + 11], next_version, ttl_s, episodes_kept_max)
+    store_episodes(pending_name, ARGV[at + 11], next_version)
   end
   if anomalous < behind then
     local n_before = redis.call('ZCARD', anomalies)
@@ -201,7 +204,7 @@ end
 -- A key of the wrong type fails only its own series; any other error is one of the server, and fails the call.
 local function each(write)
   local answers, at, failure = { now_us }, SHARED_ARGUMENTS + 1, nil
-  for i = 1, (#KEYS - SHARED_KEYS) / 5 do
+  for i = 1, (#KEYS - SHARED_KEYS) / SERIES_KEYS do
     local is_done, answer = pcall(write, i, at + 1)
     if not is_done then
       local reason = type(answer) == 'table' and answer.err or answer

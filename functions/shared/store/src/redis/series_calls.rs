@@ -9,7 +9,10 @@ use futures_util::future::join_all;
 use redis::{Cmd, Script, ToRedisArgs, Value, cmd};
 
 use super::connection::{Call, Connection};
-use super::keys::{SeriesKeys, index_member, pending_index, tenants_index, totals as totals_key};
+use super::keys::{
+    SeriesKeys, history_enabled, index_member, pending_index, silence_checks, tenants_index,
+    totals as totals_key, unsaved_episodes,
+};
 use super::reply::{self, unreadable};
 use protocol::limits::{EPISODES_KEPT_MAX, INBOX_LEN_MAX, INBOX_READ_MAX, STORED_LEN_MIN};
 use protocol::{decayed_score, member, totals};
@@ -33,7 +36,10 @@ const SERIES_TTL_MAX_S: u64 = SERIES_TTL_S + SERIES_TTL_S / 100;
 const RANKED_MAX: usize = 1_000;
 
 /// Keys of a call that all of its series share.
-const SHARED_KEYS: usize = 5;
+const SHARED_KEYS: usize = 8;
+
+/// Keys of each series of a call.
+const SERIES_KEYS: usize = 6;
 
 /// Arguments of a commit that precede slices, totals, samples and anomalies.
 const COMMIT_HEADER_LEN: usize = 12;
@@ -121,13 +127,14 @@ fn command<C: SeriesCall>(script: &Script, shard: u16, calls: &[&C]) -> Cmd {
     let keys: Vec<SeriesKeys> =
         calls.iter().map(|call| SeriesKeys::new(call.key(), shard)).collect();
     let mut command = cmd("EVALSHA");
-    command.arg(script.get_hash()).arg(SHARED_KEYS + 5 * keys.len());
+    command.arg(script.get_hash()).arg(SHARED_KEYS + SERIES_KEYS * keys.len());
     if let Some(keys) = keys.first() {
         command.arg(keys.series_index()).arg(pending_index(shard)).arg(totals_key(shard));
-        command.arg(keys.anomalous_index()).arg(tenants_index(shard));
+        command.arg(keys.anomalous_index()).arg(tenants_index(shard)).arg(silence_checks(shard));
+        command.arg(unsaved_episodes(shard)).arg(history_enabled(shard));
     }
     for keys in &keys {
-        command.arg(&keys.samples()).arg(keys.config());
+        command.arg(&keys.samples()).arg(keys.config()).arg(keys.episodes());
     }
     command.arg(SERIES_TTL_S).arg(SERIES_TTL_MAX_S).arg(INBOX_LEN_MAX).arg(INBOX_READ_MAX);
     command.arg(ANOMALIES_KEPT_MAX).arg(STORED_LEN_MIN).arg(RANKED_MAX).arg(EPISODES_KEPT_MAX);
