@@ -34,6 +34,10 @@ pub enum RejectionCode {
     LabelTooLong,
     /// The object has no metric.
     MetricMissing,
+    /// An unknown key looks like the time of the object.
+    TimeKeyUnknown,
+    /// An unknown key would change the meaning of the sample.
+    KeyUnknown,
     /// The tenant has reached its limit of active series.
     TooManySeries,
     /// The store is unavailable; the sample can be sent again.
@@ -46,7 +50,7 @@ pub enum RejectionCode {
 
 impl RejectionCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Conflict,
         Self::TimeAhead,
         Self::TimeInvalid,
@@ -58,6 +62,8 @@ impl RejectionCode {
         Self::LabelsTooMany,
         Self::LabelTooLong,
         Self::MetricMissing,
+        Self::TimeKeyUnknown,
+        Self::KeyUnknown,
         Self::TooManySeries,
         Self::StoreUnavailable,
         Self::DetectorMismatch,
@@ -78,6 +84,8 @@ impl RejectionCode {
             Self::LabelsTooMany => "labels_too_many",
             Self::LabelTooLong => "label_too_long",
             Self::MetricMissing => "metric_missing",
+            Self::TimeKeyUnknown => "time_key_unknown",
+            Self::KeyUnknown => "key_unknown",
             Self::TooManySeries => "too_many_series",
             Self::StoreUnavailable => "store_unavailable",
             Self::DetectorMismatch => "detector_mismatch",

@@ -17,7 +17,7 @@ const PROBLEM_LEN_MAX: usize = 160;
 #[non_exhaustive]
 pub enum IntakeError {
     /// The body contains only white space.
-    #[error("body is empty: expected an object, an array of objects, `samples` or NDJSON")]
+    #[error("body is empty: wanted an object, an array of objects, `samples` or NDJSON")]
     BodyEmpty,
     /// The body is not UTF-8, not JSON, or JSON of another form.
     ///
@@ -32,7 +32,7 @@ pub enum IntakeError {
         problem: String,
     },
     /// The body as sent is too long.
-    #[error("body has {len} bytes: expected at most {len_max}")]
+    #[error("body has {len} bytes: wanted at most {len_max}")]
     BodyTooLarge {
         /// Length of the body, in bytes.
         len: usize,
@@ -40,18 +40,18 @@ pub enum IntakeError {
         len_max: usize,
     },
     /// The unpacked body is longer than this number of bytes.
-    #[error("body unpacks to too many bytes: expected at most {0}")]
+    #[error("body unpacks to too many bytes: wanted at most {0}")]
     UnpackedTooLarge(usize),
     /// The body contains more than this number of samples.
-    #[error("body contains too many samples: expected at most {0}")]
+    #[error("body contains too many samples: wanted at most {0}")]
     TooManySamples(usize),
     /// The content type is unknown, or has another character set than UTF-8.
     #[error(
-        "content type `{0}` is unknown: expected application/json or application/x-ndjson in UTF-8"
+        "content type `{0}` is unknown: wanted application/json or application/x-ndjson in UTF-8"
     )]
     ContentTypeUnknown(String),
     /// The content encoding is unknown, or applied too often.
-    #[error("content encoding `{0}` is unknown: expected identity, gzip, zstd or two of them")]
+    #[error("content encoding `{0}` is unknown: wanted identity, gzip, zstd or two of them")]
     EncodingUnknown(String),
     /// The body does not match its content encoding, or is truncated.
     #[error("body is not valid {coding}: {source}")]
@@ -115,6 +115,9 @@ impl From<serde_json::Error> for IntakeError {
 pub(crate) fn problem(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let problem = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem);
+    if problem == "key must be a string" {
+        return format!("{problem} in double quotes");
+    }
     clip(problem.to_owned(), PROBLEM_LEN_MAX)
 }
 
@@ -141,13 +144,13 @@ mod tests {
             writeln!(table, "{:?} {}: {error}", error.class(), error.code()).unwrap();
         }
         insta::assert_snapshot!(table, @r"
-        Malformed body_empty: body is empty: expected an object, an array of objects, `samples` or NDJSON
+        Malformed body_empty: body is empty: wanted an object, an array of objects, `samples` or NDJSON
         Malformed body_malformed: body is malformed at line 2 column 1: invalid type: sequence, expected u8
-        TooLarge body_too_large: body has 11 bytes: expected at most 10
-        TooLarge unpacked_too_large: body unpacks to too many bytes: expected at most 10
-        TooLarge too_many_samples: body contains too many samples: expected at most 10
-        Unsupported content_type_unknown: content type `text/csv` is unknown: expected application/json or application/x-ndjson in UTF-8
-        Unsupported encoding_unknown: content encoding `br` is unknown: expected identity, gzip, zstd or two of them
+        TooLarge body_too_large: body has 11 bytes: wanted at most 10
+        TooLarge unpacked_too_large: body unpacks to too many bytes: wanted at most 10
+        TooLarge too_many_samples: body contains too many samples: wanted at most 10
+        Unsupported content_type_unknown: content type `text/csv` is unknown: wanted application/json or application/x-ndjson in UTF-8
+        Unsupported encoding_unknown: content encoding `br` is unknown: wanted identity, gzip, zstd or two of them
         Malformed encoding_corrupt: body is not valid gzip: bad header
         ");
     }

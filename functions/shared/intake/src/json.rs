@@ -15,7 +15,7 @@ use crate::error::IntakeError;
 use crate::limits::RequestLimits;
 use crate::object_fields::ObjectFields;
 use crate::sample_fault::quoted;
-use crate::{literal, ndjson, object};
+use crate::{literal, ndjson, object, unknown_keys};
 
 /// Reads the samples of a JSON body; on a syntax error, retries with bare literals quoted.
 pub(crate) fn read(body: &[u8], limits: &RequestLimits) -> Result<IncomingBatch, IntakeError> {
@@ -41,18 +41,25 @@ fn not_utf8(body: &[u8], at: usize) -> IntakeError {
     IntakeError::BodyMalformed {
         line: lines.count() + 1,
         column,
-        problem: "expected UTF-8".to_owned(),
+        problem: "wanted UTF-8".to_owned(),
     }
 }
 
 fn read_text(text: &str, limits: &RequestLimits) -> Result<IncomingBatch, IntakeError> {
     let mut builder = BatchBuilder::new(limits);
-    if text.trim_ascii_start().starts_with('[') {
-        read_array(text, &mut builder)?;
-    } else {
-        read_object(text, &mut builder)?;
+    match text.trim_ascii_start().chars().next() {
+        Some('[') => read_array(text, &mut builder)?,
+        Some('{') => read_object(text, &mut builder)?,
+        first => return Err(not_json(first.unwrap_or_default())),
     }
     Ok(builder.finish())
+}
+
+/// Error for a text of another format, such as CSV or `metric=value`.
+fn not_json(first: char) -> IntakeError {
+    let problem =
+        format!("body begins with `{first}`: wanted a JSON object or an array of objects");
+    IntakeError::BodyMalformed { line: 1, column: 1, problem }
 }
 
 /// Reads a body that begins with an object: one sample, an envelope of samples, or the first of several objects.
@@ -67,12 +74,14 @@ fn read_object(text: &str, builder: &mut BatchBuilder<'_>) -> Result<(), IntakeE
     read_array(samples, builder)
 }
 
-/// Rejects fields beside `samples` that would have no effect; other keys are ignored.
+/// Rejects keys beside `samples` that would have no effect, but could be meant for each sample; others are ignored.
 fn check_envelope(fields: &ObjectFields<'_>) -> Result<(), IntakeError> {
     let problem = if let Some(field) = fields.field_of_sample() {
-        format!("`{field}` beside `samples` has no effect: expected `{field}` in each sample")
+        format!("`{field}` beside `samples` has no effect: wanted `{field}` in each sample")
     } else if let Some(key) = fields.repeated_other() {
         format!("key {} is given twice", quoted(key))
+    } else if let Err(fault) = unknown_keys::check_envelope(fields) {
+        format!("beside `samples`, {}", fault.detail)
     } else {
         return Ok(());
     };
@@ -152,7 +161,7 @@ mod tests {
             (r#"[{"rps":1},{"rps":2}]"#, &[(0, 1.0), (1, 2.0)]),
             (" [ ] ", &[]),
             (r#"{"samples":[{"rps":1},{"rps":2}]}"#, &[(0, 1.0), (1, 2.0)]),
-            (r#"{"version":2,"samples":[],"host":"a"}"#, &[]),
+            (r#"{"version":2,"samples":[],"count":0}"#, &[]),
             (r#"{"samples":3}"#, &[(0, 3.0)]),
             ("{\"rps\":1}\n{\"rps\":2}", &[(0, 1.0), (1, 2.0)]),
             ("{\"rps\":1}\n\n{broken\n{\"rps\":3}\n", &[(0, 1.0), (2, 3.0)]),
@@ -194,7 +203,7 @@ mod tests {
 
     #[test]
     fn errors_name_the_position_in_the_body_as_sent() {
-        let bodies: [&[u8]; 14] = [
+        let bodies: [&[u8]; 16] = [
             b"rps=1",
             b"5",
             b"null",
@@ -208,24 +217,28 @@ mod tests {
             b"[{\"rps\":1},\n{\"r\xff\":1}]",
             b"{\"source\":\"a\",\"samples\":[]}",
             b"{\"samples\":[],\"samples\":[]}",
+            b"{\"samples\":[{\"rps\":1}],\"clock\":1732060800}",
+            b"{\"samples\":[{\"rps\":1}],\"host\":\"a\"}",
             b"{NaN:1}",
         ];
         let errors: Vec<_> = bodies.map(error).into_iter().collect();
         insta::assert_snapshot!(errors.join("\n"), @r"
-        body is malformed at line 1 column 1: expected value
-        body is malformed at line 1 column 1: invalid type: integer `5`, expected an object
-        body is malformed at line 1 column 4: invalid type: null, expected an object
+        body is malformed at line 1 column 1: body begins with `r`: wanted a JSON object or an array of objects
+        body is malformed at line 1 column 1: body begins with `5`: wanted a JSON object or an array of objects
+        body is malformed at line 1 column 1: body begins with `n`: wanted a JSON object or an array of objects
         body is malformed at line 1 column 10: EOF while parsing a list
         body is malformed at line 1 column 12: trailing comma
         body is malformed at line 1 column 13: trailing characters
-        body is malformed at line 2 column 13: key must be a string
+        body is malformed at line 2 column 13: key must be a string in double quotes
         body is malformed at line 1 column 10: expected value
         body is malformed at line 2 column 8: expected `:`
         body is malformed at line 1 column 18: EOF while parsing an object
-        body is malformed at line 2 column 4: expected UTF-8
-        body is malformed at line 1 column 1: `source` beside `samples` has no effect: expected `source` in each sample
+        body is malformed at line 2 column 4: wanted UTF-8
+        body is malformed at line 1 column 1: `source` beside `samples` has no effect: wanted `source` in each sample
         body is malformed at line 1 column 1: key `samples` is given twice
-        body is malformed at line 1 column 2: key must be a string
+        body is malformed at line 1 column 1: beside `samples`, key `clock` looks like a time, but is not read: wanted `timestamp`
+        body is malformed at line 1 column 1: beside `samples`, key `host` is not part of the series: wanted its text as `source` or in `labels`
+        body is malformed at line 1 column 2: key must be a string in double quotes
         ");
     }
 

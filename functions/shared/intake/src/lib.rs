@@ -36,14 +36,18 @@
 //! | `source` | a name | [`domain::series::SOURCE_DEFAULT`] |
 //! | `metric` | a name | every key outside this table is a metric with its value |
 //! | `value` | a number | `value_not_number`, if there is a `metric` |
-//! | `timestamp`, `time`, `ts` | RFC 3339 with an offset, or a number since 1970 | `at_us` is `None` |
-//! | `labels` | an object of strings; numbers and booleans become their texts | no labels |
+//! | `timestamp`, `time`, `ts`, `date`, `datetime`, `ds`, `@timestamp`, `_time`, in any case | RFC 3339 with an offset, or a number since 1970 | `at_us` is `None` |
+//! | `labels`, `tags`, `dimensions`, `attributes` | an object of strings; numbers and booleans become their texts | no labels |
 //!
-//! - An object with `metric` is one sample. Keys outside the table are ignored.
-//! - An object without `metric` is one sample per other key. If no such key has a number, the object is rejected as
-//!   `metric_missing`; else each key without a number is rejected under its name.
+//! - An object with `metric` is one sample. Keys outside the table are ignored, except those below.
+//! - An object without `metric` is one sample per other key. If no such key has a number, or the object has a `value`, it
+//!   is rejected as `metric_missing`; else each key without a number is rejected under its name.
+//! - Nothing is guessed: an object is rejected as a whole, as `time_key_unknown`, if it has no time but a key that seems
+//!   to be one, such as `clock`; and as `key_unknown`, if another key holds an array or an object, names a host, or is
+//!   the name or the setting of another format, such as `metricName` or `interval` beside numbers.
 //! - A key given twice rejects the object as `sample_malformed`: parsers disagree on which one counts, and a guess could
-//!   store a wrong value. `timestamp`, `time` and `ts` are the same key.
+//!   store a wrong value. All keys of a time are the same key, and so are those of labels.
+//! - A number may be in quotes, as a time and as a value.
 //! - The number of whole digits of a time, quoted or not, determines its unit: up to 11 are seconds, 14 milliseconds, 17
 //!   microseconds, 20 nanoseconds. Fractions are exact to the microsecond; finer digits are truncated.
 //! - Bare `NaN`, `Infinity` and `-Infinity`, which are not JSON but which Python writes, reject only their own sample, as
@@ -73,6 +77,8 @@ mod parse;
 mod sample_fault;
 mod scalar;
 mod time;
+mod time_keys;
+mod unknown_keys;
 mod unpack;
 
 pub use crate::batch::{IncomingBatch, IncomingSample, RejectedSample};

@@ -28,8 +28,13 @@ fn read_line(
 ) -> Result<(), IntakeError> {
     let text = match str::from_utf8(line) {
         Ok(text) => text,
-        Err(error) => return reject(number, error.valid_up_to() + 1, "expected UTF-8", builder),
+        Err(error) => return reject(number, error.valid_up_to() + 1, "wanted UTF-8", builder),
     };
+    if let Some(fault) = object::not_an_object(text) {
+        let detail = format!("line {number} column 1: {}", fault.detail);
+        let index = builder.next_index();
+        return builder.reject(index, None, SampleFault::new(fault.code, detail));
+    }
     let quoted;
     let mut fields = ObjectFields::parse(text, builder.n_samples_max());
     if fields.is_err()
@@ -101,14 +106,14 @@ mod tests {
         );
         let details: Vec<_> =
             batch.rejected.iter().map(|r| format!("{}: {}", r.index, r.detail)).collect();
-        insta::assert_snapshot!(details.join("\n"), @r"
+        insta::assert_snapshot!(details.join("\n"), @r##"
         1: line 2 column 8: EOF while parsing an object
-        2: line 3 column 1: invalid type: sequence, expected an object
-        3: line 4 column 1: expected value
+        2: line 3 column 1: `[{"rps":3}]` is an array: wanted an object with `metric`, `timestamp` and `value`
+        3: line 4 column 1: `rps=4` is not JSON: wanted an object with `metric`, `timestamp` and `value`
         4: line 5 column 10: trailing characters
-        5: line 6 column 4: expected UTF-8
+        5: line 6 column 4: wanted UTF-8
         6: line 7 column 19: expected value
-        ");
+        "##);
     }
 
     #[test]

@@ -13,10 +13,14 @@ use crate::code::RejectionCode;
 use crate::error::{IntakeError, problem};
 use crate::object_fields::ObjectFields;
 use crate::sample_fault::{SampleFault, quoted};
-use crate::{scalar, time};
+use crate::{scalar, time, unknown_keys};
 
 /// Adds the samples of a JSON value to the batch; a value that is not an object is rejected.
 pub(crate) fn read(text: &str, builder: &mut BatchBuilder<'_>) -> Result<(), IntakeError> {
+    if let Some(fault) = not_an_object(text) {
+        let index = builder.next_index();
+        return builder.reject(index, None, fault);
+    }
     match ObjectFields::parse(text, builder.n_samples_max()) {
         Ok(fields) => push(&fields, builder),
         Err(error) => {
@@ -28,6 +32,25 @@ pub(crate) fn read(text: &str, builder: &mut BatchBuilder<'_>) -> Result<(), Int
             )
         }
     }
+}
+
+/// Fault of a JSON value of another type, such as `[1732060800, 5]`.
+pub(crate) fn not_an_object(text: &str) -> Option<SampleFault> {
+    let text = text.trim_ascii();
+    let kind = scalar::JsonKind::of(text);
+    (kind != scalar::JsonKind::Object).then(|| {
+        let is_number = text.parse::<f64>().is_ok();
+        let what = if kind == scalar::JsonKind::Number && !is_number {
+            "not JSON".to_owned()
+        } else {
+            kind.to_string()
+        };
+        let detail = format!(
+            "{} is {what}: wanted an object with `metric`, `timestamp` and `value`",
+            quoted(text)
+        );
+        SampleFault::new(RejectionCode::SampleMalformed, detail)
+    })
 }
 
 /// Adds the samples of an object to the batch.
@@ -82,10 +105,13 @@ fn push_named(
         Ok(metric) => metric,
         Err(fault) => return builder.reject(index, None, fault),
     };
+    if let Err(fault) = unknown_keys::check_named(fields) {
+        return builder.reject(index, Some(&metric), fault);
+    }
     let Some(raw) = fields.value else {
         let fault = SampleFault::new(
             RejectionCode::ValueNotNumber,
-            "`value` is missing or null: expected a number",
+            "`value` is missing or null: wanted a number",
         );
         return builder.reject(index, Some(&metric), fault);
     };
@@ -108,15 +134,16 @@ fn push_several(
     if let Some(key) = fields.repeated_other() {
         return builder.reject(index, None, repeated(key));
     }
+    if fields.value.is_some() {
+        let detail = "`value` is given without `metric`: wanted the name of its metric as `metric`";
+        let fault = SampleFault::new(RejectionCode::MetricMissing, detail);
+        return builder.reject(index, None, fault);
+    }
     if !fields.others.iter().any(|(_, raw)| scalar::is_number(raw)) {
         return builder.reject(index, None, metric_missing(fields));
     }
-    if fields.value.is_some() {
-        builder.reject(
-            index,
-            None,
-            SampleFault::new(RejectionCode::MetricMissing, "`value` is given without `metric`"),
-        )?;
+    if let Err(fault) = unknown_keys::check_keyed(fields) {
+        return builder.reject(index, None, fault);
     }
     let shared = SharedFields::parse(fields);
     for (metric, raw) in &fields.others {
@@ -129,20 +156,24 @@ fn push_several(
 }
 
 fn repeated(key: &str) -> SampleFault {
-    SampleFault::new(RejectionCode::SampleMalformed, format!("key {} is given twice", quoted(key)))
+    let detail = format!(
+        "key {} is given twice, or beside another key of its meaning: wanted one",
+        quoted(key)
+    );
+    SampleFault::new(RejectionCode::SampleMalformed, detail)
 }
 
 fn metric_missing(fields: &ObjectFields<'_>) -> SampleFault {
-    let expected = "expected `metric` and `value`, or each wanted metric as a key with a number";
+    let wanted = "wanted `metric` and `value`, or each metric as a key with a number";
     let detail = match fields.others.first() {
         Some((key, raw)) => {
             format!(
-                "`metric` is missing, {} is {}: {expected}",
+                "`metric` is missing, {} is {}: {wanted}",
                 quoted(key),
                 scalar::JsonKind::of(raw)
             )
         }
-        None => format!("`metric` is missing: {expected}"),
+        None => format!("`metric` is missing: {wanted}"),
     };
     SampleFault::new(RejectionCode::MetricMissing, detail)
 }
@@ -213,7 +244,17 @@ mod tests {
 
     #[test]
     fn each_alias_of_the_time_is_read() {
-        for key in ["timestamp", "time", "ts"] {
+        for key in [
+            "timestamp",
+            "time",
+            "ts",
+            "date",
+            "datetime",
+            "ds",
+            "@timestamp",
+            "_time",
+            "Timestamp",
+        ] {
             assert_eq!(
                 batch(&format!(r#"{{"{key}":1,"rps":1}}"#)).samples[0].at_us,
                 Some(1_000_000)
@@ -225,7 +266,7 @@ mod tests {
     fn each_fault_has_its_code() {
         let long = "n".repeat(129);
         let cases = [
-            (r#"{"metric":"rps","value":"12"}"#.to_owned(), Some("rps"), "value_not_number"),
+            (r#"{"metric":"rps","value":"12 ms"}"#.to_owned(), Some("rps"), "value_not_number"),
             (r#"{"metric":"rps","value":null}"#.to_owned(), Some("rps"), "value_not_number"),
             (r#"{"metric":"rps"}"#.to_owned(), Some("rps"), "value_not_number"),
             (r#"{"metric":"rps","cpu":1}"#.to_owned(), Some("rps"), "value_not_number"),
@@ -254,6 +295,11 @@ mod tests {
             ("{}".to_owned(), None, "metric_missing"),
             (r#"{"source":"checkout","value":1}"#.to_owned(), None, "metric_missing"),
             (r#"{"message":"hello","level":"info"}"#.to_owned(), None, "metric_missing"),
+            (r#"{"interval":10,"value":1,"name":"cpu"}"#.to_owned(), None, "metric_missing"),
+            (r#"{"average":1,"name":"cpu"}"#.to_owned(), None, "key_unknown"),
+            (r#"{"cpu":1,"value":1}"#.to_owned(), None, "metric_missing"),
+            (r#"{"cpu":1,"clock":1732060800}"#.to_owned(), None, "time_key_unknown"),
+            (r#"{"metric":"rps","value":1,"points":[1]}"#.to_owned(), Some("rps"), "key_unknown"),
             ("[1]".to_owned(), None, "sample_malformed"),
         ];
         for (text, metric, code) in cases {
@@ -264,13 +310,15 @@ mod tests {
     #[test]
     fn values_of_one_object_fail_one_by_one() {
         let text = r#"{"rps":1,"cpu":"high","up":true,"lost":null,"load":"NaN","a b":2,
-                       "value":3,"tail":4}"#;
+                       "quoted":"3.5","tail":4}"#;
         let (accepted, rejected) = outcome(text);
-        assert_eq!(accepted, [("rps".to_owned(), 1.0), ("tail".to_owned(), 4.0)]);
+        assert_eq!(
+            accepted,
+            [("rps", 1.0), ("quoted", 3.5), ("tail", 4.0)].map(|(m, v)| (m.to_owned(), v))
+        );
         let rejected: Vec<_> =
             rejected.iter().map(|(metric, code)| (metric.as_deref(), *code)).collect();
         let wanted = [
-            (None, "metric_missing"),
             (Some("cpu"), "value_not_number"),
             (Some("up"), "value_not_number"),
             (Some("lost"), "value_not_number"),

@@ -11,6 +11,13 @@ use serde_json::de::StrRead;
 
 use crate::entries::EachEntry;
 
+/// Keys that hold the time, in any case: those of log shippers, of data frames, and of databases of time series.
+const TIME_KEYS: [&str; 8] =
+    ["timestamp", "time", "ts", "date", "datetime", "ds", "@timestamp", "_time"];
+
+/// Keys that hold labels.
+const LABEL_KEYS: [&str; 4] = ["labels", "tags", "dimensions", "attributes"];
+
 /// Fields of an object as JSON texts; a null field counts as missing.
 #[derive(Debug, Default)]
 pub(crate) struct ObjectFields<'a> {
@@ -21,7 +28,7 @@ pub(crate) struct ObjectFields<'a> {
     pub(crate) labels: Option<&'a str>,
     /// All other keys, in the order sent; one more than the bound if there are too many.
     pub(crate) others: Vec<(Cow<'a, str>, &'a str)>,
-    /// Known key that was given twice.
+    /// Known key that was given twice, or beside another key of the same meaning.
     pub(crate) repeated: Option<Cow<'a, str>>,
 }
 
@@ -73,9 +80,9 @@ impl<'a> ObjectFields<'a> {
         let field = match key.as_ref() {
             "source" => &mut self.source,
             "metric" => &mut self.metric,
-            "timestamp" | "time" | "ts" => &mut self.time,
             "value" => &mut self.value,
-            "labels" => &mut self.labels,
+            key if LABEL_KEYS.contains(&key) => &mut self.labels,
+            key if is_time_key(key) => &mut self.time,
             _ => {
                 if self.others.len() <= n_others_max {
                     self.others.push((key, raw));
@@ -90,6 +97,10 @@ impl<'a> ObjectFields<'a> {
             self.repeated = Some(key);
         }
     }
+}
+
+fn is_time_key(key: &str) -> bool {
+    TIME_KEYS.iter().any(|known| key.eq_ignore_ascii_case(known))
 }
 
 #[cfg(test)]
@@ -118,6 +129,8 @@ mod tests {
         for text in [
             r#"{"value":1,"value":1}"#,
             r#"{"time":1,"ts":1}"#,
+            r#"{"Timestamp":1,"@timestamp":1}"#,
+            r#"{"labels":{},"tags":{}}"#,
             r#"{"source":"a","s\u006furce":"b"}"#,
         ] {
             assert!(ObjectFields::parse(text, 10).unwrap().repeated.is_some(), "{text}");

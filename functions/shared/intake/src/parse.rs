@@ -21,6 +21,9 @@ pub fn parse(
     if body.trim_ascii().is_empty() {
         return Err(IntakeError::BodyEmpty);
     }
+    if let Some(problem) = other_encoding(body) {
+        return Err(IntakeError::BodyMalformed { line: 1, column: 1, problem: problem.to_owned() });
+    }
     match format {
         BodyFormat::Json => json::read(body, limits),
         BodyFormat::Ndjson => {
@@ -29,6 +32,21 @@ pub fn parse(
             Ok(builder.finish())
         }
     }
+}
+
+/// Problem of a body whose first bytes are those of a compression or of another character set.
+fn other_encoding(body: &[u8]) -> Option<&'static str> {
+    let problem = match body {
+        [0x1f, 0x8b, ..] => "body looks like gzip: wanted the header `content-encoding: gzip`",
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            "body looks like zstd: wanted the header `content-encoding: zstd`"
+        }
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..] => {
+            "body looks like UTF-16: wanted UTF-8"
+        }
+        _ => return None,
+    };
+    Some(problem)
 }
 
 #[cfg(test)]
@@ -53,6 +71,24 @@ mod tests {
             let batch =
                 parse("\u{feff}{\"rps\":1}".as_bytes(), format, &RequestLimits::default()).unwrap();
             assert_eq!(batch.samples.len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_body_in_another_encoding_is_named() {
+        let cases: [(&[u8], &str); 5] = [
+            (b"\x1f\x8b\x08\x00", "content-encoding: gzip"),
+            (b"\x28\xb5\x2f\xfd\x00", "content-encoding: zstd"),
+            (b"\xff\xfe{\x00", "UTF-16"),
+            (b"{\x00}\x00", "UTF-16"),
+            (b"\x00{\x00}", "UTF-16"),
+        ];
+        for (body, words) in cases {
+            for format in [BodyFormat::Json, BodyFormat::Ndjson] {
+                let error = parse(body, format, &RequestLimits::default()).unwrap_err();
+                assert_eq!(error.code(), "body_malformed");
+                assert!(error.to_string().contains(words), "{error}");
+            }
         }
     }
 

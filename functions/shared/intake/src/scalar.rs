@@ -53,24 +53,33 @@ impl fmt::Display for JsonKind {
     }
 }
 
-/// True for a number, or for the name of a non-finite number.
+/// True for a number, in quotes or not, or for the name of a non-finite number.
 pub(crate) fn is_number(raw: &str) -> bool {
-    JsonKind::of(raw) == JsonKind::Number || is_not_finite_string(raw)
+    JsonKind::of(raw) == JsonKind::Number
+        || quoted_number(raw).is_some()
+        || is_not_finite_string(raw)
 }
 
-/// Parses the value of a sample.
+/// Parses the value of a sample: a number, which may be in quotes as times and labels may.
 pub(crate) fn value(raw: &str) -> Result<f64, SampleFault> {
     if is_not_finite_string(raw) {
-        let detail = format!("value {} is not finite: expected a finite number", quoted(raw));
+        let detail = format!("value {} is not finite: wanted a finite number", quoted(raw));
         return Err(SampleFault::new(RejectionCode::ValueNotFinite, detail));
     }
-    match (JsonKind::of(raw), raw.parse()) {
-        (JsonKind::Number, Ok(value)) => Ok(check_value(value)?),
-        (kind, _) => {
-            let detail = format!("value {} is {kind}: expected a number", quoted(raw));
-            Err(SampleFault::new(RejectionCode::ValueNotNumber, detail))
-        }
-    }
+    let kind = JsonKind::of(raw);
+    let number = if kind == JsonKind::Number { raw.parse().ok() } else { quoted_number(raw) };
+    let Some(value) = number else {
+        let detail = format!("value {} is {kind}: wanted a number like 12.5", quoted(raw));
+        return Err(SampleFault::new(RejectionCode::ValueNotNumber, detail));
+    };
+    Ok(check_value(value)?)
+}
+
+/// Number of a string such as `"12.5"`; names of non-finite numbers are none.
+fn quoted_number(raw: &str) -> Option<f64> {
+    let text = raw.strip_prefix('"')?.strip_suffix('"')?.trim_ascii();
+    let is_decimal = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    if is_decimal { text.parse().ok() } else { None }
 }
 
 /// Parses a string.
@@ -89,7 +98,7 @@ pub(crate) fn text<'a>(field: &str, raw: &'a str) -> Result<Cow<'a, str>, Sample
 pub(crate) fn labels(raw: &str) -> Result<BTreeMap<String, String>, SampleFault> {
     let kind = JsonKind::of(raw);
     if kind != JsonKind::Object {
-        return Err(malformed(format!("`labels` is {kind}: expected an object of strings")));
+        return Err(malformed(format!("`labels` is {kind}: wanted an object of strings")));
     }
     let mut labels = BTreeMap::new();
     let mut n_labels = 0;
@@ -119,7 +128,7 @@ fn add_label(
         JsonKind::String => text("labels", raw)?.into_owned(),
         JsonKind::Number | JsonKind::Boolean => raw.to_owned(),
         kind => {
-            return Err(malformed(format!("label {} is {kind}: expected a string", quoted(&name))));
+            return Err(malformed(format!("label {} is {kind}: wanted a string", quoted(&name))));
         }
     };
     if labels.contains_key(name.as_ref()) {
@@ -152,6 +161,9 @@ mod tests {
             ("1e-400", 0.0),
             ("-0", 0.0),
             ("0.30000000000000004440892098500626", 0.1 + 0.2),
+            (r#""812.5""#, 812.5),
+            (r#"" 1e3 ""#, 1000.0),
+            (r#""+.5""#, 0.5),
         ];
         for (raw, wanted) in cases {
             assert_eq!(value(raw).unwrap().to_bits(), f64::to_bits(wanted), "{raw}");
@@ -169,7 +181,13 @@ mod tests {
             (r#""inf""#, RejectionCode::ValueNotFinite),
             ("1e16", RejectionCode::ValueTooLarge),
             ("1000000000000001", RejectionCode::ValueTooLarge),
-            (r#""12""#, RejectionCode::ValueNotNumber),
+            (r#""12,5""#, RejectionCode::ValueNotNumber),
+            (r#""1 200""#, RejectionCode::ValueNotNumber),
+            (r#""0x10""#, RejectionCode::ValueNotNumber),
+            (r#""12ms""#, RejectionCode::ValueNotNumber),
+            (r#""-""#, RejectionCode::ValueNotNumber),
+            (r#""1e16""#, RejectionCode::ValueTooLarge),
+            (r#""1e400""#, RejectionCode::ValueNotFinite),
             (r#""\ud800""#, RejectionCode::ValueNotNumber),
             (r#""""#, RejectionCode::ValueNotNumber),
             ("null", RejectionCode::ValueNotNumber),
@@ -181,8 +199,8 @@ mod tests {
             assert_eq!(value(raw).unwrap_err().code, code, "{raw}");
         }
         assert_eq!(
-            value(r#""12""#).unwrap_err().detail,
-            r#"value `"12"` is a string: expected a number"#
+            value(r#""12,5""#).unwrap_err().detail,
+            r#"value `"12,5"` is a string: wanted a number like 12.5"#
         );
     }
 

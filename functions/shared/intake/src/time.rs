@@ -55,7 +55,7 @@ pub(crate) fn at_us(raw: &str) -> Result<i64, SampleFault> {
 
 fn time_invalid(raw: &str) -> SampleFault {
     let detail = format!(
-        "timestamp {} is not a time: expected RFC 3339 with an offset, or Unix seconds, milliseconds or \
+        "timestamp {} is not a time: wanted RFC 3339 with an offset, or Unix seconds, milliseconds or \
          microseconds, from 1970 to 2255",
         quoted(raw)
     );
@@ -67,8 +67,24 @@ fn from_text(text: &str) -> Option<i64> {
 }
 
 fn from_rfc3339(text: &str) -> Option<i64> {
-    let timestamp: Timestamp = text.parse().ok()?;
+    let parsed: Result<Timestamp, _> = text.parse();
+    let timestamp = match parsed {
+        Ok(timestamp) => timestamp,
+        Err(_) => from_similar(text)?,
+    };
     i64::try_from(timestamp.as_nanosecond().div_euclid(NANOS_PER_MICRO)).ok()
+}
+
+/// Parses texts with an offset that differ from RFC 3339 in form only: a space before the offset, `UTC` instead of `Z`,
+/// and the dates of HTTP and mail.
+fn from_similar(text: &str) -> Option<Timestamp> {
+    let (start, offset) = match text.rsplit_once(' ') {
+        Some((start, "UTC" | "GMT" | "Z")) => (start, "Z"),
+        Some((start, offset)) if offset.starts_with(['+', '-']) => (start, offset),
+        _ => (text.strip_suffix("UTC")?, "Z"),
+    };
+    let joined: Option<Timestamp> = format!("{start}{offset}").parse().ok();
+    joined.or_else(|| Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp()))
 }
 
 fn from_number(text: &str) -> Option<i64> {
@@ -149,6 +165,15 @@ mod tests {
             r#""2024-11-20T01:00:00+01:00""#,
             r#""2024-11-19T19:00:00.000-05:00""#,
             r#""2024-11-20T01:00:00+01:00[Europe/Paris]""#,
+            r#""2024-11-20 00:00:00 +0000""#,
+            r#""2024-11-20 01:00:00 +01:00""#,
+            r#""2024-11-20T00:00:00+0000""#,
+            r#""2024-11-20 00:00:00 UTC""#,
+            r#""2024-11-20 00:00:00.000 Z""#,
+            r#""2024-11-20T00:00Z""#,
+            r#""20241120T000000Z""#,
+            r#""Wed, 20 Nov 2024 00:00:00 GMT""#,
+            r#""Wed, 20 Nov 2024 01:00:00 +0100""#,
             r#""\u0032024-11-20T00:00:00Z""#,
         ];
         for text in texts {
@@ -227,6 +252,9 @@ mod tests {
             r#""NaN""#,
             r#""2024-11-20""#,
             r#""2024-11-20T00:00:00""#,
+            r#""2024-11-20 00:00:00 CET""#,
+            r#""20/11/2024 00:00:00 UTC""#,
+            r#""Wed, 20 Nov 2024 00:00:00""#,
             r#""2024-13-20T00:00:00Z""#,
             r#""2024-11-20T25:00:00Z""#,
             r#""1732060800s""#,

@@ -123,6 +123,7 @@ impl Service {
         let mut answer = BodyAnswer {
             detector: detector.to_string(),
             judged: 0,
+            duplicates: 0,
             anomalies: 0,
             rejected: batch.rejected,
             verdicts: Vec::with_capacity(batch.samples.len()),
@@ -172,8 +173,13 @@ impl Service {
 /// Judges the samples of one series, which are in time order.
 fn judge_series(answer: &mut BodyAnswer, mut judge: Judge, samples: &[(Sample, IncomingSample)]) {
     for (sample, incoming) in samples {
-        if judge.window().at(sample.at_us()).is_some() {
-            let detail = "another sample of the series has the same time".to_owned();
+        if let Some(first) = judge.window().at(sample.at_us()) {
+            if first.sample.value() == sample.value() {
+                answer.duplicates += 1;
+                continue;
+            }
+            let detail =
+                "another value of the series has the same time: wanted one value for each time";
             answer.rejected.push(incoming.reject(RejectionCode::Conflict, detail));
             continue;
         }

@@ -176,8 +176,10 @@ fn add_outcome(
         }
         Ok(SampleOutcome::Conflict { stored }) => {
             let value = sample.value;
-            let detail =
-                format!("value `{value}` differs from `{stored}`, stored for the same time");
+            let detail = format!(
+                "value `{value}` differs from `{stored}`, stored for the same time and never replaced: \
+                         wanted final values, or a label for each sender"
+            );
             answer.rejected.push(sample.reject(RejectionCode::Conflict, detail));
         }
         Err(error) => answer.rejected.push(sample.reject(error.code(), error.to_string())),

@@ -13,14 +13,11 @@ const TRIGGER_LEN_MAX: usize = 64;
 pub enum EventError {
     /// No trigger has such events.
     #[error(
-        "event is malformed: {0}: expected an event of SQS, Kinesis, Firehose, EventBridge or SNS"
+        "event is malformed: {0}: wanted an event of SQS, Kinesis, Firehose, EventBridge or SNS"
     )]
     Malformed(String),
     /// The trigger is unknown.
-    #[error(
-        "trigger {} is unknown: expected SQS, Kinesis, Firehose, EventBridge or SNS",
-        quoted(_0)
-    )]
+    #[error("trigger {} is unknown: wanted SQS, Kinesis, Firehose, EventBridge or SNS", quoted(_0))]
     TriggerUnknown(String),
     /// A record lacks a required field.
     #[error("record {index} of the event lacks `{field}`")]

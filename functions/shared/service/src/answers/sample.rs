@@ -143,6 +143,9 @@ pub struct BodyAnswer {
     pub judged: usize,
     /// Anomalies among them.
     pub anomalies: usize,
+    /// Samples that repeat time and value of an earlier sample.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub duplicates: usize,
     /// Samples that could not be judged, each with its reason.
     pub rejected: Vec<RejectedSample>,
     /// One verdict per judged sample, series by series in time order.
