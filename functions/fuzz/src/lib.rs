@@ -13,7 +13,7 @@ mod text;
 pub use body::body;
 pub use memory::memory;
 pub use packed::packed;
-pub use request::{event, request};
+pub use request::{event, http_event, request};
 pub use stored::stored;
 pub use text::text;
 
@@ -21,7 +21,7 @@ pub use text::text;
 pub type EntryPoint = fn(&[u8]);
 
 /// Entry points by the name of their target and of their folder in `corpus`.
-pub const ENTRY_POINTS: [(&str, EntryPoint); 7] = [
+pub const ENTRY_POINTS: [(&str, EntryPoint); 8] = [
     ("body", body),
     ("packed", packed),
     ("memory", memory),
@@ -29,4 +29,5 @@ pub const ENTRY_POINTS: [(&str, EntryPoint); 7] = [
     ("text", text),
     ("request", request),
     ("event", event),
+    ("http_event", http_event),
 ];

@@ -7,8 +7,8 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Method, Request};
 use http_body_util::BodyExt;
 use lambda_runtime::{Context, LambdaEvent};
-use serde_json::Value;
 use serde_json::value::to_raw_value;
+use serde_json::{Value, json};
 use server::{App, Function, InvocationAnswer, answer_event, router};
 use service::{Config, Service, StoreScope, store_for};
 use tokio::runtime::Runtime;
@@ -66,17 +66,50 @@ async fn answer(router: Router, request: Request<Body>) -> (u16, Vec<u8>) {
 }
 
 /// Delivers an event to the function of queues and streams, and to the one of HTTP and schedules.
-///
-/// HTTP bodies are text: invalid base64 makes `aws_lambda_events` panic, and AWS never sends it, as it encodes bodies
-/// itself.
 pub fn event(bytes: &[u8]) {
-    let Ok(mut event) = serde_json::from_slice::<Value>(bytes) else { return };
-    if let Some(is_base64) = event.get_mut("isBase64Encoded") {
-        *is_base64 = Value::Bool(false);
-    }
+    let Ok(event) = serde_json::from_slice::<Value>(bytes) else { return };
+    deliver(&event);
+}
+
+/// Delivers an HTTP event of each trigger made from bytes: the first selects the trigger; then follow path, query, host,
+/// another header and body, separated by line feeds.
+pub fn http_event(bytes: &[u8]) {
+    let [which, rest @ ..] = bytes else { return };
+    let mut parts = rest.splitn(5, |byte| *byte == b'\n');
+    let mut part = || String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
+    let (path, query, host, header, body) = (part(), part(), part(), part(), part());
+    let headers = json!({ "host": host, "x-forwarded-proto": header, "content-encoding": header });
+    let is_base64 = which & 4 != 0;
+    deliver(&match which % 3 {
+        0 => json!({
+            "version": "2.0", "rawPath": path, "rawQueryString": query, "headers": headers,
+            "requestContext": {
+                "domainName": host, "stage": header,
+                "http": { "method": "POST", "path": path }
+            },
+            "body": body, "isBase64Encoded": is_base64
+        }),
+        1 => json!({
+            "httpMethod": "POST", "path": path, "headers": headers,
+            "multiValueHeaders": { "host": [host], "x-forwarded-proto": [header] },
+            "queryStringParameters": { query.clone(): query },
+            "multiValueQueryStringParameters": { query.clone(): [query] },
+            "requestContext": { "domainName": host, "stage": header, "httpMethod": "POST" },
+            "body": body, "isBase64Encoded": is_base64
+        }),
+        _ => json!({
+            "httpMethod": "POST", "path": path, "headers": headers,
+            "queryStringParameters": { query.clone(): query },
+            "requestContext": { "elb": { "targetGroupArn": "arn:aws:elasticloadbalancing:x" } },
+            "body": body, "isBase64Encoded": is_base64
+        }),
+    });
+}
+
+fn deliver(event: &Value) {
     for function in [Function::IngestStream, Function::Standalone] {
         let app = app(function);
-        let payload = to_raw_value(&event).expect("parsed JSON can be serialized");
+        let payload = to_raw_value(event).expect("parsed JSON can be serialized");
         let event = LambdaEvent::new(payload, Context::default());
         let answer = RUNTIME.block_on(answer_event(&app, router(app.clone()), event));
         // Other events are refused, and answers to streams have no status.

@@ -131,3 +131,8 @@ fn request_holds_for_all_bytes() {
 fn event_holds_for_all_bytes() {
     check("event");
 }
+
+#[test]
+fn http_event_holds_for_all_bytes() {
+    check("http_event");
+}

@@ -1,6 +1,6 @@
 //! Clients that disconnect, connect all at once or in a wave, and exceed the bounds of the server.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -259,4 +259,42 @@ async fn a_wave_of_clients_is_served_or_refused_and_nothing_is_missing() {
         acknowledged.push(client.await.unwrap());
     }
     crowd.finish("wave of clients", &redis.url(), &acknowledged).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_connections_give_way_and_probes_are_answered() {
+    // The soft limit on descriptors, which bounds the connections of this test as well.
+    let n_silent = if rounds() == 1 { 600 } else { 10_001 };
+    let redis = RedisServer::start();
+    let process = Process::start(&redis.url(), &[("TIDEMARK_CONNECTIONS_MAX", "500")]);
+    let to = process.address;
+    let mut silent = VecDeque::new();
+    let (mut n_probes, mut slowest) = (0, Duration::ZERO);
+    for i in 0..n_silent {
+        silent.push_back(TcpStream::connect(to).await.unwrap());
+        // The server closes them; this test only must not run out of descriptors.
+        if silent.len() > 800 {
+            silent.pop_front();
+        }
+        if i % 100 == 99 {
+            let begin = Instant::now();
+            let probe = Client::default().get(to, "/livez").await.unwrap();
+            assert_eq!(probe.status, 200);
+            slowest = slowest.max(begin.elapsed());
+            n_probes += 1;
+        }
+    }
+    let answer = Client::default().ingest(to, &body(0, 0..10)).await.unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    println!("{n_probes} probes among {n_silent} silent connections, slowest {slowest:?}");
+    let held = balance(&store(&redis.url(), Topology::Single), &[10]).await;
+    Row {
+        faults: n_silent,
+        requests: n_probes + 1,
+        acknowledged: 10,
+        lost: held.lost,
+        doubled: held.doubled,
+        recovery: slowest,
+    }
+    .print("silent connections");
 }

@@ -1,11 +1,13 @@
 //! HTTP on Lambda: all triggers, API keys, other events, concurrent requests.
 
 use std::process::Command;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use server::testbed::{FunctionProcess, LambdaService};
 use store::testbed::RedisServer;
+use tokio::time::Instant;
 
 use crate::kit::{Deployment, INGEST, STREAM, event, queued};
 
@@ -28,10 +30,11 @@ fn key() -> (String, String) {
     (of("key"), of("entry"))
 }
 
-/// Adds a header to an event, in the format of its trigger.
+/// Sets a header of an event, in the format of its trigger.
 fn with_header(mut event: Value, name: &str, value: &str) -> Value {
     for (headers, value) in [("headers", json!(value)), ("multiValueHeaders", json!([value]))] {
         if let Some(headers) = event[headers].as_object_mut() {
+            headers.retain(|present, _| !present.eq_ignore_ascii_case(name));
             headers.insert(name.to_owned(), value);
         }
     }
@@ -64,6 +67,70 @@ async fn the_stage_of_a_rest_api_is_removed_from_the_path() {
         event["path"] = json!(path);
         assert_eq!(deployment.invoke(&event).await["statusCode"], 200, "{path}");
     }
+}
+
+/// Sets a field of an event, if its trigger has it.
+fn with_field(mut event: Value, name: &str, value: Value) -> Option<Value> {
+    *event.as_object_mut().unwrap().get_mut(name)? = value;
+    Some(event)
+}
+
+#[tokio::test]
+async fn a_malformed_event_is_a_400_and_no_failed_invocation() {
+    let deployment = Deployment::start(INGEST, &[]).await;
+    let mut n_refused = 0;
+    for trigger in TRIGGERS {
+        let event = event(trigger);
+        let mut malformed = Vec::new();
+        for query in ["<", "\"", "a b", "\u{0}", "ä\n"] {
+            malformed.extend(with_field(event.clone(), "rawQueryString", json!(query)));
+        }
+        for host in ["a b", "<a>", "[::1", "user@a", ":"] {
+            malformed.push(with_header(event.clone(), "host", host));
+        }
+        for path in ["ingest", ":99999", "@a/", "/a b\n"] {
+            for name in ["path", "rawPath"] {
+                malformed.extend(with_field(event.clone(), name, json!(path)));
+            }
+        }
+        let encoded = with_field(event.clone(), "isBase64Encoded", json!(true)).unwrap();
+        malformed.extend(with_field(encoded, "body", json!("no base64!")));
+        malformed.push(with_header(event.clone(), "x-flood", "a\r\nb"));
+        for malformed in malformed {
+            let answer = deployment.invoke(&malformed).await;
+            assert_eq!(answer["statusCode"], 400, "{malformed}: {answer}");
+            assert!(answer["body"].as_str().unwrap().contains("request_malformed"), "{answer}");
+            n_refused += 1;
+        }
+        let scheme = with_header(event.clone(), "x-forwarded-proto", "<");
+        assert_eq!(deployment.invoke(&scheme).await["statusCode"], 200, "{trigger}");
+    }
+    assert!(n_refused > 50, "{n_refused}");
+    // The log of requests and the totals have them.
+    let totals = deployment.totals().await;
+    let refused = totals
+        .iter()
+        .filter(|(name, _)| name.starts_with("http_requests ingest ") && name.ends_with(" 400"));
+    let refused: u64 = refused.map(|(_, n)| n).sum();
+    assert_eq!(refused, n_refused);
+}
+
+#[tokio::test]
+async fn an_http_invocation_ends_before_its_deadline() {
+    let patient =
+        ["REDIS_CONNECT_TIMEOUT_MS", "REDIS_RESPONSE_TIMEOUT_MS"].map(|name| (name, "30000"));
+    let deployment = Deployment::start(INGEST, &patient).await;
+    deployment.proxy.stall();
+    for left in [Duration::from_secs(1), Duration::from_secs(4)] {
+        let begin = Instant::now();
+        let sent = event("apigw-v2-ingest-spike.json");
+        let answer = deployment.lambda.invoke_within(&sent, left).await.unwrap();
+        assert!(begin.elapsed() < left, "{:?} of {left:?}", begin.elapsed());
+        assert_eq!(answer["statusCode"], 504, "{answer}");
+    }
+    deployment.proxy.heal();
+    assert_eq!(deployment.invoke(&event("apigw-v2-ingest-spike.json")).await["statusCode"], 200);
+    assert_eq!(deployment.n_accepted().await, 31);
 }
 
 #[tokio::test]

@@ -212,3 +212,43 @@ async fn the_metrics_in_the_log_add_up_to_the_totals_of_the_store() {
     assert!(sums.len() >= 5, "{sums:?}");
     assert_eq!(sums, counted);
 }
+
+#[tokio::test]
+async fn no_level_logs_an_event_or_its_api_key() {
+    for format in ["json", "text"] {
+        let vars = [
+            ("RUST_LOG", "trace,lambda_runtime=trace,aws_config=trace"),
+            ("TIDEMARK_LOG_FORMAT", format),
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLEOFTEST"),
+            ("AWS_SECRET_ACCESS_KEY", "secret-of-the-test"),
+            ("AWS_SESSION_TOKEN", "token-of-the-test"),
+        ];
+        let deployment = Deployment::start(INGEST, &vars).await;
+        let mut sent = event("apigw-v2-ingest-sample.json");
+        sent["headers"]["authorization"] = json!("Bearer tmk_of-the-test");
+        sent["body"] = json!(r#"{"metric":"metric-of-the-test","value":1}"#);
+        sent["isBase64Encoded"] = json!(false);
+        assert_eq!(deployment.invoke(&sent).await["statusCode"], 200);
+        let mut logged = deployment.function.stderr();
+        logged.extend(deployment.function.stdout());
+        assert!(logged.iter().any(|line| line.contains("request served")), "{logged:?}");
+        for secret in ["of-the-test", "AKIDEXAMPLEOFTEST"] {
+            let lines = logged.iter().filter(|line| line.contains(secret));
+            assert_eq!(lines.collect::<Vec<_>>(), Vec::<&String>::new(), "{secret}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_the_store_fails_is_one_warning() {
+    let deployment = Deployment::start(INGEST, &[]).await;
+    deployment.proxy.refuse();
+    assert_eq!(deployment.invoke(&event("apigw-v2-ingest-spike.json")).await["statusCode"], 503);
+    let logged = deployment.function.stderr();
+    let lines = logged.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let warnings: Vec<Value> = lines
+        .filter(|line| line["level"] == "WARN" && line["span"]["request_id"].is_string())
+        .collect();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert_eq!(warnings[0]["message"], "request failed");
+}

@@ -7,10 +7,21 @@ use domain::SeriesError;
 use service::{AccessError, ErrorClass, IntakeError, ServiceError, SpecError};
 use thiserror::Error;
 
+/// A part of a request that cannot be understood. As a request extension, it makes the middleware refuse the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{part} is malformed: expected {expected}")]
+pub(crate) struct MalformedRequest {
+    pub(crate) part: &'static str,
+    pub(crate) expected: &'static str,
+}
+
 /// The error of a request that has no answer of its use case.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub(crate) enum RequestError {
+    /// The head of the request cannot be understood.
+    #[error(transparent)]
+    Malformed(#[from] MalformedRequest),
     #[error("no route has this path: expected one of {}", paths.join(", "))]
     RouteUnknown { paths: Vec<&'static str> },
     #[error("the route does not have this method: expected one of the header `Allow`")]
@@ -71,6 +82,7 @@ impl RequestError {
     /// The code of the error, from a bounded set.
     pub(crate) fn code(&self) -> &'static str {
         match self {
+            Self::Malformed(_) => "request_malformed",
             Self::RouteUnknown { .. } => "route_unknown",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Access(error) => error.code(),
@@ -92,10 +104,19 @@ impl RequestError {
         }
     }
 
+    /// The message for the client, without the reasons that the store or the history gave.
+    pub(crate) fn public_detail(&self) -> String {
+        match self {
+            Self::Service(error) => error.public_detail(),
+            _ => self.to_string(),
+        }
+    }
+
     /// The status of the response.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::ParameterUnknown { .. }
+            Self::Malformed(_)
+            | Self::ParameterUnknown { .. }
             | Self::ParameterRepeated { .. }
             | Self::ParameterMissing { .. }
             | Self::ParameterInvalid { .. }

@@ -6,6 +6,7 @@
 
 mod error;
 mod http;
+mod malformed;
 mod stream;
 
 use std::io::{self, Write};
@@ -80,8 +81,8 @@ pub async fn answer_event(
     if is_cold {
         info!(request_id, cold_start = true, function = app.function().name(), "first invocation");
     }
-    let answer = answer(app, router, event, minus(deadline, WORK_MARGIN)).await;
-    flush(app, minus(deadline, ANSWER_MARGIN)).await;
+    let answer = answer(app, router, event, before(deadline, WORK_MARGIN)).await;
+    flush(app, before(deadline, ANSWER_MARGIN)).await;
     log_metrics(app, &request_id, is_cold);
     answer
 }
@@ -134,9 +135,12 @@ async fn answer(
     let LambdaEvent { payload, context } = event;
     let function = app.function();
     if is_http(&payload) && function != Function::IngestStream {
-        let request: LambdaRequest = serde_json::from_str(payload.get())
-            .map_err(|source| InvocationError::HttpMalformed { source })?;
-        return Ok(InvocationAnswer::Http(http::answer(router, request, context).await?));
+        let answer = match serde_json::from_str::<LambdaRequest>(payload.get()) {
+            Ok(request) => http::answer(router, request, context, deadline).await?,
+            Err(_) if names_a_method(&payload) => http::refuse(router).await?,
+            Err(source) => return Err(InvocationError::HttpMalformed { source }),
+        };
+        return Ok(InvocationAnswer::Http(answer));
     }
     let trace_id = context.xray_trace_id.as_deref().and_then(amazon_trace_id).unwrap_or_default();
     let span = info_span!("invocation", request_id = context.request_id, trace_id);
@@ -175,15 +179,35 @@ fn is_http(event: &RawValue) -> bool {
     serde_json::from_str::<HttpKeys>(event.get()).is_ok_and(|keys| keys.request_context.is_some())
 }
 
+/// True if an event is surely that of a client: its trigger has read a method.
+fn names_a_method(event: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct MethodKeys {
+        http_method: Option<IgnoredAny>,
+        request_context: ContextKeys,
+    }
+    #[derive(Deserialize)]
+    struct ContextKeys {
+        http: Option<IgnoredAny>,
+    }
+    serde_json::from_str::<MethodKeys>(event.get())
+        .is_ok_and(|keys| keys.http_method.is_some() || keys.request_context.http.is_some())
+}
+
 /// The deadline of an invocation; `None` if it is in the past, as some emulators send.
 fn deadline(context: &Context) -> Option<Instant> {
     let left_us = context.deadline.checked_mul(1_000)?.checked_sub(now_us() as u64)?;
     Some(Instant::now() + Duration::from_micros(left_us))
 }
 
-/// Subtracts `margin` from the deadline; returns the deadline unchanged on underflow.
-fn minus(deadline: Option<Instant>, margin: Duration) -> Option<Instant> {
-    deadline.map(|at| at.checked_sub(margin).unwrap_or(at))
+/// Subtracts a margin from the deadline, in proportion if little time is left.
+fn before(deadline: Option<Instant>, margin: Duration) -> Option<Instant> {
+    let at = deadline?;
+    let left = at.saturating_duration_since(Instant::now());
+    // With exactly twice the margins left, work takes half of the time.
+    let scale = left.as_secs_f64() / (2.0 * WORK_MARGIN.as_secs_f64());
+    Some(at - margin.mul_f64(scale.min(1.0)))
 }
 
 #[cfg(test)]
@@ -197,6 +221,20 @@ mod tests {
         context.deadline = (now_us() / 1_000 + 3_000) as u64;
         let left = deadline(&context).unwrap() - Instant::now();
         assert!(left > Duration::from_secs(2) && left <= Duration::from_secs(3), "{left:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn margins_shrink_if_little_time_is_left() {
+        for (left_ms, work_ms, answer_ms) in
+            [(3_000, 2_250, 2_750), (1_500, 750, 1_250), (600, 300, 500), (0, 0, 0)]
+        {
+            let now = Instant::now();
+            let deadline = Some(now + Duration::from_millis(left_ms));
+            for (margin, expected) in [(WORK_MARGIN, work_ms), (ANSWER_MARGIN, answer_ms)] {
+                let left = before(deadline, margin).unwrap() - now;
+                assert_eq!(left.as_millis(), expected, "{left_ms} {margin:?}");
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The middleware around every handler.
 //!
-//! For all paths, from the outside in: request telemetry, security headers, compression, catching of panics. For each
-//! route: load shedding, then authentication, then the request timeout. Load is shed first because that is cheaper than
+//! For all paths, from the outside in: request telemetry, security headers, compression, catching of panics, refusal of
+//! malformed requests. For each route: load shedding, then authentication, then the request timeout. Load is shed first because that is cheaper than
 //! authentication, and protects it.
 
 use std::time::Duration;
@@ -10,9 +10,9 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tower::ServiceBuilder;
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -22,10 +22,15 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::app::App;
 use crate::authentication::authenticate;
-use crate::error::RequestError;
+use crate::error::{MalformedRequest, RequestError};
+use crate::http::ConnectionKind;
 use crate::problem;
 use crate::request_telemetry;
 use crate::routes::{Route, RouteKind};
+
+/// Request extension with the time by which the response must be complete.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline(pub(crate) Instant);
 
 /// Shortest response that is compressed, in bytes: a shorter one fits into one packet either way.
 const COMPRESSED_LEN_MIN: u64 = 1_024;
@@ -46,8 +51,17 @@ pub(crate) fn wrap(router: Router<App>, app: &App) -> Router<App> {
             .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .layer(header(CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
             .layer(compression)
-            .layer(CatchPanicLayer::custom(problem::panicked)),
+            .layer(CatchPanicLayer::custom(problem::panicked))
+            .layer(from_fn(refuse_malformed)),
     )
+}
+
+/// Refuses a request whose connection or trigger found it malformed.
+async fn refuse_malformed(request: Request, next: Next) -> Response {
+    match request.extensions().get::<MalformedRequest>() {
+        Some(malformed) => RequestError::from(*malformed).into_response(),
+        None => next.run(request).await,
+    }
 }
 
 /// Sheds load, authenticates, and enforces the request timeout of one route.
@@ -56,7 +70,9 @@ pub(crate) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let is_reserved = request.extensions().get() == Some(&ConnectionKind::Reserved);
     let admitted = match route.kind {
+        RouteKind::Tenant if is_reserved => Err(RequestError::Overloaded { what: "connections" }),
         RouteKind::Tenant => app.in_flight().admit().map(Some),
         RouteKind::Operation | RouteKind::Debug => Ok(None),
     };
@@ -64,9 +80,19 @@ pub(crate) async fn guard(
         admitted.and_then(|permit| authenticate(&app, route, &mut request).map(|()| permit));
     match authenticated {
         Ok(_permit) if route.kind == RouteKind::Debug => next.run(request).await,
-        Ok(_permit) => within(app.config().request_timeout, next.run(request)).await,
+        Ok(_permit) => {
+            let limit = time_limit(&app, &request);
+            within(limit, next.run(request)).await
+        }
         Err(error) => error.into_response(),
     }
+}
+
+/// The request timeout, or the time until the deadline of the invocation if that is earlier.
+fn time_limit(app: &App, request: &Request) -> Duration {
+    let deadline = request.extensions().get::<Deadline>();
+    let left = deadline.map(|Deadline(at)| at.saturating_duration_since(Instant::now()));
+    left.unwrap_or(Duration::MAX).min(app.config().request_timeout)
 }
 
 /// Responds 504 after `limit`, which includes the time to receive the body.

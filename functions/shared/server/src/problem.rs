@@ -40,7 +40,7 @@ impl IntoResponse for RequestError {
             r#type: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
-            detail: self.to_string(),
+            detail: self.public_detail(),
             code,
         };
         let body = serde_json::to_vec(&problem).unwrap_or_default();
@@ -72,7 +72,9 @@ pub(crate) fn set_retry_after(response: &mut Response) {
 fn challenge(error: AccessError) -> HeaderValue {
     HeaderValue::from_static(match error {
         AccessError::CredentialMissing => "Bearer",
-        AccessError::RightMissing { .. } => r#"Bearer error="insufficient_scope""#,
+        AccessError::RightMissing { .. } | AccessError::TenantDiffers => {
+            r#"Bearer error="insufficient_scope""#
+        }
         _ => r#"Bearer error="invalid_token""#,
     })
 }

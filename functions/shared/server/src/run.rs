@@ -21,7 +21,7 @@ use tracing::{info, warn};
 use crate::app::App;
 use crate::cli::{self, CliCommand};
 use crate::function::Function;
-use crate::http::serve_http;
+use crate::http::{connections_max, raise_limit, serve_http};
 use crate::lambda::{end_lambda, serve_lambda};
 use crate::router::router;
 
@@ -187,6 +187,15 @@ fn warn_of_open_access(function: Function, config: &Config) {
 
 async fn listen(app: &App, router: Router, shutdown: Shutdown) -> Result<(), RunError> {
     let config = app.config();
+    raise_limit();
+    let n_connections_max = connections_max(app);
+    if n_connections_max < config.connections_max {
+        let configured = config.connections_max;
+        warn!(
+            n_connections_max,
+            configured, "the limit on file descriptors bounds the connections"
+        );
+    }
     let address = SocketAddr::new(config.listen_host, config.port);
     let bound = async {
         let listener = TcpListener::bind(address).await?;
@@ -202,6 +211,7 @@ async fn listen(app: &App, router: Router, shutdown: Shutdown) -> Result<(), Run
         access = match config.access { Access::Open => "open", Access::Keys(_) => "keys" },
         instance = app.heartbeat().instance(),
         k_configuration = config.platform.k_configuration,
+        n_connections_max,
         "listening"
     );
     serve_http(app, router, listener, shutdown.signaled()).await;

@@ -101,6 +101,9 @@ pub enum AccessError {
         /// Right that the request needs.
         right: Right,
     },
+    /// The request names another tenant than that of the key.
+    #[error("the API key is of another tenant: expected its own, or no parameter `tenant`")]
+    TenantDiffers,
 }
 
 impl AccessError {
@@ -110,12 +113,13 @@ impl AccessError {
             Self::CredentialMissing => "credential_missing",
             Self::CredentialUnknown => "credential_unknown",
             Self::RightMissing { .. } => "right_missing",
+            Self::TenantDiffers => "tenant_differs",
         }
     }
 
-    /// True if the request needs another key (401), false if it needs another right (403).
+    /// True if the request needs another key (401), false if the key may not do this (403).
     pub fn is_unauthorized(&self) -> bool {
-        !matches!(self, Self::RightMissing { .. })
+        !matches!(self, Self::RightMissing { .. } | Self::TenantDiffers)
     }
 }
 

@@ -21,10 +21,10 @@ use crate::platform::Platform;
 
 use self::reader::ConfigReader;
 use self::variable::{
-    ACCESS, API_KEYS, API_KEYS_FILE, BODY_BYTES_MAX, DEBUG, DETECTOR, EMF, EMF_NAMESPACE,
-    EXPORTER_SERIES, GENERATION, HISTORY_DAYS, HISTORY_TABLE, IN_FLIGHT_BYTES, IN_FLIGHT_REQUESTS,
-    JUDGE_CACHE, LISTEN_HOST, PORT, REQUEST_TIMEOUT, SAMPLES_MAX, SAMPLES_PER_S, SERIES_MAX,
-    STREAM_POISONED, STREAM_TENANT, TIME_AHEAD, UNPACKED_BYTES_MAX,
+    ACCESS, API_KEYS, API_KEYS_FILE, BODY_BYTES_MAX, CONNECTIONS_MAX, DEBUG, DETECTOR, EMF,
+    EMF_NAMESPACE, EXPORTER_SERIES, GENERATION, HISTORY_DAYS, HISTORY_TABLE, IN_FLIGHT_BYTES,
+    IN_FLIGHT_REQUESTS, JUDGE_CACHE, LISTEN_HOST, PORT, REQUEST_TIMEOUT, SAMPLES_MAX,
+    SAMPLES_PER_S, SERIES_MAX, STREAM_POISONED, STREAM_TENANT, TIME_AHEAD, UNPACKED_BYTES_MAX,
 };
 
 pub use self::log::LogFormat;
@@ -81,6 +81,8 @@ pub struct Config {
     pub in_flight_bytes_max: usize,
     /// Concurrent requests.
     pub requests_in_flight_max: usize,
+    /// Open connections of clients.
+    pub connections_max: usize,
     /// Series in the exporter's `/metrics/series`; 0 disables it.
     pub exporter_series_max: usize,
     /// Platform of the process.
@@ -158,6 +160,7 @@ impl Config {
             },
             in_flight_bytes_max: reader.number(&IN_FLIGHT_BYTES) as usize,
             requests_in_flight_max: reader.number(&IN_FLIGHT_REQUESTS) as usize,
+            connections_max: reader.number(&CONNECTIONS_MAX) as usize,
             exporter_series_max,
             platform: Platform::of(&reader.vars),
             stream_tenant: reader.stream_tenant(),

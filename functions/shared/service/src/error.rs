@@ -52,6 +52,16 @@ impl ServiceError {
         }
     }
 
+    /// The message for clients. The reasons that the store or the history gave may name servers, keys or users, and are
+    /// only logged.
+    pub fn public_detail(&self) -> String {
+        match self {
+            Self::Store(error) => error.public_detail(),
+            Self::History(error) => error.public_detail().to_owned(),
+            _ => self.to_string(),
+        }
+    }
+
     /// True if the series is unknown.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound)
@@ -60,7 +70,7 @@ impl ServiceError {
     /// True if the request is malformed.
     pub fn is_invalid(&self) -> bool {
         match self {
-            Self::Store(StoreError::CursorInvalid { .. }) => true,
+            Self::Store(StoreError::CursorInvalid) => true,
             Self::Config(error) => error.is_malformed(),
             _ => false,
         }

@@ -7,7 +7,7 @@ use domain::{Series, SeriesKey, Tenant, VerdictKind};
 use futures_util::stream::{self, StreamExt};
 use intake::{IncomingBatch, IncomingSample, RejectedSample, RejectionCode};
 use store::NewSample;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::answers::{
     IngestAnswer, LearningAnswer, SampleAnswer, SeriesName, VerdictAnswer, VerdictFilter,
@@ -105,7 +105,7 @@ impl Service {
     pub fn ingest_refused(&self, batch: IncomingBatch, error: &ServiceError) -> IngestAnswer {
         let mut answer = IngestAnswer { rejected: batch.rejected, ..IngestAnswer::default() };
         let refused = |sample: &IncomingSample| {
-            sample.reject(RejectionCode::StoreUnavailable, error.to_string())
+            sample.reject(RejectionCode::StoreUnavailable, error.public_detail())
         };
         answer.rejected.extend(batch.samples.iter().map(refused));
         answer.rejected.sort_by_key(|rejected| rejected.index);
@@ -127,7 +127,12 @@ impl Service {
         }
         for (code, n) in by_code {
             self.totals().count_rejected(code, n);
-            warn!(code = code.as_str(), n_samples = n, "samples rejected");
+            // Of an unavailable store the log has the request, and the reason once a second.
+            if code.is_retryable() {
+                debug!(code = code.as_str(), n_samples = n, "samples not stored");
+            } else {
+                warn!(code = code.as_str(), n_samples = n, "samples rejected");
+            }
         }
         let anomaly = Some(VerdictKind::Anomaly.as_str());
         let verdicts = answer.verdicts.iter();

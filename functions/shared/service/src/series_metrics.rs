@@ -76,12 +76,21 @@ fn values_of(memory: &Memory, summary: &SeriesSummary) -> [(MetricName, Option<f
 
 /// Joins the labels of a series into one unambiguous text such as `path=/b,zone=a`.
 ///
-/// Prometheus refuses a scrape with two equal series, so the separator is escaped in values.
+/// Prometheus refuses a scrape with two equal series, so the separator is escaped in values; so are control characters,
+/// on which tools fail that read the text.
 fn joined_labels(series: &Series) -> String {
-    let escaped = |value: &str| value.replace('%', "%25").replace(',', "%2C");
+    let escape = |c: char| {
+        let is_escaped = c == '%' || c == ',' || c.is_control();
+        if is_escaped { percent_encoded(c) } else { c.to_string() }
+    };
+    let escaped = |value: &str| value.chars().map(escape).collect::<String>();
     let labels: Vec<String> =
         series.labels().iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
     labels.join(",")
+}
+
+fn percent_encoded(c: char) -> String {
+    c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 #[cfg(test)]
@@ -100,5 +109,6 @@ mod tests {
         assert_ne!(one, labels(&[("a", "1"), ("b", "2")]));
         assert_ne!(one, labels(&[("a", "1%2Cb=2")]));
         assert_eq!(labels(&[("zone", "a"), ("path", "/b=c")]), "path=/b=c,zone=a");
+        assert_eq!(labels(&[("a", "\0\n\u{7f}\u{85}ä")]), "a=%00%0A%7F%C2%85ä");
     }
 }

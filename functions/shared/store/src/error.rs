@@ -38,11 +38,8 @@ pub enum StoreError {
         what: &'static str,
     },
     /// The cursor of a page was not issued by this store.
-    #[error("cursor `{cursor}` is invalid: expected the `next` of a page")]
-    CursorInvalid {
-        /// The cursor of the request.
-        cursor: String,
-    },
+    #[error("the cursor is invalid: expected the `next` of a page")]
+    CursorInvalid,
     /// The store was created with another number of shards.
     #[error(
         "the store has {stored} shards, this deployment {configured}: the number cannot change during the life of a store"
@@ -96,6 +93,18 @@ impl StoreError {
         )
     }
 
+    /// The message for clients: without the reason of the server or the network, which only the log has.
+    pub fn public_detail(&self) -> String {
+        match self {
+            Self::Unavailable { .. } => "the store does not answer".to_owned(),
+            Self::CredentialsRefused { .. } => "the store refuses the credentials".to_owned(),
+            Self::NotPermitted { .. } => "the store does not permit it".to_owned(),
+            Self::Untrusted { .. } => "the store cannot be trusted".to_owned(),
+            Self::AddressInvalid { .. } => "the address of the store is not usable".to_owned(),
+            _ => self.to_string(),
+        }
+    }
+
     /// The bounded code of the error.
     pub fn code(&self) -> &'static str {
         match self {
@@ -104,7 +113,7 @@ impl StoreError {
             Self::NotPermitted { .. } => "store_not_permitted",
             Self::Untrusted { .. } => "store_untrusted",
             Self::Unreadable { .. } => "store_unreadable",
-            Self::CursorInvalid { .. } => "cursor_invalid",
+            Self::CursorInvalid => "cursor_invalid",
             Self::ShardsDiffer { .. } => "shards_differ",
             Self::DetectorMismatch { .. } => "detector_mismatch",
             Self::AddressInvalid { .. } => "address_invalid",

@@ -88,6 +88,15 @@ pub enum HistoryError {
 }
 
 impl HistoryError {
+    /// The message for clients: without the reason, which only the log has.
+    pub fn public_detail(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "the history does not answer",
+            Self::Refused { .. } => "the history refuses the request",
+            Self::Unreadable => "an episode in history cannot be read",
+        }
+    }
+
     /// The bounded code of the error.
     pub fn code(&self) -> &'static str {
         match self {

@@ -104,5 +104,5 @@ pub(crate) fn parse_score_cursor(text: &str) -> Result<(f64, String), StoreError
         let score: f64 = score.parse().ok()?;
         score.is_finite().then(|| (score, name.to_owned()))
     });
-    parsed.ok_or_else(|| StoreError::CursorInvalid { cursor: text.to_owned() })
+    parsed.ok_or(StoreError::CursorInvalid)
 }

@@ -8,21 +8,13 @@
 //! would be most of the process's memory. So an idle connection is taken back from hyper, and returned with its next
 //! byte.
 
-use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::Request;
-use axum::http::Version;
-use axum::http::header::EXPECT;
-use axum::response::Response;
-use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
+use axum::body::Bytes;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -30,20 +22,24 @@ use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::select;
-use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio::time::{Instant, sleep_until};
-use tower::ServiceExt;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::debug;
 
 use crate::app::App;
-use crate::http::keep_alive::{
-    BodyGuard, ConnectionActivity, IDLE_AFTER, KEEP_ALIVE_TIMEOUT, RequestGuard,
-};
-use crate::http::lingering_close::LingeringBody;
+use crate::http::connection_service::ConnectionService;
+use crate::http::connection_table::{ConnectionEntry, ConnectionKind};
+use crate::http::keep_alive::{ConnectionActivity, IDLE_AFTER};
 use crate::http::rewind_io::RewindIo;
 
 /// Longest time between two checks whether a connection is idle, during a long request.
 const IDLE_CHECK_PERIOD_MAX: Duration = Duration::from_secs(10);
+
+/// Longest wait for the first bytes of a connection: a silent one costs its client nothing.
+const FIRST_BYTES_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest time to receive the head of an HTTP/1.1 request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// First bytes of an HTTP/2 connection.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -72,16 +68,16 @@ const RESETS_MAX: usize = 64;
 const PING_PERIOD: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// An accepted connection: counts itself in the heartbeat, and occupies one of the slots for connections.
+/// An accepted connection: counts itself in the heartbeat, and has an entry in the table of connections.
 pub(crate) struct OpenConnection {
     app: App,
-    _slot: Option<OwnedSemaphorePermit>,
+    entry: ConnectionEntry,
 }
 
 impl OpenConnection {
-    pub(crate) fn new(app: App, slot: Option<OwnedSemaphorePermit>) -> Self {
+    pub(crate) fn new(app: App, entry: ConnectionEntry) -> Self {
         app.heartbeat().connection_opened();
-        Self { app, _slot: slot }
+        Self { app, entry }
     }
 }
 
@@ -95,7 +91,7 @@ impl Drop for OpenConnection {
 /// were received are answered.
 pub(crate) async fn serve_connection(
     mut stream: TcpStream,
-    _open: OpenConnection,
+    open: OpenConnection,
     router: Router,
     ending: watch::Receiver<()>,
 ) {
@@ -103,9 +99,11 @@ pub(crate) async fn serve_connection(
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "connection without TCP_NODELAY");
     }
-    let activity = Arc::new(ConnectionActivity::new());
-    let mut server = ConnectionServer { router, ending, activity };
-    let Some(mut read_ahead) = server.while_idle(detect_version(&mut stream)).await else { return };
+    let (activity, kind) = (Arc::clone(&open.entry.activity), open.entry.kind);
+    let mut server = ConnectionServer { router, ending, activity, kind };
+    let first_bytes = timeout(FIRST_BYTES_TIMEOUT, detect_version(&mut stream));
+    let first_bytes = async { first_bytes.await.unwrap_or_else(|late| Err(late.into())) };
+    let Some(mut read_ahead) = server.while_idle(first_bytes).await else { return };
     if read_ahead == PREFACE {
         return Box::pin(server.http2(stream, read_ahead)).await;
     }
@@ -139,6 +137,7 @@ struct ConnectionServer {
     router: Router,
     ending: watch::Receiver<()>,
     activity: Arc<ConnectionActivity>,
+    kind: ConnectionKind,
 }
 
 /// The reason why a connection is no longer driven.
@@ -156,6 +155,11 @@ enum IdlePolicy {
 }
 
 impl ConnectionServer {
+    fn service(&self) -> ConnectionService {
+        let (router, activity) = (self.router.clone(), Arc::clone(&self.activity));
+        ConnectionService { router, activity, kind: self.kind }
+    }
+
     /// Waits for `next` between two requests; returns `None` if the connection must be closed instead.
     async fn while_idle<T>(&mut self, next: impl Future<Output = io::Result<T>>) -> Option<T> {
         select! {
@@ -163,6 +167,10 @@ impl ConnectionServer {
             biased;
             next = next => next.inspect_err(|error| debug!(%error, "connection broken")).ok(),
             _ = self.ending.changed() => None,
+            () = self.activity.evicted() => {
+                debug!("idle connection evicted");
+                None
+            }
             () = sleep_until(self.activity.expires_at()) => {
                 debug!("idle connection closed");
                 None
@@ -172,9 +180,8 @@ impl ConnectionServer {
 
     /// Serves requests until the connection is idle; returns its stream and the bytes read ahead, or `None` once closed.
     async fn http1(&mut self, stream: TcpStream, read_ahead: Bytes) -> Option<(TcpStream, Bytes)> {
-        let (router, activity) = (self.router.clone(), Arc::clone(&self.activity));
-        let service =
-            service_fn(move |request| respond(router.clone(), Arc::clone(&activity), request));
+        let service = self.service();
+        let service = service_fn(move |request| service.clone().respond(request));
         let io = RewindIo::new(stream, read_ahead, &self.activity);
         let mut connection = http1_builder().serve_connection(io, service);
         let state = self.drive(&mut connection, IdlePolicy::TakeBack).await;
@@ -186,9 +193,8 @@ impl ConnectionServer {
 
     /// Serves requests until the connection is closed.
     async fn http2(&mut self, stream: TcpStream, read_ahead: Bytes) {
-        let (router, activity) = (self.router.clone(), Arc::clone(&self.activity));
-        let service =
-            service_fn(move |request| respond(router.clone(), Arc::clone(&activity), request));
+        let service = self.service();
+        let service = service_fn(move |request| service.clone().respond(request));
         let io = RewindIo::new(stream, read_ahead, &self.activity);
         let mut connection = http2_builder().serve_connection(io, service);
         self.drive(&mut connection, IdlePolicy::Keep).await;
@@ -222,7 +228,16 @@ impl ConnectionServer {
                 }
                 _ = self.ending.changed(), if !is_ending => {
                     is_ending = true;
-                    Pin::new(&mut *connection).graceful_shutdown();
+                    shut_down(connection);
+                }
+                () = self.activity.evicted() => {
+                    if self.activity.is_evictable() {
+                        debug!("idle connection evicted");
+                        return ConnectionState::Closed;
+                    }
+                    // A request has arrived meanwhile.
+                    is_ending = true;
+                    shut_down(connection);
                 }
                 () = sleep_until(check_at) => {
                     let is_takeable = idle_policy == IdlePolicy::TakeBack && !is_ending && !has_expired;
@@ -238,19 +253,21 @@ impl ConnectionServer {
                     }
                     has_expired = true;
                     self.activity.touch();
-                    Pin::new(&mut *connection).graceful_shutdown();
+                    shut_down(connection);
                 }
             }
         }
     }
 }
 
+/// Lets requests in progress end, and takes no further ones.
+fn shut_down(connection: &mut (impl GracefulConnection<Error = hyper::Error> + Unpin)) {
+    Pin::new(connection).graceful_shutdown();
+}
+
 fn http1_builder() -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(KEEP_ALIVE_TIMEOUT)
-        .max_buf_size(HEAD_BYTES_MAX);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES_MAX);
     builder
 }
 
@@ -270,45 +287,6 @@ fn http2_builder() -> http2::Builder<TokioExecutor> {
     builder
 }
 
-async fn respond(
-    router: Router,
-    activity: Arc<ConnectionActivity>,
-    request: Request<Incoming>,
-) -> Result<Response<GuardedBody>, Infallible> {
-    let _in_progress = RequestGuard::new(&activity);
-    // An unread stream of HTTP/2 is reset alone; an unread body of HTTP/1.1 would reset the connection.
-    let lingers = request.version() != Version::HTTP_2 && !request.headers().contains_key(EXPECT);
-    let body = |body| Body::new(LingeringBody::new(body, BodyGuard::new(&activity), lingers));
-    let response = router.oneshot(request.map(body)).await?;
-    Ok(response.map(|body| GuardedBody { body, _guard: BodyGuard::new(&activity) }))
-}
-
-/// A response body: the connection is not idle until hyper has taken all of it.
-struct GuardedBody {
-    body: Body,
-    _guard: BodyGuard,
-}
-
-impl http_body::Body for GuardedBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use axum::routing::post;
@@ -319,6 +297,7 @@ mod tests {
 
     use super::*;
     use crate::function::Function;
+    use crate::http::connection_table::ConnectionTable;
 
     const HEAD: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n";
 
@@ -332,7 +311,12 @@ mod tests {
         (
             client,
             stream,
-            ConnectionServer { router, ending, activity: Arc::new(ConnectionActivity::new()) },
+            ConnectionServer {
+                router,
+                ending,
+                activity: Arc::new(ConnectionActivity::new()),
+                kind: ConnectionKind::Ordinary,
+            },
             end,
         )
     }
@@ -371,7 +355,10 @@ mod tests {
         let ConnectionServer { router, ending, .. } = server;
         let config = Config::from_env(std::iter::empty()).unwrap();
         let service = Service::new(store_for(&config, StoreScope::Process).unwrap(), &config);
-        let open = OpenConnection::new(App::new(Function::Standalone, service, &config), None);
+        let open = OpenConnection::new(
+            App::new(Function::Standalone, service, &config),
+            ConnectionTable::new(1).admit().unwrap(),
+        );
         tokio::spawn(serve_connection(stream, open, router, ending));
         // One and a half requests, then the rest after the connection would be idle.
         let (half, rest) = HEAD.split_at(31);

@@ -4,23 +4,29 @@
 //! Connections are accepted here and not by axum, which has no limit on their number.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use service::Service;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::select;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use crate::app::App;
 use crate::http::connection::{OpenConnection, serve_connection};
+use crate::http::connection_table::{ConnectionKind, ConnectionTable};
+use crate::http::descriptors;
 
-/// Most connections at once; more wait in the backlog of the socket until one is closed.
-const CONNECTIONS_MAX: usize = 10_000;
+/// The response to a connection that is refused, sent before its request is read.
+const REFUSAL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nConnection: close\r\n\
+    Content-Length: 0\r\n\r\n";
+
+/// Shortest time between two warnings that the bound on connections is reached.
+const WARNING_PERIOD: Duration = Duration::from_secs(10);
 
 /// Pause after a failed accept: it fails for lack of file descriptors, which other connections must release first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -74,6 +80,11 @@ pub async fn serve_http(
     }
 }
 
+/// The bound on connections of a process.
+pub(crate) fn connections_max(app: &App) -> usize {
+    descriptors::connections_max(app.config().connections_max, descriptors::limit())
+}
+
 /// Accepts connections and spawns a task for each; returns the channel that closes the open ones.
 async fn accept_until(
     shutdown: impl Future<Output = ()>,
@@ -82,29 +93,38 @@ async fn accept_until(
     router: &Router,
 ) -> watch::Sender<()> {
     let connections = watch::Sender::new(());
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let n_max = connections_max(app);
+    let table = ConnectionTable::new(n_max);
+    let mut warned_at: Option<Instant> = None;
     let mut shutdown = pin!(shutdown);
     loop {
-        let (stream, slot) = select! {
+        let stream = select! {
             biased;
             () = &mut shutdown => return connections,
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = accept(&listener) => accepted,
         };
-        let open = OpenConnection::new(app.clone(), slot);
+        let entry = table.admit();
+        if entry.as_ref().is_none_or(|entry| entry.kind == ConnectionKind::Reserved)
+            && warned_at.is_none_or(|at| at.elapsed() >= WARNING_PERIOD)
+        {
+            warned_at = Some(Instant::now());
+            warn!(n_max, "all connections have requests in progress: new ones are refused");
+        }
+        let Some(entry) = entry else {
+            // A client that does not receive it sees a closed connection.
+            let _is_unsent = stream.try_write(REFUSAL).is_err();
+            continue;
+        };
+        let open = OpenConnection::new(app.clone(), entry);
         tokio::spawn(serve_connection(stream, open, router.clone(), connections.subscribe()));
     }
 }
 
-/// Accepts the next connection as soon as a slot is free.
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-    // `None` only if the semaphore were closed, which never happens.
-    let slot = Arc::clone(slots).acquire_owned().await.ok();
+/// Accepts the next connection.
+async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, slot),
+            Ok((stream, _)) => return stream,
             Err(error) => {
                 warn!(%error, "connection not accepted");
                 sleep(ACCEPT_PAUSE).await;

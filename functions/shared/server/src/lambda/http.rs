@@ -2,34 +2,81 @@
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::header::HOST;
 use axum::http::uri::{PathAndQuery, Uri};
+use axum::http::{Extensions, HeaderValue};
 use http_body_util::BodyExt;
 use lambda_http::request::{LambdaRequest, RequestContext};
 use lambda_http::{Adapter, Body, Context, LambdaEvent, RequestExt, Response, service_fn};
 use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 
+use crate::error::MalformedRequest;
 use crate::lambda::error::InvocationError;
+use crate::lambda::malformed::{TakenParts, take_parts};
+use crate::middleware::Deadline;
 use crate::request_id::{X_AMZN_TRACE_ID, X_REQUEST_ID};
 
-/// Answers a request in the format of its trigger.
+/// Answers a request in the format of its trigger, before the deadline of its invocation.
 pub(super) async fn answer(
     router: Router,
-    request: LambdaRequest,
+    mut request: LambdaRequest,
     context: Context,
+    deadline: Option<Instant>,
 ) -> Result<Box<RawValue>, InvocationError> {
-    let mut adapter = Adapter::from(service_fn(|request| respond(router.clone(), request)));
+    let TakenParts { malformed, host } = take_parts(&mut request);
+    let respond = |event: lambda_http::Request| {
+        let mut request = http_request(event);
+        if let Some(host) = &host {
+            request.headers_mut().insert(HOST, host.clone());
+        }
+        request.extensions_mut().extend(extensions(malformed, deadline));
+        respond(router.clone(), request)
+    };
+    let mut adapter = Adapter::from(service_fn(respond));
     let answer = adapter.call(LambdaEvent::new(request, context)).await;
     let answer = answer.map_err(InvocationError::AnswerUnwritable)?;
     to_raw_value(&answer).map_err(|error| InvocationError::AnswerUnwritable(error.into()))
 }
 
+/// Answers an HTTP event that cannot be read, with a 400 in the format that all triggers understand.
+pub(super) async fn refuse(router: Router) -> Result<Box<RawValue>, InvocationError> {
+    let malformed =
+        MalformedRequest { part: "the event", expected: "an HTTP request of a known trigger" };
+    let mut request = Request::default();
+    request.extensions_mut().extend(extensions(Some(malformed), None));
+    let response = respond(router, request).await.map_err(InvocationError::AnswerUnwritable)?;
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers: Map<String, Value> = response
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.to_string(), Value::String(text(value))))
+        .collect();
+    let answer = json!({
+        "statusCode": response.status().as_u16(),
+        "headers": headers,
+        "body": String::from_utf8_lossy(response.body()),
+        "isBase64Encoded": false,
+    });
+    to_raw_value(&answer).map_err(|error| InvocationError::AnswerUnwritable(error.into()))
+}
+
+fn extensions(malformed: Option<MalformedRequest>, deadline: Option<Instant>) -> Extensions {
+    let mut extensions = Extensions::new();
+    if let Some(malformed) = malformed {
+        extensions.insert(malformed);
+    }
+    if let Some(at) = deadline {
+        extensions.insert(Deadline(at));
+    }
+    extensions
+}
+
 /// Calls the router, and collects the body, since Lambda takes an answer in one piece.
-async fn respond(
-    router: Router,
-    event: lambda_http::Request,
-) -> Result<Response<Body>, lambda_http::Error> {
-    let response = router.oneshot(http_request(event)).await;
+async fn respond(router: Router, request: Request) -> Result<Response<Body>, lambda_http::Error> {
+    let response = router.oneshot(request).await;
     let (parts, body) = response.unwrap_or_else(|never| match never {}).into_parts();
     let bytes = body.collect().await?.to_bytes().to_vec();
     // A compressed body is sent as base64, text unchanged.
@@ -81,8 +128,6 @@ fn without_stage(uri: &Uri, stage: &str) -> Option<Uri> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
     use super::*;
 
     fn request(event: &Value) -> Request {
@@ -175,7 +220,7 @@ mod tests {
             (vec![0x1f, 0x8b, 0x08], Body::Binary(vec![0x1f, 0x8b, 0x08])),
         ] {
             let router = Router::new().fallback(move || async move { sent });
-            let response = respond(router, event().unwrap()).await.unwrap();
+            let response = respond(router, http_request(event().unwrap())).await.unwrap();
             assert_eq!(*response.body(), expected);
         }
     }

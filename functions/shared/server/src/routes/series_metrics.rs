@@ -8,7 +8,7 @@ use axum::http::Uri;
 use axum::response::Response;
 use domain::Tenant;
 use service::access::TENANT_LEN_MAX;
-use service::{Access, AccessError, Right};
+use service::{Access, AccessError};
 
 use crate::app::App;
 use crate::error::RequestError;
@@ -33,7 +33,7 @@ fn tenant_of(name: Option<&str>, own: Tenant, access: &Access) -> Result<Tenant,
     match (name, access) {
         (None, _) => Ok(own),
         (Some(name), _) if name == own.as_str() => Ok(own),
-        (Some(_), Access::Keys(_)) => Err(AccessError::RightMissing { right: Right::Read }.into()),
+        (Some(_), Access::Keys(_)) => Err(AccessError::TenantDiffers.into()),
         (Some(name), Access::Open) if (1..=TENANT_LEN_MAX).contains(&name.len()) => {
             Ok(Tenant::new(name))
         }

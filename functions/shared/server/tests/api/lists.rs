@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::client::{AT_MS, Client, sample, with_spike};
+use crate::client::{AT_MS, Client, closed_port, sample, with_spike};
 
 /// Percent-encodes the reserved characters of a query.
 fn encoded(text: &str) -> String {
@@ -93,4 +93,23 @@ async fn a_series_without_anomalies_has_an_empty_list() {
         client.get(&format!("{path}&{query}")).await.is_problem(400, "parameter_invalid");
     }
     client.get("/anomalies?source=checkout").await.is_problem(400, "parameter_missing");
+}
+
+#[tokio::test]
+async fn a_problem_quotes_neither_the_cursor_nor_the_reason_of_the_store() {
+    let cursor = "x".repeat(5_000);
+    let client = Client::standalone();
+    for path in ["/series?", "/analyze?"] {
+        let answer = client.get(&format!("{path}cursor={cursor}")).await;
+        let detail = answer.is_problem(400, "cursor_invalid");
+        assert!(!detail.contains("xx"), "{detail}");
+    }
+    let away = Client::with(&[("REDIS_URL", &closed_port().await)]);
+    for path in ["/series", "/readyz"] {
+        let detail = away.get(path).await.is_problem(503, "store_unavailable");
+        assert_eq!(detail, "the store does not answer", "{path}");
+    }
+    let answer = away.post("/ingest", sample(0, 1.0).to_string()).await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.json()["rejected"][0]["detail"], "the store does not answer");
 }

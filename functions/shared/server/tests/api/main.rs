@@ -11,6 +11,7 @@ mod document;
 mod access;
 mod analyze;
 mod bounds;
+mod connections;
 mod debug;
 mod http2;
 mod ingest;

@@ -187,7 +187,7 @@ async fn metrics_of_series_require_the_right_to_read() {
     with(&writer).get("/metrics/series").await.is_problem(403, "right_missing");
     assert_eq!(with(&key).get("/metrics/series").await.status, 200);
     assert_eq!(with(&key).get("/metrics/series?tenant=mine").await.status, 200);
-    with(&key).get("/metrics/series?tenant=default").await.is_problem(403, "right_missing");
+    with(&key).get("/metrics/series?tenant=default").await.is_problem(403, "tenant_differs");
 }
 
 #[tokio::test]

@@ -241,6 +241,25 @@ async fn headers_that_are_not_text_are_answered() {
 }
 
 #[tokio::test]
+async fn a_missing_repeated_or_invalid_host_is_refused() {
+    let host = Host::start().await;
+    for (head, expected) in [
+        ("GET /livez HTTP/1.1\r\n\r\n", "400"),
+        ("GET /livez HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", "400"),
+        ("GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "400"),
+        ("GET /livez HTTP/1.1\r\nHost: a b\r\n\r\n", "400"),
+        ("GET /livez HTTP/1.1\r\nHost: a:80\r\n\r\n", "200"),
+        ("GET /livez HTTP/1.0\r\n\r\n", "200"),
+    ] {
+        let mut stream = host.connect().await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let answer = read_answer(&mut stream).await;
+        assert_eq!(answer.split(' ').nth(1), Some(expected), "{head:?}: {answer}");
+        assert_eq!(answer.contains("request_malformed"), expected == "400", "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn slow_bodies_time_out_and_delay_no_other_request() {
     let host = Host::start_with(&[
         ("TIDEMARK_REQUEST_TIMEOUT_MS", "300"),

@@ -95,7 +95,7 @@ impl Operation {
 
     /// Adds the shared responses of these statuses, and those that every operation can have.
     fn problems(mut self, statuses: &[u16]) -> Self {
-        for status in statuses.iter().chain(&[500, 504]) {
+        for status in statuses.iter().chain(&[400, 500, 504]) {
             let name = name_of(*status);
             self.0["responses"][status.to_string()] =
                 json!({ "$ref": format!("#/components/responses/{name}") });
@@ -131,13 +131,18 @@ fn name_of(status: u16) -> String {
 
 /// The shared error responses.
 pub(crate) fn problem_responses() -> Value {
-    let problems: [(u16, &str, &[&str]); 9] = [
-        (400, "The query, body or content encoding is malformed.", &[]),
+    let problems: [(u16, &str, &[&str]); 10] = [
+        (400, "The header `Host`, query, body or content encoding is malformed.", &[]),
         (401, "The API key is missing or unknown.", &["WWW-Authenticate"]),
-        (403, "The API key lacks the right of this operation.", &["WWW-Authenticate"]),
+        (
+            403,
+            "The API key lacks the right of this operation, or is of another tenant.",
+            &["WWW-Authenticate"],
+        ),
         (404, "The series does not exist.", &[]),
         (413, "The body is too large, as sent or decompressed, or has too many samples.", &[]),
         (415, "The content type or content encoding is not supported.", &[]),
+        (429, "The tenant exceeds its rate limit.", &["Retry-After"]),
         (500, "Internal error.", &[]),
         (
             503,
@@ -302,7 +307,7 @@ fn analyze_stored() -> Value {
         }))
         .parameters(&["Label"])
         .response(200, "The series, or the summary.", &[], content)
-        .problems(&[400, 401, 403, 404, 503])
+        .problems(&[400, 401, 403, 404, 429, 503])
         .0
 }
 
@@ -322,7 +327,7 @@ fn analyze_sent() -> Value {
         }))
         .samples_body()
         .answer(200, "A verdict for each sample.", "BodyAnswer")
-        .problems(&[400, 401, 403, 413, 415, 503])
+        .problems(&[400, 401, 403, 413, 415, 429, 503])
         .answer(422, "All samples were rejected.", "BodyAnswer")
         .0
 }
@@ -334,7 +339,7 @@ fn list_series() -> Value {
         )
         .parameters(&["Cursor", "Limit"])
         .answer(200, "A page.", "SeriesPage")
-        .problems(&[400, 401, 403, 503])
+        .problems(&[400, 401, 403, 429, 503])
         .0
 }
 
@@ -343,7 +348,7 @@ fn forget_series() -> Value {
         .description("Deletes its window, memory, anomalies and configuration.")
         .parameters(&SERIES)
         .response(204, "The series is deleted.", &[], Value::Null)
-        .problems(&[400, 401, 403, 404, 503])
+        .problems(&[400, 401, 403, 404, 429, 503])
         .0
 }
 
@@ -355,7 +360,7 @@ fn series_config() -> Value {
         )
         .parameters(&SERIES)
         .answer(200, "The configuration.", "ConfigAnswer")
-        .problems(&[400, 401, 403, 404, 503])
+        .problems(&[400, 401, 403, 404, 429, 503])
         .0
 }
 
@@ -369,7 +374,7 @@ fn configure_series() -> Value {
         .parameters(&SERIES)
         .config_body()
         .answer(200, "The stored configuration.", "ConfigAnswer")
-        .problems(&[400, 401, 403, 413, 415, 503])
+        .problems(&[400, 401, 403, 413, 415, 429, 503])
         .response(
             422,
             "A field is unknown, or its value is invalid; `detail` has the name and what is expected.",
@@ -384,7 +389,7 @@ fn unconfigure_series() -> Value {
         .description("Succeeds also for a series without a configuration.")
         .parameters(&SERIES)
         .response(204, "The series has no configuration.", &[], Value::Null)
-        .problems(&[400, 401, 403, 404, 503])
+        .problems(&[400, 401, 403, 404, 429, 503])
         .0
 }
 
@@ -396,7 +401,7 @@ fn list_anomalies() -> Value {
         )
         .parameters(&HISTORY)
         .answer(200, "A page.", "AnomaliesPage")
-        .problems(&[400, 401, 403, 404, 503])
+        .problems(&[400, 401, 403, 404, 429, 503])
         .0
 }
 
@@ -422,7 +427,7 @@ fn list_episodes() -> Value {
                   "signal": "deviation", "samples": 3, "peak": peak }
             ]
         }))
-        .problems(&[400, 401, 403, 404, 503])
+        .problems(&[400, 401, 403, 404, 429, 503])
         .0
 }
 

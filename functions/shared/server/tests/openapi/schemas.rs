@@ -56,6 +56,7 @@ const PROBLEM_CODES: &[&str] = &[
     "parameter_repeated",
     "parameter_unknown",
     "rate_exceeded",
+    "request_malformed",
     "right_missing",
     "route_unknown",
     "series_unknown",
@@ -65,6 +66,7 @@ const PROBLEM_CODES: &[&str] = &[
     "store_unavailable",
     "store_unreadable",
     "store_untrusted",
+    "tenant_differs",
     "too_many_samples",
     "unpacked_too_large",
 ];

@@ -140,6 +140,9 @@ variables! {
         "Size of all request bodies in memory, in bytes; beyond it 503.";
     IN_FLIGHT_REQUESTS: "TIDEMARK_IN_FLIGHT_REQUESTS_MAX", Values::Number(1..=1_000_000), "4096",
         "Concurrent requests; beyond it 503.";
+    CONNECTIONS_MAX: "TIDEMARK_CONNECTIONS_MAX", Values::Number(1..=1_000_000), "10000",
+        "Open connections of clients; beyond it idle ones are closed. Fewer if the limit on file descriptors is lower: the \
+         process raises its soft limit to the hard one.";
     EXPORTER_SERIES: "TIDEMARK_EXPORTER_SERIES_MAX", Values::Number(0..=EXPORTER_SERIES_MAX), "0",
         "Series in `/metrics/series` of the exporter; 0 disables the route.";
     STREAM_TENANT: "TIDEMARK_STREAM_TENANT", Values::Text("tenant"), "default",
@@ -154,7 +157,8 @@ variables! {
     DEBUG: "TIDEMARK_DEBUG", Values::Choice(&["off", "on"]), "off",
         "Serves profiles and runtime metrics under `/debug`, with the right `admin`; not possible on AWS Lambda.";
     LOG: "RUST_LOG", Values::Text("levels"), "info",
-        "Log filter: a level, optionally with levels of modules, such as `info,store=debug`.";
+        "Log filter: a level, optionally with levels of modules, such as `info,store=debug`. Other libraries never log below \
+         `info`, the SDK of AWS never below `warn`: they would log secrets.";
     LOG_FORMAT: "TIDEMARK_LOG_FORMAT", Values::Choice(&["json", "text"]), "json",
         "Log format.";
     LAMBDA_LOG_LEVEL: "AWS_LAMBDA_LOG_LEVEL", Values::Text("level"), "",

@@ -65,9 +65,9 @@ pub(crate) enum WriteError {
 impl From<StoreError> for WriteError {
     fn from(error: StoreError) -> Self {
         if error.is_away() {
-            Self::Unavailable(error.to_string())
+            Self::Unavailable(error.public_detail())
         } else {
-            Self::Store(error.to_string())
+            Self::Store(error.public_detail())
         }
     }
 }

@@ -118,7 +118,7 @@ impl SeriesReader for EmbeddedStore {
 }
 
 fn parse_cursor(tenant: &Tenant, cursor: &str) -> Result<(i64, SeriesKey), StoreError> {
-    let invalid = || StoreError::CursorInvalid { cursor: cursor.to_owned() };
+    let invalid = || StoreError::CursorInvalid;
     let (received_us, name) = cursor.split_once(':').ok_or_else(invalid)?;
     let key = SeriesKey::from_name(tenant, name).map_err(|_| invalid())?;
     Ok((received_us.parse().map_err(|_| invalid())?, key))

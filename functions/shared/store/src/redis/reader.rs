@@ -233,7 +233,7 @@ struct ListCursor {
 
 impl ListCursor {
     fn parse(text: &str) -> Result<Self, StoreError> {
-        let invalid = || StoreError::CursorInvalid { cursor: text.to_owned() };
+        let invalid = || StoreError::CursorInvalid;
         let mut parts = text.splitn(3, ':');
         let mut part = || parts.next().ok_or_else(invalid);
         let (shard, received_us, name) = (part()?, part()?, part()?);
