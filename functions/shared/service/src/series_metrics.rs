@@ -33,7 +33,7 @@ impl Service {
             let recent = self.measure(StoreOperation::List, recent).await?;
             keys.extend(recent.into_iter().filter(|key| !listed.contains(key)));
         }
-        let keys = self.listing().choose(tenant, keys, limit);
+        let keys = self.listing().choose(tenant, &keys, limit);
         let summaries = self.store().summaries(&keys);
         let summaries = self.measure(StoreOperation::Read, summaries).await?;
         Ok(render(&keys, &summaries)?)
@@ -90,7 +90,13 @@ fn joined_labels(series: &Series) -> String {
 }
 
 fn percent_encoded(c: char) -> String {
-    c.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")).collect()
+    let mut buffer = [0; 4];
+    let bytes = c.encode_utf8(&mut buffer).bytes();
+    bytes.flat_map(|byte| ['%', hex_digit(byte >> 4), hex_digit(byte & 15)]).collect()
+}
+
+fn hex_digit(value: u8) -> char {
+    char::from(b"0123456789ABCDEF"[usize::from(value)])
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ impl Listing {
     pub(crate) fn choose(
         &self,
         tenant: &Tenant,
-        candidates: Vec<SeriesKey>,
+        candidates: &[SeriesKey],
         limit: usize,
     ) -> Vec<SeriesKey> {
         let now = Instant::now();
@@ -67,7 +67,7 @@ mod tests {
     }
 
     fn choose(listing: &Listing, candidates: &[&str]) -> Vec<String> {
-        let keys = listing.choose(&Tenant::default(), keys(candidates), 2);
+        let keys = listing.choose(&Tenant::default(), &keys(candidates), 2);
         let mut metrics: Vec<_> = keys.iter().map(|key| key.series().metric().to_owned()).collect();
         metrics.sort();
         metrics
@@ -97,8 +97,8 @@ mod tests {
     fn tenants_have_lists_of_their_own_and_these_are_bounded() {
         let listing = Listing::default();
         for i in 0..3 * TENANTS_MAX {
-            let tenant = Tenant::new(&format!("t{i}"));
-            assert_eq!(listing.choose(&tenant, keys(&["a", "b"]), 1), keys(&["a"]));
+            let tenant = Tenant::new(format!("t{i}"));
+            assert_eq!(listing.choose(&tenant, &keys(&["a", "b"]), 1), keys(&["a"]));
         }
         assert!(listing.tenants.lock().unwrap().len() <= TENANTS_MAX);
     }
