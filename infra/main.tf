@@ -36,6 +36,9 @@ locals {
     RUST_LOG                     = lookup(var.environment, "RUST_LOG", var.log.level)
     TIDEMARK_DETECTOR            = var.detector.spec
     TIDEMARK_DETECTOR_GENERATION = tostring(var.detector.generation)
+    # A serverless cache does not report its limit.
+    TIDEMARK_STORE_BYTES_MAX = lookup(var.environment, "TIDEMARK_STORE_BYTES_MAX",
+    var.cache.mode == "serverless" ? tostring(var.cache.data_gb_max * 1000000000) : null)
   }) : key => value if value != null }
 
   # Only `analyze` uses the table: its sweep writes episodes, and its queries read them.

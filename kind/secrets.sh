@@ -41,12 +41,12 @@ if is_missing redis-auth; then
   mkdir "$folder/redis-auth"
   random 24 >"$folder/redis-auth/password"
   random 24 >"$folder/redis-auth/viewer"
-  # The functions may use their own keys only, and no administrative command. No client can log in as the default user, but
+  # The functions may use their own keys only, and no administrative command; INFO returns the memory of Redis. No client can log in as the default user, but
   # Redis replays its append-only file as that user, and checks the rights again: without these rights it would start
   # empty after a restart. `viewer` is for people: it reads, and changes nothing.
   cat >"$folder/redis-auth/users.acl" <<ACL
 user default off resetpass ~tm:* +@all -@admin -@dangerous
-user tidemark on #$(sha256 <"$folder/redis-auth/password") ~tm:* +@all -@admin -@dangerous
+user tidemark on #$(sha256 <"$folder/redis-auth/password") ~tm:* +@all -@admin -@dangerous +info
 user viewer on #$(sha256 <"$folder/redis-auth/viewer") ~tm:* +@read +@connection -@admin -@dangerous +info +slowlog|get +slowlog|len +latency|latest
 ACL
   make_secret redis-auth

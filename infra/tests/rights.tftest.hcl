@@ -104,6 +104,11 @@ run "variables_contain_no_secret" {
   }
 
   assert {
+    condition     = alltrue([for function in [module.ingest, module.analyze, module.ingest_stream[0]] : function.environment["TIDEMARK_STORE_BYTES_MAX"] == "5000000000"])
+    error_message = "a function does not know the limit of the serverless cache, so one tenant may fill it"
+  }
+
+  assert {
     condition     = alltrue([for function in [module.ingest, module.analyze, module.ingest_stream[0]] : function.environment["REDIS_IAM"] == "serverless:tidemark" && startswith(function.environment["REDIS_URL"], "rediss://")])
     error_message = "the functions do not connect by IAM over TLS"
   }

@@ -86,7 +86,7 @@ run "user_of_the_cache" {
   }
 
   assert {
-    condition     = aws_elasticache_user.functions.access_string == "on ~tm:* +@all -@admin -@dangerous"
+    condition     = aws_elasticache_user.functions.access_string == "on ~tm:* +@all -@admin -@dangerous +info"
     error_message = "the user has other rights than the README of the project names"
   }
 

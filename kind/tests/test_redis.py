@@ -102,3 +102,7 @@ def test_people_change_nothing(redis, command):
 @pytest.mark.parametrize("command", ADMIN_COMMANDS)
 def test_functions_may_use_their_own_keys_and_no_administrative_command(redis, command):
     assert "NOPERM" in redis.cli(*command)
+
+
+def test_the_functions_may_read_the_memory_of_redis(redis):
+    assert f"maxmemory:{400 << 20}" in redis.cli("INFO", "memory")

@@ -32,7 +32,7 @@ module "tidemark" {
   source = "../.."
 
   packages_folder = var.packages_folder
-  # One gigabyte stores about 100,000 series; AWS charges only for the used part.
+  # One gigabyte stores about 50,000 series; AWS charges only for the used part.
   cache = { data_gb_max = 1, ecpu_per_s_max = 1000, snapshot_days = 0 }
   # Alarms stay enabled without recipients: the console shows their state.
   tracing = false

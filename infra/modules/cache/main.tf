@@ -10,8 +10,8 @@ resource "aws_elasticache_user" "functions" {
   user_id   = var.name
   user_name = var.name
   engine    = "valkey"
-  # Keys of Tidemark only, and no administrative command.
-  access_string = "on ~tm:* +@all -@admin -@dangerous"
+  # Keys of Tidemark only, and no administrative command; `INFO` returns the memory of the nodes.
+  access_string = "on ~tm:* +@all -@admin -@dangerous +info"
 
   authentication_mode {
     type = "iam"

@@ -11,6 +11,7 @@
 //! Lua scripts of the Redis store do the same to the keys of a series, and a differential test compares both after
 //! every step of generated histories.
 
+pub mod admission;
 pub mod limits;
 pub mod totals;
 

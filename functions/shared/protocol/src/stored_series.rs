@@ -79,8 +79,10 @@ impl StoredSeries {
     /// `now_us` is the time of receipt, in Unix microseconds, which stamps samples without a time.
     pub fn append(&mut self, samples: &[NewSample], now_us: i64) -> Vec<SampleClass> {
         let floor_us = self.floor_us();
-        // At or below the floor no time is free.
-        let mut free_us = now_us.max(floor_us.map_or(0, |floor_us| floor_us + 1));
+        // At or below the floor no time is free, and at or below the cursor a sample would be late, although it is the
+        // newest: another sender's clock, or the one of the store, was ahead.
+        let newest_us = floor_us.max(self.header().cursor_us);
+        let mut free_us = now_us.max(newest_us.map_or(0, |newest_us| newest_us + 1));
         let classify = |sample: &NewSample| self.classify(*sample, floor_us, &mut free_us);
         samples.iter().map(classify).collect()
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use detector::{DeployedDetector, Detector};
 use domain::Tenant;
 use intake::RequestLimits;
-use store::{HistoryOptions, RedisCredentials, RedisOptions};
+use store::{HistoryOptions, RedisCredentials, RedisOptions, StoreLimits};
 use tracing_subscriber::filter::Targets;
 
 use crate::access::{Access, ApiKeys, parse_tenant};
@@ -24,7 +24,8 @@ use self::variable::{
     ACCESS, API_KEYS, API_KEYS_FILE, BODY_BYTES_MAX, CONNECTIONS_MAX, DEBUG, DETECTOR, EMF,
     EMF_NAMESPACE, EXPORTER_SERIES, GENERATION, HISTORY_DAYS, HISTORY_TABLE, IN_FLIGHT_BYTES,
     IN_FLIGHT_REQUESTS, JUDGE_CACHE, LISTEN_HOST, PORT, REQUEST_TIMEOUT, SAMPLES_MAX,
-    SAMPLES_PER_S, SERIES_MAX, STREAM_POISONED, STREAM_TENANT, TIME_AHEAD, UNPACKED_BYTES_MAX,
+    SAMPLES_PER_S, SERIES_MAX, STORE_BYTES, STREAM_POISONED, STREAM_TENANT, TENANT_PERCENT,
+    TIME_AHEAD, UNPACKED_BYTES_MAX,
 };
 
 pub use self::log::LogFormat;
@@ -73,8 +74,8 @@ pub struct Config {
     pub request_timeout: Duration,
     /// Samples per second of one tenant; 0 for no limit.
     pub samples_per_s_max: u64,
-    /// Series of one tenant.
-    pub series_max: u64,
+    /// Limits of series and configurations in the store.
+    pub store_limits: StoreLimits,
     /// Limits of one request.
     pub limits: RequestLimits,
     /// Size of all request bodies in memory, in bytes.
@@ -152,7 +153,11 @@ impl Config {
             time_ahead_max_us: reader.number(&TIME_AHEAD) as i64 * 1_000,
             request_timeout: Duration::from_millis(reader.number(&REQUEST_TIMEOUT)),
             samples_per_s_max: reader.number(&SAMPLES_PER_S),
-            series_max: reader.number(&SERIES_MAX),
+            store_limits: StoreLimits {
+                tenant_series_max: reader.number(&SERIES_MAX),
+                tenant_percent: reader.number(&TENANT_PERCENT),
+                memory_bytes: Some(reader.number(&STORE_BYTES)).filter(|bytes| *bytes > 0),
+            },
             limits: RequestLimits {
                 n_samples_max: reader.number(&SAMPLES_MAX) as usize,
                 body_bytes_max: reader.number(&BODY_BYTES_MAX) as usize,

@@ -78,11 +78,16 @@ impl ServiceError {
 
     /// True if the request is well-formed but unacceptable.
     pub fn is_unacceptable(&self) -> bool {
-        matches!(self, Self::Config(error) if !error.is_malformed())
+        match self {
+            Self::Config(error) => !error.is_malformed(),
+            Self::Store(error) => matches!(error, StoreError::TooManyConfigs { .. }),
+            _ => false,
+        }
     }
 
     /// True if the same request may succeed later.
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Store(_) | Self::History(_)) && !self.is_invalid()
+        let is_refused = self.is_invalid() || self.is_unacceptable();
+        matches!(self, Self::Store(_) | Self::History(_)) && !is_refused
     }
 }

@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 use crate::answers::{
     IngestAnswer, LearningAnswer, SampleAnswer, SeriesName, VerdictAnswer, VerdictFilter,
 };
-use crate::clock::now_us;
+use crate::clock::steady_us;
 use crate::error::ServiceError;
 use crate::service::Service;
 use crate::write::{SampleOutcome, StoredSample, WriteError};
@@ -46,7 +46,7 @@ impl Service {
         filter: VerdictFilter,
     ) -> IngestAnswer {
         let mut answer = IngestAnswer { rejected: batch.rejected, ..IngestAnswer::default() };
-        let newest_us = now_us() + self.time_ahead_max_us();
+        let newest_us = steady_us() + self.time_ahead_max_us();
         let (samples, ahead): (Vec<IncomingSample>, Vec<IncomingSample>) = batch
             .samples
             .into_iter()

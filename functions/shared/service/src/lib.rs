@@ -31,6 +31,7 @@ mod metrics;
 mod platform;
 mod rate_limit;
 mod telemetry;
+mod warnings;
 
 pub use access::{Access, AccessError, Right};
 pub use answers::{IngestAnswer, VerdictFilter};

@@ -11,7 +11,7 @@ use store::{
 };
 use tracing::warn;
 
-use crate::clock::now_us;
+use crate::clock::steady_us;
 use crate::config::{Config, ConfigError};
 use crate::error::ServiceError;
 use crate::metrics::{
@@ -20,6 +20,7 @@ use crate::metrics::{
 };
 use crate::rate_limit::RateLimit;
 use crate::series_metrics::Listing;
+use crate::warnings::Warnings;
 use crate::write::WriteBatcher;
 
 /// The use cases over one store. Clones share their state.
@@ -33,6 +34,7 @@ pub struct Service {
     rate_limit: Arc<RateLimit>,
     totals: Arc<Totals>,
     listing: Arc<Listing>,
+    warnings: Arc<Warnings>,
 }
 
 /// Processes that must see the series of a function.
@@ -50,10 +52,10 @@ pub fn store_for(config: &Config, scope: StoreScope) -> Result<Arc<dyn Store>, C
         (Some(options), _) => {
             let redis = RedisStore::with_credentials(options, &config.redis_credentials)
                 .map_err(|error| ConfigError::one(format!("REDIS_URL: {error}")))?;
-            Ok(Arc::new(redis.with_series_max(config.series_max)))
+            Ok(Arc::new(redis.with_limits(config.store_limits)))
         }
         (None, StoreScope::Process) => {
-            Ok(Arc::new(EmbeddedStore::new(now_us).with_series_max(config.series_max)))
+            Ok(Arc::new(EmbeddedStore::new(steady_us).with_limits(config.store_limits)))
         }
         (None, StoreScope::Shared) => Err(ConfigError::one(
             "REDIS_URL is missing: `ingest` and `analyze` share series through Redis; `standalone` runs without it",
@@ -86,6 +88,7 @@ impl Service {
             rate_limit: Arc::new(rate_limit),
             totals,
             listing: Arc::default(),
+            warnings: Arc::default(),
         }
     }
 
@@ -97,6 +100,11 @@ impl Service {
     /// Checks that the store answers and has the configured number of shards; writes nothing.
     pub async fn ping(&self) -> Result<(), ServiceError> {
         Ok(self.store.ping().await?)
+    }
+
+    /// Codes of conditions that need a person, although requests are served.
+    pub fn warnings(&self) -> Vec<&'static str> {
+        self.warnings.codes()
     }
 
     /// Counts the circuit breakers of this process, and the open ones.
@@ -166,6 +174,11 @@ impl Service {
 
     /// Adds the counts of this process to the totals in the store; on failure they wait for the next flush.
     pub async fn flush(&self) {
+        let loss = self.store.take_loss();
+        if loss.n_shards > 0 {
+            self.warnings.lost_data(&loss);
+            self.totals.count_losses(loss.n_shards);
+        }
         let totals = self.totals.take();
         if totals.is_empty() {
             return;

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::answers::SweepAnswer;
-use crate::clock::now_us;
+use crate::clock::steady_us;
 use crate::error::ServiceError;
 use crate::metrics::StoreOperation;
 use crate::service::Service;
@@ -66,7 +66,7 @@ impl Service {
     }
 
     async fn check_silence(&self, answer: &mut SweepAnswer) -> Result<(), ServiceError> {
-        let now_us = now_us();
+        let now_us = steady_us();
         let due = self.store().due_silence_checks(now_us, SWEPT_MAX);
         let keys = self.measure(StoreOperation::List, due).await?;
         answer.checked = keys.len();

@@ -37,6 +37,14 @@ pub enum StoreError {
         /// Name of the part.
         what: &'static str,
     },
+    /// The configuration of a series is new, and its tenant has reached the limit, or the store is nearly full.
+    #[error(
+        "no new configuration of a series is admitted: the tenant may have {max}, and the store must have room"
+    )]
+    TooManyConfigs {
+        /// Most configurations of the tenant.
+        max: u64,
+    },
     /// The cursor of a page was not issued by this store.
     #[error("the cursor is invalid: expected the `next` of a page")]
     CursorInvalid,
@@ -113,6 +121,7 @@ impl StoreError {
             Self::NotPermitted { .. } => "store_not_permitted",
             Self::Untrusted { .. } => "store_untrusted",
             Self::Unreadable { .. } => "store_unreadable",
+            Self::TooManyConfigs { .. } => "too_many_configs",
             Self::CursorInvalid => "cursor_invalid",
             Self::ShardsDiffer { .. } => "shards_differ",
             Self::DetectorMismatch { .. } => "detector_mismatch",

@@ -16,6 +16,7 @@ mod config_backup;
 mod episodes;
 mod history;
 mod instances;
+mod limits;
 mod rate_limit;
 mod secret;
 mod status;
@@ -33,6 +34,7 @@ pub use episodes::{HISTORY_TTL_S, PastRange, UnsavedEpisodes};
 pub use error::StoreError;
 pub use history::{History, HistoryError, HistoryOptions};
 pub use instances::{INSTANCE_LEASE_S, INSTANCES_MAX, Instance};
+pub use limits::{SERIES_MAX_DEFAULT, StoreLimits, TENANT_PERCENT_DEFAULT};
 pub use ports::{
     ConfigStore, InstanceLeases, RateLimiter, SeriesReader, SeriesWriter, Store, StoreStatus,
     SweepQueues,
@@ -50,12 +52,13 @@ pub use rate_limit::{TokenGrant, TokenRequest};
 pub use redis::{CircuitOptions, RedisCredentials, RedisOptions, RedisStore, Topology};
 pub use secret::Secret;
 pub use status::{
-    CircuitCounts, ListedSeries, PENDING_COUNTED_MAX, Page, SeriesSummary, StoreGauges,
-    TenantCounts,
+    CircuitCounts, DataLoss, ListedSeries, PENDING_COUNTED_MAX, Page, SeriesSummary, StoreGauges,
+    StoreMemory, TenantCounts,
 };
 
 /// Time after the last receipt after which a series expires: 35 days, in seconds.
 pub const SERIES_TTL_S: u64 = 35 * 86_400;
 
-/// Most series of a tenant unless configured otherwise: about 1 GB of Redis.
-pub const SERIES_MAX_DEFAULT: u64 = 100_000;
+/// Time after which a series with a single sample expires: 8 days, in seconds. It has no verdict, and a weekly series
+/// sends its second sample earlier.
+pub const SINGLE_SAMPLE_TTL_S: u64 = 8 * 86_400;

@@ -11,7 +11,7 @@ use domain::{Judgement, SeriesKey, Tenant};
 
 use crate::{
     Append, AppendOutcome, CircuitCounts, ClassifiedSamples, Commit, CommitOutcome,
-    ConfigBackupStatus, Instance, ListedSeries, NewSample, Page, PastRange, SeriesState,
+    ConfigBackupStatus, DataLoss, Instance, ListedSeries, NewSample, Page, PastRange, SeriesState,
     SeriesSummary, StoreError, StoreGauges, StoredConfig, StoredEpisode, TenantCounts, TokenGrant,
     TokenRequest, UnsavedEpisodes,
 };
@@ -240,6 +240,11 @@ pub trait StoreStatus {
     /// Open circuits; a store in the process has none.
     fn circuits(&self) -> CircuitCounts {
         CircuitCounts::default()
+    }
+
+    /// Takes what the store was seen to have lost since the last call; a store in the process loses nothing.
+    fn take_loss(&self) -> DataLoss {
+        DataLoss::default()
     }
 
     /// Number of series, of those with waiting samples, and the longest wait, over all tenants.

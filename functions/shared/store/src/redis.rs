@@ -12,6 +12,8 @@ mod cluster_routing;
 mod connection;
 mod credentials;
 
+mod acknowledged;
+mod capacity;
 mod cardinality_limit;
 mod clock;
 mod scripts;

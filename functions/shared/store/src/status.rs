@@ -53,6 +53,19 @@ pub struct StoreGauges {
     pub n_pending: u64,
     /// Longest wait of such a series, in microseconds; 0 if none waits.
     pub oldest_pending_us: i64,
+    /// Most series of all tenants; `None` if the memory of the store is not known.
+    pub n_series_max: Option<u64>,
+    /// Memory of the store.
+    pub memory: StoreMemory,
+}
+
+/// Memory of the servers of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StoreMemory {
+    /// Bytes in use, if the servers report it.
+    pub used_bytes: Option<u64>,
+    /// Bytes that they may use, as reported or configured.
+    pub max_bytes: Option<u64>,
 }
 
 /// Series of one tenant.
@@ -73,6 +86,15 @@ pub struct SeriesSummary {
     pub memory: Option<Vec<u8>>,
     /// Number of stored anomalies.
     pub n_anomalies: u64,
+}
+
+/// Acknowledged samples that a store no longer has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DataLoss {
+    /// Shards with fewer accepted samples than before.
+    pub n_shards: u64,
+    /// Samples that they lost, at least: samples accepted since hide as many.
+    pub n_samples_min: u64,
 }
 
 /// Circuits of this process to the store.

@@ -34,7 +34,7 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<Response, RequestEr
     let history = app.service().history_state().await;
     json::ok(&json!({
         "status": "ready", "circuits": circuits.n, "circuits_open": circuits.n_open,
-        "history": history
+        "history": history, "warnings": app.service().warnings()
     }))
 }
 

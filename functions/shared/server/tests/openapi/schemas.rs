@@ -67,6 +67,7 @@ const PROBLEM_CODES: &[&str] = &[
     "store_unreadable",
     "store_untrusted",
     "tenant_differs",
+    "too_many_configs",
     "too_many_samples",
     "unpacked_too_large",
 ];
@@ -172,6 +173,12 @@ fn health() -> Value {
                 "enum": ["none", "ready", "history_unavailable", "history_refused", "history_unreadable"],
                 "description": "Whether a history is configured, and its state. A failure does not affect the status. In \
                     `/readyz` only."
+            },
+            "warnings": {
+                "type": "array",
+                "items": { "enum": ["store_lost_data", "clock_jumped_back"] },
+                "description": "Conditions that need a person, although requests are served: the store lost acknowledged \
+                    samples within the last hour; the clock of this process jumped back. In `/readyz` only."
             }
         }
     })

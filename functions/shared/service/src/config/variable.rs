@@ -52,6 +52,9 @@ impl Variable {
 pub const EXPORTER_SERIES_MAX: u64 = 1_000;
 
 /// Longest wait of a Redis call or connection, in milliseconds.
+/// Sizes of a store, in bytes: from one that holds some hundred series to more than one machine has.
+const STORE_BYTES_RANGE: RangeInclusive<u64> = 16 << 20..=1 << 50;
+
 const REDIS_WAITS_MS: RangeInclusive<u64> = 10..=60_000;
 
 /// Upper bound of memory sizes: larger numbers are mistakes.
@@ -106,8 +109,13 @@ variables! {
         "Timeout of a Redis call, in milliseconds.";
     SAMPLES_PER_S: "TIDEMARK_TENANT_SAMPLES_PER_S_MAX", Values::Number(0..=1_000_000_000), "100000",
         "Rate limit of a tenant in samples per second, over all processes; beyond it 429. 0 disables the limit.";
-    SERIES_MAX: "TIDEMARK_TENANT_SERIES_MAX", Values::Number(1..=1_000_000_000), "100000",
-        "Series per tenant; samples of further series are rejected as `too_many_series`.";
+    SERIES_MAX: "TIDEMARK_TENANT_SERIES_MAX", Values::Number(1..=1_000_000_000), "10000",
+        "Series per tenant, and configurations of series; samples of further series are rejected as `too_many_series`.";
+    TENANT_PERCENT: "TIDEMARK_TENANT_STORE_PERCENT", Values::Number(1..=100), "50",
+        "Share of the store that the series of one tenant may fill, in percent, if the memory of the store is known.";
+    STORE_BYTES: "TIDEMARK_STORE_BYTES_MAX", Values::Number(STORE_BYTES_RANGE), "",
+        "Memory of the store in bytes. By default the `maxmemory` of Redis, if its user may call `INFO`. New series are \
+         refused beyond what fits.";
     CIRCUIT_FAILURES: "REDIS_CIRCUIT_FAILURES", Values::Number(1..=1_000_000), "5",
         "Consecutive failures that open the circuit breaker of Redis, or of one shard of a cluster.";
     CIRCUIT_PAUSE: "REDIS_CIRCUIT_PAUSE_MS", Values::Number(REDIS_WAITS_MS), "1000",

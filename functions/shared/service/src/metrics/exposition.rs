@@ -12,6 +12,7 @@ use prometheus::proto::{
 use prometheus::{Encoder, TextEncoder};
 use store::{CircuitCounts, Instance, StoreGauges};
 
+use crate::clock::clock_ahead;
 use crate::metrics::name::{FUNCTIONS, MetricName};
 use crate::metrics::totals::LATENCY_BUCKETS_S;
 
@@ -29,6 +30,7 @@ pub(crate) fn render_process(
         gauge(MetricName::StoreUp, f64::from(u8::from(is_up))),
         gauge(MetricName::StoreCircuitsOpen, circuits.n_open as f64),
         gauge(MetricName::StoreCircuits, circuits.n as f64),
+        gauge(MetricName::ClockAhead, clock_ahead().as_secs_f64()),
     ])
 }
 
@@ -37,12 +39,20 @@ pub(crate) fn render_gauges(
     gauges: &StoreGauges,
     n_unsaved: u64,
 ) -> Result<String, prometheus::Error> {
-    encode(&[
+    let optional = |metric, value: Option<u64>| value.map(|value| gauge(metric, value as f64));
+    let known = [
+        optional(MetricName::SeriesMax, gauges.n_series_max),
+        optional(MetricName::StoreMemory, gauges.memory.used_bytes),
+        optional(MetricName::StoreMemoryMax, gauges.memory.max_bytes),
+    ];
+    let mut families = vec![
         gauge(MetricName::Series, gauges.n_series as f64),
         gauge(MetricName::BacklogSeries, gauges.n_pending as f64),
         gauge(MetricName::BacklogOldest, gauges.oldest_pending_us as f64 / 1e6),
         gauge(MetricName::EpisodesUnsaved, n_unsaved as f64),
-    ])
+    ];
+    families.extend(known.into_iter().flatten());
+    encode(&families)
 }
 
 /// Renders the running processes: their number by function, and the load of the busiest.

@@ -131,10 +131,18 @@ metrics! {
         "Series that fell silent.";
     EpisodesLost: COUNTER "episodes_lost_total" &[],
         "Episodes dropped from the store before the history saved them.";
+    StoreLosses: COUNTER "store_losses_total" &[],
+        "Times that a process found fewer samples in a shard than the store had acknowledged.";
     HistoryErrors: COUNTER "history_errors_total" &["operation"],
         "History operations that failed.";
     Series: GAUGE "series" &[],
         "Series in the store.";
+    SeriesMax: GAUGE "series_max" &[],
+        "Series that the store can hold; absent if its memory is not known.";
+    StoreMemory: GAUGE "store_memory_bytes" &[],
+        "Memory in use by the store; absent if it is not known.";
+    StoreMemoryMax: GAUGE "store_memory_max_bytes" &[],
+        "Memory that the store may use; absent if it is not known.";
     BacklogSeries: GAUGE "backlog_series" &[],
         "Series with samples not yet judged.";
     BacklogOldest: GAUGE "backlog_oldest_seconds" &[],
@@ -155,6 +163,8 @@ metrics! {
         "Open circuit breakers: shards of the store that this process does not call after failures.";
     StoreCircuits: GAUGE "store_circuits" &[],
         "Circuit breakers of this process, one per shard of the store.";
+    ClockAhead: GAUGE "clock_ahead_seconds" &[],
+        "Time by which this process is ahead of its clock, which jumped back; 0 otherwise.";
     SeriesValue: GAUGE "series_value" SERIES_LABELS,
         "Newest value of the series.";
     SeriesExpected: GAUGE "series_expected" SERIES_LABELS,

@@ -164,6 +164,12 @@ impl Totals {
         self.lock().add(MetricName::HistoryErrors, &[operation], 1);
     }
 
+    /// Counts shards that lost acknowledged samples.
+    pub(crate) fn count_losses(&self, n_shards: u64) {
+        self.lock().add(MetricName::StoreLosses, &[], n_shards);
+        self.note(|emf| emf.count(MetricName::StoreLosses, &[], n_shards));
+    }
+
     /// Counts rejected samples.
     pub(crate) fn count_rejected(&self, code: intake::RejectionCode, n: u64) {
         self.lock().add(MetricName::SamplesRejected, &[code.as_str()], n);

@@ -6,7 +6,7 @@ use store::{Commit, EpisodeUpdate, MemoryPatch, SeriesState};
 
 use super::judge_cache::CachedJudge;
 use super::sample_outcome::StoredSample;
-use crate::clock::now_us;
+use crate::clock::steady_us;
 
 /// Restores the judge of a stored series, under the configuration of the series if it has one.
 pub(crate) fn restore_judge(
@@ -37,7 +37,7 @@ pub(super) fn judge_samples(
 ) -> (Vec<StoredSample>, Commit) {
     let newest_us = samples.iter().map(Sample::at_us).max().unwrap_or_default();
     let judge = &mut cached.judge;
-    judge.record_receipt(now_us(), newest_us);
+    judge.record_receipt(steady_us(), newest_us);
     let mut changes = EpisodeChanges::since(judge.memory());
     let mut judged = Vec::with_capacity(samples.len());
     for sample in samples {

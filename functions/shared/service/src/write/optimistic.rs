@@ -49,7 +49,9 @@ fn stamp(
     samples: &[NewSample],
     timed: &mut Vec<(usize, Sample)>,
 ) -> Option<()> {
-    let mut free_us = judge.memory().floor_us.map_or(now_us, |floor_us| now_us.max(floor_us + 1));
+    // As in `append`: after the newest judged sample, so that it is not late.
+    let newest_us = judge.memory().floor_us.max(judge.memory().cursor_us);
+    let mut free_us = newest_us.map_or(now_us, |newest_us| now_us.max(newest_us + 1));
     for (i, sample) in samples.iter().enumerate().filter(|(_, sample)| sample.at_us.is_none()) {
         let position = loop {
             let position = timed.partition_point(|(_, other)| other.at_us() < free_us);

@@ -23,7 +23,11 @@ impl EmbeddedState {
         if !self.configs.contains_key(key) {
             return false;
         }
-        self.mark_config(key, now_us);
+        if self.is_history_enabled {
+            self.mark_config(key, now_us);
+        } else {
+            self.unsaved_configs.remove(key); // Without a history the mark would stay forever.
+        }
         self.configs.remove(key).is_some()
     }
 }
@@ -31,8 +35,12 @@ impl EmbeddedState {
 #[async_trait]
 impl ConfigStore for EmbeddedStore {
     async fn put_config(&self, key: &SeriesKey, config: &SeriesConfig) -> Result<i64, StoreError> {
-        let now_us = (self.clock)();
+        let (now_us, max) = ((self.clock)(), self.series_limits().of_tenant);
         let mut state = self.lock();
+        let n_configs = || state.configs.keys().filter(|other| other.tenant() == key.tenant());
+        if !state.configs.contains_key(key) && n_configs().count() as u64 >= max {
+            return Err(StoreError::TooManyConfigs { max });
+        }
         let revision = state.mark_config(key, now_us);
         state.configs.insert(key.clone(), StoredConfig { revision, config: config.clone() });
         Ok(revision)

@@ -7,7 +7,7 @@ use detector::DeployedDetector;
 
 use super::store::{EmbeddedSeries, EmbeddedStore};
 use crate::status::check_detector;
-use crate::{SERIES_TTL_S, StoreError, StoreGauges, StoreStatus};
+use crate::{SERIES_TTL_S, StoreError, StoreGauges, StoreMemory, StoreStatus};
 
 impl EmbeddedStore {
     /// Time after which a series must have received a sample to count, in Unix microseconds.
@@ -39,7 +39,14 @@ impl StoreStatus for EmbeddedStore {
         let (n_pending, oldest_pending_us) =
             waits_us.fold((0, 0), |(n, oldest_us), us| (n + 1, us.max(oldest_us)));
         let n_series = state.series.values().filter(is_active).count() as u64;
-        Ok(StoreGauges { n_series, n_pending, oldest_pending_us })
+        let max_bytes = self.limits.memory_bytes;
+        Ok(StoreGauges {
+            n_series,
+            n_pending,
+            oldest_pending_us,
+            n_series_max: self.series_limits().of_all,
+            memory: StoreMemory { used_bytes: None, max_bytes },
+        })
     }
 
     async fn totals(&self) -> Result<BTreeMap<String, u64>, StoreError> {

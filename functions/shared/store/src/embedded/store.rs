@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::{SeriesKey, Tenant};
+use protocol::admission::SeriesLimits;
 use protocol::{StoredConfig, StoredSeries, totals};
 
 use crate::rate_limit::TokenBucket;
-use crate::{Instance, SERIES_MAX_DEFAULT, SERIES_TTL_S};
+use crate::{Instance, SERIES_TTL_S, SINGLE_SAMPLE_TTL_S, StoreLimits};
 
 /// Series in the memory of this process.
 #[derive(Debug)]
 pub struct EmbeddedStore {
     pub(super) clock: fn() -> i64,
-    pub(super) series_max: u64,
+    pub(super) limits: StoreLimits,
     // A `std::sync::Mutex`: it is never locked across an await.
     state: Mutex<EmbeddedState>,
 }
@@ -23,6 +24,8 @@ pub(super) struct EmbeddedState {
     pub(super) series: HashMap<SeriesKey, EmbeddedSeries>,
     /// Series by time of receipt.
     pub(super) by_receipt: BTreeSet<(i64, SeriesKey)>,
+    /// Series that received one sample and no more, by its time of receipt.
+    single_samples: BTreeSet<(i64, SeriesKey)>,
     n_series: HashMap<Tenant, u64>,
     pub(super) buckets: HashMap<Tenant, TokenBucket>,
     /// Apart from the series: configurations do not expire, and need no sample.
@@ -56,13 +59,17 @@ pub(super) struct EmbeddedSeries {
 impl EmbeddedStore {
     /// An empty store that reads the time, in Unix microseconds, from `clock`.
     pub fn new(clock: fn() -> i64) -> Self {
-        Self { clock, series_max: SERIES_MAX_DEFAULT, state: Mutex::default() }
+        Self { clock, limits: StoreLimits::default(), state: Mutex::default() }
     }
 
-    /// Limits the series of a tenant.
+    /// Limits what a tenant, and all tenants, may store.
     #[must_use]
-    pub fn with_series_max(self, series_max: u64) -> Self {
-        Self { series_max, ..self }
+    pub fn with_limits(self, limits: StoreLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    pub(super) fn series_limits(&self) -> SeriesLimits {
+        self.limits.series(self.limits.memory_bytes)
     }
 
     /// Loses a part of a series, as a Redis does by eviction.
@@ -86,15 +93,20 @@ impl EmbeddedState {
         }
     }
 
-    /// Updates the time of receipt of a series.
-    pub(super) fn receive(&mut self, key: &SeriesKey, now_us: i64) {
+    /// Updates the time of receipt of a series, which received `n_samples`.
+    pub(super) fn receive(&mut self, key: &SeriesKey, n_samples: usize, now_us: i64) {
         let series = self.series.entry(key.clone()).or_default();
         let before = (std::mem::replace(&mut series.received_us, now_us), key.clone());
         let key = if let Some((_, key)) = self.by_receipt.take(&before) {
+            self.single_samples.remove(&before);
             key
         } else {
             *self.n_series.entry(key.tenant().clone()).or_default() += 1;
-            self.shared_key(key)
+            let key = self.shared_key(key);
+            if n_samples == 1 {
+                self.single_samples.insert((now_us, key.clone()));
+            }
+            key
         };
         self.by_receipt.insert((now_us, key));
     }
@@ -104,26 +116,43 @@ impl EmbeddedState {
         self.series.get_key_value(key).map_or(key, |(shared, _)| shared).clone()
     }
 
-    /// Drops series without a receipt for [`SERIES_TTL_S`].
+    /// Drops series without a receipt for [`SERIES_TTL_S`], and those with a single sample after
+    /// [`SINGLE_SAMPLE_TTL_S`].
     pub(super) fn expire(&mut self, now_us: i64) {
-        let oldest_us = now_us - (SERIES_TTL_S as i64) * 1_000_000;
-        while self.by_receipt.first().is_some_and(|(received_us, _)| *received_us < oldest_us) {
-            if let Some((_, expired)) = self.by_receipt.pop_first() {
+        let oldest_us = |ttl_s: u64| now_us - ttl_s as i64 * 1_000_000;
+        for (ttl_s, is_single) in [(SERIES_TTL_S, false), (SINGLE_SAMPLE_TTL_S, true)] {
+            loop {
+                let index = if is_single { &self.single_samples } else { &self.by_receipt };
+                let Some(first) = index.first().filter(|(at_us, _)| *at_us < oldest_us(ttl_s))
+                else {
+                    break;
+                };
+                let (received_us, expired) = first.clone();
                 self.series.remove(&expired);
                 self.remove_silence_check(&expired);
-                self.count_removed(expired.tenant());
+                self.remove_receipt(&expired, received_us);
             }
         }
     }
 
-    pub(super) fn n_series(&self, tenant: &Tenant) -> u64 {
-        self.n_series.get(tenant).copied().unwrap_or_default()
-    }
-
-    pub(super) fn count_removed(&mut self, tenant: &Tenant) {
-        if let Some(n_series) = self.n_series.get_mut(tenant) {
+    /// Removes a series from the indexes of receipts.
+    pub(super) fn remove_receipt(&mut self, key: &SeriesKey, received_us: i64) {
+        let receipt = (received_us, key.clone());
+        self.single_samples.remove(&receipt);
+        if self.by_receipt.remove(&receipt)
+            && let Some(n_series) = self.n_series.get_mut(key.tenant())
+        {
             *n_series -= 1;
         }
+    }
+
+    /// Returns true if the limits admit a new series of a tenant.
+    pub(super) fn has_room(&self, tenant: &Tenant, limits: SeriesLimits) -> bool {
+        limits.room(self.n_series(tenant), self.by_receipt.len() as u64) > 0
+    }
+
+    pub(super) fn n_series(&self, tenant: &Tenant) -> u64 {
+        self.n_series.get(tenant).copied().unwrap_or_default()
     }
 
     pub(super) fn remove_silence_check(&mut self, key: &SeriesKey) {

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use domain::SeriesKey;
+use protocol::admission::SeriesLimits;
 use protocol::{
     Append, AppendOutcome, ClassifiedSamples, Commit, CommitOutcome, EpisodeUpdate, ReceiptUpdate,
     SampleClass, StoredSeries, totals,
@@ -14,12 +15,12 @@ use crate::{SeriesWriter, StoreError};
 impl SeriesWriter for EmbeddedStore {
     async fn append_all(&self, appends: &[Append]) -> Vec<Result<AppendOutcome, StoreError>> {
         let append = |append: &Append| {
-            let now_us = (self.clock)();
+            let (now_us, limits) = ((self.clock)(), self.series_limits());
             let mut state = self.lock();
             state.expire(now_us);
-            Ok(match state.append_optimistic(append, self.series_max, now_us) {
+            Ok(match state.append_optimistic(append, limits, now_us) {
                 Some(version) => AppendOutcome::Committed { version },
-                None => AppendOutcome::Classified(state.append(append, self.series_max, now_us)),
+                None => AppendOutcome::Classified(state.append(append, limits, now_us)),
             })
         };
         appends.iter().map(append).collect()
@@ -43,9 +44,7 @@ impl SeriesWriter for EmbeddedStore {
         state.unsaved_episodes.remove(key);
         state.remove_silence_check(key);
         let Some(series) = state.series.remove(key) else { return Ok(had_config) };
-        if state.by_receipt.remove(&(series.received_us, key.clone())) {
-            state.count_removed(key.tenant());
-        }
+        state.remove_receipt(key, series.received_us);
         Ok(true)
     }
 
@@ -56,7 +55,12 @@ impl SeriesWriter for EmbeddedStore {
 
 impl EmbeddedState {
     /// Stores an optimistic commit; `None` if it is not accepted.
-    fn append_optimistic(&mut self, append: &Append, series_max: u64, now_us: i64) -> Option<i64> {
+    fn append_optimistic(
+        &mut self,
+        append: &Append,
+        limits: SeriesLimits,
+        now_us: i64,
+    ) -> Option<i64> {
         let (key, optimistic) = (&append.key, append.optimistic.as_ref()?);
         let (commit, config) = (&optimistic.commit, self.configs.get(key));
         let receipt = match self.series.get(key) {
@@ -64,7 +68,7 @@ impl EmbeddedState {
             Some(series) if series.stored.memory().is_some() => optimistic.receipt,
             Some(_) => ReceiptUpdate::Write,
             None => {
-                let has_room = self.n_series(key.tenant()) < series_max;
+                let has_room = self.has_room(key.tenant(), limits);
                 if !has_room || !StoredSeries::default().accepts_optimistic(commit, config) {
                     return None;
                 }
@@ -75,14 +79,14 @@ impl EmbeddedState {
         self.count([(totals::SAMPLES, "accepted", n_accepted)]);
         let version = self.store(key, commit, receipt, now_us);
         if receipt == ReceiptUpdate::Write {
-            self.receive(key, now_us);
+            self.receive(key, commit.judgements.len(), now_us);
         }
         Some(version)
     }
 
-    fn append(&mut self, append: &Append, series_max: u64, now_us: i64) -> ClassifiedSamples {
+    fn append(&mut self, append: &Append, limits: SeriesLimits, now_us: i64) -> ClassifiedSamples {
         let Append { key, samples, cached_version, .. } = append;
-        if !self.series.contains_key(key) && self.n_series(key.tenant()) >= series_max {
+        if !self.series.contains_key(key) && !self.has_room(key.tenant(), limits) {
             let classes = vec![SampleClass::TooManySeries; samples.len()];
             return ClassifiedSamples { classes, state: None };
         }
@@ -96,8 +100,12 @@ impl EmbeddedState {
         let state = is_waiting.then(|| series.stored.state(*cached_version, config));
         if is_empty {
             self.series.remove(key);
-        } else if classes.iter().any(|class| matches!(class, SampleClass::Fresh { .. })) {
-            self.receive(key, now_us);
+        } else {
+            let is_fresh = |class: &&SampleClass| matches!(class, SampleClass::Fresh { .. });
+            let n_fresh = classes.iter().filter(is_fresh).count();
+            if n_fresh > 0 {
+                self.receive(key, n_fresh, now_us);
+            }
         }
         self.count(totals::of_classes(&classes));
         ClassifiedSamples { classes, state }
@@ -115,7 +123,7 @@ impl EmbeddedState {
         let version = self.store(key, commit, ReceiptUpdate::Write, now_us);
         // The series may have been deleted between append and commit.
         if self.series.get(key).is_some_and(|series| series.received_us == 0) {
-            self.receive(key, now_us);
+            self.receive(key, usize::MAX, now_us);
         }
         CommitOutcome::Committed { version }
     }

@@ -30,31 +30,37 @@ local function samples_of(first)
   return times, values
 end
 
--- Returns true if an optimistic commit may apply: no sample waits, and memory and window exist, or the series is new.
-local function is_as_expected(name, first)
-  if has_inbox or has_window ~= has_memory or has_window ~= (version ~= 0) then
-    return false
-  end
-  return has_window or ARGV[first + 3] == '1' or redis.call('ZSCORE', series_index, name)
+-- Returns true if an optimistic commit may apply: no sample waits, and memory and window exist, or neither does.
+local function is_as_expected()
+  return not has_inbox and has_window == has_memory and has_window == (version ~= 0)
+end
+
+-- Returns true if a series is stored nowhere, not even in the index.
+local function is_unknown(name)
+  return version == 0 and not has_inbox and not has_window and not redis.call('ZSCORE', series_index, name)
 end
 
 return each(function(i, first)
   open(i)
   local name, pending_name = ARGV[first], ARGV[first + 1]
+  local is_first = is_unknown(name)
+  local is_admitted = not is_first or ARGV[first + 3] == '1' and has_room()
 
-  if ARGV[first + 4] == 'judged' and is_as_expected(name, first) and is_judged_on(first + 7) then
+  if ARGV[first + 4] == 'judged' and is_admitted and is_as_expected() and is_judged_on(first + 7) then
     local at = first + 7
     local next_version, is_new = store(name, pending_name, at)
     count('samples accepted', tonumber(ARGV[at + 8]))
-    if not has_memory then
+    local is_receipt = not has_memory or ARGV[first + 5] == '1'
+    if is_receipt then
       add_receipt(name)
-    elseif ARGV[first + 5] == '1' then
-      add_receipt(name)
-      drop_old_anomalies(name, at)
-      is_new = is_new or is_expiry_due()
+      if has_memory then
+        drop_old_anomalies(name, at)
+        is_new = is_new or is_expiry_due()
+      end
     end
     if is_new then
-      expire()
+      local is_single = is_first and ARGV[at + 8] == '1' or not is_receipt and has_single_sample(name)
+      expire(name, pending_name, is_single)
     end
     return { next_version }
   end
@@ -73,8 +79,7 @@ return each(function(i, first)
   local newest = version ~= 0 and cursor or math.huge
 
   local times, values = samples_of(first)
-  if ARGV[first + 3] ~= '1' and #times > 0 and version == 0 and inbox_len + window_len == 0
-    and not redis.call('ZSCORE', series_index, name) then
+  if not is_admitted and #times > 0 then
     local refused = {}
     for s = 1, #times do
       refused[s] = { 'too_many_series' }
@@ -105,7 +110,8 @@ return each(function(i, first)
     end
   end
 
-  local free_us = math.max(now_us, floor + 1) -- At or below the floor no time is free.
+  -- At or below the floor no time is free, and at or below the cursor a sample would be late, although it is the newest.
+  local free_us = math.max(now_us, floor + 1, cursor + 1)
   local function first_free()
     while value_at(integer(free_us)) do
       free_us = free_us + 1
@@ -146,7 +152,7 @@ return each(function(i, first)
     redis.call('ZADD', pending_index, 'NX', now, pending_name)
     add_receipt(name)
     if is_expiry_due() then
-      expire()
+      expire(name, pending_name, is_first and #fresh == 2)
     elseif inbox_len == 0 then
       redis.call('EXPIRE', inbox, redis.call('TTL', memory))
     end

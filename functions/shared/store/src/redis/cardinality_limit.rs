@@ -1,10 +1,10 @@
-//! Limit of series per tenant.
+//! Limit of series per tenant, and of all tenants.
 //!
-//! The append script knows whether a series is new; how many the tenant has is spread over the shards. So series are
-//! counted only for a new one: far below the limit by a count of the last second, near it by counting again for each,
-//! one at a time. Far below it, a series that is possibly new is admitted at once, and counts as new until the next
-//! count. The limit is approximate: concurrent processes may exceed it by what they create within a second. A tenant at
-//! its limit costs one count per second.
+//! The append script knows whether a series is new; how many there are is spread over the shards. So series are counted
+//! only for a new one: far below the limit by a count of the last second, near it by counting again for each, one at a
+//! time. Far below it, a series that is possibly new is admitted at once, and counts as new until the next count. The
+//! limit is approximate: concurrent processes may exceed it by what they create within a second, up to the limits of the
+//! shards, which the script checks. A tenant at its limit costs one count per second.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,18 +19,20 @@ const COUNT_TTL: Duration = Duration::from_secs(1);
 /// Bounds of the distance to the limit within which each new series is counted for.
 const NEAR: std::ops::RangeInclusive<u64> = 100..=1_000;
 
-/// Counts of series, by tenant.
+/// Room for series, by tenant.
 #[derive(Debug)]
 pub(super) struct CardinalityLimit {
-    series_max: u64,
+    count_ttl: Duration,
     // A `std::sync::Mutex`: it is never locked across an await.
     counts: Mutex<HashMap<String, Arc<AsyncMutex<LastCount>>>>,
 }
 
-/// The last count of a tenant's series, with those admitted since.
+/// Room for series of a tenant by the last count, less those admitted since.
 #[derive(Debug, Default)]
 struct LastCount {
-    n_series: u64,
+    room: u64,
+    /// Room below which each new series is counted for.
+    near: u64,
     at: Option<Instant>,
 }
 
@@ -38,12 +40,20 @@ struct LastCount {
 // A Tokio mutex: it stays locked while the store is asked.
 pub(super) struct SeriesCount {
     last: OwnedMutexGuard<LastCount>,
-    series_max: u64,
+    ttl: Duration,
+}
+
+impl Default for CardinalityLimit {
+    fn default() -> Self {
+        Self { count_ttl: COUNT_TTL, counts: Mutex::default() }
+    }
 }
 
 impl CardinalityLimit {
-    pub(super) fn new(series_max: u64) -> Self {
-        Self { series_max, counts: Mutex::default() }
+    /// Counts for each new series.
+    #[cfg(feature = "testbed")]
+    pub(super) fn always_counted() -> Self {
+        Self { count_ttl: Duration::ZERO, ..Self::default() }
     }
 
     /// Waits for the count of a tenant.
@@ -52,39 +62,38 @@ impl CardinalityLimit {
             let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(counts.entry(tenant.to_owned()).or_default())
         };
-        SeriesCount { last: last.lock_owned().await, series_max: self.series_max }
+        SeriesCount { last: last.lock_owned().await, ttl: self.count_ttl }
     }
 
     /// The count of a tenant, if there is one and no other task uses it.
     pub(super) fn try_count(&self, tenant: &str) -> Option<SeriesCount> {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let last = Arc::clone(counts.get(tenant)?).try_lock_owned().ok()?;
-        Some(SeriesCount { last, series_max: self.series_max })
+        Some(SeriesCount { last, ttl: self.count_ttl })
     }
 }
 
 impl SeriesCount {
     /// Returns true if there is room for a new series; `None` if the series must be counted first.
     pub(super) fn has_room(&self) -> Option<bool> {
-        self.last.at.filter(|at| at.elapsed() < COUNT_TTL)?;
-        let near = (self.series_max / 10).clamp(*NEAR.start(), *NEAR.end());
-        let n_series = self.last.n_series;
-        if n_series + near < self.series_max {
+        self.last.at.filter(|at| at.elapsed() < self.ttl)?;
+        if self.last.room > self.last.near {
             Some(true)
         } else {
-            (n_series >= self.series_max).then_some(false)
+            (self.last.room == 0).then_some(false)
         }
     }
 
-    /// Stores a new count; returns whether there is room for one more series.
-    pub(super) fn set(&mut self, n_series: u64) -> bool {
-        *self.last = LastCount { n_series, at: Some(Instant::now()) };
-        n_series < self.series_max
+    /// Stores the room by a new count, of a tenant with at most `series_max`; returns whether there is any.
+    pub(super) fn set(&mut self, room: u64, series_max: u64) -> bool {
+        let near = (series_max / 10).clamp(*NEAR.start(), *NEAR.end());
+        *self.last = LastCount { room, near, at: Some(Instant::now()) };
+        room > 0
     }
 
     /// Counts a series that was admitted.
     pub(super) fn add(&mut self) {
-        self.last.n_series += 1;
+        self.last.room = self.last.room.saturating_sub(1);
     }
 }
 
@@ -94,17 +103,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_count_is_valid_for_a_second_and_not_near_the_limit() {
-        let limit = CardinalityLimit::new(1_000);
+        let limit = CardinalityLimit::default();
         let mut count = limit.count("t").await;
         assert_eq!(count.has_room(), None);
-        assert!(count.set(898));
+        assert!(count.set(102, 1_000));
         assert_eq!(count.has_room(), Some(true));
         count.add();
         count.add();
         assert_eq!(count.has_room(), None);
-        assert!(count.set(999));
+        assert!(count.set(1, 1_000));
         assert_eq!(count.has_room(), None);
-        assert!(!count.set(1_000));
+        assert!(!count.set(0, 1_000));
         assert_eq!(count.has_room(), Some(false));
         tokio::time::advance(COUNT_TTL).await;
         assert_eq!(count.has_room(), None);

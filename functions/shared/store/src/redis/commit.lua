@@ -56,7 +56,7 @@ return each(function(i, first)
     add_receipt(name) -- The series may have been removed between append and commit.
   end
   if is_new then
-    expire()
+    expire(name, pending_name, has_single_sample(name))
   end
   return { next_version }
 end)

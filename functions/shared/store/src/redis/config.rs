@@ -2,10 +2,13 @@
 
 use async_trait::async_trait;
 use detector::SeriesConfig;
-use domain::SeriesKey;
+use domain::{SeriesKey, Tenant};
 
+use super::capacity;
 use super::connection::Call;
-use super::keys::{configs_complete, index_member, key_of_member, unsaved_configs};
+use super::keys::{
+    configs_complete, configured, history_enabled, index_member, key_of_member, unsaved_configs,
+};
 use super::store::RedisStore;
 use crate::config_backup::CONFIGS_COMPLETE_TTL_S;
 use crate::{ConfigBackupStatus, ConfigStore, StoreError, StoredConfig, UnsavedConfig};
@@ -14,16 +17,25 @@ use crate::{ConfigBackupStatus, ConfigStore, StoreError, StoredConfig, UnsavedCo
 impl ConfigStore for RedisStore {
     async fn put_config(&self, key: &SeriesKey, config: &SeriesConfig) -> Result<i64, StoreError> {
         let keys = self.keys(key);
+        let configs_max = self.configs_max(key.tenant()).await?;
         let mut call = self.scripts.put_config.prepare_invoke();
         call.key(keys.config()).key(unsaved_configs(keys.shard));
-        call.arg(index_member(key)).arg(StoredConfig::text_of(config));
-        self.connection.invoke(Call::repeatable(keys.shard), &call).await
+        call.key(keys.configured()).key(history_enabled(keys.shard));
+        call.arg(index_member(key)).arg(key.name()).arg(configs_max);
+        call.arg(StoredConfig::text_of(config));
+        let revision = self.connection.invoke(Call::repeatable(keys.shard), &call).await?;
+        if revision < 0 {
+            return Err(StoreError::TooManyConfigs { max: self.series_limits().of_tenant });
+        }
+        Ok(revision)
     }
 
     async fn remove_config(&self, key: &SeriesKey) -> Result<bool, StoreError> {
         let keys = self.keys(key);
         let mut call = self.scripts.put_config.prepare_invoke();
-        call.key(keys.config()).key(unsaved_configs(keys.shard)).arg(index_member(key));
+        call.key(keys.config()).key(unsaved_configs(keys.shard));
+        call.key(keys.configured()).key(history_enabled(keys.shard));
+        call.arg(index_member(key)).arg(key.name()).arg(0);
         // Not repeatable: the second call would report that there was nothing to remove.
         let revision: i64 = self.connection.invoke(Call::once(keys.shard), &call).await?;
         Ok(revision != 0)
@@ -36,8 +48,8 @@ impl ConfigStore for RedisStore {
     ) -> Result<bool, StoreError> {
         let keys = self.keys(key);
         let mut call = self.scripts.restore_config.prepare_invoke();
-        call.key(keys.config()).key(unsaved_configs(keys.shard));
-        call.arg(index_member(key)).arg(stored.to_text());
+        call.key(keys.config()).key(unsaved_configs(keys.shard)).key(keys.configured());
+        call.arg(index_member(key)).arg(key.name()).arg(stored.to_text());
         self.connection.invoke(Call::once(keys.shard), &call).await
     }
 
@@ -74,5 +86,23 @@ impl ConfigStore for RedisStore {
             commands.arg("EX").arg(CONFIGS_COMPLETE_TTL_S);
         });
         replies.await.map(|_| ())
+    }
+}
+
+impl RedisStore {
+    /// Most configurations of a tenant in one shard; 0 if no new one is admitted.
+    ///
+    /// Configurations change rarely, so they are counted for each change.
+    async fn configs_max(&self, tenant: &Tenant) -> Result<u64, StoreError> {
+        if capacity::is_full(&self.memory().await?) {
+            return Ok(0);
+        }
+        let counts = self.query_shards::<(u64,)>(self.shards(), |shard, commands| {
+            commands.cmd("SCARD").arg(configured(shard, tenant.part()));
+        });
+        let n_configs: u64 = counts.await?.into_iter().map(|(n,)| n).sum();
+        let limits = self.series_limits();
+        let has_room = n_configs < limits.of_tenant;
+        Ok(if has_room { limits.of_shard(self.n_shards).of_tenant } else { 0 })
     }
 }

@@ -137,6 +137,10 @@ impl Connection {
         })
     }
 
+    pub(super) fn topology(&self) -> Topology {
+        self.topology
+    }
+
     pub(super) fn circuits(&self) -> CircuitCounts {
         let n_open = self.circuits.iter().filter(|circuit| circuit.is_open()).count();
         CircuitCounts { n_open, n: self.circuits.len() }

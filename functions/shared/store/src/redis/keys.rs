@@ -50,6 +50,14 @@ impl SeriesKeys {
     pub(super) fn anomalous_index(&self) -> String {
         anomalous_index(self.shard, &self.tenant)
     }
+
+    pub(super) fn single_samples(&self) -> String {
+        single_samples(self.shard, &self.tenant)
+    }
+
+    pub(super) fn configured(&self) -> String {
+        configured(self.shard, &self.tenant)
+    }
 }
 
 /// Series of a tenant by time of receipt.
@@ -67,9 +75,19 @@ pub(super) fn pending_index(shard: u16) -> String {
     format!("tm:{{{shard}}}:pending")
 }
 
-/// Set of the names of the series indexes of a shard.
-pub(super) fn tenants_index(shard: u16) -> String {
-    format!("tm:{{{shard}}}:tenants")
+/// Series of all tenants by the time of their expiry, in Unix seconds.
+pub(super) fn expiries(shard: u16) -> String {
+    format!("tm:{{{shard}}}:expiries")
+}
+
+/// Series of a tenant that received one sample and no more, by the time of its receipt.
+pub(super) fn single_samples(shard: u16, tenant: &str) -> String {
+    format!("tm:{{{shard}}}:single_samples/{tenant}")
+}
+
+/// Set of the series of a tenant that have a configuration.
+pub(super) fn configured(shard: u16, tenant: &str) -> String {
+    format!("tm:{{{shard}}}:configured/{tenant}")
 }
 
 /// Series by the time of their next silence check.

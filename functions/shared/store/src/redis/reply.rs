@@ -14,15 +14,28 @@ pub(super) fn unreadable(what: &'static str) -> StoreError {
     StoreError::Unreadable { what }
 }
 
-/// Splits the reply of a call into the server time, in Unix microseconds, and the replies for `n` series.
-pub(super) fn by_series(reply: Value, n: usize) -> Result<(i64, Vec<Value>), StoreError> {
-    let mut replies = array(reply)?;
-    if replies.len() != n + 1 {
+/// Reply of a call of a script.
+pub(super) struct CallReply {
+    /// Server time in Unix microseconds.
+    pub(super) now_us: i64,
+    /// Samples that the shard ever accepted, if this call added some.
+    pub(super) n_accepted: Option<u64>,
+    /// The reply for each series.
+    pub(super) by_series: Vec<Value>,
+}
+
+/// Reads the reply of a call for `n` series.
+pub(super) fn of_call(reply: Value, n: usize) -> Result<CallReply, StoreError> {
+    let mut replies = array(reply)?.into_iter();
+    let (Some(now), Some(n_accepted)) = (replies.next(), replies.next()) else {
+        return Err(unreadable("answer"));
+    };
+    let by_series: Vec<Value> = replies.collect();
+    if by_series.len() != n {
         return Err(unreadable("answer"));
     }
-    let now_us = number(&replies[0])?;
-    replies.remove(0);
-    Ok((now_us, replies))
+    let n_accepted = text(&n_accepted).and_then(|text| text.parse().ok());
+    Ok(CallReply { now_us: number(&now)?, n_accepted, by_series })
 }
 
 /// Reply of `append.lua` for a series with `n_samples` samples.

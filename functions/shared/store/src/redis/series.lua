@@ -4,20 +4,23 @@
 -- the memory (see detector::memory). A memory that is missing, cut off or of another layout counts as version 0; the
 -- next commit replaces it.
 --
--- KEYS: index of series, index of pending, totals, index of anomalous, names of the indexes of series, silence checks,
---       unsaved episodes, the mark of an enabled history,
+-- KEYS: index of series, index of pending, totals, index of anomalous, expiries of series, silence checks, unsaved
+--       episodes, the mark of an enabled history, series with a single sample,
 --       then inbox, window, anomalies, memory, config, episodes of each series
 -- ARGV: limits (see series_calls.rs): least and longest time to live in seconds, inbox length max, inbox read max,
---       anomalies kept max, stored window length min, ranked series max, episodes kept max;
+--       anomalies kept max, stored window length min, ranked series max, episodes kept max, time to live of a series
+--       with a single sample in seconds, series of the tenant and of all tenants max in this shard;
 --       then for each series its number of arguments, and the arguments
--- Returns: the server time, and for each series the reply of its script, or {false, reason} if a key of the series has
+-- Returns: the server time, the accepted samples of the shard if this call accepted some, otherwise '', and for each
+--       series the reply of its script, or {false, reason} if a key of the series has
 --       the wrong type
-local series_index, pending_index, totals, anomalous_index, tenants = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local silence_checks, unsaved_episodes, history_enabled = KEYS[6], KEYS[7], KEYS[8]
-local SHARED_KEYS, SERIES_KEYS, SHARED_ARGUMENTS = 8, 6, 8
+local series_index, pending_index, totals, anomalous_index, expiries = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local silence_checks, unsaved_episodes, history_enabled, single_samples = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local SHARED_KEYS, SERIES_KEYS, SHARED_ARGUMENTS = 9, 6, 11
 local ttl_s, ttl_max_s = tonumber(ARGV[1]), ARGV[2]
 local inbox_len_max, inbox_read_max, anomalies_kept_max = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local stored_len_min, ranked_max, episodes_kept_max = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local single_ttl_s, tenant_series_max, all_series_max = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 
 local time = redis.call('TIME')
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -66,12 +69,42 @@ local function state(cached_version)
 end
 
 -- All keys of a series expire together, at the earliest `ttl_s` after its last receipt; a little later, so that not
--- every receipt writes the expiry.
-local function expire()
-  redis.call('EXPIRE', memory, ttl_max_s)
-  redis.call('EXPIRE', window, ttl_max_s)
-  redis.call('EXPIRE', anomalies, ttl_max_s)
-  redis.call('EXPIRE', inbox, ttl_max_s)
+-- every receipt writes the expiry. A series with a single sample expires earlier.
+local function expire(name, pending_name, is_single)
+  local ttl = is_single and single_ttl_s or ttl_max_s
+  redis.call('EXPIRE', memory, ttl)
+  redis.call('EXPIRE', window, ttl)
+  redis.call('EXPIRE', anomalies, ttl)
+  redis.call('EXPIRE', inbox, ttl)
+  redis.call('ZADD', expiries, time[1] + ttl, pending_name)
+  if is_single then
+    redis.call('ZADD', single_samples, now, name)
+  else
+    redis.call('ZREM', single_samples, name)
+  end
+end
+
+local function has_single_sample(name)
+  return redis.call('ZSCORE', single_samples, name) and true
+end
+
+local n_of_tenant, n_of_all -- series of this shard, with those that this call adds
+-- Returns true if the limits of the shard admit another series.
+local function has_room()
+  if not n_of_tenant then
+    redis.call('ZREMRANGEBYSCORE', expiries, '-inf', time[1])
+    local ended = redis.call('ZRANGEBYSCORE', single_samples, '-inf', integer(now_us - single_ttl_s * 1000000), 'LIMIT', '0', '100')
+    if #ended > 0 then
+      redis.call('ZREM', series_index, unpack(ended))
+      redis.call('ZREM', single_samples, unpack(ended))
+    end
+    n_of_tenant, n_of_all = redis.call('ZCARD', series_index), redis.call('ZCARD', expiries)
+  end
+  if n_of_tenant >= tenant_series_max or n_of_all >= all_series_max then
+    return false
+  end
+  n_of_tenant, n_of_all = n_of_tenant + 1, n_of_all + 1
+  return true
 end
 
 local function is_expiry_due()
@@ -89,9 +122,6 @@ local function store_receipts()
   local n_new = redis.pcall('ZADD', series_index, unpack(received))
   if type(n_new) == 'table' then
     return n_new.err
-  end
-  if n_new > 0 then
-    redis.call('SADD', tenants, series_index)
   end
   redis.call('ZREMRANGEBYSCORE', series_index, '-inf', '(' .. integer(now_us - ttl_s * 1000000))
 end
@@ -203,7 +233,7 @@ end
 --
 -- A key of the wrong type fails only its own series; any other error is one of the server, and fails the call.
 local function each(write)
-  local answers, at, failure = { now_us }, SHARED_ARGUMENTS + 1, nil
+  local answers, at, failure = { now_us, '' }, SHARED_ARGUMENTS + 1, nil
   for i = 1, (#KEYS - SHARED_KEYS) / SERIES_KEYS do
     local is_done, answer = pcall(write, i, at + 1)
     if not is_done then
@@ -218,7 +248,10 @@ local function each(write)
     at = at + ARGV[at] + 1
   end
   for field, n in pairs(counts) do
-    redis.pcall('HINCRBY', totals, field, integer(n))
+    local total = redis.pcall('HINCRBY', totals, field, integer(n))
+    if field == 'samples accepted' and type(total) == 'number' then
+      answers[2] = integer(total)
+    end
   end
   if #received > 0 then
     failure = store_receipts() or failure

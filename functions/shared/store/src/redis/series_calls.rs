@@ -10,16 +10,17 @@ use redis::{Cmd, Script, ToRedisArgs, Value, cmd};
 
 use super::connection::{Call, Connection};
 use super::keys::{
-    SeriesKeys, history_enabled, index_member, pending_index, silence_checks, tenants_index,
+    SeriesKeys, expiries, history_enabled, index_member, pending_index, silence_checks,
     totals as totals_key, unsaved_episodes,
 };
-use super::reply::{self, unreadable};
+use super::reply::{self, CallReply, unreadable};
+use protocol::admission::SeriesLimits;
 use protocol::limits::{EPISODES_KEPT_MAX, INBOX_LEN_MAX, INBOX_READ_MAX, STORED_LEN_MIN};
 use protocol::{decayed_score, member, totals};
 
 use crate::{
     ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Append, Commit, NewSample, ReceiptUpdate,
-    SERIES_TTL_S, StoreError,
+    SERIES_TTL_S, SINGLE_SAMPLE_TTL_S, StoreError,
 };
 
 /// Most series of one call: a script blocks its Redis while it runs, and so many take less than half a millisecond.
@@ -36,7 +37,7 @@ const SERIES_TTL_MAX_S: u64 = SERIES_TTL_S + SERIES_TTL_S / 100;
 const RANKED_MAX: usize = 1_000;
 
 /// Keys of a call that all of its series share.
-const SHARED_KEYS: usize = 8;
+const SHARED_KEYS: usize = 9;
 
 /// Keys of each series of a call.
 const SERIES_KEYS: usize = 6;
@@ -89,55 +90,65 @@ fn group<C: SeriesCall>(calls: &[C], n_shards: u16) -> Vec<(u16, Vec<usize>)> {
     groups
 }
 
-/// Runs a script on several series; returns the reply for each, in order.
-///
-/// Passes the shard and the server time of each reply to `on_time`.
-pub(super) async fn call<C: SeriesCall>(
-    connection: &Connection,
-    script: &Script,
-    calls: &[C],
-    n_shards: u16,
-    on_time: impl Fn(u16, i64),
-) -> Vec<Result<Value, StoreError>> {
-    let groups = group(calls, n_shards);
-    let replies = groups.iter().map(|(shard, positions)| {
-        let calls: Vec<&C> = positions.iter().map(|i| &calls[*i]).collect();
-        let command = command(script, *shard, &calls);
-        let is_repeatable = calls.iter().all(|call| call.is_repeatable());
-        let how = if is_repeatable { Call::repeatable(*shard) } else { Call::once(*shard) };
-        async move { connection.evaluate::<Value>(how, script, &command).await }
-    });
-    let replies = join_all(replies).await;
-    let missing = || Err(unreadable("answer"));
-    let mut by_call: Vec<Result<Value, StoreError>> = calls.iter().map(|_| missing()).collect();
-    for ((shard, positions), reply) in groups.iter().zip(replies) {
-        match reply.and_then(|reply| reply::by_series(reply, positions.len())) {
-            Ok((now_us, replies)) => {
-                on_time(*shard, now_us);
-                positions.iter().zip(replies).for_each(|(i, reply)| by_call[*i] = Ok(reply));
+/// Shards on which scripts run, with the limits of series of each.
+pub(super) struct ShardCalls<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) n_shards: u16,
+    pub(super) limits: SeriesLimits,
+}
+
+impl ShardCalls<'_> {
+    /// Runs a script on several series; returns the reply for each, in order.
+    ///
+    /// Passes the shard of each call and its reply to `on_reply`.
+    pub(super) async fn run<C: SeriesCall>(
+        &self,
+        script: &Script,
+        calls: &[C],
+        on_reply: impl Fn(u16, &CallReply),
+    ) -> Vec<Result<Value, StoreError>> {
+        let groups = group(calls, self.n_shards);
+        let replies = groups.iter().map(|(shard, positions)| {
+            let calls: Vec<&C> = positions.iter().map(|i| &calls[*i]).collect();
+            let command = command(script, *shard, &calls, &self.limits);
+            let is_repeatable = calls.iter().all(|call| call.is_repeatable());
+            let how = if is_repeatable { Call::repeatable(*shard) } else { Call::once(*shard) };
+            async move { self.connection.evaluate::<Value>(how, script, &command).await }
+        });
+        let replies = join_all(replies).await;
+        let missing = || Err(unreadable("answer"));
+        let mut by_call: Vec<Result<Value, StoreError>> = calls.iter().map(|_| missing()).collect();
+        for ((shard, positions), reply) in groups.iter().zip(replies) {
+            match reply.and_then(|reply| reply::of_call(reply, positions.len())) {
+                Ok(reply) => {
+                    on_reply(*shard, &reply);
+                    let replies = positions.iter().zip(reply.by_series);
+                    replies.for_each(|(i, reply)| by_call[*i] = Ok(reply));
+                }
+                Err(error) => positions.iter().for_each(|i| by_call[*i] = Err(error.clone())),
             }
-            Err(error) => positions.iter().for_each(|i| by_call[*i] = Err(error.clone())),
         }
+        by_call
     }
-    by_call
 }
 
 /// The command that runs a script on series of one shard and tenant.
-fn command<C: SeriesCall>(script: &Script, shard: u16, calls: &[&C]) -> Cmd {
+fn command<C: SeriesCall>(script: &Script, shard: u16, calls: &[&C], limits: &SeriesLimits) -> Cmd {
     let keys: Vec<SeriesKeys> =
         calls.iter().map(|call| SeriesKeys::new(call.key(), shard)).collect();
     let mut command = cmd("EVALSHA");
     command.arg(script.get_hash()).arg(SHARED_KEYS + SERIES_KEYS * keys.len());
     if let Some(keys) = keys.first() {
         command.arg(keys.series_index()).arg(pending_index(shard)).arg(totals_key(shard));
-        command.arg(keys.anomalous_index()).arg(tenants_index(shard)).arg(silence_checks(shard));
-        command.arg(unsaved_episodes(shard)).arg(history_enabled(shard));
+        command.arg(keys.anomalous_index()).arg(expiries(shard)).arg(silence_checks(shard));
+        command.arg(unsaved_episodes(shard)).arg(history_enabled(shard)).arg(keys.single_samples());
     }
     for keys in &keys {
         command.arg(&keys.samples()).arg(keys.config()).arg(keys.episodes());
     }
     command.arg(SERIES_TTL_S).arg(SERIES_TTL_MAX_S).arg(INBOX_LEN_MAX).arg(INBOX_READ_MAX);
     command.arg(ANOMALIES_KEPT_MAX).arg(STORED_LEN_MIN).arg(RANKED_MAX).arg(EPISODES_KEPT_MAX);
+    command.arg(SINGLE_SAMPLE_TTL_S).arg(limits.of_tenant).arg(limits.of_all.unwrap_or(u64::MAX));
     for call in calls {
         call.write(&mut command);
     }

@@ -4,16 +4,22 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use detector::DeployedDetector;
-use redis::{Pipeline, cmd};
+use redis::cmd;
 
-use super::connection::Call;
-use super::keys::{self, DEPLOYED_KEY, pending_index, tenants_index};
-use super::store::{RedisStore, oldest_active_us};
+use super::connection::{Call, Topology};
+use super::keys::{self, DEPLOYED_KEY, expiries, pending_index};
+use super::store::RedisStore;
 use crate::status::check_detector;
-use crate::{CircuitCounts, StoreError, StoreGauges, StoreStatus};
+use crate::{CircuitCounts, DataLoss, StoreError, StoreGauges, StoreMemory, StoreStatus};
 
-/// Number of pending series, the one that waits longest, and the series indexes of a shard.
-type GaugesReply = (u64, Vec<(String, f64)>, Vec<String>);
+/// Number of pending series, the one that waits longest, and the number of series of a shard.
+type GaugesReply = (u64, Vec<(String, f64)>, u64);
+
+/// Server time in seconds and microseconds, and the totals of a shard.
+type TotalsReply = ((i64, i64), BTreeMap<String, u64>);
+
+/// Field of the totals that counts accepted samples.
+const ACCEPTED: &str = "samples accepted";
 
 #[async_trait]
 impl StoreStatus for RedisStore {
@@ -41,39 +47,40 @@ impl StoreStatus for RedisStore {
         self.connection.circuits()
     }
 
+    fn take_loss(&self) -> DataLoss {
+        self.acknowledged.take_loss()
+    }
+
     async fn gauges(&self) -> Result<StoreGauges, StoreError> {
         let now_us = self.now_us().await?;
         let replies = self.query_shards::<GaugesReply>(self.shards(), |shard, commands| {
             commands.cmd("ZCARD").arg(pending_index(shard));
             commands.cmd("ZRANGE").arg(pending_index(shard)).arg(0).arg(0).arg("WITHSCORES");
-            commands.cmd("SMEMBERS").arg(tenants_index(shard));
+            commands.cmd("ZCOUNT").arg(expiries(shard)).arg(now_us / 1_000_000).arg("+inf");
         });
         let mut gauges = StoreGauges::default();
-        let mut indexes: Vec<(u16, Pipeline)> = Vec::new();
-        for (shard, (n_pending, oldest, of_tenants)) in self.shards().zip(replies.await?) {
+        for (n_pending, oldest, n_series) in replies.await? {
             gauges.n_pending += n_pending;
             let since_us = oldest.first().map_or(now_us, |(_, at_us)| *at_us as i64);
             gauges.oldest_pending_us = gauges.oldest_pending_us.max(now_us - since_us);
-            let mut counts = redis::pipe();
-            for index in &of_tenants {
-                counts.cmd("ZCOUNT").arg(index).arg(oldest_active_us(now_us)).arg("+inf");
-            }
-            indexes.push((shard, counts));
+            gauges.n_series += n_series;
         }
-        indexes.retain(|(_, counts)| !counts.is_empty());
-        let n_series: Vec<Vec<u64>> = self.connection.query_each(&indexes).await?;
-        gauges.n_series = n_series.into_iter().flatten().sum();
+        gauges.memory = self.memory().await?;
+        gauges.n_series_max = self.limits.series(gauges.memory.max_bytes).of_all;
         Ok(gauges)
     }
 
     async fn totals(&self) -> Result<BTreeMap<String, u64>, StoreError> {
-        let replies =
-            self.query_shards::<(BTreeMap<String, u64>,)>(self.shards(), |shard, commands| {
-                commands.cmd("HGETALL").arg(keys::totals(shard));
-            });
+        let replies = self.query_shards::<TotalsReply>(self.shards(), |shard, commands| {
+            commands.cmd("TIME").cmd("HGETALL").arg(keys::totals(shard));
+        });
         let mut sum = BTreeMap::new();
-        for (field, n) in replies.await?.into_iter().flat_map(|(totals,)| totals) {
-            *sum.entry(field).or_default() += n;
+        for (shard, ((seconds, us), totals)) in self.shards().zip(replies.await?) {
+            let n_accepted = totals.get(ACCEPTED).copied().unwrap_or_default();
+            self.acknowledged.observe(shard, seconds * 1_000_000 + us, n_accepted);
+            for (field, n) in totals {
+                *sum.entry(field).or_default() += n;
+            }
         }
         Ok(sum)
     }
@@ -91,6 +98,25 @@ impl StoreStatus for RedisStore {
 }
 
 impl RedisStore {
+    /// The memory of the servers; unknown if the user may not call `INFO`.
+    pub(super) async fn memory(&self) -> Result<StoreMemory, StoreError> {
+        if let Some(memory) = self.capacity.fresh() {
+            return Ok(memory);
+        }
+        let shards = match self.connection.topology() {
+            Topology::Single => 0..1,
+            Topology::Cluster => self.shards(),
+        };
+        let replies = self.query_shards::<(String, String)>(shards, |_, commands| {
+            commands.cmd("INFO").arg("server").cmd("INFO").arg("memory");
+        });
+        match replies.await {
+            Ok(replies) => Ok(self.capacity.set(self.capacity.sum(&replies))),
+            Err(StoreError::NotPermitted { .. }) => Ok(self.capacity.set(self.capacity.unknown())),
+            Err(error) => Err(error),
+        }
+    }
+
     /// With another number of shards, series would be read from the wrong shard.
     fn check_shards(&self, stored: u16) -> Result<(), StoreError> {
         if stored == self.n_shards {

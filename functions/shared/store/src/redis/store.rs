@@ -3,15 +3,19 @@
 use redis::{FromRedisValue, Pipeline, Script, Value, cmd};
 
 use domain::SeriesKey;
+use protocol::admission::SeriesLimits;
 
+use super::acknowledged::AcknowledgedCounts;
+use super::capacity::Capacity;
 use super::cardinality_limit::CardinalityLimit;
 use super::clock::ServerClocks;
 use super::connection::{Call, Connection, RedisOptions};
 use super::credentials::RedisCredentials;
 use super::keys::SeriesKeys;
+use super::reply::CallReply;
 use super::scripts::Scripts;
-use super::series_calls::{self, SeriesCall};
-use crate::{SERIES_MAX_DEFAULT, SERIES_TTL_S, StoreError};
+use super::series_calls::{SeriesCall, ShardCalls};
+use crate::{SERIES_TTL_S, StoreError, StoreLimits};
 
 /// Series in a Redis, a Valkey or a cluster of them.
 #[derive(Debug)]
@@ -19,8 +23,11 @@ pub struct RedisStore {
     pub(super) connection: Connection,
     pub(super) n_shards: u16,
     pub(super) scripts: Scripts,
+    pub(super) limits: StoreLimits,
     pub(super) cardinality: CardinalityLimit,
+    pub(super) capacity: Capacity,
     pub(super) clocks: ServerClocks,
+    pub(super) acknowledged: AcknowledgedCounts,
 }
 
 impl RedisStore {
@@ -38,15 +45,30 @@ impl RedisStore {
             connection: Connection::new(options, credentials)?,
             n_shards: options.n_shards,
             scripts: Scripts::new(),
-            cardinality: CardinalityLimit::new(SERIES_MAX_DEFAULT),
+            limits: StoreLimits::default(),
+            cardinality: CardinalityLimit::default(),
+            capacity: Capacity::new(None),
             clocks: ServerClocks::new(options.n_shards),
+            acknowledged: AcknowledgedCounts::new(options.n_shards),
         })
     }
 
-    /// Limits the series of a tenant.
+    /// Limits what a tenant, and all tenants, may store.
     #[must_use]
-    pub fn with_series_max(self, series_max: u64) -> Self {
-        Self { cardinality: CardinalityLimit::new(series_max), ..self }
+    pub fn with_limits(self, limits: StoreLimits) -> Self {
+        Self { limits, capacity: Capacity::new(limits.memory_bytes), ..self }
+    }
+
+    /// Counts the series of a tenant for each new one, so that a deleted series makes room at once.
+    #[cfg(feature = "testbed")]
+    #[must_use]
+    pub fn always_counted(self) -> Self {
+        Self { cardinality: CardinalityLimit::always_counted(), ..self }
+    }
+
+    /// Limits of series, by the memory of the servers as it was last read.
+    pub(super) fn series_limits(&self) -> SeriesLimits {
+        self.limits.series(self.capacity.last().max_bytes)
     }
 
     pub(super) fn keys(&self, key: &SeriesKey) -> SeriesKeys {
@@ -63,8 +85,15 @@ impl RedisStore {
         script: &Script,
         calls: &[C],
     ) -> Vec<Result<Value, StoreError>> {
-        let on_time = |shard, now_us| self.clocks.set(shard, now_us);
-        series_calls::call(&self.connection, script, calls, self.n_shards, on_time).await
+        let on_reply = |shard, reply: &CallReply| {
+            self.clocks.set(shard, reply.now_us);
+            if let Some(n_accepted) = reply.n_accepted {
+                self.acknowledged.observe(shard, reply.now_us, n_accepted);
+            }
+        };
+        let limits = self.series_limits().of_shard(self.n_shards);
+        let scripts = ShardCalls { connection: &self.connection, n_shards: self.n_shards, limits };
+        scripts.run(script, calls, on_reply).await
     }
 
     /// Runs the same commands on several shards; returns the reply of each.

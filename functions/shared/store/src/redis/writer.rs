@@ -3,15 +3,16 @@
 use async_trait::async_trait;
 use domain::{SeriesKey, Tenant};
 
+use super::capacity;
 use super::cardinality_limit::SeriesCount;
 use super::connection::Call;
 use super::keys::{self, index_member};
 use super::reply;
 use super::series_calls::{AppendCall, CommitCall, NewSeries, SeriesCall};
-use super::store::RedisStore;
+use super::store::{RedisStore, oldest_active_us};
 use crate::{
-    Append, AppendOutcome, Commit, CommitOutcome, ConfigStore, SampleClass, SeriesWriter,
-    StoreError,
+    Append, AppendOutcome, Commit, CommitOutcome, ConfigStore, SINGLE_SAMPLE_TTL_S, SampleClass,
+    SeriesWriter, StoreError,
 };
 
 #[async_trait]
@@ -41,11 +42,13 @@ impl SeriesWriter for RedisStore {
         commands.cmd("DEL").arg(&keys.samples());
         commands.cmd("ZREM").arg(keys.series_index()).arg(key.name()).ignore();
         commands.cmd("ZREM").arg(keys.anomalous_index()).arg(key.name()).ignore();
+        commands.cmd("ZREM").arg(keys.single_samples()).arg(key.name()).ignore();
         commands.cmd("DEL").arg(keys.episodes()).ignore();
         let queues = [
             keys::pending_index(shard),
             keys::unsaved_episodes(shard),
             keys::silence_checks(shard),
+            keys::expiries(shard),
         ];
         for queue in queues {
             commands.cmd("ZREM").arg(queue).arg(&member).ignore();
@@ -123,8 +126,9 @@ impl RedisStore {
             }
             // Series that were admitted must exist to be counted.
             self.append_admitted(appends, std::mem::take(&mut admitted), outcomes).await;
-            match self.count_active(tenant).await {
-                Ok(n_series) if count.set(n_series) => {
+            let series_max = self.series_limits().of_tenant;
+            match self.room(tenant).await {
+                Ok(room) if count.set(room, series_max) => {
                     self.append_admitted(appends, vec![i], outcomes).await;
                     count.add();
                 }
@@ -149,13 +153,29 @@ impl RedisStore {
         admitted.into_iter().zip(again).for_each(|(i, outcome)| outcomes[i] = outcome);
     }
 
-    /// Counts the series of a tenant that received a sample lately, including shards whose index was not trimmed.
-    async fn count_active(&self, tenant: &Tenant) -> Result<u64, StoreError> {
-        let oldest_us = self.oldest_active_us().await?;
-        let counts = self.query_shards::<(u64,)>(self.shards(), |shard, commands| {
+    /// Counts the series that a tenant may add: by those that it has, those of all tenants, and the memory of the store.
+    async fn room(&self, tenant: &Tenant) -> Result<u64, StoreError> {
+        let memory = self.memory().await?;
+        if capacity::is_full(&memory) {
+            return Ok(0);
+        }
+        let now_us = self.now_us().await?;
+        let (n_of_tenant, n_of_all) = self.count_active(tenant, now_us).await?;
+        Ok(self.limits.series(memory.max_bytes).room(n_of_tenant, n_of_all))
+    }
+
+    /// Counts the series of a tenant and of all tenants, without the expired ones that are still in an index.
+    async fn count_active(&self, tenant: &Tenant, now_us: i64) -> Result<(u64, u64), StoreError> {
+        let counts = self.query_shards::<(u64, u64, u64)>(self.shards(), |shard, commands| {
             let index = keys::series_index(shard, tenant.part());
-            commands.cmd("ZCOUNT").arg(index).arg(oldest_us).arg("+inf");
+            commands.cmd("ZCOUNT").arg(index).arg(oldest_active_us(now_us)).arg("+inf");
+            let single_samples = keys::single_samples(shard, tenant.part());
+            let ended_us = now_us - SINGLE_SAMPLE_TTL_S as i64 * 1_000_000;
+            commands.cmd("ZCOUNT").arg(single_samples).arg("-inf").arg(ended_us);
+            commands.cmd("ZCOUNT").arg(keys::expiries(shard)).arg(now_us / 1_000_000).arg("+inf");
         });
-        Ok(counts.await?.into_iter().map(|(n,)| n).sum())
+        let counts = counts.await?;
+        let n_of_tenant = counts.iter().map(|(n, n_ended, _)| n.saturating_sub(*n_ended)).sum();
+        Ok((n_of_tenant, counts.iter().map(|(_, _, n)| n).sum()))
     }
 }

@@ -81,7 +81,7 @@ pub(crate) async fn samples_without_a_time_never_conflict(store: &dyn Store) {
     assert_eq!(store.totals().await.unwrap()["samples accepted"], 900);
 }
 
-pub(crate) async fn samples_without_a_time_are_accepted_if_others_have_future_times(
+pub(crate) async fn samples_without_a_time_are_newest_even_if_others_have_future_times(
     store: &dyn Store,
 ) {
     let key = key("a");
@@ -90,6 +90,11 @@ pub(crate) async fn samples_without_a_time_are_accepted_if_others_have_future_ti
     let untimed = [NewSample { at_us: None, value: 7.0 }; 2];
     let classes = write(store, &key, &untimed).await;
     assert!(classes.iter().all(|class| matches!(class, SampleClass::Fresh { .. })), "{classes:?}");
+    // They are judged as the newest, not as late ones.
+    let judged = state(store, &key).await.window;
+    assert!(judged.iter().all(|judged| !judged.late), "{judged:?}");
+    assert_eq!(judged.len(), 128);
+    assert_eq!(judged[127].sample.at_us(), (now_s + 199) * 1_000_000 + 2);
 }
 
 pub(crate) async fn a_cached_version_is_not_returned_again(store: &dyn Store) {

@@ -4,7 +4,9 @@ use detector::{MaintenanceWindow, SeriesConfig};
 use domain::{SeriesKey, Tenant};
 use store::{CommitOutcome, SampleClass, Store, StoredConfig};
 
-use crate::fixture::{at, commit_of, key, n_series, own_config, state, wave, write};
+use crate::fixture::{
+    SERIES_MAX, at, commit_of, key, key_of, n_series, own_config, state, wave, write,
+};
 
 pub(crate) async fn a_configuration_is_read_with_its_series(store: &dyn Store) {
     let (key, config) = (key("a"), own_config("zscore:window=40,threshold=3"));
@@ -101,6 +103,7 @@ pub(crate) async fn a_changed_configuration_is_marked_until_the_history_holds_it
     store: &dyn Store,
 ) {
     let (key, config) = (key("a"), own_config("ewma"));
+    store.unsaved_episodes(1).await.unwrap(); // A sweep with a history has run.
     assert_eq!(marked(store).await, []);
     let first = store.put_config(&key, &config).await.unwrap();
     assert_eq!(marked(store).await, [(key.clone(), first)]);
@@ -132,6 +135,7 @@ pub(crate) async fn a_configuration_is_restored_only_if_none_is_stored_or_was_re
     store: &dyn Store,
 ) {
     let key = key("a");
+    store.unsaved_episodes(1).await.unwrap(); // A sweep with a history has run.
     assert!(
         !store.config_backup_status(10).await.unwrap().is_complete,
         "a new store is incomplete"
@@ -162,4 +166,31 @@ pub(crate) async fn a_commit_without_a_configuration_conflicts_after_its_restore
     assert!(store.restore_config(&key, &lost).await.unwrap());
     let committed = store.commit(&key, &commit_of(&before)).await.unwrap();
     assert!(matches!(committed, CommitOutcome::Conflict(_)), "{committed:?}");
+}
+
+pub(crate) async fn new_configurations_above_the_limit_are_refused(store: &dyn Store) {
+    let config = own_config("ewma");
+    for i in 0..SERIES_MAX {
+        store.put_config(&key(&format!("m{i}")), &config).await.unwrap();
+    }
+    let refused = store.put_config(&key("further"), &config).await.unwrap_err();
+    assert_eq!(refused.code(), "too_many_configs");
+    assert_eq!(store.read(&key("further")).await.unwrap(), None);
+    // Existing configurations and other tenants are not affected.
+    store.put_config(&key("m0"), &SeriesConfig::default()).await.unwrap();
+    store.put_config(&key_of("u", "further"), &config).await.unwrap();
+    assert!(store.remove_config(&key("m1")).await.unwrap());
+    store.put_config(&key("further"), &config).await.unwrap();
+    assert!(store.forget(&key("m2")).await.unwrap());
+    let lost = StoredConfig { revision: 7, config: config.clone() };
+    assert!(store.restore_config(&key("restored"), &lost).await.unwrap());
+    assert!(store.put_config(&key("m1"), &config).await.is_err());
+}
+
+pub(crate) async fn without_a_history_a_removed_configuration_leaves_nothing(store: &dyn Store) {
+    let key = key("a");
+    store.put_config(&key, &own_config("ewma")).await.unwrap();
+    assert_eq!(marked(store).await.len(), 1, "a history may be configured later");
+    assert!(store.remove_config(&key).await.unwrap());
+    assert_eq!(marked(store).await, []);
 }

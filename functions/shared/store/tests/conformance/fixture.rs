@@ -11,7 +11,7 @@ use store::testbed::patient_options;
 use store::{
     APPEND_MAX, Append, AppendOutcome, ClassifiedSamples, Commit, CommitOutcome, EpisodeUpdate,
     MemoryPatch, NewSample, OptimisticCommit, ReceiptUpdate, RedisOptions, SampleClass,
-    SeriesState, Store, Topology,
+    SeriesState, Store, StoreLimits, Topology,
 };
 
 pub(crate) const DEPLOYED: DeployedDetector =
@@ -19,6 +19,9 @@ pub(crate) const DEPLOYED: DeployedDetector =
 
 /// Limit of series of a tenant: more than any test creates, except those of the limit.
 pub(crate) const SERIES_MAX: u64 = 60;
+
+pub(crate) const LIMITS: StoreLimits =
+    StoreLimits { tenant_series_max: SERIES_MAX, tenant_percent: 100, memory_bytes: None };
 
 /// A clock that moves by a millisecond each time it is read, so that receipts are ordered.
 pub(crate) fn clock() -> i64 {

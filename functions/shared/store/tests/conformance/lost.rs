@@ -5,9 +5,9 @@ use std::time::Duration;
 use domain::SeriesKey;
 use store::testbed::RedisServer;
 use store::{
-    Append, AppendOutcome, CommitOutcome, ConfigStore, EmbeddedStore, INSTANCE_LEASE_S, Instance,
-    InstanceLeases, RedisOptions, RedisStore, SampleClass, SeriesState, SeriesWriter, Store,
-    StoreStatus, SweepQueues, Topology,
+    Append, AppendOutcome, CommitOutcome, ConfigStore, DataLoss, EmbeddedStore, INSTANCE_LEASE_S,
+    Instance, InstanceLeases, RedisOptions, RedisStore, SampleClass, SeriesState, SeriesWriter,
+    Store, StoreStatus, SweepQueues, Topology,
 };
 
 use crate::fixture::{
@@ -379,4 +379,22 @@ async fn a_delayed_first_commit_judges_no_sample_twice_after_a_lost_memory() {
         panic!("samples in the window were judged again");
     };
     assert_eq!((now.version, now.window.len(), now.inbox.len()), (0, 11, 0));
+}
+
+#[tokio::test]
+async fn a_loss_of_acknowledged_samples_is_seen_by_the_next_call() {
+    let mut server = RedisServer::start();
+    let store = RedisStore::new(&options(server.url(), Topology::Single)).unwrap();
+    let key = key("a");
+    write(&store, &key, &wave(0..100)).await;
+    store.totals().await.unwrap();
+    assert_eq!(store.take_loss(), DataLoss::default());
+    server.start_again(); // It persists nothing.
+    write(&store, &key, &wave(100..110)).await;
+    assert_eq!(store.take_loss(), DataLoss { n_shards: 1, n_samples_min: 90 });
+    assert_eq!(store.take_loss(), DataLoss::default());
+    // A process that only reads sees it, too.
+    server.start_again();
+    store.totals().await.unwrap();
+    assert_eq!(store.take_loss(), DataLoss { n_shards: 1, n_samples_min: 10 });
 }

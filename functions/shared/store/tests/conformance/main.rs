@@ -16,14 +16,14 @@ use domain::Tenant;
 use store::testbed::RedisCluster;
 use store::{EmbeddedStore, RedisStore, SeriesReader, SeriesWriter, StoreStatus, Topology};
 
-use fixture::{SERIES_MAX, at, clock, key, options};
+use fixture::{LIMITS, at, clock, key, options};
 
 fn embedded_store() -> EmbeddedStore {
-    EmbeddedStore::new(clock).with_series_max(SERIES_MAX)
+    EmbeddedStore::new(clock).with_limits(LIMITS)
 }
 
 fn redis_store(url: String, topology: Topology) -> RedisStore {
-    RedisStore::new(&options(url, topology)).unwrap().with_series_max(SERIES_MAX)
+    RedisStore::new(&options(url, topology)).unwrap().with_limits(LIMITS)
 }
 
 /// Runs every test of the suite on each store.
@@ -79,7 +79,7 @@ conformance! {
         a_replay_returns_the_stored_verdicts,
         a_replay_of_many_windows_changes_nothing,
         samples_without_a_time_never_conflict,
-        samples_without_a_time_are_accepted_if_others_have_future_times,
+        samples_without_a_time_are_newest_even_if_others_have_future_times,
         a_cached_version_is_not_returned_again,
         a_full_inbox_refuses_and_drains,
         new_series_above_the_limit_are_refused,
@@ -120,6 +120,8 @@ conformance! {
         a_changed_configuration_is_marked_until_the_history_holds_it,
         a_configuration_is_restored_only_if_none_is_stored_or_was_removed,
         a_commit_without_a_configuration_conflicts_after_its_restore,
+        new_configurations_above_the_limit_are_refused,
+        without_a_history_a_removed_configuration_leaves_nothing,
     }
     sweep: {
         a_series_is_pending_until_its_samples_are_judged,
