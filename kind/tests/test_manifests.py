@@ -299,3 +299,12 @@ def test_every_number_of_the_autoscaling_is_explained():
             key = name.removeprefix("autoscaling.knative.dev/")
             row = next((line for line in text.splitlines() if line.startswith(f"| `{key}`")), "")
             assert f"`{value}`" in row, f"{key}: {value} is not in {row!r}"
+
+
+def test_the_load_demo_sends_each_series_by_one_writer():
+    [job] = [document for document in documents("load") if document["kind"] == "Job"]
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    assert "--writers=1" in container["args"]
+    assert "--series=$(JOB_COMPLETION_INDEX)" in container["args"]
+    assert "--source=$(POD_NAME)" in container["args"]
+    assert job["spec"]["parallelism"] == job["spec"]["completions"]
