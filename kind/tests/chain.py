@@ -117,6 +117,22 @@ class Chain:
             config = config.replace(old, new)
         (self.folder / "redis.conf").write_text(f"{config}\nport {port}\nbind 127.0.0.1\n")
         self.spawn("redis", ["redis-server", self.folder / "redis.conf"])
+        self.wait_for_redis(port)
+        return port
+
+    def crash_redis(self):
+        """Kills Redis and starts it again without the second half of its log, as after a crash of its machine."""
+        redis = self.processes.pop(0)
+        redis.kill()
+        redis.wait(10)
+        [log] = (self.folder / "data" / "appendonlydir").glob("*.incr.aof")
+        with log.open("r+b") as file:
+            file.truncate(log.stat().st_size // 2)
+        self.spawn("redis", ["redis-server", self.folder / "redis.conf"])
+        self.processes.insert(0, self.processes.pop())
+        self.wait_for_redis(self.redis)
+
+    def wait_for_redis(self, port):
         password = (self.secrets / "redis-auth" / "password").read_text()
         # The probe of the manifest, with the port of this Redis.
         probe = container("StatefulSet", "redis")["readinessProbe"]["exec"]["command"]
@@ -128,7 +144,6 @@ class Chain:
 
         assert not subprocess.run(command, env={**os.environ, "REDISCLI_AUTH": "wrong"}, capture_output=True).returncode == 0
         wait_for("redis", is_ready)
-        return port
 
     def start_function(self, name, kind, binary):
         found = container(kind, name)
@@ -255,7 +270,7 @@ def secrets(folder):
         bin / "kubectl",
         f'''while [ "$1" != get ] && [ "$1" != create ] && [ "$1" != delete ]; do shift; done
 case "$1" in
-  get) [ -d "{made}/$3" ] ;;
+  get) if [ -d "{made}/$3" ]; then echo "secret/$3"; fi ;;
   create) cp -r "${{5#--from-file=}}" "{made}/$4" ;;
   delete) rm -rf "{made}/$3" ;;
 esac''',

@@ -3,6 +3,8 @@
 Each panel of each dashboard is queried from the Prometheus that scrapes the exporter.
 """
 
+import json
+
 import pytest
 import yaml
 
@@ -98,6 +100,22 @@ def test_the_alert_is_resolved(chain):
     assert {alert["alert"] for alert in alerts} == {"AnomalyBurst"}
     # No other alert was sent.
     assert {alert["alert"] for alert in chain.alerts()} == {"AnomalyBurst"}
+
+
+def test_a_redis_that_lost_acknowledged_samples_is_reported(chain):
+    chain.crash_redis()
+
+    def sent():
+        return [alert for alert in chain.alerts() if alert["labels"]["alertname"] == "StoreLostData"]
+
+    alert = wait_for("StoreLostData", sent)[0]
+    assert alert["labels"]["severity"] == "critical"
+    losses = wait_for("losses", lambda: chain.query("store_losses_total > 0"))
+    assert losses[0]["value"][1] == "1"
+    ready = json.loads(get(f"http://{chain.exporter}/readyz"))
+    assert (ready["status"], ready["warnings"]) == ("ready", ["store_lost_data"])
+    # Counters that shrank fire no other alert.
+    assert {alert["alert"] for alert in chain.alerts()} == {"AnomalyBurst", "StoreLostData"}
 
 
 def test_the_exporter_reports_a_store_that_is_down(chain):
