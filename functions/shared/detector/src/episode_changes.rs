@@ -107,8 +107,13 @@ mod tests {
 
     #[test]
     fn each_episode_of_a_batch_has_one_record() {
-        let spikes = [(200, 900.0), (201, 0.0), (202, 900.0), (203, 900.0), (204, 0.0)];
-        let changes = changes(&mut learned(), &spikes.map(|(minute, more)| sample(minute, more)));
+        let mut judge = learned();
+        let mut samples = vec![sample(200, 900.0)];
+        samples.extend((201..300).map(|minute| sample(minute, 0.0)));
+        samples.extend(
+            [(300, 900.0), (301, 0.0), (302, 900.0), (303, 0.0)].map(|(m, more)| sample(m, more)),
+        );
+        let changes = changes(&mut judge, &samples);
         let phases: Vec<_> =
             changes.records().iter().map(|record| (record.n_samples, record.phase)).collect();
         assert_eq!(phases, [(1, EpisodePhase::Over), (2, EpisodePhase::Over)]);

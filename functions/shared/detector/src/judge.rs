@@ -7,8 +7,8 @@ mod restore;
 mod tests;
 
 use crate::detectors::tidemark::Assessment;
-use crate::memory::OpenEpisode;
 use crate::migration::{DeployedDetector, MemoryOrigin};
+use crate::open_episode::{OpenEpisode, rejoin_us};
 use crate::signals::gap;
 use crate::silence::SilenceCheck;
 use crate::window::STORED_LEN_MIN;
@@ -76,9 +76,9 @@ impl Judge {
             self.memory.state.learn_late(&self.memory.detector, sample);
         } else {
             self.learn(sample, &assessment);
+            self.memory.episode = self.episode_with(judgement);
             self.memory.cursor_us = Some(at_us);
             self.memory.last = Some(judgement);
-            self.memory.episode = self.episode_with(judgement);
             self.memory.silence.is_silent = false;
         }
         judgement
@@ -103,17 +103,20 @@ impl Judge {
         self.memory.state.learn(&self.memory.detector, sample, assessment);
     }
 
-    /// Open episode after `judgement`, the newest.
+    /// Episode after `judgement`, the newest: open, over but near enough to be joined, or none.
     fn episode_with(&self, judgement: Judgement) -> Option<OpenEpisode> {
-        if !judgement.verdict.is_anomaly() {
-            return None;
+        let at_us = judgement.sample.at_us();
+        let can_join = |episode: &OpenEpisode| {
+            at_us.saturating_sub(episode.end_us) <= rejoin_us(self.interval_us())
+        };
+        if judgement.verdict.is_anomaly() {
+            let is_open = self.memory.episode_record().is_some();
+            let before = self.memory.episode.filter(|episode| is_open || can_join(episode));
+            return Some(before.unwrap_or(OpenEpisode::of_silence(at_us)).with(judgement));
         }
-        let start_us = judgement.sample.at_us();
-        let open =
-            self.memory.episode.unwrap_or(OpenEpisode { start_us, n_samples: 0, peak: None });
-        let is_highest = |peak: &Judgement| judgement.verdict.score <= peak.verdict.score;
-        let peak = open.peak.filter(is_highest).unwrap_or(judgement);
-        Some(OpenEpisode { n_samples: open.n_samples + 1, peak: Some(peak), ..open })
+        // A silence that a normal sample ends is over.
+        let is_silent = self.memory.silence.is_silent;
+        self.memory.episode.filter(|episode| !is_silent && can_join(episode))
     }
 
     /// Records that samples up to `newest_us` arrived at `now_us` of the receiver's clock; call before judging them.
@@ -129,7 +132,7 @@ impl Judge {
     fn silent_after_us(&self) -> Option<i64> {
         let gap_us = self.gap_us().or_else(|| {
             // Without the gap signal, silence still ends an open episode.
-            self.memory.episode?;
+            self.memory.episode_record()?;
             Some(gap::INTERVALS_MIN * self.interval_us()? as f64)
         });
         Some(self.memory.silence.silent_after_us(gap_us?))
@@ -160,13 +163,15 @@ impl Judge {
         let is_due = self.silent_from_us().is_some_and(|from_us| from_us <= now_us);
         let Some(start_us) = self.memory.cursor_us.filter(|_| is_due) else { return false };
         if self.gap_us().is_none() {
-            return self.memory.episode.take().is_some();
+            let was_open = self.memory.episode_record().is_some();
+            self.memory.episode = None;
+            return was_open;
         }
         if self.config.is_in_maintenance(now_us) {
             return false;
         }
         self.memory.silence.is_silent = true;
-        self.memory.episode.get_or_insert(OpenEpisode { start_us, n_samples: 0, peak: None });
+        self.memory.episode.get_or_insert(OpenEpisode::of_silence(start_us));
         true
     }
 

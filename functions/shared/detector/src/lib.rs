@@ -40,6 +40,7 @@ pub mod silence;
 mod episode_changes;
 pub mod judge;
 mod migration;
+mod open_episode;
 
 pub use detector::{Detector, WINDOW_LEN_MAX, WINDOW_LEN_MIN};
 pub use episode_changes::EpisodeChanges;
@@ -47,8 +48,9 @@ pub use judge::{Judge, LearningProgress};
 pub use learning::moments::Moments;
 pub use learning::season::{Calendar, Season};
 pub use learning::zone::{Zone, ZoneUnknown};
-pub use memory::{Counters, Memory, OpenEpisode};
+pub use memory::{Counters, Memory};
 pub use migration::{DeployedDetector, MemoryOrigin, RestoreError};
+pub use open_episode::{OpenEpisode, rejoin_us};
 pub use series_config::{MaintenanceWindow, SeriesConfig, SeriesConfigError};
 pub use signal_set::{SignalSet, SignalUnknown};
 pub use silence::{SilenceCheck, SilenceState};

@@ -16,7 +16,7 @@
 //! | 116 | 1 | 1 if the series has its own detector |
 //! | 117 | 1 | length of the spec |
 //! | 118 | | scalars of the detector, then its tables |
-//! | | 63 | open episode |
+//! | | 71 | open episode, or one that a further anomaly may join |
 //! | | | spec |
 //!
 //! A store writes changed slices, one command each. Each sample changes the fields from the cursor to the end of the
@@ -28,6 +28,7 @@ use crate::Detector;
 use crate::bytes::{ByteReader, ByteWriter};
 use crate::detector_state::DetectorState;
 use crate::memory::judgement::{InvalidField, JUDGEMENT_LEN};
+use crate::open_episode::OpenEpisode;
 use crate::silence::SilenceState;
 use crate::spec::SPEC_LEN_MAX;
 use domain::{EpisodePhase, EpisodeRecord, Judgement};
@@ -45,7 +46,7 @@ pub const VERSION_OFFSET: usize = 8;
 const NO_TIME: i64 = -1;
 
 /// Encoded length of an episode, in bytes.
-const EPISODE_LEN: usize = 16 + JUDGEMENT_LEN;
+const EPISODE_LEN: usize = 24 + JUDGEMENT_LEN;
 
 /// Length of all fields before those of the detector, in bytes.
 const HEADER_LEN: usize = 56 + JUDGEMENT_LEN + SilenceState::LEN + 2;
@@ -71,7 +72,7 @@ pub struct Memory {
     pub counters: Counters,
     /// Newest judgement that was not late, in full.
     pub last: Option<Judgement>,
-    /// Anomaly or silence that lasts until now.
+    /// Anomaly or silence that lasts until now, or ended so recently that a further anomaly joins it.
     pub episode: Option<OpenEpisode>,
     /// Silence of the series.
     pub silence: SilenceState,
@@ -88,17 +89,6 @@ pub struct Counters {
     pub anomalies: u64,
     /// Late samples among them.
     pub late: u64,
-}
-
-/// Consecutive anomalies up to the newest sample, or the silence after it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct OpenEpisode {
-    /// Time of the first anomaly, or of the last sample before a silence, in microseconds.
-    pub start_us: i64,
-    /// Number of anomalies so far; 0 for a silence alone.
-    pub n_samples: u64,
-    /// Anomaly with the highest score.
-    pub peak: Option<Judgement>,
 }
 
 impl Memory {
@@ -119,13 +109,13 @@ impl Memory {
         }
     }
 
-    /// Record of the open episode.
+    /// Record of the episode that lasts until now; `None` if it is over.
     pub fn episode_record(&self) -> Option<EpisodeRecord> {
-        let OpenEpisode { start_us, n_samples, peak } = self.episode?;
         let is_silent = self.silence.is_silent;
+        let episode =
+            self.episode.filter(|episode| is_silent || episode.ends_at(self.cursor_us))?;
         let phase = if is_silent { EpisodePhase::Silent } else { EpisodePhase::Open };
-        let end_us = self.cursor_us.unwrap_or(start_us);
-        Some(EpisodeRecord { start_us, end_us, n_samples, phase, peak })
+        Some(episode.record(phase, self.cursor_us.unwrap_or(episode.start_us)))
     }
 
     /// Encoded length, in bytes.
@@ -211,6 +201,7 @@ fn write_episode(out: &mut ByteWriter, episode: Option<&OpenEpisode>) {
     let Some(episode) = episode else { return out.bytes(&[0; EPISODE_LEN]) };
     out.u64(episode.n_samples);
     out.i64(episode.start_us);
+    out.i64(episode.end_us);
     judgement::write(out, episode.peak.as_ref());
 }
 
@@ -227,9 +218,9 @@ fn read_episode(
 }
 
 fn read_open(n_samples: u64, from: &mut ByteReader<'_>) -> Option<OpenEpisode> {
-    let start_us = time(from.i64()?).ok()??;
+    let (start_us, end_us) = (time(from.i64()?).ok()??, time(from.i64()?).ok()??);
     let peak = if n_samples == 0 { None } else { Some(judgement::read_present(from)?) };
-    Some(OpenEpisode { start_us, n_samples, peak })
+    Some(OpenEpisode { start_us, end_us, n_samples, peak })
 }
 
 #[cfg(test)]

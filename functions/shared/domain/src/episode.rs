@@ -1,7 +1,7 @@
 //! Defines an episode: an anomaly of one series from opening to closing.
 //!
-//! An episode is a run of consecutive anomalous samples, a silence, or one followed by the other. Series and start
-//! time identify it; each change produces a new record.
+//! An episode is a run of anomalous samples with at most short pauses, a silence, or one followed by the other. Series and
+//! start time identify it; each change produces a new record.
 
 use crate::{Judgement, Signal};
 

@@ -78,7 +78,28 @@ fn consecutive_anomalies_are_one_episode() {
     assert_eq!((episode.start_us, episode.n_samples), (sample(100).at_us(), 2));
     assert_eq!(episode.peak.unwrap().sample.value(), 1e9);
     judge.judge(sample(102));
-    assert_eq!(judge.memory().episode, None);
+    assert_eq!(judge.memory().episode_record(), None);
+}
+
+#[test]
+fn an_anomaly_within_an_hour_of_the_last_one_joins_its_episode() {
+    for (pause, n_samples) in [(2, 2), (59, 2), (61, 1)] {
+        let mut judge = learned(DEPLOYED, 300);
+        let spike = |i: i64| Sample::new(sample(i).at_us(), 1e9).unwrap();
+        judge.judge(spike(300));
+        for i in 301..300 + pause {
+            // Stored bytes hold what a later process needs to join.
+            let bytes = judge.memory().encode();
+            judge =
+                Judge::restore(DEPLOYED, Some(&bytes), judge.window().judged().to_vec()).unwrap();
+            assert!(!judge.judge(sample(i)).verdict.is_anomaly());
+            assert_eq!(judge.memory().episode_record(), None);
+        }
+        assert!(judge.judge(spike(300 + pause)).verdict.is_anomaly());
+        let record = judge.memory().episode_record().unwrap();
+        let start = if n_samples == 2 { 300 } else { 300 + pause };
+        assert_eq!((record.start_us, record.n_samples), (sample(start).at_us(), n_samples));
+    }
 }
 
 #[test]
