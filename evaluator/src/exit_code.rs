@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::output::OutputError;
+use crate::redact::redact;
 
 /// A limit was missed, records or verdicts differ, or a deployment did not answer.
 pub(crate) const EXIT_MISSED: u8 = 1;
@@ -39,6 +40,6 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if output.is_some_and(|output| output.source.kind() == std::io::ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
     }
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", redact(&format!("{error:#}")));
     ExitCode::from(if output.is_some() { EXIT_OUTPUT } else { EXIT_INPUT })
 }

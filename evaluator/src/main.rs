@@ -12,6 +12,7 @@ mod output;
 mod progress;
 mod provenance;
 mod record_table;
+mod redact;
 mod report_output;
 mod splice;
 

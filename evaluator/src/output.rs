@@ -1,8 +1,8 @@
 //! Writes texts to stdout, to files, and between the markers of a document.
 
 use std::fs;
-use std::io::Write;
-use std::path::Path;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
@@ -31,6 +31,37 @@ pub(crate) fn write_to(path: &Path, text: &str) -> Result<(), OutputError> {
         return write_stdout(text);
     }
     fs::write(path, text).map_err(OutputError::at(path))
+}
+
+/// A folder of output, in which no file is written through a symbolic link: names of series come from the data, and a link
+/// could lead to any other file.
+#[derive(Debug)]
+pub(crate) struct OutputFolder {
+    root: PathBuf,
+}
+
+impl OutputFolder {
+    /// Creates the folder if it does not exist.
+    pub(crate) fn create(folder: &Path) -> Result<Self, OutputError> {
+        let created = fs::create_dir_all(folder).and_then(|()| folder.canonicalize());
+        Ok(Self { root: created.map_err(OutputError::at(folder))? })
+    }
+
+    /// Writes a file of the folder, and creates the folders between.
+    pub(crate) fn write(&self, path: &Path, text: &[u8]) -> Result<(), OutputError> {
+        let folder = path.parent().unwrap_or(path);
+        let is_inside = |real: PathBuf| {
+            let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+            if is_link || !real.starts_with(&self.root) {
+                return Err(io::Error::other("it is a symbolic link: expected a file or no file"));
+            }
+            fs::write(path, text)
+        };
+        fs::create_dir_all(folder)
+            .and_then(|()| folder.canonicalize())
+            .and_then(is_inside)
+            .map_err(OutputError::at(path))
+    }
 }
 
 /// Writes to stdout.

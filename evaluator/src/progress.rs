@@ -2,6 +2,8 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::redact::redact;
+
 /// A bar of `len` steps; nothing is drawn if stderr is not a terminal.
 pub(crate) fn bar(len: usize, what: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {elapsed}")
@@ -13,6 +15,6 @@ pub(crate) fn bar(len: usize, what: &str) -> ProgressBar {
 #[expect(clippy::print_stderr, reason = "warnings belong on stderr")]
 pub(crate) fn warn(warnings: &[String]) {
     for warning in warnings {
-        eprintln!("warning: {warning}");
+        eprintln!("warning: {}", redact(warning));
     }
 }

@@ -2,9 +2,11 @@
 
 use std::process::Command;
 
-/// The command line of this process, quoted for a shell, with the program name `evaluator`.
+use crate::redact::redact;
+
+/// The command line of this process, quoted for a shell, with the program name `evaluator` and without passwords.
 pub(crate) fn command_line() -> String {
-    let quoted = std::env::args().skip(1).map(|argument| quote(&argument));
+    let quoted = std::env::args().skip(1).map(|argument| quote(&redact(&argument)));
     std::iter::once("evaluator".to_owned()).chain(quoted).collect::<Vec<_>>().join(" ")
 }
 

@@ -12,7 +12,7 @@ mod terminal;
 use crate::html;
 use crate::record::Record;
 
-pub use self::csv_text::{columns, is_column, number};
+pub use self::csv_text::{cell, columns, is_column, number};
 
 /// The format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

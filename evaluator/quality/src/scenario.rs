@@ -10,7 +10,7 @@ mod time_axis;
 mod traffic;
 
 pub use self::anomaly::AnomalyKind;
-pub use self::catalogue::{SERIES_MAX, Scenario, SeriesShape};
+pub use self::catalogue::{SAMPLES_MAX, SERIES_MAX, Scenario, SeriesShape};
 pub use self::noise::Noise;
 pub use self::steady::Steady;
 pub use self::traffic::{Poison, Traffic};

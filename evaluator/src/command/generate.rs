@@ -1,14 +1,12 @@
 //! `evaluator generate`: the labeled series of a scenario, as CSV for `score` and other tools.
 
-use std::fs;
 use std::path::PathBuf;
 
-use anyhow::ensure;
+use anyhow::Context;
 use quality::labeled::LabeledSeries;
-use quality::scenario::{SERIES_MAX, Scenario};
+use quality::scenario::Scenario;
 
-use crate::output::OutputError;
-use crate::output::{write_stdout, write_to};
+use crate::output::{OutputFolder, write_stdout};
 
 /// Arguments of `generate`.
 #[derive(Debug, Clone, clap::Args)]
@@ -30,22 +28,19 @@ pub(crate) struct GenerateArgs {
 pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<()> {
     let mut scenario = Scenario::find(&args.scenario)?;
     if let Some(n_series) = args.series {
-        ensure!(
-            (1..=SERIES_MAX).contains(&n_series),
-            "`--series {n_series}` is out of range: expected 1 to {SERIES_MAX}"
-        );
         scenario.n_series = n_series;
+        scenario.check_size().context("`--series` is out of range")?;
     }
     let series = scenario.generate(args.seed);
     let Some(folder) = &args.out else {
         write_stdout(&text(&series, SeriesNaming::InColumn)?)?;
         return Ok(());
     };
-    fs::create_dir_all(folder).map_err(OutputError::at(folder))?;
+    let root = OutputFolder::create(folder)?;
     for one in &series {
-        write_to(
+        root.write(
             &folder.join(format!("{}.csv", one.name)),
-            &text(std::slice::from_ref(one), SeriesNaming::InFileName)?,
+            text(std::slice::from_ref(one), SeriesNaming::InFileName)?.as_bytes(),
         )?;
     }
     Ok(())

@@ -1,7 +1,6 @@
 //! `score --write-scores`: the score of every row, as files for `--from-scores` and other tools.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
@@ -11,7 +10,7 @@ use quality::measure::ScoredSeries;
 use quality::read::{Dataset, SCORE_COLUMN, SeriesOrigin, file_name_safe};
 use rayon::prelude::*;
 
-use crate::output::OutputError;
+use crate::output::OutputFolder;
 
 /// Writes a file for each series, in a folder per contender if there are several.
 pub(crate) fn write(
@@ -39,16 +38,10 @@ pub(crate) fn write(
             path.display()
         );
     }
+    let root = OutputFolder::create(folder)?;
     jobs.par_iter().try_for_each(|(path, origin, judged, threshold)| {
-        write_file(path, &text(origin, &judged.verdicts.rows, *threshold)?)
+        Ok(root.write(path, &text(origin, &judged.verdicts.rows, *threshold)?)?)
     })
-}
-
-fn write_file(path: &Path, text: &[u8]) -> anyhow::Result<()> {
-    let folder = path.parent().unwrap_or(path);
-    fs::create_dir_all(folder)
-        .and_then(|()| fs::write(path, text))
-        .map_err(|error| OutputError::at(path)(error).into())
 }
 
 fn text(origin: &SeriesOrigin, verdicts: &[RowVerdict], threshold: f64) -> anyhow::Result<Vec<u8>> {

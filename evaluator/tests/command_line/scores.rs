@@ -56,6 +56,43 @@ fn written_scores_are_scored_like_the_detector_that_wrote_them() {
 }
 
 #[test]
+fn scores_are_never_written_through_a_symbolic_link() {
+    let folder = benchmark();
+    let root = path(&folder, "");
+    let victim = write(&folder, "victim", "as it was");
+    let target = folder.path().join("elsewhere");
+    fs::create_dir_all(&target).unwrap();
+    for (link, to) in [("scores/one/a.csv", Path::new(&victim)), ("links/one", target.as_path())] {
+        let link = folder.path().join(link);
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(to, &link).unwrap();
+    }
+    for out in ["scores", "links"] {
+        let arguments = ["score", "--nab", &root, "--detector", "silent", "--write-scores"];
+        let (code, stderr) = failure(&[&arguments[..], &[&path(&folder, out)]].concat());
+        assert!(code == 4 && stderr.contains("symbolic link"), "{stderr}");
+    }
+    assert_eq!(read(&victim), "as it was");
+    assert_eq!(fs::read_dir(target).unwrap().count(), 0);
+}
+
+#[test]
+fn scores_of_rows_in_another_order_belong_to_their_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: Vec<String> = (0..50).map(|i| format!("{},{}", 100 + i, i % 5)).collect();
+    let reversed: Vec<String> = rows.iter().rev().cloned().collect();
+    let scores: Vec<String> =
+        (0..50).rev().map(|i| format!("{},{}", 100 + i, u8::from(i == 30) * 2)).collect();
+    fs::create_dir_all(folder.path().join("stored")).unwrap();
+    write(&folder, "stored/a.csv", &format!("timestamp,anomaly_score\n{}\n", scores.join("\n")));
+    let file = write(&folder, "a.csv", &format!("timestamp,value\n{}\n", reversed.join("\n")));
+    let stored = path(&folder, "stored");
+    let verdicts = stdout(&["score", "--csv", &file, "--from-scores", &stored, "--verdicts", "-"]);
+    let anomalies: Vec<&str> = verdicts.lines().filter(|line| line.contains("anomaly")).collect();
+    assert_eq!(anomalies, ["130000,0,anomaly,2,130000"]);
+}
+
+#[test]
 fn scores_keep_the_folders_the_rows_and_the_texts_of_times() {
     let folder = benchmark();
     let (root, out) = (folder.path().to_str().unwrap(), path(&folder, "scores"));

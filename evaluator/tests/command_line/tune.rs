@@ -66,6 +66,16 @@ fn answer_one(listener: &TcpListener, (status, body): (u16, &str)) -> String {
 }
 
 #[test]
+fn a_cell_of_the_table_is_never_a_formula() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(&folder, "=cmd|' -C calc'!A0.csv", &history(",label"));
+    let table = stdout(&[&["tune", "--csv", &file, "--csv-out", "-"], &CHOICE[..]].concat());
+    let mut lines = csv::Reader::from_reader(table.as_bytes());
+    let line = lines.records().next().unwrap().unwrap();
+    assert_eq!(&line[0], "'=cmd|' -C calc'!A0");
+}
+
+#[test]
 fn a_detector_that_is_better_on_the_held_out_half_is_recommended_with_its_evidence() {
     let folder = tempfile::tempdir().unwrap();
     let file = write(&folder, "rps.csv", &history(",label"));

@@ -5,6 +5,15 @@ use crate::record::{BudgetScore, Record, Row};
 /// A column: its name and its text of a row.
 type CsvColumn = (&'static str, fn(&Row) -> String);
 
+/// The text of a cell that holds a name: a spreadsheet would run one that begins like a formula.
+pub fn cell(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    }
+}
+
 /// Column names and texts of a row.
 pub fn columns(row: &Row) -> impl Iterator<Item = (&'static str, String)> {
     COLUMNS.iter().map(|(name, text)| (*name, text(row)))
@@ -26,8 +35,8 @@ pub(super) fn render(record: &Record) -> anyhow::Result<String> {
 }
 
 const COLUMNS: [CsvColumn; 49] = [
-    ("scenario", |row| row.scenario.clone()),
-    ("detector", |row| row.detector.clone()),
+    ("scenario", |row| cell(&row.scenario)),
+    ("detector", |row| cell(&row.detector)),
     ("threshold", |row| row.threshold.to_string()),
     ("n_series", |row| row.n_series.to_string()),
     ("n_samples", |row| row.n_samples.to_string()),

@@ -15,6 +15,9 @@ use crate::labeled::LabeledSeries;
 /// Maximum series of a scenario: enough for tight intervals, few enough for memory.
 pub const SERIES_MAX: usize = 1_000;
 
+/// Maximum samples of all series of a scenario: a gigabyte with the verdicts of six detectors.
+pub const SAMPLES_MAX: usize = 10_000_000;
+
 /// Name and definition of each scenario, in the order of reports.
 const CATALOGUE: [(&str, &str); 18] = [
     ("regular_spikes", include_str!("../../scenarios/regular_spikes.toml")),
@@ -119,11 +122,28 @@ impl Scenario {
             !analysis.trim().is_empty(),
             "`analysis` is empty: expected a sentence on the situation that the scenario models"
         );
+        let scenario = Self { name: name.to_owned(), analysis, seed, n_series, shape };
+        scenario.check_size()?;
+        Ok(scenario)
+    }
+
+    /// Checks the number of series, and of all their samples.
+    pub fn check_size(&self) -> anyhow::Result<()> {
+        let n_series = self.n_series;
         ensure!(
             (1..=SERIES_MAX).contains(&n_series),
             "`n_series` is {n_series}: expected 1 to {SERIES_MAX}"
         );
-        Ok(Self { name: name.to_owned(), analysis, seed, n_series, shape })
+        let n_samples = match &self.shape {
+            SeriesShape::Steady(steady) => steady.n_samples,
+            SeriesShape::Traffic(traffic) => traffic.n_rows(),
+        };
+        let n_all = n_series.saturating_mul(n_samples);
+        ensure!(
+            n_all <= SAMPLES_MAX,
+            "{n_series} series of {n_samples} samples are {n_all} samples: expected at most {SAMPLES_MAX}"
+        );
+        Ok(())
     }
 
     /// Generates the series in parallel.
@@ -202,5 +222,15 @@ mod tests {
         let three = scenario.generate(0);
         scenario.n_series = 1;
         assert_eq!(scenario.generate(0)[..], three[..1]);
+    }
+
+    #[test]
+    fn the_samples_of_all_series_are_bounded() {
+        let mut scenario = Scenario::find("mixed").unwrap();
+        scenario.n_series = SERIES_MAX;
+        let error = scenario.check_size().unwrap_err().to_string();
+        assert!(error.contains("1000 series of 20160 samples"), "{error}");
+        scenario.n_series = 16;
+        scenario.check_size().unwrap();
     }
 }

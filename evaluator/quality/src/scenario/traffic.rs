@@ -107,7 +107,7 @@ impl Traffic {
         self.assemble(format!("{name}_{}_{k}", noise.as_str()), &values, events)
     }
 
-    fn n_rows(&self) -> usize {
+    pub(super) fn n_rows(&self) -> usize {
         (self.days * DAY_S / f64::from(self.interval_s)) as usize
     }
 
