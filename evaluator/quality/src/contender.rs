@@ -14,7 +14,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::labeled::LabeledSeries;
+use crate::labeled::{LabeledRow, LabeledSeries};
 
 /// Spec of the rolling z-score (window 50, 2 sigma), the reference of every report: a widespread detector.
 pub const ROLLING_ZSCORE: &str = "zscore:window=50,threshold=2,self=included";
@@ -64,6 +64,18 @@ pub struct SeriesVerdicts {
     pub memory_len: usize,
 }
 
+impl SeriesVerdicts {
+    /// True if a row of the series is a sample, and the detector had learned enough to judge it.
+    pub fn is_judged(&self, series: &LabeledSeries, row: usize) -> bool {
+        series.rows[row].sample().is_some() && self.rows[row].kind != VerdictKind::Learning
+    }
+
+    /// Number of judged rows of the series.
+    pub fn n_judged(&self, series: &LabeledSeries) -> usize {
+        (0..series.rows.len()).filter(|row| self.is_judged(series, *row)).count()
+    }
+}
+
 impl Contender {
     /// The contenders of `run` and `score` by default; the rolling z-score is first.
     pub fn defaults() -> Result<Vec<Self>, SpecError> {
@@ -110,6 +122,21 @@ impl Contender {
                 memory_len: 0,
             },
         }
+    }
+
+    /// Start of the episode of each anomaly, in microseconds; `None` for other rows.
+    ///
+    /// Episodes of a detector are those that its judge opens and joins, as in production; those of other contenders are runs
+    /// of alarms.
+    pub fn episodes(&self, series: &LabeledSeries, verdicts: &SeriesVerdicts) -> Vec<Option<i64>> {
+        let Self::Detector(detector) = self else { return runs_of_alarms(series, verdicts) };
+        let mut judge = Judge::new(*detector);
+        let mut episode = |row: &LabeledRow| {
+            let judgement = judge.judge(row.sample()?);
+            let record = judge.memory().episode_record()?;
+            (judgement.verdict.is_anomaly() && !judgement.late).then_some(record.start_us)
+        };
+        series.rows.iter().map(&mut episode).collect()
     }
 
     /// Judges the first series of the data and returns the full verdicts of `rows`; only those of a detector have an
@@ -169,6 +196,17 @@ fn judge_rows(detector: Detector, series: &LabeledSeries) -> SeriesVerdicts {
         });
     }
     SeriesVerdicts { rows, memory_len: judge.memory_len() }
+}
+
+fn runs_of_alarms(series: &LabeledSeries, verdicts: &SeriesVerdicts) -> Vec<Option<i64>> {
+    let mut start_us = None;
+    let rows = series.rows.iter().zip(&verdicts.rows);
+    rows.map(|(row, verdict)| {
+        let is_alarm = verdict.kind == VerdictKind::Anomaly;
+        start_us = is_alarm.then_some(start_us.unwrap_or(row.at_us));
+        start_us
+    })
+    .collect()
 }
 
 fn random_verdicts(
@@ -265,6 +303,28 @@ mod tests {
                 contender.verdicts(&series, &(100..200)).iter().zip(&verdicts[100..200])
             {
                 assert_eq!((verdict.kind, verdict.score), (row.kind, row.score));
+            }
+        }
+    }
+
+    #[test]
+    fn anomalies_within_an_hour_are_one_episode() {
+        let mut values: Vec<f64> = (0..600).map(|i| f64::from(i % 7)).collect();
+        for i in [300, 320, 500] {
+            values[i] = 1e6;
+        }
+        let series = series(&values);
+        for (spec, wanted) in [("deviation", vec![300, 300, 500]), ("random", vec![])] {
+            let contender: Contender = spec.parse().unwrap();
+            let verdicts = contender.judge(&series, 0, 0);
+            let episodes = contender.episodes(&series, &verdicts);
+            let is_alarm = |i: &usize| verdicts.rows[*i].kind == VerdictKind::Anomaly;
+            for i in (0..600).filter(|i| !is_alarm(i)) {
+                assert_eq!(episodes[i], None, "{spec}");
+            }
+            let starts: Vec<i64> = [300, 320, 500].iter().filter_map(|i| episodes[*i]).collect();
+            if !wanted.is_empty() {
+                assert_eq!(starts, wanted.iter().map(|i| i * 60_000_000).collect::<Vec<i64>>());
             }
         }
     }

@@ -53,6 +53,12 @@ pub struct Row {
     pub n_series: usize,
     /// Number of scored samples, over all series.
     pub n_samples: usize,
+    /// Number of rows that were judged, cold start included.
+    #[serde(default)]
+    pub n_judged: usize,
+    /// Number of other rows: the detector was learning, or the row is not a sample; never counted as right.
+    #[serde(default)]
+    pub n_unjudged: usize,
     /// Duration of the scored parts, over all series, in days.
     pub series_days: f64,
     /// Counts of single samples.

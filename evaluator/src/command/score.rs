@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use quality::contender::Contender;
 use quality::labeled::LabeledSeries;
-use quality::measure::{MeasurePlan, RecordExtras, judge, measure};
+use quality::measure::{MeasurePlan, RecordExtras, ScoredSeries, judge, measure};
 use quality::read::Dataset;
 use quality::record::Record;
+use quality::report::cell;
 
 use super::scores;
 use crate::data_source::{ContenderArgs, DataSource};
@@ -27,7 +28,8 @@ pub(crate) struct ScoreArgs {
     /// Also count by the rule of the 2018 KPI competition: thresholds from the first halves, F1 on the second.
     #[arg(long, conflicts_with = "nab")]
     kpi: bool,
-    /// Write `timestamp,value,verdict,score` of every row (Unix milliseconds), of one detector.
+    /// Write `timestamp,value,verdict,score,episode` of every row (Unix milliseconds), of one detector; `episode` is the
+    /// start of the episode that an anomaly belongs to.
     #[arg(long, value_name = "FILE")]
     verdicts: Option<PathBuf>,
     /// Write `timestamp,anomaly_score` of every row, a file for each series; the score is divided by the detector's
@@ -69,6 +71,7 @@ pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     if let Some(folder) = &args.write_scores {
         scores::write(folder, &dataset, &contenders, &judged)?;
     }
+    warn_of_unjudged(&dataset.series, &contenders, &judged);
     let measured = measure(&plan, &contenders, &judged);
     let mut record = Record {
         title: format!("Detection quality on {name}"),
@@ -85,6 +88,31 @@ pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<()> {
     args.output.write(&record)
 }
 
+/// Warns of each contender that judged less than half of the rows: they are its learning, or no samples.
+fn warn_of_unjudged(
+    series: &[LabeledSeries],
+    contenders: &[Contender],
+    judged: &[Vec<ScoredSeries>],
+) {
+    let n_rows: usize = series.iter().map(|series| series.rows.len()).sum();
+    let warnings: Vec<String> = contenders
+        .iter()
+        .zip(judged)
+        .filter_map(|(contender, judged)| {
+            let both = series.iter().zip(judged);
+            let n_judged: usize =
+                both.map(|(series, judged)| judged.verdicts.n_judged(series)).sum();
+            (n_judged * 2 < n_rows).then(|| {
+                format!(
+                    "`{contender}` judged {n_judged} of {n_rows} rows; it learned from the others, or they are no \
+                     samples, and none of them is counted as right"
+                )
+            })
+        })
+        .collect();
+    progress::warn(&warnings);
+}
+
 fn contenders(args: &ScoreArgs, dataset: &Dataset) -> anyhow::Result<Vec<Contender>> {
     args.field.contenders(dataset, || match &args.verdicts {
         None => Contender::defaults().context("name the default detectors"),
@@ -99,17 +127,21 @@ fn verdicts(series: &[LabeledSeries], contender: &Contender, seed: u64) -> anyho
     let mut writer = csv::Writer::from_writer(Vec::new());
     let n_skipped = usize::from(series.len() == 1);
     writer.write_record(
-        ["series", "timestamp", "value", "verdict", "score"].iter().skip(n_skipped),
+        ["series", "timestamp", "value", "verdict", "score", "episode"].iter().skip(n_skipped),
     )?;
     for (stream, labeled) in series.iter().enumerate() {
         let verdicts = contender.judge(labeled, seed, stream as u64);
-        for (row, verdict) in labeled.rows.iter().zip(&verdicts.rows) {
+        let episodes = contender.episodes(labeled, &verdicts);
+        for ((row, verdict), episode) in labeled.rows.iter().zip(&verdicts.rows).zip(episodes) {
             let kind = if row.sample().is_some() { verdict.kind.as_str() } else { "not_a_sample" };
             let numbers =
                 [row.at_us as f64 / 1e3, row.value, verdict.score].map(|number| number.to_string());
             let [at_ms, value, score] = &numbers;
-            writer
-                .write_record([&labeled.name, at_ms, value, kind, score].iter().skip(n_skipped))?;
+            let name = cell(&labeled.name);
+            let episode =
+                episode.map(|start_us| (start_us as f64 / 1e3).to_string()).unwrap_or_default();
+            let cells = [name.as_str(), at_ms, value, kind, score, &episode];
+            writer.write_record(cells.iter().skip(n_skipped))?;
         }
     }
     Ok(String::from_utf8(writer.into_inner()?)?)

@@ -23,11 +23,11 @@ fn a_malformed_file_is_named_by_every_command_that_reads_it() {
         ("empty", b"", "no rows"),
         ("blank", b"\n\n\n", "no rows"),
         ("header", b"timestamp,value\n", "no rows"),
-        ("no_time", b"time,value\n1,2\n", "line 1: column `timestamp`"),
+        ("no_time", b"when,value\n1,2\n", "line 1: column `timestamp`"),
         ("no_value", b"timestamp,count\n1,2\n", "line 1: column `value`"),
         ("bad_time", b"timestamp,value\n1,2\nnoon,3\n", "line 3: timestamp `noon`"),
         ("bad_value", b"timestamp,value\n1,2\n2,much\n", "line 3: value `much`"),
-        ("bad_label", b"timestamp,value,label\n1,2,0\n2,3,yes\n", "line 3: label `yes`"),
+        ("bad_label", b"timestamp,value,label\n1,2,0\n2,3,GET /\n", "line 3: label `GET /`"),
         ("short", b"timestamp,value,label\n1,2,0\n2\n", "line 3: value ``"),
         ("not_utf8", b"timestamp,value\n1,2\n\xff\xfe,3\n", "line 3"),
         ("utf16", b"\xff\xfet\0i\0m\0e\0", "utf16.csv"),
@@ -122,9 +122,11 @@ fn a_byte_order_mark_and_windows_line_ends_change_nothing() {
 #[test]
 fn nan_infinite_huge_unsorted_and_repeated_rows_are_named_and_survived_by_every_command() {
     let folder = tempfile::tempdir().unwrap();
-    let text =
-        "timestamp,value,label\n100,1,0\n200,nan,0\n300,inf,1\n400,1e308,0\n400,-1e308,0\n50,,1\n";
-    let file = write(&folder, "a.csv", text);
+    let rows: String = (500..520).map(|i| format!("{i},{},0\n", i % 3)).collect();
+    let text = format!(
+        "timestamp,value,label\n100,1,0\n200,nan,0\n300,inf,1\n400,1,0\n400,2,0\n50,1e308,1\n{rows}"
+    );
+    let file = write(&folder, "a.csv", &text);
     let others: [&[&str]; 3] = [
         &["score", "--kpi", "--csv", &file],
         &["sweep", "--kpi", "--csv", &file],
@@ -134,11 +136,73 @@ fn nan_infinite_huge_unsorted_and_repeated_rows_are_named_and_survived_by_every_
         let output = evaluator(arguments);
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.success(), "{arguments:?}: {stderr}");
-        for words in
-            ["a.csv` line 3:", "a.csv` line 6: 1 rows repeat", "a.csv` line 7: 1 rows step back"]
-        {
+        for words in [
+            "a.csv` line 3: 3 rows",
+            "a.csv` line 6: 1 rows repeat",
+            "a.csv` line 7: 1 rows step back",
+        ] {
             assert!(stderr.contains(words), "{arguments:?}: {stderr}");
         }
+    }
+}
+
+#[test]
+fn a_file_of_which_most_rows_cannot_be_judged_fails_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (0..600).map(|i| format!("{},{}\n", 1_700_000_000 + i / 3, i % 7)).collect();
+    let file = write(&folder, "a.csv", &format!("timestamp,value\n{rows}"));
+    for reader in READERS {
+        let (code, stderr) = failure(&[reader, &[file.as_str()]].concat());
+        assert!(
+            code == 3 && stderr.contains("400 of 600 rows repeat the time"),
+            "{reader:?}: {stderr}"
+        );
+    }
+}
+
+#[test]
+fn rows_that_were_not_judged_are_counted_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let value = |i: i32| if i % 10 == 0 { "null".to_owned() } else { (i % 7).to_string() };
+    // The newest row first, times in nanoseconds.
+    let rows: String = (0..600)
+        .rev()
+        .map(|i| format!("{}000000000;{}\n", 1_700_000_000 + i * 60, value(i)))
+        .collect();
+    let file = write(&folder, "a.csv", &format!("timestamp;value\n{rows}"));
+    let score = |more: &[&str]| {
+        stdout(&[&["score", "--csv", &file, "--detector", "deviation"], more].concat())
+    };
+    let verdicts = score(&["--verdicts", "-"]);
+    let is_judged = |line: &&str| !line.contains("learning") && !line.contains("not_a_sample");
+    let n_judged = verdicts.lines().skip(1).filter(is_judged).count();
+    assert!((480..540).contains(&n_judged), "{n_judged}");
+    let record: serde_json::Value = serde_json::from_str(&score(&["--json", "-"])).unwrap();
+    let row = &record["rows"][0];
+    assert_eq!(
+        (row["n_judged"].as_u64(), row["n_unjudged"].as_u64()),
+        (Some(n_judged as u64), Some(600 - n_judged as u64))
+    );
+    let counted: u64 = [&row["point"], &row["first_day"]["point"]]
+        .iter()
+        .flat_map(|point| ["tp", "tn", "fp", "fn"].map(|name| point[name].as_u64().unwrap()))
+        .sum();
+    assert_eq!(counted, n_judged as u64);
+}
+
+#[test]
+fn a_password_in_an_argument_is_neither_printed_nor_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, stderr) = failure(&["score", "--csv", "redis://:secret@localhost:6379/a.csv"]);
+    assert!(stderr.contains("redis://:***@localhost") && !stderr.contains("secret"), "{stderr}");
+    let file = write(&folder, "a.csv", "timestamp,value\n1,2\n2,3\n");
+    fs::create_dir_all(path(&folder, "redis:")).unwrap();
+    let record = path(&folder, "redis://:secret@localhost");
+    let page = path(&folder, "page.html");
+    stdout(&["score", "--csv", &file, "--detector", "silent", "--json", &record, "--html", &page]);
+    for stored in [&record, &page] {
+        let text = fs::read_to_string(stored).unwrap();
+        assert!(text.contains("redis://:***@localhost") && !text.contains("secret"), "{stored}");
     }
 }
 

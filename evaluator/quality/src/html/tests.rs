@@ -55,6 +55,8 @@ fn row(scenario: &str, detector: &str) -> Row {
         threshold: 6.0,
         n_series: 12,
         n_samples: 241_920,
+        n_judged: 250_000,
+        n_unjudged: 1_440,
         series_days,
         point,
         rates,

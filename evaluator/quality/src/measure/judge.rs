@@ -59,9 +59,10 @@ fn judge_all(
 fn counted(series: &LabeledSeries, rows: Range<usize>, verdicts: &SeriesVerdicts) -> RangeCounts {
     let is_alarm = |i: usize| verdicts.rows[i].kind == VerdictKind::Anomaly;
     let alarms: Vec<usize> = rows.clone().filter(|i| is_alarm(*i)).collect();
+    let judged = |i: usize| verdicts.is_judged(series, i).then(|| is_alarm(i));
     RangeCounts {
         events: event::count(series, &rows, &alarms),
-        point: confusion::count(series, rows, is_alarm),
+        point: confusion::count(series, rows, judged),
     }
 }
 

@@ -10,7 +10,9 @@ use crate::score::{budget, kpi, ranking};
 
 pub(super) fn row(plan: &MeasurePlan<'_>, contender: &Contender, judged: &[ScoredSeries]) -> Row {
     let (point, events) = sum(judged.iter().map(|series| &series.scored));
-    let n_judged: usize = plan.series.iter().map(|series| series.rows.len()).sum();
+    let n_rows: usize = plan.series.iter().map(|series| series.rows.len()).sum();
+    let pairs = plan.series.iter().zip(judged);
+    let n_judged: usize = pairs.map(|(series, judged)| judged.verdicts.n_judged(series)).sum();
     let micros: f64 = judged.iter().map(|series| series.elapsed.as_secs_f64() * 1e6).sum();
     let memory_len: usize = judged.iter().map(|series| series.verdicts.memory_len).sum();
     Row {
@@ -19,6 +21,8 @@ pub(super) fn row(plan: &MeasurePlan<'_>, contender: &Contender, judged: &[Score
         threshold: contender.threshold(),
         n_series: plan.series.len(),
         n_samples: plan.series.iter().map(|series| series.scored().len()).sum(),
+        n_judged,
+        n_unjudged: n_rows - n_judged,
         series_days: events.days,
         point,
         rates: point.rates(),
@@ -37,7 +41,7 @@ pub(super) fn row(plan: &MeasurePlan<'_>, contender: &Contender, judged: &[Score
         nab: nab_score(plan, judged),
         kpi: kpi_score(plan, contender, judged),
         micros_per_sample: (plan.extras.timing && contender.runs_here())
-            .then(|| micros / n_judged.max(1) as f64),
+            .then(|| micros / n_rows.max(1) as f64),
         bytes_per_series: memory_len as f64 / judged.len().max(1) as f64,
     }
 }

@@ -88,7 +88,9 @@ fn tallies_at(
 fn confusion_at(series: &[LabeledSeries], judged: &[ScoredSeries], threshold: f64) -> Confusion {
     let mut sum = Confusion::default();
     for (labeled, judged) in series.iter().zip(judged) {
-        let is_alarm = |i: usize| judged.verdicts.rows[i].score > threshold;
+        let verdicts = &judged.verdicts;
+        let is_alarm =
+            |i: usize| verdicts.is_judged(labeled, i).then(|| verdicts.rows[i].score > threshold);
         sum += confusion::count(labeled, labeled.scored(), is_alarm);
     }
     sum

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 
-use super::csv_text::read_csv;
+use super::csv_text::read_csv_as_written;
 use super::dataset::Dataset;
 use super::folder::csv_files;
 use super::time;
@@ -47,7 +47,7 @@ pub fn read_nab_file(root: &Path, name: &str) -> anyhow::Result<Dataset> {
 }
 
 fn read_labeled(root: &Path, name: &str, windows: &Windows) -> anyhow::Result<Dataset> {
-    let mut dataset = read_csv(&root.join("data").join(name))?;
+    let mut dataset = read_csv_as_written(&root.join("data").join(name))?;
     for (series, origin) in dataset.series.iter_mut().zip(&mut dataset.origins) {
         name.clone_into(&mut series.name);
         origin.file = PathBuf::from(name);

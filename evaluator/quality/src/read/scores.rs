@@ -8,7 +8,6 @@ use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
-use csv::StringRecord;
 use rayon::prelude::*;
 
 use super::dataset::Dataset;
@@ -52,27 +51,36 @@ fn read_series(
         })
     };
     let columns = [column("timestamp")?, column(SCORE_COLUMN)?];
+    let mut records = Vec::with_capacity(series.rows.len());
+    for record in reader.records() {
+        let record = record?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let at = record.get(columns[0]).unwrap_or_default();
+        records.push((time::parse(at), line, record));
+    }
+    // Rows of data are sorted, so a program that wrote a score for each row of a file may have another order.
+    if series.rows.is_sorted_by_key(|row| row.at_us) {
+        records.sort_by_key(|(at_us, ..)| *at_us);
+    }
     let mut scores = Vec::with_capacity(series.rows.len());
-    let mut record = StringRecord::new();
-    let mut line = 1;
+    let mut rows = records.iter();
+    let mut last_line = 1;
     for (row, time) in series.rows.iter().zip(origin.times.iter()) {
-        if !reader.read_record(&mut record)? {
-            bail!("line {}: a row is missing: expected the score of `{time}`", line + 1);
-        }
-        line = record.position().map_or(0, csv::Position::line);
-        let [at, score] = columns.map(|i| record.get(i).unwrap_or_default());
+        let Some((at_us, line, record)) = rows.next() else {
+            bail!("line {}: a row is missing: expected the score of `{time}`", last_line + 1);
+        };
+        last_line = *line;
+        let [at, text] = columns.map(|i| record.get(i).unwrap_or_default());
         ensure!(
-            time::parse(at) == Some(row.at_us),
+            *at_us == Some(row.at_us),
             "line {line}: timestamp `{at}` differs from that of the data, `{time}`"
         );
-        let score: Option<f64> = score.parse().ok().filter(|score: &f64| score.is_finite());
-        let text = record.get(columns[1]).unwrap_or_default();
+        let score: Option<f64> = text.parse().ok().filter(|score: &f64| score.is_finite());
         scores.push(score.with_context(|| {
             format!("line {line}: {SCORE_COLUMN} `{text}` is not a finite number")
         })?);
     }
-    if reader.read_record(&mut record)? {
-        let line = record.position().map_or(0, csv::Position::line);
+    if let Some((_, line, _)) = rows.next() {
         bail!("line {line}: one row too many: the data has {} rows", series.rows.len());
     }
     Ok(scores)

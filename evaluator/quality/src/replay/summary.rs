@@ -73,7 +73,12 @@ impl ReplaySummary {
         };
         let counted = |rows: std::ops::Range<usize>| {
             let alarms: Vec<usize> = rows.clone().filter(|i| is_alarm(*i)).collect();
-            (confusion::count(series, rows.clone(), is_alarm), event::count(series, &rows, &alarms))
+            let judged = |i: usize| {
+                outcome.verdicts[i]
+                    .filter(|verdict| verdict.kind != VerdictKind::Learning)
+                    .map(|verdict| verdict.kind == VerdictKind::Anomaly)
+            };
+            (confusion::count(series, rows.clone(), judged), event::count(series, &rows, &alarms))
         };
         let (point, events) = counted(series.scored());
         let (cold_point, cold_events) = counted(series.cold());

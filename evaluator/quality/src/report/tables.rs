@@ -245,11 +245,12 @@ fn first_day(record: &Record) -> Option<Grid> {
 }
 
 fn cost(record: &Record) -> Grid {
-    let columns = ["series", "samples", "series-days", "us/sample", "bytes/series"];
+    let columns = ["series", "samples", "not judged", "series-days", "us/sample", "bytes/series"];
     grid("Size and cost", &columns, &record.rows, |row| {
         vec![
             row.n_series.to_string(),
             row.n_samples.to_string(),
+            row.n_unjudged.to_string(),
             format!("{:.1}", row.series_days),
             row.micros_per_sample.map_or(UNDEFINED.to_owned(), |micros| format!("{micros:.2}")),
             format!("{:.0}", row.bytes_per_series),

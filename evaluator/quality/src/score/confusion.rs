@@ -9,19 +9,22 @@ use super::{f1, ratio};
 use crate::labeled::LabeledSeries;
 use crate::record::{Confusion, Rates};
 
-/// Counts the rows of a range; `is_alarm` returns true for a row with an alarm.
+/// Counts the rows of a range; `is_alarm` returns true for a row with an alarm, and `None` for a row that was not judged.
+///
+/// An anomalous row that was not judged is missed; another is not counted, since silence about it is not right.
 pub fn count(
     series: &LabeledSeries,
     rows: Range<usize>,
-    is_alarm: impl Fn(usize) -> bool,
+    is_alarm: impl Fn(usize) -> Option<bool>,
 ) -> Confusion {
     let mut confusion = Confusion::default();
     for i in rows {
         match (series.rows[i].label, is_alarm(i)) {
-            (true, true) => confusion.tp += 1,
-            (true, false) => confusion.fn_ += 1,
-            (false, true) => confusion.fp += 1,
-            (false, false) => confusion.tn += 1,
+            (true, Some(true)) => confusion.tp += 1,
+            (true, _) => confusion.fn_ += 1,
+            (false, Some(true)) => confusion.fp += 1,
+            (false, Some(false)) => confusion.tn += 1,
+            (false, None) => {}
         }
     }
     confusion
@@ -66,9 +69,17 @@ mod tests {
             label,
         });
         let series = LabeledSeries::from_rows("test".to_owned(), rows.to_vec());
-        let confusion = count(&series, 0..5, |i| [true, false, true, false, false][i]);
+        let confusion = count(&series, 0..5, |i| Some([true, false, true, false, false][i]));
         assert_eq!(confusion, Confusion { tp: 1, tn: 2, fp: 1, fn_: 1 });
-        assert_eq!(count(&series, 1..4, |_| false), Confusion { tp: 0, tn: 2, fp: 0, fn_: 1 });
+        let silent = count(&series, 1..4, |_| Some(false));
+        assert_eq!(silent, Confusion { tp: 0, tn: 2, fp: 0, fn_: 1 });
+    }
+
+    #[test]
+    fn a_row_that_was_not_judged_is_never_right() {
+        let row = |label| LabeledRow { at_us: 0, value: 0.0, label };
+        let series = LabeledSeries::from_rows("test".to_owned(), vec![row(true), row(false)]);
+        assert_eq!(count(&series, 0..2, |_| None), Confusion { fn_: 1, ..Confusion::default() });
     }
 
     #[test]
