@@ -217,7 +217,7 @@ fn csv_text(tuned: &[Tuned]) -> anyhow::Result<String> {
         let (default, chosen) = (&decision.default, &decision.chosen);
         let texts =
             [series, basis, recommended, &default.detector, &chosen.detector, &decision.reason];
-        let mut fields: Vec<String> = texts.map(|text| cell(text)).to_vec();
+        let mut fields: Vec<String> = texts.map(cell).to_vec();
         for part in [&default.first, &default.held_out, &chosen.first, &chosen.held_out] {
             fields.extend(fields_of(part));
         }

@@ -122,7 +122,7 @@ fn a_byte_order_mark_and_windows_line_ends_change_nothing() {
 #[test]
 fn nan_infinite_huge_unsorted_and_repeated_rows_are_named_and_survived_by_every_command() {
     let folder = tempfile::tempdir().unwrap();
-    let rows: String = (500..520).map(|i| format!("{i},{},0\n", i % 3)).collect();
+    let rows = (500..520).map(|i| format!("{i},{},0\n", i % 3)).collect::<Vec<_>>().concat();
     let text = format!(
         "timestamp,value,label\n100,1,0\n200,nan,0\n300,inf,1\n400,1,0\n400,2,0\n50,1e308,1\n{rows}"
     );
@@ -149,7 +149,10 @@ fn nan_infinite_huge_unsorted_and_repeated_rows_are_named_and_survived_by_every_
 #[test]
 fn a_file_of_which_most_rows_cannot_be_judged_fails_with_the_reason() {
     let folder = tempfile::tempdir().unwrap();
-    let rows: String = (0..600).map(|i| format!("{},{}\n", 1_700_000_000 + i / 3, i % 7)).collect();
+    let rows = (0..600)
+        .map(|i| format!("{},{}\n", 1_700_000_000 + i / 3, i % 7))
+        .collect::<Vec<_>>()
+        .concat();
     let file = write(&folder, "a.csv", &format!("timestamp,value\n{rows}"));
     for reader in READERS {
         let (code, stderr) = failure(&[reader, &[file.as_str()]].concat());
@@ -165,10 +168,11 @@ fn rows_that_were_not_judged_are_counted_apart() {
     let folder = tempfile::tempdir().unwrap();
     let value = |i: i32| if i % 10 == 0 { "null".to_owned() } else { (i % 7).to_string() };
     // The newest row first, times in nanoseconds.
-    let rows: String = (0..600)
+    let rows = (0..600)
         .rev()
         .map(|i| format!("{}000000000;{}\n", 1_700_000_000 + i * 60, value(i)))
-        .collect();
+        .collect::<Vec<_>>()
+        .concat();
     let file = write(&folder, "a.csv", &format!("timestamp;value\n{rows}"));
     let score = |more: &[&str]| {
         stdout(&[&["score", "--csv", &file, "--detector", "deviation"], more].concat())

@@ -102,8 +102,9 @@ fn other_format(head: &[u8]) -> Option<&'static str> {
         [0xfd, b'7', b'z', b'X', b'Z', ..] => "compressed with xz",
         [b'B', b'Z', b'h', ..] => "compressed with bzip2",
         [b'P', b'A', b'R', b'1', ..] => "a Parquet file",
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "in UTF-16",
-        [0, 1..=127, 0, ..] | [1..=127, 0, 1..=127, ..] => "in UTF-16",
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, 1..=127, 0, ..] | [1..=127, 0, 1..=127, ..] => {
+            "in UTF-16"
+        }
         [b'{' | b'[', ..] => "JSON",
         [b'<', ..] => "a page or XML, so its header is missing",
         _ => return None,

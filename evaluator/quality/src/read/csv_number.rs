@@ -117,7 +117,7 @@ fn is_grouped(text: &str, separator: char) -> bool {
     are_groups && n_groups > 0 && (1..=3).contains(&first.len()) && is_digits(first)
 }
 
-/// What the commas and points of a file separate, by the values read so far.
+/// The meaning of commas and points in a file, by the values read so far.
 #[derive(Debug, Default)]
 pub(super) struct NumberStyle {
     point: Option<u64>,

@@ -186,7 +186,9 @@ impl SeriesDraft {
         self.lines = order.iter().map(|i| self.lines[*i]).collect();
         let texts: Vec<&str> = self.times.iter().collect();
         let mut times = TimeTexts::default();
-        order.iter().for_each(|i| times.push(texts[*i]));
+        for i in &order {
+            times.push(texts[*i]);
+        }
         self.times = times;
         let mut places = vec![0; order.len()];
         for (place, i) in order.iter().enumerate() {

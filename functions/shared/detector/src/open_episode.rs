@@ -22,7 +22,7 @@ pub fn rejoin_us(interval_us: Option<i64>) -> i64 {
     intervals_us.clamp(REJOIN_US_MIN, REJOIN_US_MAX)
 }
 
-/// Anomalies of an episode, and the silence after them; remembered after its end while a further anomaly may join.
+/// Anomalies of an episode, and the silence after them; kept after its end while a further anomaly may join.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OpenEpisode {
     /// Time of the first anomaly, or of the last sample before a silence, in microseconds.

@@ -88,7 +88,7 @@ mod tests {
         let limits = SeriesLimits { of_tenant: 10_000, of_all: Some(22_469) };
         let of_shard = limits.of_shard(64);
         assert_eq!(of_shard, SeriesLimits { of_tenant: 208, of_all: Some(428) });
-        assert!(64 * 428 * SERIES_BYTES < 400 << 20);
+        const { assert!(64 * 428 * SERIES_BYTES < 400 << 20) };
         assert_eq!(limits.of_shard(1), limits);
     }
 }

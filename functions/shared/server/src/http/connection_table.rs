@@ -31,7 +31,7 @@ struct OpenConnections {
     reserved: HashMap<u64, Arc<ConnectionActivity>>,
 }
 
-/// What a connection may request.
+/// The routes that a connection may request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConnectionKind {
     /// Everything.

@@ -36,7 +36,7 @@ struct EventParts<'e> {
     is_base64: bool,
 }
 
-/// What was taken from an event.
+/// The parts taken from an event.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TakenParts {
     /// The first malformed part, which an empty one replaces.
