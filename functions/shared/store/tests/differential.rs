@@ -1,28 +1,40 @@
-//! Compares both stores after every step of generated histories, in which keys of the series get lost.
+//! Compares both stores after every step of generated histories: writers, configurations, deletions, limits, lost keys.
 //!
-//! The embedded store runs the crate `protocol`, the Redis store the Lua scripts.
+//! The embedded store runs the crate `protocol`, the Redis store the Lua scripts. `DIFFERENTIAL_CASES` sets the number of
+//! histories, `DIFFERENTIAL_SEED` repeats those of an earlier run, which prints its seed.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use detector::{DeployedDetector, Detector, EpisodeChanges, Judge};
-use domain::{Judgement, Sample, Series, SeriesKey, Tenant};
+use detector::{DeployedDetector, Detector, EpisodeChanges, Judge, SeriesConfig};
+use domain::{EpisodeRecord, Judgement, Sample, Series, SeriesKey, Tenant};
 use proptest::prelude::*;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use protocol::SeriesPart;
 use store::testbed::{RedisServer, patient_options};
 use store::{
     Append, AppendOutcome, Commit, CommitOutcome, EmbeddedStore, EpisodeUpdate, MemoryPatch,
-    NewSample, OptimisticCommit, PastRange, ReceiptUpdate, RedisStore, SeriesState, Store,
-    Topology,
+    NewSample, OptimisticCommit, PastRange, ReceiptUpdate, RedisStore, SampleClass, SeriesState,
+    Store, StoreLimits, Topology,
 };
-use tokio::runtime::Runtime;
+use tokio::runtime::Builder;
 
-const N_SHARDS: u16 = 4;
+const N_SHARDS: u16 = 2;
 
-/// Next step of one of two writers, or the loss of a part of the series.
+/// Histories of a run.
+const CASES: u32 = 10_000;
+
+/// Three series of one tenant, which may have two, and one of another.
+const SERIES: [(&str, &str); 4] = [("t", "a"), ("t", "b"), ("t", "c"), ("u", "a")];
+
+const LIMITS: StoreLimits =
+    StoreLimits { tenant_series_max: 2, tenant_percent: 100, memory_bytes: None };
+
+const N_WRITERS: usize = 2;
+
+/// Next step of one of two writers of a series, or a change of the series by another.
 #[derive(Debug, Clone)]
 enum Step {
     /// Appends samples, and stores the returned state.
@@ -41,9 +53,12 @@ enum Step {
         values: Vec<u8>,
     },
     Lose(SeriesPart),
+    Configure,
+    Unconfigure,
+    Forget,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = (usize, Step)> {
     let part = prop::sample::select(vec![
         SeriesPart::Inbox,
         SeriesPart::Window,
@@ -51,15 +66,22 @@ fn step() -> impl Strategy<Value = Step> {
         SeriesPart::Episodes,
         SeriesPart::Memory,
     ]);
-    let values = || prop::collection::vec(0..9_u8, 0..120);
-    prop_oneof![
-        4 => (0..2_usize, 0..400_i64, values())
+    let writer = || 0..N_WRITERS;
+    // Most lists are short; some exceed the window of 128 samples with a second one.
+    let values = || prop_oneof![6 => prop::collection::vec(0..9_u8, 0..16), 1 => prop::collection::vec(0..9_u8, 60..120)];
+    let step = prop_oneof![
+        8 => (writer(), 0..200_i64, values())
             .prop_map(|(writer, from_s, values)| Step::Append { writer, from_s, values }),
-        5 => (0..2_usize).prop_map(|writer| Step::Commit { writer }),
-        3 => (0..2_usize, values())
+        10 => writer().prop_map(|writer| Step::Commit { writer }),
+        6 => (writer(), values())
             .prop_map(|(writer, values)| Step::AppendOptimistic { writer, values }),
-        1 => part.prop_map(Step::Lose),
-    ]
+        2 => part.prop_map(Step::Lose),
+        1 => Just(Step::Configure),
+        1 => Just(Step::Unconfigure),
+        1 => Just(Step::Forget),
+    ];
+    // Most steps of a history are on one series.
+    (prop_oneof![6 => Just(0_usize), 1 => Just(1), 1 => Just(2), 1 => Just(3)], step)
 }
 
 /// A detector whose window is the shortest, and one whose window is longer than the shortest.
@@ -75,15 +97,18 @@ fn samples(from_s: i64, values: &[u8]) -> Vec<NewSample> {
     (from_s..).zip(values).map(sample).collect()
 }
 
-fn key() -> SeriesKey {
-    SeriesKey::new(Tenant::default(), Series::new("twin", "m", BTreeMap::new()).unwrap())
+fn key(series: usize) -> SeriesKey {
+    let (tenant, metric) = SERIES[series];
+    SeriesKey::new(Tenant::new(tenant), Series::new("twin", metric, BTreeMap::new()).unwrap())
 }
 
 /// The commit of samples judged on a state.
 fn judged(detector: Detector, state: &SeriesState, samples: &[Sample]) -> Commit {
     let deployed = DeployedDetector { detector, generation: 1 };
+    let config = state.config.as_ref().map(|stored| stored.config.clone()).unwrap_or_default();
+    let memory = state.memory.as_deref();
     let mut judge =
-        Judge::restore(deployed, state.memory.as_deref(), state.window.clone()).unwrap();
+        Judge::restore_configured(deployed, &config, memory, state.window.clone()).unwrap();
     let mut changes = EpisodeChanges::since(judge.memory());
     let judge_one = |sample: &Sample| {
         let judgement = judge.judge(*sample);
@@ -95,7 +120,7 @@ fn judged(detector: Detector, state: &SeriesState, samples: &[Sample]) -> Commit
     let (episodes, is_notable) = (changes.records().to_vec(), changes.is_notable());
     Commit {
         version: state.version,
-        revision: 0,
+        revision: state.revision(),
         memory: MemoryPatch::whole(&memory.encode()),
         cursor_us: memory.cursor_us.unwrap(),
         floor_us: memory.floor_us,
@@ -104,101 +129,138 @@ fn judged(detector: Detector, state: &SeriesState, samples: &[Sample]) -> Commit
     }
 }
 
-/// One of the two stores, with the states of its writers.
+/// One of the two stores, with the states of its writers of each series.
 struct Twin<'a> {
     store: &'a dyn Store,
-    lose: &'a dyn Fn(SeriesPart),
     detector: Detector,
-    states: [SeriesState; 2],
+    states: [[SeriesState; N_WRITERS]; SERIES.len()],
 }
 
 impl Twin<'_> {
-    /// Runs a step; returns its outcome and the series after it.
-    async fn run(&mut self, step: &Step) -> String {
-        let outcome = match step {
+    fn new(store: &dyn Store, detector: Detector) -> Twin<'_> {
+        Twin { store, detector, states: Default::default() }
+    }
+
+    /// Runs a step other than a loss; returns its outcome.
+    async fn run(&mut self, series: usize, step: &Step) -> Outcome {
+        let key = key(series);
+        match step {
             Step::Append { writer, from_s, values } => {
-                let append = Append {
-                    key: key(),
-                    samples: samples(*from_s, values),
-                    cached_version: 0,
-                    optimistic: None,
-                };
-                self.append(*writer, append).await
+                let samples = samples(*from_s, values);
+                let append = Append { key, samples, cached_version: 0, optimistic: None };
+                self.append(series, *writer, append).await
             }
-            Step::Commit { writer } => self.commit(*writer).await,
+            Step::Commit { writer } => self.commit(series, *writer).await,
             Step::AppendOptimistic { writer, values } if !values.is_empty() => {
-                let append = self.optimistic(&self.states[*writer], values);
-                self.append(*writer, append).await
+                let append = self.optimistic(key, &self.states[series][*writer], values);
+                self.append(series, *writer, append).await
             }
-            Step::AppendOptimistic { .. } => String::new(),
-            Step::Lose(part) => {
-                (self.lose)(*part);
-                String::new()
+            Step::AppendOptimistic { .. } | Step::Lose(_) => Outcome::Nothing,
+            Step::Configure => {
+                let own = "zscore:window=40,threshold=3".parse().unwrap();
+                let config = SeriesConfig::new(Some(own), Vec::new()).unwrap();
+                let put = self.store.put_config(&key, &config).await;
+                Outcome::Configured(put.err().map(|error| error.code()))
             }
-        };
-        format!("{outcome}, {}", self.series().await)
+            Step::Unconfigure => Outcome::Removed(self.store.remove_config(&key).await.unwrap()),
+            Step::Forget => Outcome::Removed(self.store.forget(&key).await.unwrap()),
+        }
     }
 
     /// Samples newer than the window, with their commit.
-    fn optimistic(&self, state: &SeriesState, values: &[u8]) -> Append {
+    fn optimistic(&self, key: SeriesKey, state: &SeriesState, values: &[u8]) -> Append {
         let newest = state.window.last().map_or(0, |judged| judged.sample.at_us() / 1_000_000);
         let samples = samples(newest + 1, values);
         let timed = |new: &NewSample| Sample::new(new.at_us.unwrap(), new.value).unwrap();
         let commit = judged(self.detector, state, &samples.iter().map(timed).collect::<Vec<_>>());
         let optimistic = Some(OptimisticCommit { commit, receipt: ReceiptUpdate::Write });
-        Append { key: key(), samples, cached_version: 0, optimistic }
+        Append { key, samples, cached_version: 0, optimistic }
     }
 
-    async fn append(&mut self, writer: usize, append: Append) -> String {
+    async fn append(&mut self, series: usize, writer: usize, append: Append) -> Outcome {
         let outcome = self.store.append_all(&[append]).await.pop().unwrap().unwrap();
-        match outcome {
+        let (outcome, state) = match outcome {
             AppendOutcome::Classified(classified) => {
                 let state = classified.state.unwrap_or_default();
-                let text = format!("{:?} {:?}", classified.classes, comparable(&state));
-                self.states[writer] = state;
-                text
+                (Outcome::Classified(classified.classes, comparable(&state)), state)
             }
             AppendOutcome::Committed { .. } => {
-                self.states[writer] = self.store.read(&key()).await.unwrap().unwrap();
-                "committed".to_owned()
+                let state = self.store.read(&key(series)).await.unwrap().unwrap();
+                (Outcome::Committed, state)
             }
-        }
+        };
+        self.states[series][writer] = state;
+        outcome
     }
 
-    async fn commit(&mut self, writer: usize) -> String {
-        let state = std::mem::take(&mut self.states[writer]);
+    async fn commit(&mut self, series: usize, writer: usize) -> Outcome {
+        let state = std::mem::take(&mut self.states[series][writer]);
         if state.inbox.is_empty() {
-            return String::new();
+            return Outcome::Nothing;
         }
         let commit = judged(self.detector, &state, &state.inbox);
-        match self.store.commit(&key(), &commit).await.unwrap() {
-            CommitOutcome::Committed { .. } => "committed".to_owned(),
+        match self.store.commit(&key(series), &commit).await.unwrap() {
+            CommitOutcome::Committed { .. } => Outcome::Committed,
             CommitOutcome::Conflict(now) => {
-                let text = format!("{:?}", comparable(&now));
-                self.states[writer] = now;
-                text
+                let outcome = Outcome::Conflict(comparable(&now));
+                self.states[series][writer] = now;
+                outcome
             }
         }
     }
 
-    /// State, anomalies, episodes and totals.
-    async fn series(&self) -> String {
-        let state = self.store.read(&key()).await.unwrap().unwrap_or_default();
-        let anomalies = self.store.anomalies(&key(), 0, 1_000).await.unwrap();
+    async fn snapshot(&self, series: usize) -> Snapshot {
+        let (store, key) = (self.store, key(series));
         let range = PastRange { since_us: 0, before_us: None, limit: 1_000 };
-        let episodes = self.store.episodes(&key(), range).await.unwrap();
-        let records: Vec<_> = episodes.iter().map(|episode| episode.record).collect();
-        let totals = self.store.totals().await.unwrap();
-        format!("{:?}, {anomalies:?}, {records:?}, {totals:?}", comparable(&state))
+        let (state, anomalies, episodes, counts, totals) = tokio::join!(
+            store.read(&key),
+            store.anomalies(&key, 0, 1_000),
+            store.episodes(&key, range),
+            store.tenant_counts(key.tenant()),
+            store.totals()
+        );
+        Snapshot {
+            state: comparable(&state.unwrap().unwrap_or_default()),
+            anomalies: anomalies.unwrap(),
+            episodes: episodes.unwrap().iter().map(|episode| episode.record).collect(),
+            n_series: counts.unwrap().n_series,
+            totals: totals.unwrap(),
+        }
     }
 }
 
-/// A state without its version, which derives from the clock of the store.
-fn comparable(state: &SeriesState) -> impl Debug {
+/// Outcome of a step.
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    Nothing,
+    Classified(Vec<SampleClass>, SeriesState),
+    Committed,
+    Conflict(SeriesState),
+    /// The code of the error, if it was refused.
+    Configured(Option<&'static str>),
+    /// True if something was removed.
+    Removed(bool),
+}
+
+/// A series after a step, the number of series of its tenant, and the totals.
+#[derive(Debug, PartialEq)]
+struct Snapshot {
+    state: SeriesState,
+    anomalies: Vec<Judgement>,
+    episodes: Vec<EpisodeRecord>,
+    n_series: u64,
+    totals: BTreeMap<String, u64>,
+}
+
+/// A state without its version and revision, which derive from the clock of the store.
+fn comparable(state: &SeriesState) -> SeriesState {
     let mut state = state.clone();
     state.version = i64::from(state.version != 0);
     if let Some(version) = state.memory.as_mut().and_then(|memory| memory.get_mut(8..16)) {
         version.fill(0);
+    }
+    if let Some(config) = &mut state.config {
+        config.revision = 0;
     }
     state
 }
@@ -219,27 +281,68 @@ fn name_of(part: SeriesPart) -> &'static str {
     }
 }
 
-#[test]
-fn both_stores_agree_after_every_step() {
+/// The number in a variable; `default` without it.
+fn number(name: &str, default: u64) -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "the arguments of this test")]
+    let text = std::env::var(name);
+    text.map_or(default, |text| text.parse().unwrap())
+}
+
+/// Runs `cases` histories from a seed on both stores; a history is shrunk to the shortest that fails.
+fn run(cases: u32, seed: u64) {
     let server = RedisServer::start();
-    let options = patient_options(server.url(), Topology::Single, N_SHARDS);
-    let redis = RedisStore::new(&options).unwrap();
-    let lose_key = |part: SeriesPart| {
-        let name = server.cli(&["KEYS", &format!("*:{}", name_of(part))]);
-        server.cli(&["DEL", &name]);
+    let client = redis::Client::open(server.url()).unwrap();
+    let admin = std::cell::RefCell::new(client.get_connection().unwrap());
+    let command = |words: &[&str]| {
+        let mut command = redis::cmd(words[0]);
+        words[1..].iter().for_each(|word| {
+            command.arg(*word);
+        });
+        command.exec(&mut *admin.borrow_mut()).unwrap();
     };
-    let runtime = Runtime::new().unwrap();
-    let config = ProptestConfig { cases: 64, ..ProptestConfig::default() };
-    proptest!(config, |(detector in detectors(), steps in prop::collection::vec(step(), 1..40))| {
-        assert_eq!(server.cli(&["FLUSHALL"]), "OK");
-        let embedded = EmbeddedStore::new(clock);
-        let lose = |part| embedded.lose(&key(), part);
-        let states = || [SeriesState::default(), SeriesState::default()];
-        let mut one = Twin { store: &embedded, lose: &lose, detector, states: states() };
-        let mut other = Twin { store: &redis, lose: &lose_key, detector, states: states() };
-        for step in &steps {
-            let (here, there) = runtime.block_on(async { (one.run(step).await, other.run(step).await) });
+    let options = patient_options(server.url(), Topology::Single, N_SHARDS);
+    let redis = RedisStore::new(&options).unwrap().with_limits(LIMITS).always_counted();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let histories = (detectors(), prop::collection::vec(step(), 1..16));
+    let result = TestRunner::new_with_rng(config, rng).run(&histories, |(detector, steps)| {
+        command(&["FLUSHALL"]);
+        let embedded = EmbeddedStore::new(clock).with_limits(LIMITS);
+        let mut one = Twin::new(&embedded, detector);
+        let mut other = Twin::new(&redis, detector);
+        for (series, step) in &steps {
+            if let Step::Lose(part) = step {
+                let key = key(*series);
+                embedded.lose(&key, *part);
+                let (shard, path) = (key.shard(N_SHARDS), key.path());
+                command(&["DEL", &format!("tm:{{{shard}}}:{path}:{}", name_of(*part))]);
+            }
+            let (here, there) = runtime
+                .block_on(async { (one.run(*series, step).await, other.run(*series, step).await) });
+            prop_assert_eq!(&here, &there, "after {:?}", step);
+            if here == Outcome::Nothing && !matches!(step, Step::Lose(_)) {
+                continue;
+            }
+            let (here, there) = runtime
+                .block_on(async { (one.snapshot(*series).await, other.snapshot(*series).await) });
             prop_assert_eq!(here, there, "after {:?}", step);
         }
+        Ok(())
+    });
+    result.unwrap_or_else(|failure| panic!("DIFFERENTIAL_SEED={seed}: {failure}"));
+}
+
+#[test]
+fn both_stores_agree_after_every_step() {
+    let cases = number("DIFFERENTIAL_CASES", u64::from(CASES)) as u32;
+    let seed = number("DIFFERENTIAL_SEED", std::process::id().into());
+    println!("DIFFERENTIAL_CASES={cases} DIFFERENTIAL_SEED={seed}");
+    // Two runs, each with a Redis of its own, use two processors.
+    std::thread::scope(|scope| {
+        scope.spawn(|| run(cases.div_ceil(2), seed));
+        run(cases / 2, !seed);
     });
 }

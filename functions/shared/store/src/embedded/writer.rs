@@ -45,7 +45,9 @@ impl SeriesWriter for EmbeddedStore {
         state.remove_silence_check(key);
         let Some(series) = state.series.remove(key) else { return Ok(had_config) };
         state.remove_receipt(key, series.received_us);
-        Ok(true)
+        // All parts of a series may have been lost.
+        let is_stored = !series.stored.is_empty() || !series.stored.anomalies().is_empty();
+        Ok(is_stored || had_config)
     }
 
     fn store_time_us(&self, _: &SeriesKey) -> Option<i64> {

@@ -398,3 +398,19 @@ async fn a_loss_of_acknowledged_samples_is_seen_by_the_next_call() {
     store.totals().await.unwrap();
     assert_eq!(store.take_loss(), DataLoss { n_shards: 1, n_samples_min: 10 });
 }
+
+#[tokio::test]
+async fn a_series_that_lost_all_of_its_parts_is_not_deleted_again() {
+    let server = RedisServer::start();
+    let redis = RedisStore::new(&options(server.url(), Topology::Single)).unwrap();
+    let embedded = EmbeddedStore::new(clock);
+    let key = key("a");
+    for store in [&redis as &dyn Store, &embedded] {
+        store.append(&key, &[at(1, 1.0)], 0).await.unwrap();
+    }
+    server.cli(&["DEL", &format!("tm:{{{}}}:t/checkout/a:inbox", key.shard(8))]);
+    embedded.lose(&key, protocol::SeriesPart::Inbox);
+    for store in [&redis as &dyn Store, &embedded] {
+        assert!(!store.forget(&key).await.unwrap());
+    }
+}
