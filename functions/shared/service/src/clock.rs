@@ -86,7 +86,7 @@ mod tests {
         #[expect(clippy::disallowed_methods, reason = "an origin; the test adds to it")]
         let mut at = Instant::now();
         let readings = wall_minutes.iter().map(|minutes| {
-            at += Duration::from_secs(60);
+            at += Duration::from_mins(1);
             clock.read(minutes * 60_000_000, at) / 60_000_000
         });
         (readings.collect(), clock.ahead_us)
