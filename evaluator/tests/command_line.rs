@@ -228,10 +228,11 @@ fn verdicts_of_every_row_are_printed_also_for_stdin() {
     assert_eq!(lines.len(), 102);
     assert_eq!(
         (lines[0], lines[1]),
-        ("timestamp,value,verdict,score", "1700000000000,100,learning,0")
+        ("timestamp,value,verdict,score,episode", "1700000000000,100,learning,0,")
     );
     assert!(lines[91].starts_with("1700005400000,500,anomaly,"), "{}", lines[91]);
-    assert_eq!(lines[101], "1700006000000,NaN,not_a_sample,0");
+    assert!(lines[91].ends_with(",1700005400000"), "the episode starts there: {}", lines[91]);
+    assert_eq!(lines[101], "1700006000000,NaN,not_a_sample,0,");
     let mut child = Command::new(env!("CARGO_BIN_EXE_evaluator"))
         .args(["score", "--csv", "-", "--verdicts", "-"])
         .stdin(Stdio::piped())
@@ -246,7 +247,7 @@ fn verdicts_of_every_row_are_printed_also_for_stdin() {
 #[test]
 fn irregular_rows_are_warnings_on_stderr_and_counted_on_stdout() {
     let folder = tempfile::tempdir().unwrap();
-    let file = write(&folder, "a.csv", "timestamp,value,label\n100,1,0\n100,2,0\n50,nan,1\n");
+    let file = write(&folder, "a.csv", "timestamp,value,label\n100,1,0\n100,2,0\n50,nan,1\n200,1,0\n300,1,0\n");
     let output = evaluator(&["score", "--csv", &file, "--csv-out", "-"]);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() && stderr.contains("a.csv` line 3: 1 rows repeat"), "{stderr}");
@@ -256,7 +257,7 @@ fn irregular_rows_are_warnings_on_stderr_and_counted_on_stdout() {
 #[test]
 fn wrong_arguments_exit_with_2_and_unusable_input_with_3() {
     let folder = tempfile::tempdir().unwrap();
-    let no_column = write(&folder, "a.csv", "time,value\n1,2\n");
+    let no_column = write(&folder, "a.csv", "when,value\n1,2\n");
     let empty = write(&folder, "b.csv", "");
     let bad_label = write(&folder, "c.csv", "timestamp,value,label\n1,2,0\n2,3,x\n");
     let scenario = write(&folder, "s.toml", "analysis = 'x'\ntypo = 1\n");
@@ -274,7 +275,7 @@ fn wrong_arguments_exit_with_2_and_unusable_input_with_3() {
         (&["score", "--folder", &nothing], 3, "nothing"),
         (&["score", "--nab", &nothing], 3, "combined_windows.json"),
         (&["report", &no_column], 3, "parse record"),
-        (&["generate", "spike", "--series", "0"], 3, "`--series 0`"),
+        (&["generate", "spike", "--series", "0"], 3, "`--series` is out of range"),
     ];
     for (arguments, code, words) in cases {
         let (actual, stderr) = failure(arguments);

@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(labeled, [false, false, true]);
         assert_eq!(dataset.series[0].events[0].rows, 2..3);
         assert_eq!(dataset.origins[0].times.iter().collect::<Vec<_>>(), ["100", "200", "300"]);
-        assert!(dataset.warnings[0].contains("line 3: 2 rows step back"), "{:?}", dataset.warnings);
+        assert!(dataset.warnings[0].contains("line 3: 1 rows step back"), "{:?}", dataset.warnings);
     }
 
     #[test]

@@ -35,7 +35,7 @@ const METRIC_KEYS: [&str; 19] = [
 ];
 
 /// Keys that name the owner of the numbers of an object. Ignored, they would merge the series of several hosts into one.
-const OWNER_KEYS: [&str; 26] = [
+const OWNER_KEYS: [&str; 25] = [
     "host",
     "hostname",
     "node",
@@ -55,7 +55,6 @@ const OWNER_KEYS: [&str; 26] = [
     "app",
     "agent",
     "entity",
-    "tenant",
     "environment",
     "env",
     "machine",
@@ -65,9 +64,12 @@ const OWNER_KEYS: [&str; 26] = [
 ];
 
 /// Keys that no metric has: settings and page numbers of other interfaces, and versions of a format.
-const SETTING_KEYS: [&str; 21] = [
+const SETTING_KEYS: [&str; 24] = [
     "period",
     "interval",
+    "year",
+    "month",
+    "weekday",
     "step",
     "granularity",
     "resolution",
@@ -97,14 +99,13 @@ const WANTED: &str =
 pub(crate) fn check_named(fields: &ObjectFields<'_>) -> Result<(), SampleFault> {
     check_nested(fields)?;
     check_times(fields)?;
-    check_owners(fields, |raw| !matches!(JsonKind::of(raw), JsonKind::Null | JsonKind::Boolean))
+    check_owners(fields, is_text)
 }
 
 /// Checks an object without `metric`, whose numbers are metrics.
 pub(crate) fn check_keyed(fields: &ObjectFields<'_>) -> Result<(), SampleFault> {
     check_nested(fields)?;
     check_times(fields)?;
-    let is_text = |raw: &str| JsonKind::of(raw) == JsonKind::String && !is_number(raw);
     check_owners(fields, is_text)?;
     for (key, raw) in &fields.others {
         let detail = if is_text(raw) && is_one_of(key, &METRIC_KEYS) {
@@ -123,6 +124,11 @@ pub(crate) fn check_keyed(fields: &ObjectFields<'_>) -> Result<(), SampleFault> 
 pub(crate) fn check_envelope(fields: &ObjectFields<'_>) -> Result<(), SampleFault> {
     check_times(fields)?;
     check_owners(fields, |raw| JsonKind::of(raw) != JsonKind::Null)
+}
+
+/// True for a string that is not a number.
+fn is_text(raw: &str) -> bool {
+    JsonKind::of(raw) == JsonKind::String && !is_number(raw)
 }
 
 /// Refuses objects and arrays under an unknown key: samples, times or names may be in them.
@@ -255,7 +261,6 @@ mod tests {
             r#"{"host":"a","cpu":1}"#,
             r#"{"service_name":"a","cpu":1}"#,
             r#"{"metric":"cpu","value":1,"host":"a"}"#,
-            r#"{"metric":"cpu","value":1,"node":7}"#,
             r#"{"interval":60,"cpu":1}"#,
             r#"{"maxAnomalyRatio":0.25}"#,
         ];
@@ -265,7 +270,7 @@ mod tests {
         let read = [
             r#"{"host_id":173,"pid":4,"cpu":1}"#,
             r#"{"instance":3,"cpu":1}"#,
-            r#"{"metric":"cpu","value":1,"unit":"%","type":"gauge","interval":10,"host":null}"#,
+            r#"{"metric":"cpu","value":1,"unit":"%","type":"gauge","interval":10,"host":null,"zone":1}"#,
         ];
         for text in read {
             assert_eq!(code(text), None, "{text}");

@@ -73,8 +73,9 @@ const PROBLEM_CODES: &[&str] = &[
 ];
 
 /// Fields that an answer omits instead of setting them to null.
-const OPTIONAL: [(&str, &str); 5] = [
+const OPTIONAL: [(&str, &str); 6] = [
     ("IngestAnswer", "verdicts_omitted"),
+    ("BodyAnswer", "duplicates"),
     ("BodyAnswer", "verdicts_omitted"),
     ("VerdictAnswer", "learning"),
     ("AnomalyAnswer", "episode"),
