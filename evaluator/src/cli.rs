@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    capacity, compare, gate, generate, list, load, records, replay, report, run, score, sweep, tune,
+    capacity, compare, gate, generate, list, load, promise, records, replay, report, run, score,
+    sweep, tune,
 };
 use crate::exit_code::EXIT_CODES;
 
@@ -28,6 +29,8 @@ enum Command {
     Run(run::RunArgs),
     /// Measure detectors on labeled data.
     Score(score::ScoreArgs),
+    /// Show the actual false alarms a day at each budget, as CSV.
+    Promise(promise::PromiseArgs),
     /// Show what other thresholds would give, as CSV.
     Sweep(sweep::SweepArgs),
     /// Recommend a detector for each series of a history, with evidence.
@@ -58,6 +61,7 @@ impl Cli {
             Command::Generate(args) => generate::run(&args)?,
             Command::Run(args) => run::run(&args)?,
             Command::Score(args) => score::run(&args)?,
+            Command::Promise(args) => promise::run(&args)?,
             Command::Sweep(args) => sweep::run(&args)?,
             Command::Tune(args) => return tune::run(&args),
             Command::Records(args) => records::run(&args)?,

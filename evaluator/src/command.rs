@@ -6,6 +6,7 @@ pub(crate) mod gate;
 pub(crate) mod generate;
 pub(crate) mod list;
 pub(crate) mod load;
+pub(crate) mod promise;
 pub(crate) mod records;
 pub(crate) mod replay;
 pub(crate) mod report;

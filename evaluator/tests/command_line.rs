@@ -8,6 +8,8 @@ use std::process::{Command, Output, Stdio};
 
 #[path = "command_line/bad_input.rs"]
 mod bad_input;
+#[path = "command_line/promise.rs"]
+mod promise;
 #[path = "command_line/records.rs"]
 mod records;
 #[path = "command_line/scores.rs"]
@@ -247,7 +249,11 @@ fn verdicts_of_every_row_are_printed_also_for_stdin() {
 #[test]
 fn irregular_rows_are_warnings_on_stderr_and_counted_on_stdout() {
     let folder = tempfile::tempdir().unwrap();
-    let file = write(&folder, "a.csv", "timestamp,value,label\n100,1,0\n100,2,0\n50,nan,1\n200,1,0\n300,1,0\n");
+    let file = write(
+        &folder,
+        "a.csv",
+        "timestamp,value,label\n100,1,0\n100,2,0\n50,nan,1\n200,1,0\n300,1,0\n",
+    );
     let output = evaluator(&["score", "--csv", &file, "--csv-out", "-"]);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() && stderr.contains("a.csv` line 3: 1 rows repeat"), "{stderr}");

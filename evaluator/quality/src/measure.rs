@@ -5,6 +5,7 @@
 mod inputs;
 mod judge;
 mod plan;
+mod promise;
 mod row;
 mod scenario;
 pub mod sweep;
@@ -12,4 +13,5 @@ mod trace;
 
 pub use self::judge::{ScoredSeries, judge};
 pub use self::plan::{MeasurePlan, RecordExtras, ScoringRule};
+pub use self::promise::{PromiseScore, promise};
 pub use self::scenario::{MeasuredScenario, measure};

@@ -9,7 +9,7 @@ mod score;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::benchmark::{HalvesScore, KpiScore, NabProfiles, NabScore};
+pub use self::benchmark::{EasyTsadScore, HalvesScore, KpiScore, NabProfiles, NabScore};
 pub use self::chart::{CurvePoint, Sweep, SweepPoint, Trace, TraceEvent, TracePoint};
 pub use self::score::{
     BudgetScore, Confusion, Delay, DelayCount, EventScore, FirstDay, Intervals, KindScore, Ranking,
@@ -94,6 +94,9 @@ pub struct Row {
     /// F1 of the 2018 KPI competition; only on request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kpi: Option<KpiScore>,
+    /// F1 by the protocol of EasyTSAD; only on request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub easytsad: Option<EasyTsadScore>,
     /// Detector time in microseconds per sample; `None` if not measured.
     pub micros_per_sample: Option<f64>,
     /// Size of the memory at the end of a series, without the window, in bytes; mean over series.

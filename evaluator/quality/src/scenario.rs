@@ -4,6 +4,7 @@
 
 mod anomaly;
 mod catalogue;
+mod family;
 mod noise;
 mod steady;
 mod time_axis;
@@ -11,6 +12,7 @@ mod traffic;
 
 pub use self::anomaly::AnomalyKind;
 pub use self::catalogue::{SAMPLES_MAX, SERIES_MAX, Scenario, SeriesShape};
+pub use self::family::{Family, FamilyKind};
 pub use self::noise::Noise;
 pub use self::steady::Steady;
 pub use self::traffic::{Poison, Traffic};

@@ -5,6 +5,7 @@
 pub mod bootstrap;
 pub mod budget;
 pub mod confusion;
+pub mod easytsad;
 pub mod event;
 pub mod halves;
 pub mod kpi;

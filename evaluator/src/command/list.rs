@@ -9,7 +9,7 @@ use crate::output::write_csv;
 pub(crate) fn run() -> anyhow::Result<()> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(["what", "name", "analysis"])?;
-    for scenario in Scenario::catalogue()? {
+    for scenario in Scenario::all()? {
         writer.write_record(["scenario", &scenario.name, &scenario.analysis])?;
     }
     for contender in Contender::defaults()? {

@@ -82,7 +82,11 @@ pub(crate) fn find(names: &[String], is_quick: bool) -> anyhow::Result<Vec<Scena
     let mut scenarios = if names.is_empty() {
         Scenario::catalogue()?
     } else {
-        names.iter().map(|name| Scenario::find(name)).collect::<Result<_, _>>()?
+        let found = |name: &String| match name.as_str() {
+            "families" => Scenario::families(),
+            name => Scenario::find(name).map(|scenario| vec![scenario]),
+        };
+        names.iter().map(found).collect::<anyhow::Result<Vec<_>>>()?.concat()
     };
     if is_quick {
         for scenario in &mut scenarios {

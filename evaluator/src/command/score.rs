@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use quality::contender::Contender;
 use quality::labeled::LabeledSeries;
-use quality::measure::{MeasurePlan, RecordExtras, ScoredSeries, judge, measure};
+use quality::measure::{MeasurePlan, RecordExtras, ScoredSeries, ScoringRule, judge, measure};
 use quality::read::Dataset;
 use quality::record::Record;
 use quality::report::cell;
@@ -28,6 +28,10 @@ pub(crate) struct ScoreArgs {
     /// Also count by the rule of the 2018 KPI competition: thresholds from the first halves, F1 on the second.
     #[arg(long, conflicts_with = "nab")]
     kpi: bool,
+    /// Also count by the protocol of EasyTSAD: mean F1 over series, on the second halves, threshold of each series best in
+    /// hindsight or fitted on the first half.
+    #[arg(long, conflicts_with_all = ["nab", "kpi"])]
+    easytsad: bool,
     /// Write `timestamp,value,verdict,score,episode` of every row (Unix milliseconds), of one detector; `episode` is the
     /// start of the episode that an anomaly belongs to.
     #[arg(long, value_name = "FILE")]
@@ -61,7 +65,10 @@ pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<()> {
         write_to(path, &verdicts(&dataset.series, contender, args.seed)?)?;
     }
     let bar = progress::bar(dataset.series.len() * contenders.len(), "series judged");
-    let rule = args.source.rule(args.kpi);
+    let rule = match args.source.rule(args.kpi) {
+        ScoringRule::Usual if args.easytsad => ScoringRule::EasyTsad,
+        rule => rule,
+    };
     let extras =
         RecordExtras { charts: args.output.has_charts() && !args.no_charts, timing: !args.untimed };
     let plan =

@@ -87,6 +87,7 @@ fn row(scenario: &str, detector: &str) -> Row {
         }),
         nab: None,
         kpi: None,
+        easytsad: None,
         micros_per_sample: Some(0.87),
         bytes_per_series: 3_400.0,
     }

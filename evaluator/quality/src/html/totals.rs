@@ -32,6 +32,7 @@ pub(crate) fn row(record: &Record, spec: &str) -> Option<Row> {
         first_day: None,
         nab: None,
         kpi: None,
+        easytsad: None,
         micros_per_sample: None,
         ..first.clone()
     };
@@ -55,5 +56,7 @@ fn add(sum: &mut Row, row: &Row) {
     sum.events.false_runs += row.events.false_runs;
     sum.n_series += row.n_series;
     sum.n_samples += row.n_samples;
+    sum.n_judged += row.n_judged;
+    sum.n_unjudged += row.n_unjudged;
     sum.series_days += row.series_days;
 }

@@ -26,6 +26,8 @@ pub enum ScoringRule {
     Nab,
     /// The rule of the 2018 KPI competition.
     Kpi,
+    /// The protocol of EasyTSAD.
+    EasyTsad,
 }
 
 /// Contents of a record besides its rows.

@@ -4,9 +4,9 @@ use super::inputs::{all_scores, board, labeled_scores, scored_scores, tally_at};
 use super::judge::{RangeCounts, ScoredSeries, tallies};
 use super::plan::{MeasurePlan, ScoringRule};
 use crate::contender::Contender;
-use crate::record::{Confusion, FirstDay, KpiScore, NabScore, Row};
+use crate::record::{Confusion, EasyTsadScore, FirstDay, KpiScore, NabScore, Row};
 use crate::score::event::{self, EventTally};
-use crate::score::{budget, kpi, ranking};
+use crate::score::{budget, easytsad, kpi, ranking};
 
 pub(super) fn row(plan: &MeasurePlan<'_>, contender: &Contender, judged: &[ScoredSeries]) -> Row {
     let (point, events) = sum(judged.iter().map(|series| &series.scored));
@@ -37,9 +37,10 @@ pub(super) fn row(plan: &MeasurePlan<'_>, contender: &Contender, judged: &[Score
         by_series: event::by_series(&tallies(judged)),
         ranking: ranking::rank(&labeled_scores(plan, judged)),
         intervals: None,
-        first_day: first_day(judged),
+        first_day: first_day(plan, judged),
         nab: nab_score(plan, judged),
         kpi: kpi_score(plan, contender, judged),
+        easytsad: easytsad_score(plan, contender, judged),
         micros_per_sample: (plan.extras.timing && contender.runs_here())
             .then(|| micros / n_rows.max(1) as f64),
         bytes_per_series: memory_len as f64 / judged.len().max(1) as f64,
@@ -55,15 +56,28 @@ fn sum<'a>(parts: impl Iterator<Item = &'a RangeCounts>) -> (Confusion, EventTal
     (point, events)
 }
 
-fn first_day(judged: &[ScoredSeries]) -> Option<FirstDay> {
+fn first_day(plan: &MeasurePlan<'_>, judged: &[ScoredSeries]) -> Option<FirstDay> {
     let (point, events) = sum(judged.iter().map(|series| &series.cold));
-    (point != Confusion::default()).then(|| events.first_day(point))
+    // Rows that were not judged are not in `point`.
+    let has_cold_start = plan.series.iter().any(|series| !series.cold().is_empty());
+    has_cold_start.then(|| events.first_day(point))
 }
 
 fn nab_score(plan: &MeasurePlan<'_>, judged: &[ScoredSeries]) -> Option<NabScore> {
     // Every other file: neighbors in the list are of one kind.
     let half = |odd| board(plan, judged, |i| i % 2 == odd);
     (plan.rule == ScoringRule::Nab).then(|| board(plan, judged, |_| true).score([half(0), half(1)]))
+}
+
+fn easytsad_score(
+    plan: &MeasurePlan<'_>,
+    contender: &Contender,
+    judged: &[ScoredSeries],
+) -> Option<EasyTsadScore> {
+    if plan.rule != ScoringRule::EasyTsad {
+        return None;
+    }
+    easytsad::score(&all_scores(plan, judged), contender.threshold())
 }
 
 fn kpi_score(

@@ -43,6 +43,21 @@ pub struct KpiScore {
     pub halves: HalvesScore,
 }
 
+/// Mean F1 over the series with anomalies in their second half, by the protocol of EasyTSAD.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EasyTsadScore {
+    /// Number of these series.
+    pub n_series: usize,
+    /// Point-adjusted F1 at the best threshold of each series.
+    pub point_f1_best: f64,
+    /// Event F1 at the best threshold of each series.
+    pub event_f1_best: f64,
+    /// Point-adjusted F1 at the best threshold of each first half.
+    pub point_f1_fitted: f64,
+    /// Event F1 at the best threshold of each first half.
+    pub event_f1_fitted: f64,
+}
+
 /// Event scores on the second halves, at the threshold with the best event F1 on the first.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct HalvesScore {

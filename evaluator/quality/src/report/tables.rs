@@ -27,6 +27,7 @@ pub(crate) fn quality(record: &Record) -> Vec<Grid> {
     grids.extend(budgets_by_kind(record));
     grids.extend(nab(record));
     grids.extend(second_halves(record));
+    grids.extend(easytsad(record));
     grids
 }
 
@@ -65,6 +66,10 @@ pub(crate) fn details(record: &Record) -> Vec<Grid> {
         with(
             "F1 on the second half of each series, where an anomaly counts with all its samples if it is found within its first 7; thresholds are fitted on the first half.",
             second_halves(record),
+        ),
+        with(
+            "F1 of each series, as a mean over series. Point: an anomaly counts with all its samples if one is found. Event: it weighs the logarithm of its length to base 3.",
+            easytsad(record),
         ),
     ];
     all.into_iter().flatten().collect()
@@ -217,6 +222,26 @@ fn second_halves(record: &Record) -> Option<Grid> {
                 number(kpi.halves.threshold),
                 share(kpi.halves.false_alarms_per_series_day),
                 number(kpi.halves.event_pr_auc),
+            ]
+        })
+    })
+}
+
+/// The protocol of EasyTSAD; `None` if it was not asked for.
+fn easytsad(record: &Record) -> Option<Grid> {
+    let scored: Vec<Row> =
+        record.rows.iter().filter(|row| row.easytsad.is_some()).cloned().collect();
+    let columns = ["series", "best: point F1", "event F1", "fitted: point F1", "event F1"];
+    let title = "EasyTSAD, second halves: threshold of each series, best in hindsight or fitted on the first half";
+    (!scored.is_empty()).then(|| {
+        grid(title, &columns, &scored, |row| {
+            let Some(score) = row.easytsad else { return Vec::new() };
+            vec![
+                score.n_series.to_string(),
+                number(score.point_f1_best),
+                number(score.event_f1_best),
+                number(score.point_f1_fitted),
+                number(score.event_f1_fitted),
             ]
         })
     })

@@ -8,6 +8,7 @@ use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 use serde::Deserialize;
 
+use super::family::Family;
 use super::steady::Steady;
 use super::traffic::Traffic;
 use crate::labeled::LabeledSeries;
@@ -40,6 +41,24 @@ const CATALOGUE: [(&str, &str); 18] = [
     ("hourly", include_str!("../../scenarios/hourly.toml")),
 ];
 
+/// Scenarios that `run` takes by name only: rare anomalies, and the families that are unlike traffic.
+const FURTHER: [(&str, &str); 14] = [
+    ("rare", include_str!("../../scenarios/rare.toml")),
+    ("rarest", include_str!("../../scenarios/rarest.toml")),
+    ("family_hourly_job", include_str!("../../scenarios/family_hourly_job.toml")),
+    ("family_nightly_job", include_str!("../../scenarios/family_nightly_job.toml")),
+    ("family_heavy_latency", include_str!("../../scenarios/family_heavy_latency.toml")),
+    ("family_queue_depth", include_str!("../../scenarios/family_queue_depth.toml")),
+    ("family_sparse_counts", include_str!("../../scenarios/family_sparse_counts.toml")),
+    ("family_at_cap", include_str!("../../scenarios/family_at_cap.toml")),
+    ("family_cpu_percent", include_str!("../../scenarios/family_cpu_percent.toml")),
+    ("family_weekly_holidays", include_str!("../../scenarios/family_weekly_holidays.toml")),
+    ("family_success_share", include_str!("../../scenarios/family_success_share.toml")),
+    ("family_replica_count", include_str!("../../scenarios/family_replica_count.toml")),
+    ("family_saw_tooth", include_str!("../../scenarios/family_saw_tooth.toml")),
+    ("family_two_modes", include_str!("../../scenarios/family_two_modes.toml")),
+];
+
 /// A description of series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scenario {
@@ -62,6 +81,8 @@ pub enum SeriesShape {
     Steady(Steady),
     /// Daily and weekly traffic with typed anomalies.
     Traffic(Traffic),
+    /// A family that is unlike traffic.
+    Family(Family),
 }
 
 /// The form of a file; it holds exactly one of the two tables.
@@ -73,12 +94,24 @@ struct ScenarioDefinition {
     n_series: usize,
     steady: Option<Steady>,
     traffic: Option<Traffic>,
+    family: Option<Family>,
 }
 
 impl Scenario {
-    /// All scenarios that are compiled in, in the order of reports.
+    /// The scenarios of a report by default, in its order.
     pub fn catalogue() -> anyhow::Result<Vec<Self>> {
         CATALOGUE.iter().map(|(name, text)| Self::parse(name, text)).collect()
+    }
+
+    /// All scenarios that are compiled in, those of a report first.
+    pub fn all() -> anyhow::Result<Vec<Self>> {
+        CATALOGUE.iter().chain(&FURTHER).map(|(name, text)| Self::parse(name, text)).collect()
+    }
+
+    /// The twelve families.
+    pub fn families() -> anyhow::Result<Vec<Self>> {
+        let is_family = |(name, _): &&(&str, &str)| name.starts_with("family_");
+        FURTHER.iter().filter(is_family).map(|(name, text)| Self::parse(name, text)).collect()
     }
 
     /// The scenario of that name, or of the file if it ends in `.toml`.
@@ -90,7 +123,9 @@ impl Scenario {
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
             return Self::parse(&name, &text).with_context(|| format!("in `{name_or_path}`"));
         }
-        let Some((name, text)) = CATALOGUE.iter().find(|(name, _)| *name == name_or_path) else {
+        let Some((name, text)) =
+            CATALOGUE.iter().chain(&FURTHER).find(|(name, _)| *name == name_or_path)
+        else {
             bail!(
                 "scenario `{name_or_path}` is unknown: expected a name of `evaluator list`, or a path that ends in \
                  `.toml`"
@@ -105,18 +140,22 @@ impl Scenario {
     }
 
     fn checked(name: &str, text: &str) -> anyhow::Result<Self> {
-        let ScenarioDefinition { analysis, seed, n_series, steady, traffic } =
+        let ScenarioDefinition { analysis, seed, n_series, steady, traffic, family } =
             toml::from_str(text)?;
-        let shape = match (steady, traffic) {
-            (Some(steady), None) => {
+        let shape = match (steady, traffic, family) {
+            (Some(steady), None, None) => {
                 steady.check()?;
                 SeriesShape::Steady(steady)
             }
-            (None, Some(traffic)) => {
+            (None, Some(traffic), None) => {
                 traffic.check()?;
                 SeriesShape::Traffic(traffic)
             }
-            _ => bail!("expected exactly one of the tables `[steady]` and `[traffic]`"),
+            (None, None, Some(family)) => {
+                family.check()?;
+                SeriesShape::Family(family)
+            }
+            _ => bail!("expected exactly one of the tables `[steady]`, `[traffic]` and `[family]`"),
         };
         ensure!(
             !analysis.trim().is_empty(),
@@ -137,6 +176,7 @@ impl Scenario {
         let n_samples = match &self.shape {
             SeriesShape::Steady(steady) => steady.n_samples,
             SeriesShape::Traffic(traffic) => traffic.n_rows(),
+            SeriesShape::Family(family) => family.n_rows(),
         };
         let n_all = n_series.saturating_mul(n_samples);
         ensure!(
@@ -160,6 +200,9 @@ impl Scenario {
             SeriesShape::Steady(steady) => {
                 steady.generate(format!("{}_{k}", self.name), &mut random)
             }
+            SeriesShape::Family(family) => {
+                family.generate(format!("{}_{k}", self.name), &mut random)
+            }
             SeriesShape::Traffic(traffic) => traffic.generate(&self.name, k, &mut random),
         }
     }
@@ -178,7 +221,7 @@ mod tests {
             .unwrap()
             .map(|entry| entry.unwrap().file_name().to_string_lossy().replace(".toml", ""))
             .collect();
-        let scenarios = Scenario::catalogue().unwrap();
+        let scenarios = Scenario::all().unwrap();
         assert_eq!(files, scenarios.iter().map(|scenario| scenario.name.clone()).collect());
     }
 

@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn labels_and_events_agree_in_every_scenario() {
-        for mut scenario in Scenario::catalogue().unwrap() {
+        for mut scenario in Scenario::all().unwrap() {
             scenario.n_series = scenario.n_series.min(4);
             for series in scenario.generate(3) {
                 let n_labels = series.rows.iter().filter(|row| row.label).count();

@@ -61,6 +61,11 @@ fn split(labeled: &LabeledSeries, scores: &[f64]) -> (KpiHalf, KpiHalf) {
 }
 
 impl KpiHalf {
+    /// Highest score and weight of each anomaly, and the scores of all other rows.
+    pub(super) fn of(anomalies: Vec<(f64, f64)>, others: Vec<f64>) -> Self {
+        Self { anomalies, others }
+    }
+
     fn new(labeled: &LabeledSeries, scores: &[f64], start: usize, end: usize) -> Self {
         let rows = start..end;
         let anomalies = labeled
@@ -76,7 +81,7 @@ impl KpiHalf {
     }
 
     /// Numbers of found, false and missed points.
-    fn counts(&self, is_alarm: impl Fn(f64) -> bool) -> [f64; 3] {
+    pub(super) fn counts(&self, is_alarm: impl Fn(f64) -> bool) -> [f64; 3] {
         let found: f64 =
             self.anomalies.iter().filter(|(score, _)| is_alarm(*score)).map(|(_, n)| n).sum();
         let all: f64 = self.anomalies.iter().map(|(_, n)| n).sum();
