@@ -307,7 +307,7 @@ fn run(cases: u32, seed: u64) {
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
-    let histories = (detectors(), prop::collection::vec(step(), 1..16));
+    let histories = (detectors(), prop::collection::vec(step(), 1..13));
     let result = TestRunner::new_with_rng(config, rng).run(&histories, |(detector, steps)| {
         command(&["FLUSHALL"]);
         let embedded = EmbeddedStore::new(clock).with_limits(LIMITS);
