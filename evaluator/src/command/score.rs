@@ -20,6 +20,7 @@ use crate::report_output::ReportOutput;
 /// Arguments of `score`.
 #[derive(Debug, Clone, clap::Args)]
 #[command(group(clap::ArgGroup::new("data").required(true).args(["csv", "folder", "nab"])))]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct ScoreArgs {
     #[command(flatten)]
     source: DataSource,
