@@ -110,15 +110,17 @@ async fn a_circuit_breaker_opens_is_reported_and_closes_by_itself() {
     assert_eq!(metric_of(&process, "store_circuits_open ").await, 0.0);
     network.stall();
     let mut refused = 0;
-    while !send(&process, 0, 10..20).await.body.to_string().contains("circuit is open") {
+    let mut is_open = false;
+    while !is_open {
+        assert_eq!(send(&process, 0, 10..20).await.status, 503);
         refused += 1;
+        is_open = metric_of(&process, "store_circuits_open ").await > 0.0;
     }
     assert!((1..=3).contains(&refused), "{refused} before it opened");
-    assert_eq!(metric_of(&process, "store_circuits_open ").await, 1.0);
     assert_eq!(metric_of(&process, "store_up ").await, 0.0);
     let ready = Client::default().get(process.address, "/readyz").await.unwrap();
     assert_eq!(ready.status, 503);
-    assert!(ready.body["detail"].as_str().unwrap().contains("circuit is open"), "{}", ready.body);
+    assert_eq!(ready.body["code"], "store_unavailable");
     network.heal();
     let again = wait_for("the circuit breaker closes", async || {
         Some(send(&process, 0, 10..20).await).filter(|answer| answer.status == 200)

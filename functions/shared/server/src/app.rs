@@ -1,17 +1,23 @@
 //! The state that all requests of a process share.
 
+use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::available_parallelism;
 
 use service::{Config, Service};
 
 use crate::function::Function;
 use crate::heartbeat::Heartbeat;
-use crate::load_shed::InFlight;
+use crate::in_flight::{InFlight, WorkBounds};
+use crate::read_limit::ReadLimit;
 use crate::request_id::RequestIds;
 
 /// Longest answer on AWS Lambda, in bytes as sent there: 6 MB, less a margin for headers.
 pub(crate) const LAMBDA_ANSWER_LEN_MAX: usize = 6_000_000;
+
+/// Long requests that run at once for each processor: one computes while another waits for the store.
+const TURNS_PER_PROCESSOR: usize = 2;
 
 /// A function: its use cases, and the bounds within which it serves them. Clones share their state.
 #[derive(Debug, Clone)]
@@ -24,7 +30,8 @@ struct AppState {
     function: Function,
     service: Service,
     config: Config,
-    in_flight: InFlight,
+    in_flight: Arc<InFlight>,
+    reads: ReadLimit,
     heartbeat: Heartbeat,
     request_ids: RequestIds,
     was_invoked: AtomicBool,
@@ -39,7 +46,8 @@ impl App {
             function,
             service,
             config: config.clone(),
-            in_flight: InFlight::new(config.requests_in_flight_max, config.in_flight_bytes_max),
+            in_flight: InFlight::new(work_bounds(config)),
+            reads: ReadLimit::new(config.reads_per_s_max),
             heartbeat: Heartbeat::new(function.name(), instance),
             request_ids,
             was_invoked: AtomicBool::new(false),
@@ -61,8 +69,12 @@ impl App {
         &self.state.config
     }
 
-    pub(crate) fn in_flight(&self) -> &InFlight {
+    pub(crate) fn in_flight(&self) -> &Arc<InFlight> {
         &self.state.in_flight
+    }
+
+    pub(crate) fn reads(&self) -> &ReadLimit {
+        &self.state.reads
     }
 
     pub(crate) fn heartbeat(&self) -> &Heartbeat {
@@ -81,5 +93,15 @@ impl App {
     /// True if this is the first call: the first invocation of a process on Lambda includes its cold start.
     pub(crate) fn is_first_invocation(&self) -> bool {
         !self.state.was_invoked.swap(true, Relaxed)
+    }
+}
+
+fn work_bounds(config: &Config) -> WorkBounds {
+    let n_processors = available_parallelism().map_or(1, NonZero::get);
+    WorkBounds {
+        n_requests: config.requests_in_flight_max,
+        n_bytes: config.in_flight_bytes_max,
+        n_turns: TURNS_PER_PROCESSOR * n_processors,
+        is_shared: config.access.n_tenants() > 1,
     }
 }

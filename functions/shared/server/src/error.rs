@@ -52,6 +52,11 @@ pub(crate) enum RequestError {
     /// The use case failed.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    #[error(
+        "the tenant reads more than {per_s} times per second: retry after {} s",
+        retry_after.as_secs()
+    )]
+    ReadRateExceeded { per_s: u64, retry_after: Duration },
     /// A bound on work in flight is reached.
     #[error("too many {what} are in flight: retry later")]
     Overloaded { what: &'static str },
@@ -95,6 +100,7 @@ impl RequestError {
             Self::BodyInterrupted { .. } => "body_interrupted",
             Self::Intake(error) => error.code(),
             Self::Service(error) => error.code(),
+            Self::ReadRateExceeded { .. } => "rate_exceeded",
             Self::Overloaded { .. } => "overloaded",
             Self::DeadlineExceeded { .. } => "deadline_exceeded",
             Self::ProfilingMissing => "profiling_missing",
@@ -135,7 +141,9 @@ impl RequestError {
             Self::Service(error) if error.is_not_found() => StatusCode::NOT_FOUND,
             Self::Service(error) if error.is_invalid() => StatusCode::BAD_REQUEST,
             Self::Service(error) if error.is_unacceptable() => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Service(ServiceError::RateExceeded { .. }) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Service(ServiceError::RateExceeded { .. }) | Self::ReadRateExceeded { .. } => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::Service(error) if error.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Service(_) | Self::Panicked | Self::AnswerUnwritable(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR

@@ -11,13 +11,15 @@ mod app;
 mod error;
 mod function;
 mod heartbeat;
+mod in_flight;
 mod json;
-mod load_shed;
 mod problem;
+mod read_limit;
 mod request_id;
 
 mod body;
-mod offload;
+mod counted_body;
+mod page;
 mod query;
 mod response_limit;
 mod routes;

@@ -12,6 +12,7 @@ use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use domain::Tenant;
 use tokio::time::{Instant, timeout};
 use tower::ServiceBuilder;
 use tower_http::CompressionLevel;
@@ -76,8 +77,16 @@ pub(crate) async fn guard(
         RouteKind::Tenant => app.in_flight().admit().map(Some),
         RouteKind::Operation | RouteKind::Debug => Ok(None),
     };
-    let authenticated =
-        admitted.and_then(|permit| authenticate(&app, route, &mut request).map(|()| permit));
+    let authenticated = admitted.and_then(|mut permit| {
+        authenticate(&app, route, &mut request)?;
+        if let (Some(permit), Some(tenant)) = (&mut permit, request.extensions().get::<Tenant>()) {
+            permit.assign(tenant)?;
+            if !route.takes_samples(request.method()) {
+                app.reads().take(tenant, 1)?;
+            }
+        }
+        Ok(permit)
+    });
     match authenticated {
         Ok(_permit) if route.kind == RouteKind::Debug => next.run(request).await,
         Ok(_permit) => {

@@ -48,7 +48,8 @@ impl IntoResponse for RequestError {
         response.extensions_mut().insert(ProblemCode(code));
         set_retry_after(&mut response);
         match &self {
-            Self::Service(ServiceError::RateExceeded { retry_after, .. }) => {
+            Self::Service(ServiceError::RateExceeded { retry_after, .. })
+            | Self::ReadRateExceeded { retry_after, .. } => {
                 response.headers_mut().insert(RETRY_AFTER, retry_after.as_secs().into());
             }
             Self::Access(error) => {

@@ -36,6 +36,11 @@ impl Route {
         let name = if *method == Method::HEAD { "GET" } else { method.as_str() };
         self.methods.iter().find(|(method, _)| *method == name).and_then(|(_, right)| *right)
     }
+
+    /// True if the body of a request has samples, which are counted instead of the request.
+    pub(crate) fn takes_samples(&self, method: &Method) -> bool {
+        *method == Method::POST && [INGEST.path, ANALYZE.path].contains(&self.path)
+    }
 }
 
 /// The users of a route, which determine how it is bounded.

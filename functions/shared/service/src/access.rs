@@ -124,6 +124,16 @@ impl AccessError {
 }
 
 impl Access {
+    /// Number of tenants that can call.
+    pub fn n_tenants(&self) -> usize {
+        match self {
+            Self::Open => 1,
+            Self::Keys(keys) => {
+                keys.entries.iter().map(|entry| &entry.tenant).collect::<BTreeSet<_>>().len()
+            }
+        }
+    }
+
     /// Returns the tenant of a request that presents `key` and needs `right`.
     pub fn admit(&self, key: Option<&str>, right: Right) -> Result<Tenant, AccessError> {
         match self {

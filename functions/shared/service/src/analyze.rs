@@ -20,7 +20,7 @@ use crate::write::{judge_sample, restore_judge};
 const ANOMALIES_SHOWN: usize = 20;
 
 /// Series in a page of the summary.
-const WORST_SHOWN: usize = 100;
+pub const WORST_SHOWN: usize = 100;
 
 impl Service {
     /// Describes one series; judges its pending samples first, if possible.

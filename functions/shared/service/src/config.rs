@@ -23,7 +23,7 @@ use self::reader::ConfigReader;
 use self::variable::{
     ACCESS, API_KEYS, API_KEYS_FILE, BODY_BYTES_MAX, CONNECTIONS_MAX, DEBUG, DETECTOR, EMF,
     EMF_NAMESPACE, EXPORTER_SERIES, GENERATION, HISTORY_DAYS, HISTORY_TABLE, IN_FLIGHT_BYTES,
-    IN_FLIGHT_REQUESTS, JUDGE_CACHE, LISTEN_HOST, PORT, REQUEST_TIMEOUT, SAMPLES_MAX,
+    IN_FLIGHT_REQUESTS, JUDGE_CACHE, LISTEN_HOST, PORT, READS_PER_S, REQUEST_TIMEOUT, SAMPLES_MAX,
     SAMPLES_PER_S, SERIES_MAX, STORE_BYTES, STREAM_POISONED, STREAM_TENANT, TENANT_PERCENT,
     TIME_AHEAD, UNPACKED_BYTES_MAX,
 };
@@ -74,6 +74,8 @@ pub struct Config {
     pub request_timeout: Duration,
     /// Samples per second of one tenant; 0 for no limit.
     pub samples_per_s_max: u64,
+    /// Reads per second of one tenant and process; 0 for no limit.
+    pub reads_per_s_max: u64,
     /// Limits of series and configurations in the store.
     pub store_limits: StoreLimits,
     /// Limits of one request.
@@ -153,6 +155,7 @@ impl Config {
             time_ahead_max_us: reader.number(&TIME_AHEAD) as i64 * 1_000,
             request_timeout: Duration::from_millis(reader.number(&REQUEST_TIMEOUT)),
             samples_per_s_max: reader.number(&SAMPLES_PER_S),
+            reads_per_s_max: reader.number(&READS_PER_S),
             store_limits: StoreLimits {
                 tenant_series_max: reader.number(&SERIES_MAX),
                 tenant_percent: reader.number(&TENANT_PERCENT),

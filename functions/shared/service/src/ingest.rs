@@ -18,7 +18,11 @@ use crate::service::Service;
 use crate::write::{SampleOutcome, StoredSample, WriteError};
 
 /// Series of a request written together: few enough that one chunk is judged while another travels.
-const CHUNK_LEN: usize = 256;
+const CHUNK_SERIES_MAX: usize = 256;
+
+/// Samples of a request written together, unless one series has more: Redis stores them within about 5 ms, and serves
+/// other requests between two chunks.
+const CHUNK_SAMPLES_MAX: usize = 1_024;
 
 /// Chunks of a request written concurrently.
 const CHUNKS_CONCURRENT: usize = 2;
@@ -55,13 +59,13 @@ impl Service {
 
         let groups = by_series(&samples);
         let is_away = &AtomicBool::new(false);
-        let written = if groups.len() <= CHUNK_LEN {
+        let chunks = chunks(&groups);
+        let written = if let [chunk] = chunks[..] {
             // Most requests: one chunk needs no stream.
-            vec![self.write_chunk(tenant, &groups, is_away).await]
+            vec![self.write_chunk(tenant, chunk, is_away).await]
         } else {
-            let chunks = groups.chunks(CHUNK_LEN);
             let writes: Vec<_> =
-                chunks.map(|chunk| self.write_chunk(tenant, chunk, is_away)).collect();
+                chunks.into_iter().map(|chunk| self.write_chunk(tenant, chunk, is_away)).collect();
             stream::iter(writes).buffered(CHUNKS_CONCURRENT).collect().await
         };
         let mut n_full = 0;
@@ -155,6 +159,23 @@ fn by_series(samples: &[IncomingSample]) -> Vec<SeriesSamples<'_>> {
         groups[position].samples.push(sample);
     }
     groups
+}
+
+/// Divides the series of a request into chunks.
+fn chunks<'g, 's>(groups: &'g [SeriesSamples<'s>]) -> Vec<&'g [SeriesSamples<'s>]> {
+    let (mut chunks, mut rest) = (Vec::new(), groups);
+    while !rest.is_empty() {
+        let mut n_samples = 0;
+        let fits = |group: &&SeriesSamples<'_>| {
+            n_samples += group.samples.len();
+            n_samples <= CHUNK_SAMPLES_MAX
+        };
+        let len = rest.iter().take(CHUNK_SERIES_MAX).take_while(fits).count().max(1);
+        let (chunk, others) = rest.split_at(len);
+        chunks.push(chunk);
+        rest = others;
+    }
+    chunks
 }
 
 /// Adds the outcome of one sample to the answer.

@@ -27,6 +27,7 @@ mod clock;
 mod config_request;
 mod error;
 mod failpoint;
+pub mod low_priority;
 mod metrics;
 mod platform;
 mod rate_limit;
@@ -34,6 +35,7 @@ mod telemetry;
 mod warnings;
 
 pub use access::{Access, AccessError, Right};
+pub use analyze::WORST_SHOWN;
 pub use answers::{IngestAnswer, VerdictFilter};
 pub use clock::now_us;
 pub use config::{Config, ConfigError, PoisonPolicy};

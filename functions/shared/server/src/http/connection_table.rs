@@ -31,7 +31,7 @@ struct OpenConnections {
     reserved: HashMap<u64, Arc<ConnectionActivity>>,
 }
 
-/// The routes that a connection may request.
+/// The requests that a connection may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConnectionKind {
     /// Everything.

@@ -36,7 +36,7 @@ struct EventParts<'e> {
     is_base64: bool,
 }
 
-/// The parts taken from an event.
+/// The parts that were taken from an event.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TakenParts {
     /// The first malformed part, which an empty one replaces.

@@ -5,13 +5,14 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use domain::Tenant;
-use service::Detector;
+use service::{Detector, low_priority};
 
 use crate::app::App;
-use crate::body::{SamplesBody, read_samples};
+use crate::body::{SampleCost, SamplesBody, read_samples};
+use crate::counted_body::counted;
 use crate::error::RequestError;
 use crate::json;
-use crate::offload::offload;
+use crate::page;
 use crate::query::{QueryParams, SERIES};
 use crate::response_limit;
 
@@ -23,7 +24,9 @@ pub(crate) async fn stored(
 ) -> Result<Response, RequestError> {
     let params = QueryParams::parse(&uri, &["source", "metric", "label", "cursor"])?;
     if !params.has_any(&SERIES) {
-        return json::ok(&app.service().summary(&tenant, params.value("cursor")?).await?);
+        let permit = page::admit(&app, &tenant, service::WORST_SHOWN).await?;
+        let summary = app.service().summary(&tenant, params.value("cursor")?).await?;
+        return page::answer(summary, permit).await;
     }
     params.check_names(&SERIES)?;
     json::ok(&app.service().analyze(&tenant, params.series()?).await?)
@@ -32,19 +35,22 @@ pub(crate) async fn stored(
 /// `POST`: judges the series of the body, and stores nothing.
 pub(crate) async fn sent(
     State(app): State<App>,
+    Extension(tenant): Extension<Tenant>,
     request: Request,
 ) -> Result<Response, RequestError> {
     let params = QueryParams::parse(request.uri(), &["detector"])?;
     let detector: Option<Detector> = params.value("detector")?.map(str::parse).transpose()?;
-    let SamplesBody { batch, reserved } = read_samples(&app, request).await?;
+    let samples = read_samples(&app, &tenant, request, SampleCost::ALL_VERDICTS).await?;
+    // Nothing is stored, so that an unavailable store fails nothing.
+    let SamplesBody { batch, permit, is_long, .. } = samples;
     let (service, len_max) = (app.service().clone(), app.answer_len_max());
-    let (status, json) = offload(reserved.n_bytes(), move || {
+    let judge = move || {
         let mut answer = service.analyze_body(batch, detector);
         let is_all_rejected = answer.judged == 0 && !answer.rejected.is_empty();
         let status =
             if is_all_rejected { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
         (status, response_limit::to_json(&mut answer, len_max))
-    })
-    .await;
-    Ok(json::response(status, json?))
+    };
+    let (status, json) = if is_long { low_priority::compute(judge).await } else { judge() };
+    Ok(counted(json::response(status, json?), permit))
 }

@@ -30,7 +30,7 @@ pub(crate) async fn put(
     request: Request,
 ) -> Result<Response, RequestError> {
     let series = QueryParams::parse(request.uri(), &SERIES)?.series()?;
-    let body = read_json(&app, request).await?;
+    let body = read_json(&app, &tenant, request).await?;
     let config = ConfigRequest::parse(&body).map_err(ServiceError::from)?;
     json::ok(&app.service().configure(&tenant, series, config).await?)
 }

@@ -9,7 +9,7 @@ use service::PastRange;
 
 use crate::app::App;
 use crate::error::RequestError;
-use crate::json;
+use crate::page;
 use crate::query::QueryParams;
 
 /// Default length of a page.
@@ -25,7 +25,8 @@ pub(crate) async fn anomalies(
     uri: Uri,
 ) -> Result<Response, RequestError> {
     let (series, range) = series_and_range(&uri)?;
-    json::ok(&app.service().list_anomalies(&tenant, series, range).await?)
+    let permit = page::admit(&app, &tenant, range.limit).await?;
+    page::answer(app.service().list_anomalies(&tenant, series, range).await?, permit).await
 }
 
 /// A page of the episodes of a series.
@@ -35,7 +36,8 @@ pub(crate) async fn episodes(
     uri: Uri,
 ) -> Result<Response, RequestError> {
     let (series, range) = series_and_range(&uri)?;
-    json::ok(&app.service().list_episodes(&tenant, series, range).await?)
+    let permit = page::admit(&app, &tenant, range.limit).await?;
+    page::answer(app.service().list_episodes(&tenant, series, range).await?, permit).await
 }
 
 fn series_and_range(uri: &Uri) -> Result<(Series, PastRange), RequestError> {

@@ -5,13 +5,13 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::Tenant;
-use service::{IngestAnswer, VerdictFilter};
+use service::{IngestAnswer, VerdictFilter, low_priority};
 
 use crate::app::App;
-use crate::body::read_samples;
+use crate::body::{SampleCost, SamplesBody, read_samples};
+use crate::counted_body::counted;
 use crate::error::RequestError;
 use crate::json;
-use crate::offload::offload;
 use crate::problem::ProblemCode;
 use crate::query::QueryParams;
 use crate::response_limit;
@@ -23,22 +23,29 @@ pub(crate) async fn ingest(
     request: Request,
 ) -> Result<Response, RequestError> {
     let wanted = verdicts_wanted(&QueryParams::parse(request.uri(), &["verdicts"])?)?;
-    let samples = read_samples(&app, request).await?;
-    let mut answer = match app.service().admit(&tenant, samples.batch.n_read()).await {
-        Ok(()) => app.service().ingest(&tenant, samples.batch, wanted).await,
-        // Answered sample by sample, like a failure of the store during the ingestion.
-        Err(error) if error.is_unavailable() => app.service().ingest_refused(samples.batch, &error),
-        Err(error) => return Err(error.into()),
+    let cost = match wanted {
+        VerdictFilter::All => SampleCost::ALL_VERDICTS,
+        VerdictFilter::Anomalies | VerdictFilter::None => SampleCost::FEW_VERDICTS,
     };
-    let (status, first) = (status(&answer), answer.rejected.first().map(|sample| sample.code));
+    let SamplesBody { batch, permit, is_long, admission } =
+        read_samples(&app, &tenant, request, cost).await?;
     let len_max = app.answer_len_max();
-    let serialize = move || response_limit::to_json(&mut answer, len_max);
-    let json = offload(samples.reserved.n_bytes(), serialize).await?;
-    let mut response = json::response(status, json);
+    let ingest = async move {
+        let mut answer = match admission {
+            Ok(()) => app.service().ingest(&tenant, batch, wanted).await,
+            // Answered sample by sample, like a failure of the store during the ingestion.
+            Err(error) => app.service().ingest_refused(batch, &error),
+        };
+        let (status, first) = (status(&answer), answer.rejected.first().map(|sample| sample.code));
+        (status, first, response_limit::to_json(&mut answer, len_max))
+    };
+    let (status, first, json) =
+        if is_long { low_priority::run(ingest).await } else { ingest.await };
+    let mut response = json::response(status, json?);
     if let Some(code) = first.filter(|_| status != StatusCode::OK) {
         response.extensions_mut().insert(ProblemCode(code.as_str()));
     }
-    Ok(response)
+    Ok(counted(response, permit))
 }
 
 fn verdicts_wanted(params: &QueryParams) -> Result<VerdictFilter, RequestError> {

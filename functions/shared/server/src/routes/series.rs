@@ -8,7 +8,7 @@ use domain::Tenant;
 
 use crate::app::App;
 use crate::error::RequestError;
-use crate::json;
+use crate::page;
 use crate::query::{QueryParams, SERIES};
 
 /// Default length of a page.
@@ -26,7 +26,8 @@ pub(crate) async fn list(
     let params = QueryParams::parse(&uri, &["cursor", "limit"])?;
     let limit = params.number("limit", 1..=PAGE_LEN_MAX)?.unwrap_or(PAGE_LEN);
     let cursor = params.value("cursor")?;
-    json::ok(&app.service().list_series(&tenant, cursor, limit).await?)
+    let permit = page::admit(&app, &tenant, limit).await?;
+    page::answer(app.service().list_series(&tenant, cursor, limit).await?, permit).await
 }
 
 /// `DELETE`: deletes a series with all its data.

@@ -11,7 +11,9 @@ use service::access::TENANT_LEN_MAX;
 use service::{Access, AccessError};
 
 use crate::app::App;
+use crate::counted_body::counted;
 use crate::error::RequestError;
+use crate::page;
 use crate::query::QueryParams;
 use crate::routes::operation::prometheus;
 
@@ -25,7 +27,8 @@ pub(crate) async fn list(
     let params = QueryParams::parse(&uri, &["tenant", "limit"])?;
     let tenant = tenant_of(params.value("tenant")?, tenant, &app.config().access)?;
     let limit = params.number("limit", 1..=series_max)?.unwrap_or(series_max);
-    Ok(prometheus(app.service().series_metrics(&tenant, limit).await?))
+    let permit = page::admit(&app, &tenant, limit).await?;
+    Ok(counted(prometheus(app.service().series_metrics(&tenant, limit).await?), permit))
 }
 
 /// The tenant named by the query: only that of the key, or any tenant if access is open.

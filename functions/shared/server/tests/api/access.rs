@@ -185,12 +185,58 @@ async fn a_rate_limited_tenant_receives_retry_after_and_affects_no_other() {
     assert!(answer.is_problem(429, "rate_exceeded").contains("more than 1 samples"));
     let wait_s: u64 = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((30..=45).contains(&wait_s), "{wait_s}");
-    // A refused request takes no tokens: the rest is available to a shorter one.
-    assert_eq!(one.post("/ingest", samples(5)).await.json()["accepted"], 5);
+    // A refused request takes one token, as it was parsed: the rest is available to a shorter one.
+    assert_eq!(one.post("/ingest", samples(4)).await.json()["accepted"], 4);
     assert_eq!(other.post("/ingest", samples(50)).await.json()["accepted"], 50);
-    assert_eq!(one.get("/analyze?metric=rps").await.json()["judged_count"], 50);
-    // Reads and empty batches are not counted.
-    assert_eq!(one.post("/ingest", "[]").await.status, 200);
+    assert_eq!(one.get("/analyze?metric=rps").await.json()["judged_count"], 49);
+}
+
+/// Repeats a request until it is refused for the rate limit; panics if it never is.
+async fn repeat_until_refused(mut send: impl AsyncFnMut() -> Answer) {
+    for _ in 0..10_000 {
+        let answer = send().await;
+        if answer.status == 429 {
+            answer.is_problem(429, "rate_exceeded");
+            assert!(answer.headers.contains_key("retry-after"));
+            return;
+        }
+    }
+    panic!("it costs nothing");
+}
+
+#[tokio::test]
+async fn every_request_costs_of_the_rate_and_affects_no_other_tenant() {
+    let vars = [
+        ("TIDEMARK_TENANT_SAMPLES_PER_S_MAX", "1"),
+        ("TIDEMARK_SAMPLES_MAX", "10"),
+        ("TIDEMARK_TENANT_READS_PER_S_MAX", "1"),
+    ];
+    let spaces = zstd::stream::encode_all(&*[&[b' '; 1 << 20][..], b"[]"].concat(), 0).unwrap();
+    for path in ["/ingest", "/analyze"] {
+        for (body, encoding) in [
+            (b"[]".to_vec(), "identity"),
+            (b"no json".to_vec(), "identity"),
+            (b"no zstd".to_vec(), "zstd"),
+            (spaces.clone(), "zstd"),
+        ] {
+            let [one, other] = two_tenants_with(&vars);
+            let send = |client: &Client| {
+                let mut request = request(Method::POST, path, Body::from(body.clone()));
+                request.headers_mut().insert("content-encoding", encoding.parse().unwrap());
+                let client = client.clone();
+                async move { client.send(request).await }
+            };
+            repeat_until_refused(async || send(&one).await).await;
+            assert_ne!(send(&other).await.status, 429, "{path} {encoding}");
+        }
+    }
+    for path in ["/series", "/series?limit=1000", "/analyze", "/episodes?metric=m"] {
+        let [one, other] = two_tenants_with(&vars);
+        repeat_until_refused(async || one.get(path).await).await;
+        assert_ne!(other.get(path).await.status, 429, "{path}");
+        // Samples have a limit of their own.
+        assert_eq!(one.post("/ingest", r#"{"m":1}"#).await.status, 200);
+    }
 }
 
 #[tokio::test]

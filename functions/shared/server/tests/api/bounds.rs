@@ -7,7 +7,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::client::{Client, Stuck, request, sample};
+use crate::client::{AT_MS, Client, Stuck, request, sample};
 use crate::document::DOCUMENT;
 
 #[tokio::test]
@@ -87,28 +87,41 @@ async fn requests_past_the_bound_are_refused_at_once_and_health_is_not() {
 #[tokio::test]
 async fn bytes_past_the_bound_are_refused_at_once() {
     let client = Client::with(&[
-        ("TIDEMARK_BODY_BYTES_MAX", "600"),
-        ("TIDEMARK_UNPACKED_BYTES_MAX", "600"),
-        ("TIDEMARK_IN_FLIGHT_BYTES_MAX", "1200"),
+        ("TIDEMARK_BODY_BYTES_MAX", "600000"),
+        ("TIDEMARK_UNPACKED_BYTES_MAX", "600000"),
+        ("TIDEMARK_IN_FLIGHT_BYTES_MAX", "1200000"),
     ]);
     let mut stuck = Vec::new();
-    for n_bytes in [600, 500] {
+    for n_bytes in [600_000, 500_000] {
         let body = Stuck::after(vec![b' '; n_bytes]);
         let is_awaited = Arc::clone(&body.is_awaited);
         let client = client.clone();
         stuck.push(tokio::spawn(async move { client.post("/ingest", Body::new(body)).await }));
         is_awaited.notified().await;
     }
-    client.post("/ingest", vec![b' '; 101]).await.is_problem(503, "overloaded");
+    client.post("/ingest", vec![b' '; 100_001]).await.is_problem(503, "overloaded");
+    // A short body may become samples, which need room as well.
+    client.post("/ingest", vec![b' '; 1_000]).await.is_problem(503, "overloaded");
     client.post("/ingest", vec![b' '; 100]).await.is_problem(400, "body_empty");
     let mut declared = request(Method::POST, "/ingest", Body::new(Stuck::default()));
-    declared.headers_mut().insert("content-length", 101.into());
+    declared.headers_mut().insert("content-length", 100_001.into());
     client.send(declared).await.is_problem(503, "overloaded");
     for stuck in stuck {
         stuck.abort();
         assert!(stuck.await.unwrap_err().is_cancelled());
     }
-    client.post("/ingest", vec![b' '; 600]).await.is_problem(400, "body_empty");
+    client.post("/ingest", vec![b' '; 600_000]).await.is_problem(400, "body_empty");
+}
+
+#[tokio::test]
+async fn many_long_requests_of_one_tenant_wait_for_their_turns() {
+    let client = Client::with(&[("TIDEMARK_IN_FLIGHT_BYTES_MAX", "10000000")]);
+    let samples: Vec<Value> = (0..300).map(|i| json!({ "m": i % 7, "ts": AT_MS + i })).collect();
+    let body = json!(samples).to_string();
+    let answers = (0..16).map(|_| client.post("/analyze", body.clone()));
+    for answer in futures_util::future::join_all(answers).await {
+        assert_eq!((answer.status, &answer.json()["judged"]), (200, &json!(300)));
+    }
 }
 
 /// Every documented method of every documented path.

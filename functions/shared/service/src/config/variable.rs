@@ -108,7 +108,11 @@ variables! {
     REDIS_RESPONSE_TIMEOUT: "REDIS_RESPONSE_TIMEOUT_MS", Values::Number(REDIS_WAITS_MS), "1500",
         "Timeout of a Redis call, in milliseconds.";
     SAMPLES_PER_S: "TIDEMARK_TENANT_SAMPLES_PER_S_MAX", Values::Number(0..=1_000_000_000), "100000",
-        "Rate limit of a tenant in samples per second, over all processes; beyond it 429. 0 disables the limit.";
+        "Rate limit of a tenant in samples per second, over all processes; beyond it 429. Samples of `POST /analyze` count, \
+         each request counts as at least one, and 4 KiB of a decompressed body as one. 0 disables the limit.";
+    READS_PER_S: "TIDEMARK_TENANT_READS_PER_S_MAX", Values::Number(0..=1_000_000_000), "200",
+        "Rate limit of a tenant in reads and changes of configuration per second and process; beyond it 429. Each hundred \
+         items of a page are one. 0 disables the limit.";
     SERIES_MAX: "TIDEMARK_TENANT_SERIES_MAX", Values::Number(1..=1_000_000_000), "10000",
         "Series per tenant, and configurations of series; samples of further series are rejected as `too_many_series`.";
     TENANT_PERCENT: "TIDEMARK_TENANT_STORE_PERCENT", Values::Number(1..=100), "50",
@@ -145,7 +149,8 @@ variables! {
     UNPACKED_BYTES_MAX: "TIDEMARK_UNPACKED_BYTES_MAX", Values::Number(1..=1 << 32), "8388608",
         "Size of a request body after decompression, in bytes.";
     IN_FLIGHT_BYTES: "TIDEMARK_IN_FLIGHT_BYTES_MAX", Values::Number(1..=BYTES_MAX), "67108864",
-        "Size of all request bodies in memory, in bytes; beyond it 503.";
+        "Memory for requests in bytes: bodies, and the samples, judges and answers that they become. Beyond it short \
+         requests get 503, and long ones wait.";
     IN_FLIGHT_REQUESTS: "TIDEMARK_IN_FLIGHT_REQUESTS_MAX", Values::Number(1..=1_000_000), "4096",
         "Concurrent requests; beyond it 503.";
     CONNECTIONS_MAX: "TIDEMARK_CONNECTIONS_MAX", Values::Number(1..=1_000_000), "10000",

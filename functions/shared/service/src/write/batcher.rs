@@ -16,10 +16,14 @@ use super::round::RoundRunner;
 use super::sample_outcome::{SampleOutcome, WriteError};
 use super::series_round::WriteRequest;
 use crate::config::Config;
+use crate::low_priority;
 use crate::metrics::Totals;
 
 /// Requests that may wait for the next round of a series; further ones are rejected as overload.
 const QUEUE_LEN_MAX: usize = 4_096;
+
+/// Samples above which a round runs on a thread of low priority.
+const LIGHT_SAMPLES_MAX: usize = 256;
 
 /// Writes samples in batches. Clones share the queues.
 #[derive(Debug, Clone)]
@@ -119,9 +123,10 @@ impl WriteBatcher {
         &self,
         batch: impl Iterator<Item = (SeriesKey, Vec<NewSample>)>,
     ) -> Vec<Result<QueuedOutcomes, WriteError>> {
-        let mut idle = Vec::new();
+        let (mut idle, mut n_samples) = (Vec::new(), 0);
         let mut queues = self.queues.lock();
         let enqueue = |(key, samples): (SeriesKey, Vec<NewSample>)| {
+            n_samples += samples.len();
             let (reply, outcomes) = oneshot::channel();
             let queue = queues.entry(key.clone()).or_insert_with(|| {
                 idle.push(key);
@@ -137,7 +142,13 @@ impl WriteBatcher {
         drop(queues);
         if !idle.is_empty() {
             let (runner, queues) = (Arc::clone(&self.runner), Arc::clone(&self.queues));
-            tokio::spawn(SeriesRounds { runner, queues, keys: idle }.run());
+            let rounds = SeriesRounds { runner, queues, keys: idle }.run();
+            // Neither is awaited: the requests wait for their outcomes.
+            if n_samples > LIGHT_SAMPLES_MAX {
+                drop(low_priority::spawn(rounds));
+            } else {
+                drop(tokio::spawn(rounds));
+            }
         }
         queued
     }
