@@ -40,6 +40,7 @@ struct Work {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "each is a number")]
 struct Load {
     n_requests: usize,
     n_bytes: usize,

@@ -211,7 +211,7 @@ async fn every_request_costs_of_the_rate_and_affects_no_other_tenant() {
         ("TIDEMARK_SAMPLES_MAX", "10"),
         ("TIDEMARK_TENANT_READS_PER_S_MAX", "1"),
     ];
-    let spaces = zstd::stream::encode_all(&*[&[b' '; 1 << 20][..], b"[]"].concat(), 0).unwrap();
+    let spaces = zstd::stream::encode_all(&*(" ".repeat(1 << 20) + "[]").into_bytes(), 0).unwrap();
     for path in ["/ingest", "/analyze"] {
         for (body, encoding) in [
             (b"[]".to_vec(), "identity"),
