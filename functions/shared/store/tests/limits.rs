@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use store::testbed::{RedisServer, patient_options};
 use store::{
     Append, AppendOutcome, ConfigStore, EmbeddedStore, NewSample, RedisStore, SINGLE_SAMPLE_TTL_S,
-    SampleClass, SeriesReader, Store, StoreError, StoreLimits, StoreStatus, Topology,
+    SampleClass, SeriesReader, SeriesWriter, Store, StoreError, StoreLimits, StoreStatus, Topology,
 };
 
 /// 20 MB, which hold 1,123 series; half of them for one tenant.
@@ -173,4 +173,17 @@ async fn a_series_with_a_single_sample_expires_early_in_redis() {
     tokio::time::sleep(Duration::from_millis(1_100)).await; // The last count is valid for a second.
     assert_eq!(send(&store, "t", 3..6, 1).await, 2);
     assert_eq!(server.cli(&["ZCARD", "tm:{0}:series/t"]), "3");
+}
+
+#[tokio::test]
+async fn a_full_redis_refuses_the_write_of_a_new_series() {
+    let server = RedisServer::start();
+    let store = redis(&server);
+    // The process has counted, and read that there is no limit.
+    assert_eq!(send(&store, "t", 0..1, 1).await, 1);
+    server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    let refused = store.append_all(&[append("t", 1, 1)]).await.pop().unwrap();
+    let error = refused.expect_err("Redis has no memory");
+    assert_eq!(error.code(), "store_unavailable");
+    assert_eq!(store.read(&key("t", 1)).await.unwrap(), None);
 }

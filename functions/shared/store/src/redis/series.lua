@@ -92,6 +92,8 @@ local n_of_tenant, n_of_all -- series of this shard, with those that this call a
 -- Returns true if the limits of the shard admit another series.
 local function has_room()
   if not n_of_tenant then
+    -- Writes nothing, and makes Redis check `maxmemory`, as in `is_judged_on`: it does not check a removal.
+    redis.call('SETRANGE', memory, '0', '')
     redis.call('ZREMRANGEBYSCORE', expiries, '-inf', time[1])
     local ended = redis.call('ZRANGEBYSCORE', single_samples, '-inf', integer(now_us - single_ttl_s * 1000000), 'LIMIT', '0', '100')
     if #ended > 0 then
