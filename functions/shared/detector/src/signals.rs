@@ -8,4 +8,5 @@ pub mod flat;
 pub mod gap;
 pub mod novelty;
 pub mod shift;
+pub mod step;
 pub mod variance;

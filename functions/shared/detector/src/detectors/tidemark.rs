@@ -4,13 +4,14 @@
 //!   values never seen before are common; on other metrics the opposite holds. A signal with many alarms on a series must
 //!   not hide the others.
 //! - **Score.** The verdict is that of the signal with the largest share of its threshold; a share above 1 is an anomaly.
-//!   The deviation signal counts in full only if the slow baseline confirms that the value is two deviations away:
-//!   `d * sqrt(min(1, |z| / 2))`. All signals but gap suppress repeats (see [`crate::learning::suppression`]), and an
-//!   anomaly lasts until it is over (see [`crate::learning::hysteresis`]).
+//!   The deviation signal counts together with the step, which is measured against the tail of the series itself:
+//!   `sqrt(d * s)`, each in thresholds (see [`crate::signals::step`]). Shift, variance and flat suppress repeats (see
+//!   [`crate::learning::suppression`]), and an anomaly lasts until it is over (see [`crate::learning::hysteresis`]).
 //! - **Thresholds.** Set for at most 0.2 false alarm runs per series and day over all signals. Another budget multiplies
-//!   them by `(0.2 / budget)^0.2`, as measured on synthetic traffic.
+//!   them by `(0.2 / budget)^0.2`, as measured on synthetic traffic. Each score then raises its own threshold where
+//!   chance reaches it too often (see [`crate::learning::marginal_threshold`]).
 //! - **Constants.** Chosen on synthetic traffic, the AIOps 2018 KPI series and Microsoft's series.
-//! - **Cost.** That of the signals; 5,923 bytes without novelty.
+//! - **Cost.** That of the signals; 6,057 bytes without novelty.
 
 mod assessment;
 mod state;
@@ -18,7 +19,7 @@ mod state;
 mod tests;
 
 use crate::detectors::tidemark::assessment::{NoveltyAssessment, TrafficAssessment};
-use crate::detectors::tidemark::state::{NoveltySignalState, TrafficState};
+use crate::detectors::tidemark::state::{N_SUPPRESSED, NoveltySignalState, TrafficState};
 use crate::learning::Suppression;
 use crate::learning::season::{Calendar, Season};
 use crate::learning::zone::Zone;
@@ -30,8 +31,13 @@ use domain::{Expectation, JudgedSample, Sample, Signal, Verdict, VerdictKind};
 pub(crate) use crate::detectors::tidemark::assessment::Assessment;
 pub(crate) use crate::detectors::tidemark::state::TidemarkState;
 
-/// Threshold of the deviation signal: higher than alone, since the other signals find what it misses.
-const DEVIATION_THRESHOLD: f64 = 2.9;
+/// Threshold of the deviation signal, which counts together with the step.
+const DEVIATION_THRESHOLD: f64 = 2.5;
+
+/// Accepted excess of marginal peaks a day (see [`crate::learning::marginal_threshold`]), in budgets: of the deviation
+/// signal, and of each other score.
+const DEVIATION_EXCESS: f64 = 1.5;
+const SUPPRESSED_EXCESS: f64 = 0.4;
 
 /// False alarm runs per series and day at which the thresholds were set.
 const BUDGET: f64 = 0.2;
@@ -41,9 +47,6 @@ const INTERVAL_US: f64 = 60e6;
 
 /// Exponent by which thresholds follow the budget.
 const BUDGET_EXPONENT: f64 = 0.2;
-
-/// Residual from which the deviation signal counts in full, in deviations.
-const CONFIRMED_FROM: f64 = 2.0;
 
 const DAY_US: f64 = 86_400e6;
 
@@ -140,22 +143,26 @@ impl Tidemark {
         let flat = state.flat.judge(sample, n);
         let interval = &state.deviation.interval;
         let strictness = self.strictness(interval.interval_us());
-        let raw = [shift[0], shift[1], shift[2], shift[3], variance[0], variance[1], flat]
-            .map(|score| score / strictness);
+        let unscaled = [shift[0], shift[1], shift[2], shift[3], variance[0], variance[1], flat];
+        let raw = std::array::from_fn(|i| unscaled[i] / strictness / state.thresholds[i].factor());
         let decay = Suppression::decay(interval.pause_us(sample).max(0.0) / DAY_US);
         let detector = self.deviation();
         let deviation = detector.judge(before, &state.deviation, sample);
-        let confirmed = (residual.z.abs() / CONFIRMED_FROM).min(1.0).sqrt();
+        let step = state.step.step(sample.value(), state.expected(self.calendar, sample), n);
+        let samples_per_day = DAY_US / interval.interval_us().max(1.0);
+        let step_share = state.step.judge(&step, n, samples_per_day, self.false_alarms_per_day);
         TrafficAssessment {
             deviation,
-            confirmed: deviation.score / (detector.threshold * strictness) * confirmed,
+            joint: (deviation.score / detector.threshold * step_share).sqrt()
+                / state.thresholds[N_SUPPRESSED].factor(),
+            step,
             position,
             residual,
             changes,
             decay,
             raw,
             suppressed: std::array::from_fn(|i| state.suppressions[i].judge(raw[i], decay)),
-            gap: gap::judge(interval, sample) / strictness,
+            gap: gap::judge(interval, state.pause, sample) / strictness,
             usual_step: state.variance.usual_step() * residual.scale,
             continuing: state.hysteresis.judge(residual.z),
         }
@@ -178,12 +185,26 @@ impl Tidemark {
         for (suppression, raw) in state.suppressions.iter_mut().zip(traffic.raw) {
             suppression.learn(raw, traffic.decay);
         }
+        let interval = &state.deviation.interval;
+        let pause_us = interval.pause_us(sample).max(0.0);
+        let age_days = n as f64 * interval.interval_us() / DAY_US;
+        state.pause.learn(pause_us, n);
+        for (i, threshold) in state.thresholds.iter_mut().enumerate() {
+            let (score, share) = match traffic.raw.get(i) {
+                Some(score) => (*score, SUPPRESSED_EXCESS),
+                None => (traffic.joint, DEVIATION_EXCESS),
+            };
+            let excess_per_day = share * self.false_alarms_per_day;
+            threshold.learn(score, pause_us / DAY_US, age_days, excess_per_day);
+        }
         let z = traffic.residual.z;
         state.hysteresis.learn(z, traffic.alarm(self.signals));
         state.shift.learn(z, &traffic.changes, n);
         state.variance.learn(z, n);
         state.flat.learn(sample, n);
         state.baseline.learn(traffic.position, sample);
+        let is_anomaly = traffic.alarm(self.signals).is_some();
+        state.step.learn(sample.value(), &traffic.step, n, is_anomaly);
         self.deviation().learn(&mut state.deviation, sample, &traffic.deviation);
     }
 
@@ -198,6 +219,6 @@ impl Tidemark {
     pub(crate) fn pause_us_min(&self, state: &TidemarkState) -> Option<f64> {
         let traffic = state.traffic.as_ref().filter(|_| self.signals.contains(Signal::Gap))?;
         let interval = &traffic.deviation.interval;
-        Some(gap::pause_us_min(interval)? * self.strictness(interval.interval_us()))
+        Some(gap::pause_us_min(interval, traffic.pause)? * self.strictness(interval.interval_us()))
     }
 }

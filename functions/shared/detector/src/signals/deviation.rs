@@ -1,7 +1,7 @@
 //! Deviation: distance from the recent samples and from the season together.
 //!
 //! - **Formula.** `score = sqrt(zw * zs / max(1, high)) * persistence / factor`, compared with the threshold.
-//!   - `zw = |x - mean| / stddev` over the previous `window` samples;
+//!   - `zw = |x - mean| / stddev` over the previous `window` samples, without anomalies unless they are half of them;
 //!   - `zs = |x - mu| / sigma` for the time of day or week (see [`crate::learning::season`]). Half of the variance
 //!     `sigma^2` is that of all residuals, since one bucket has few visits;
 //!   - neither distance counts as more than ten times the other, and neither deviation as less than 1 % of the long mean;
@@ -32,7 +32,6 @@ use crate::learning::season::{
 };
 use crate::learning::{AdaptiveThreshold, SamplingInterval};
 use crate::signals::deviation::band::{Center, expectation, joint};
-use crate::window::values;
 use domain::{JudgedSample, Sample, Verdict, VerdictKind};
 
 /// Share of the variance of all residuals in the variance of a bucket: a bucket alone has few visits.
@@ -85,6 +84,9 @@ const BOUNDED_AFTER: u64 = 10;
 const ABSURD_RATE: f64 = 0.05;
 /// Share of absurd samples from which they are a new normal: 45 in a row.
 const ABSURD_SHARE_MAX: f64 = 0.9;
+
+/// Least number of samples that are not anomalies, for the others to be left out of the window.
+const USUAL_MIN: usize = 10;
 
 /// Parameters of `deviation:window=,threshold=,min=,season=,time_zone=`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -166,6 +168,11 @@ impl DeviationState {
     /// Position of `sample` in a table of days only.
     pub(crate) fn daily_position(&self, calendar: Calendar, sample: Sample) -> DailyPosition {
         self.table.daily(self.position(calendar, sample))
+    }
+
+    /// Expected value at the time of `sample`.
+    pub(crate) fn expected_at(&self, calendar: Calendar, sample: Sample) -> f64 {
+        self.expected(self.position(calendar, sample), sample).0
     }
 
     fn position(&self, calendar: Calendar, sample: Sample) -> SeasonPosition {
@@ -262,6 +269,19 @@ impl DeviationState {
     }
 }
 
+/// Moments of `before` without its anomalies: one must not hide the next. If half of the window is anomalous, that is the
+/// new usual, and all of it counts.
+fn usual_moments(before: &[JudgedSample]) -> Option<Moments> {
+    let is_anomaly = |judged: &&JudgedSample| {
+        matches!(judged.kind, VerdictKind::Anomaly | VerdictKind::Maintenance)
+    };
+    let n_anomalies = before.iter().filter(is_anomaly).count();
+    let n_usual = before.len() - n_anomalies;
+    let all_count = n_usual < USUAL_MIN || n_usual <= n_anomalies;
+    let counted = before.iter().filter(|judged| all_count || !is_anomaly(judged));
+    Moments::of(counted.map(|judged| judged.sample.value()))
+}
+
 impl Deviation {
     /// Judges `sample` against its memory and `before`, the earlier samples in time order.
     pub fn judge(
@@ -271,7 +291,7 @@ impl Deviation {
         sample: Sample,
     ) -> Verdict {
         let before = &before[before.len().saturating_sub(self.window)..];
-        let Some(local) = Moments::of(values(before)).filter(|_| before.len() >= self.min) else {
+        let Some(local) = usual_moments(before).filter(|_| before.len() >= self.min) else {
             return Verdict::unjudged(VerdictKind::Learning);
         };
         let value = sample.value();
@@ -308,7 +328,11 @@ impl Deviation {
         state.threshold.learn(pause_us, verdict.is_anomaly());
         state.learn_drift(residual / scale);
         state.table.compare(position, sample, scale, pause_us);
-        self.learn_season(state, sample);
+        // An anomaly must not be what a new bucket expects of the samples after it, unless anomalies last.
+        let is_new = state.table.expected(position).is_none();
+        if !(is_new && verdict.is_anomaly()) || state.absurd_share > ABSURD_SHARE_MAX {
+            self.learn_season(state, sample);
+        }
 
         state.interval.learn(sample);
         state.learn_residual(position, residual, scale);

@@ -8,6 +8,7 @@ use crate::learning::suppression::SuppressedScore;
 use crate::signal_set::SignalSet;
 use crate::signals::novelty::NoveltyFeatures;
 use crate::signals::shift::LevelChanges;
+use crate::signals::step::Step;
 use domain::{Expectation, Signal, Verdict, VerdictKind};
 
 /// Signal of each score with repeat suppression.
@@ -53,8 +54,9 @@ pub(super) struct NoveltyAssessment {
 pub(super) struct TrafficAssessment {
     /// Verdict of the deviation signal alone, by its own threshold.
     pub(super) deviation: Verdict,
-    /// Its score, as far as the slow baseline confirms it.
-    pub(super) confirmed: f64,
+    /// Its score together with the step.
+    pub(super) joint: f64,
+    pub(super) step: Step,
     pub(super) position: DailyPosition,
     pub(super) residual: Residual,
     pub(super) changes: LevelChanges,
@@ -103,7 +105,7 @@ impl TrafficAssessment {
 
     fn score(&self, signal: Signal) -> f64 {
         match signal {
-            Signal::Deviation => self.confirmed,
+            Signal::Deviation => self.joint,
             Signal::Gap => dampened(self.gap),
             Signal::Shift | Signal::Variance | Signal::Flat | Signal::Novelty => {
                 let scores = SUPPRESSED_SIGNALS.iter().zip(self.suppressed);

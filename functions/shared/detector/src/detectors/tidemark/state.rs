@@ -1,17 +1,20 @@
 //! Memory of the composite detector: the states of its signals, and their bytes.
 
 use crate::bytes::{ByteReader, ByteWriter};
-use crate::learning::season::N_BUCKETS;
+use crate::learning::season::{Calendar, N_BUCKETS};
 use crate::learning::{
-    AdaptiveThreshold, Baseline, Hysteresis, SamplingInterval, SeasonBucket, Suppression,
+    AdaptiveThreshold, Baseline, Hysteresis, MarginalThreshold, SamplingInterval, SeasonBucket,
+    Suppression,
 };
 use crate::signal_set::SignalSet;
 use crate::signals::deviation::DeviationState;
 use crate::signals::flat::FlatState;
+use crate::signals::gap::UsualPause;
 use crate::signals::novelty::NoveltyState;
 use crate::signals::shift::{self, ShiftState};
+use crate::signals::step::StepState;
 use crate::signals::variance::{self, VarianceState};
-use domain::Signal;
+use domain::{Sample, Signal};
 
 /// Number of scores with repeat suppression: those of shift and variance, and one of flat.
 pub(super) const N_SUPPRESSED: usize = shift::N_SCORES + variance::N_SCORES + 1;
@@ -43,6 +46,10 @@ pub(super) struct TrafficState {
     pub(super) flat: FlatState,
     pub(super) suppressions: [Suppression; N_SUPPRESSED],
     pub(super) hysteresis: Hysteresis,
+    pub(super) step: StepState,
+    pub(super) pause: UsualPause,
+    // Those of the suppressed scores, then that of the deviation signal.
+    pub(super) thresholds: [MarginalThreshold; N_SUPPRESSED + 1],
 }
 
 impl TidemarkState {
@@ -123,6 +130,9 @@ impl TrafficState {
         + VarianceState::LEN
         + FlatState::LEN
         + Hysteresis::LEN
+        + StepState::LEN
+        + UsualPause::LEN
+        + (N_SUPPRESSED + 1) * MarginalThreshold::LEN
         + N_SUPPRESSED * Suppression::LEN
         + ShiftState::RESIDUALS_LEN
         + 2 * N_BUCKETS * SeasonBucket::LEN;
@@ -135,7 +145,10 @@ impl TrafficState {
         self.variance.write(out);
         self.flat.write(out);
         self.hysteresis.write(out);
+        self.step.write(out);
+        self.pause.write(out);
         self.suppressions.iter().for_each(|suppression| suppression.write(out));
+        self.thresholds.iter().for_each(|threshold| threshold.write(out));
     }
 
     /// Writes the residuals, then both buckets of each time of day, which change together.
@@ -155,10 +168,16 @@ impl TrafficState {
             variance: VarianceState::read(from)?,
             flat: FlatState::read(from)?,
             hysteresis: Hysteresis::read(from)?,
+            step: StepState::read(from)?,
+            pause: UsualPause::read(from)?,
             suppressions: Default::default(),
+            thresholds: Default::default(),
         };
         for suppression in &mut state.suppressions {
             *suppression = Suppression::read(from)?;
+        }
+        for threshold in &mut state.thresholds {
+            *threshold = MarginalThreshold::read(from)?;
         }
         Some(state)
     }
@@ -171,6 +190,11 @@ impl TrafficState {
             *long = SeasonBucket::read(from)?;
         }
         Some(())
+    }
+
+    /// Value that the season of the deviation signal expects at the time of `sample`.
+    pub(super) fn expected(&self, calendar: Calendar, sample: Sample) -> f64 {
+        self.deviation.expected_at(calendar, sample)
     }
 
     pub(super) fn interval_s(&self) -> f64 {
