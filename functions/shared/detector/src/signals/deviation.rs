@@ -80,6 +80,8 @@ const DISTANCE_MAX: f64 = 1e4;
 const MOVE_MAX: f64 = 8.0;
 /// Samples before moves are bounded: no deviation is known earlier.
 const BOUNDED_AFTER: u64 = 10;
+/// Length of the first day of a series, in microseconds.
+const FIRST_DAY_US: f64 = 86_400e6;
 /// Weight of the newest sample in the share of absurd samples.
 const ABSURD_RATE: f64 = 0.05;
 /// Share of absurd samples from which they are a new normal: 45 in a row.
@@ -328,8 +330,10 @@ impl Deviation {
         state.threshold.learn(pause_us, verdict.is_anomaly());
         state.learn_drift(residual / scale);
         state.table.compare(position, sample, scale, pause_us);
-        // An anomaly must not be what a new bucket expects of the samples after it, unless anomalies last.
-        let is_new = state.table.expected(position).is_none();
+        // On the first day, an anomaly must not be what a new bucket expects of the samples after it, unless it lasts.
+        let is_first_day =
+            (state.interval.n_samples() as f64) * state.interval.interval_us() < FIRST_DAY_US;
+        let is_new = is_first_day && state.table.expected(position).is_none();
         if !(is_new && verdict.is_anomaly()) || state.absurd_share > ABSURD_SHARE_MAX {
             self.learn_season(state, sample);
         }
