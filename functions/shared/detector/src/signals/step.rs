@@ -3,12 +3,12 @@
 //! - **Formula.** `e = x - mu - level` is the residual after season and level;
 //!   `j = sqrt(min(|x - x'|, 4 |e|) * |e|)` for the previous sample `x'`: the return from a spike is far from it only. The
 //!   score is `j` as a share of 1.2 times the limit of its own tail (see [`crate::learning::own_tail`]). Then
-//!   `level += 0.3 * e`, but not during the first 25 samples of an anomaly: the return from it is no news.
+//!   `level += 0.3 * e`, but not during the first 25 samples of an anomaly: the return from it is no alarm.
 //! - **Why.** The same distance is rare on one series and hourly on another. What a series does in its own hundred most
-//!   unusual samples tells how far it must go to be news.
+//!   unusual samples shows how far an anomaly must reach.
 //! - **Constants.** Chosen on the AIOps 2018 KPI series and Microsoft's series.
 //! - **Cost.** A square root, an exponential and a logarithm; 25 bytes.
-//! - **Limits.** Says nothing of a change that lasts: that is what the shift signal finds.
+//! - **Limits.** Does not detect a change that lasts: the shift signal does.
 
 use crate::bytes::{ByteReader, ByteWriter};
 use crate::learning::OwnTail;
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_return_from_an_absurd_value_is_no_news_and_a_later_jump_is() {
+    fn the_return_from_an_absurd_value_is_no_alarm_and_a_later_jump_is() {
         let jump = |n| {
             if n == 2_500 {
                 1e15
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn jumps_that_are_usual_for_the_series_are_no_news() {
+    fn jumps_that_are_usual_for_the_series_are_no_alarms() {
         let scores = scores(|n| 100.0 + noise(n) + if n % 50 == 0 { 5.0 } else { 0.0 });
         assert!(scores[2_000..].iter().all(|score| *score < 1.0));
     }
