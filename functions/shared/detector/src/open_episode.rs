@@ -5,18 +5,18 @@
 
 use domain::{EpisodePhase, EpisodeRecord, Judgement};
 
-/// Shortest time after an anomaly in which the next one joins its episode, in microseconds: an hour, about as long as a
-/// person is busy with an incident.
-const REJOIN_US_MIN: i64 = 3_600 * 1_000_000;
+/// Shortest time after an anomaly in which the next one joins its episode, in microseconds: a quarter of an hour. An outage
+/// half an hour after a spike is another incident.
+const REJOIN_US_MIN: i64 = 900 * 1_000_000;
 
 /// Usual intervals after an anomaly in which the next one joins its episode, for series of few samples.
 const REJOIN_INTERVALS: i64 = 3;
 
 /// Longest time after an anomaly in which the next one joins its episode, in microseconds: six hours, a shift.
-const REJOIN_US_MAX: i64 = 6 * REJOIN_US_MIN;
+const REJOIN_US_MAX: i64 = 6 * 3_600 * 1_000_000;
 
-/// Time after an anomaly in which the next one joins its episode, in microseconds: an hour or three usual intervals,
-/// whichever is longer, and at most six hours.
+/// Time after an anomaly in which the next one joins its episode, in microseconds: a quarter of an hour or three
+/// usual intervals, whichever is longer, and at most six hours.
 pub fn rejoin_us(interval_us: Option<i64>) -> i64 {
     let intervals_us = interval_us.unwrap_or_default().saturating_mul(REJOIN_INTERVALS);
     intervals_us.clamp(REJOIN_US_MIN, REJOIN_US_MAX)

@@ -150,10 +150,11 @@ impl Tidemark {
         let deviation = detector.judge(before, &state.deviation, sample);
         let step = state.step.step(sample.value(), state.expected(self.calendar, sample), n);
         let samples_per_day = DAY_US / interval.interval_us().max(1.0);
+        let deviation_share = deviation.score / detector.threshold;
         let step_share = state.step.judge(&step, n, samples_per_day, self.false_alarms_per_day);
         TrafficAssessment {
             deviation,
-            joint: (deviation.score / detector.threshold * step_share).sqrt()
+            joint: (deviation_share * step_share.unwrap_or(deviation_share)).sqrt()
                 / state.thresholds[N_SUPPRESSED].factor(),
             step,
             position,

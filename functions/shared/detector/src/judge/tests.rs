@@ -82,8 +82,8 @@ fn consecutive_anomalies_are_one_episode() {
 }
 
 #[test]
-fn an_anomaly_within_an_hour_of_the_last_one_joins_its_episode() {
-    for (pause, n_samples) in [(2, 2), (59, 2), (61, 1)] {
+fn an_anomaly_within_a_quarter_of_an_hour_of_the_last_one_joins_its_episode() {
+    for (pause, n_samples) in [(2, 2), (14, 2), (16, 1)] {
         let mut judge = learned(DEPLOYED, 300);
         let spike = |i: i64| Sample::new(sample(i).at_us(), 1e9).unwrap();
         judge.judge(spike(300));

@@ -40,11 +40,14 @@ impl OwnTail {
         Some(Self { low, high: from.finite_f32().filter(quantile)? })
     }
 
-    /// Score that is exceeded `alarms_per_day` times a day.
-    pub(crate) fn limit(self, samples_per_day: f64, alarms_per_day: f64) -> f64 {
+    /// Score that is exceeded `alarms_per_day` times a day; `None` if no score was learned.
+    pub(crate) fn limit(self, samples_per_day: f64, alarms_per_day: f64) -> Option<f64> {
+        if self == Self::default() {
+            return None;
+        }
         let (low, high) = (f64::from(self.low), f64::from(self.high));
         let beyond = (SHARES[1] * samples_per_day / alarms_per_day).max(1.0).ln();
-        (high + SLOPE * beyond * (high - low).max(0.0)).min(f64::from(LN_MAX)).exp()
+        Some((high + SLOPE * beyond * (high - low).max(0.0)).min(f64::from(LN_MAX)).exp())
     }
 
     /// Learns a score, after `n` others.
@@ -87,7 +90,7 @@ mod tests {
     #[test]
     fn a_heavy_tail_has_a_higher_limit_than_a_light_one() {
         let (light, heavy) = (learned(|u| 1.0 + u), learned(|u| (1.0 - u).powf(-0.5)));
-        let limit = |tail: OwnTail| tail.limit(1_440.0, 0.2);
+        let limit = |tail: OwnTail| tail.limit(1_440.0, 0.2).unwrap();
         assert!((1.9..3.0).contains(&limit(light)), "{}", limit(light));
         assert!(limit(heavy) > 12.0, "{}", limit(heavy));
     }
@@ -102,6 +105,6 @@ mod tests {
 
     #[test]
     fn zeros_are_not_learned() {
-        assert_eq!(learned(|_| 0.0), OwnTail::default());
+        assert_eq!(learned(|_| 0.0).limit(1_440.0, 0.2), None);
     }
 }

@@ -21,8 +21,10 @@ const LIMIT_FACTOR: f64 = 1.2;
 const RATIO_MAX: f64 = 4.0;
 /// Anomalous samples in a row that do not move the level: half of the window of the deviation signal.
 const HELD_MAX: u8 = 25;
-/// Samples before judging.
-const JUDGED_AFTER: u64 = 100;
+/// Samples after which the own tail is known. Before, its limit is higher in proportion, and not judged by at all before the
+/// first ten samples.
+const KNOWN_AFTER: u64 = 100;
+const JUDGED_AFTER: u64 = 10;
 /// Largest score.
 const SHARE_MAX: f64 = 1e4;
 /// Least limit: prevents a division by zero.
@@ -68,19 +70,20 @@ impl StepState {
         Step { residual, size: (change * residual.abs()).sqrt() }
     }
 
-    /// Score of `step` after `n` others, in limits of the own tail.
+    /// Score of `step` after `n` others, in limits of the own tail; `None` while it is unknown.
     pub(crate) fn judge(
         &self,
         step: &Step,
         n: u64,
         samples_per_day: f64,
         alarms_per_day: f64,
-    ) -> f64 {
+    ) -> Option<f64> {
         if n < JUDGED_AFTER {
-            return 0.0;
+            return None;
         }
-        let limit = LIMIT_FACTOR * self.tail.limit(samples_per_day, alarms_per_day);
-        (step.size / limit.max(LIMIT_MIN)).min(SHARE_MAX)
+        let early = KNOWN_AFTER as f64 / n.min(KNOWN_AFTER) as f64;
+        let limit = early * LIMIT_FACTOR * self.tail.limit(samples_per_day, alarms_per_day)?;
+        Some((step.size / limit.max(LIMIT_MIN)).min(SHARE_MAX))
     }
 
     /// Learns `value`, the newest of its series, with its step, after `n` others.
@@ -108,7 +111,7 @@ mod tests {
         let mut scores = Vec::new();
         for n in 0..3_000 {
             let step = state.step(value(n), 100.0, n);
-            scores.push(state.judge(&step, n, 1_440.0, 0.2));
+            scores.push(state.judge(&step, n, 1_440.0, 0.2).unwrap_or_default());
             state.learn(value(n), &step, n, scores.last().is_some_and(|score| *score > 1.0));
         }
         scores

@@ -147,8 +147,13 @@ impl TrafficState {
         self.hysteresis.write(out);
         self.step.write(out);
         self.pause.write(out);
-        self.suppressions.iter().for_each(|suppression| suppression.write(out));
-        self.thresholds.iter().for_each(|threshold| threshold.write(out));
+        // A suppression changes with each sample: a changed threshold between two is part of the same slice.
+        let [of_suppressed @ .., of_deviation] = &self.thresholds;
+        of_deviation.write(out);
+        for (suppression, threshold) in self.suppressions.iter().zip(of_suppressed) {
+            suppression.write(out);
+            threshold.write(out);
+        }
     }
 
     /// Writes the residuals, then both buckets of each time of day, which change together.
@@ -173,10 +178,10 @@ impl TrafficState {
             suppressions: Default::default(),
             thresholds: Default::default(),
         };
-        for suppression in &mut state.suppressions {
+        let [of_suppressed @ .., of_deviation] = &mut state.thresholds;
+        *of_deviation = MarginalThreshold::read(from)?;
+        for (suppression, threshold) in state.suppressions.iter_mut().zip(of_suppressed) {
             *suppression = Suppression::read(from)?;
-        }
-        for threshold in &mut state.thresholds {
             *threshold = MarginalThreshold::read(from)?;
         }
         Some(state)
