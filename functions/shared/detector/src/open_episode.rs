@@ -74,11 +74,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_to_join_is_an_hour_or_three_intervals_up_to_six_hours() {
+    fn the_time_to_join_is_a_quarter_of_an_hour_or_three_intervals_up_to_six_hours() {
         const MINUTE_US: i64 = 60_000_000;
         let cases = [
-            (None, 60),
-            (Some(1_000_000), 60),
+            (None, 15),
+            (Some(1_000_000), 15),
             (Some(30 * MINUTE_US), 90),
             (Some(60 * MINUTE_US), 180),
             (Some(24 * 60 * MINUTE_US), 360),

@@ -88,7 +88,8 @@ impl EmbeddedState {
 
     fn append(&mut self, append: &Append, limits: SeriesLimits, now_us: i64) -> ClassifiedSamples {
         let Append { key, samples, cached_version, .. } = append;
-        if !self.series.contains_key(key) && !self.has_room(key.tenant(), limits) {
+        let is_new = !self.series.contains_key(key);
+        if is_new && !self.has_room(key.tenant(), limits) {
             let classes = vec![SampleClass::TooManySeries; samples.len()];
             return ClassifiedSamples { classes, state: None };
         }
@@ -101,7 +102,10 @@ impl EmbeddedState {
         let config = self.configs.get(key);
         let state = is_waiting.then(|| series.stored.state(*cached_version, config));
         if is_empty {
-            self.series.remove(key);
+            // One whose parts were lost stays in the index until it expires.
+            if is_new {
+                self.series.remove(key);
+            }
         } else {
             let is_fresh = |class: &&SampleClass| matches!(class, SampleClass::Fresh { .. });
             let n_fresh = classes.iter().filter(is_fresh).count();

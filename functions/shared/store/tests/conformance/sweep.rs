@@ -2,7 +2,7 @@
 
 use detector::SilenceCheck;
 use domain::{EpisodePhase, EpisodeRecord};
-use store::{Commit, CommitOutcome, EPISODES_KEPT_MAX, EpisodeUpdate, PastRange, Store};
+use store::{Commit, CommitOutcome, EPISODES_KEPT_MAX, EpisodeUpdate, NewSample, PastRange, Store};
 
 use crate::fixture::{at, commit_of, key, key_of, never_sent, state, wave, write};
 
@@ -25,29 +25,37 @@ fn spikes(range: std::ops::Range<i64>) -> impl DoubleEndedIterator<Item = i64> {
 }
 
 pub(crate) async fn episodes_come_newest_first_and_the_last_may_be_open(store: &dyn Store) {
+    /// Time of the last spike.
+    const SPIKE_AT_US: i64 = 60 * 249_000_000;
+    // So far from each other that no spike joins the episode of another.
+    let slow_wave = |range| {
+        let slow =
+            |sample: NewSample| NewSample { at_us: sample.at_us.map(|at_us| 60 * at_us), ..sample };
+        wave(range).into_iter().map(slow).collect::<Vec<_>>()
+    };
     let key = key("a");
-    write(store, &key, &wave(0..250)).await;
+    write(store, &key, &slow_wave(0..250)).await;
     let stored = store.episodes(&key, ALL).await.unwrap();
     let phases: Vec<(i64, EpisodePhase)> =
         stored.iter().map(|episode| (episode.record.start_us, episode.record.phase)).collect();
     let phase =
-        |start_us| if start_us == 249_000_000 { EpisodePhase::Open } else { EpisodePhase::Over };
+        |start_us| if start_us == SPIKE_AT_US { EpisodePhase::Open } else { EpisodePhase::Over };
     let expected: Vec<_> =
-        spikes(0..250).rev().map(|start_us| (start_us, phase(start_us))).collect();
+        spikes(0..250).rev().map(|at_us| (60 * at_us, phase(60 * at_us))).collect();
     assert_eq!(phases, expected);
     let memory = detector::Memory::decode(&state(store, &key).await.memory.unwrap()).unwrap();
     assert_eq!(Some(stored[0].record), memory.episode_record());
 
-    write(store, &key, &wave(250..260)).await;
+    write(store, &key, &slow_wave(250..260)).await;
     let ended = store.episodes(&key, ALL).await.unwrap();
     assert_eq!((ended.len(), ended[0].record.phase), (5, EpisodePhase::Over));
-    assert_eq!(ended[0].record.end_us, 249_000_000);
+    assert_eq!(ended[0].record.end_us, SPIKE_AT_US);
     assert!(ended[0].revision > stored[0].revision && ended[1] == stored[1]);
-    let range = PastRange { since_us: 149_000_000, before_us: Some(249_000_000), limit: 1 };
+    let range = PastRange { since_us: 60 * 149_000_000, before_us: Some(SPIKE_AT_US), limit: 1 };
     let page = store.episodes(&key, range).await.unwrap();
     assert_eq!(page, [ended[1]]);
     let before = store.episodes(&key, ALL).await.unwrap();
-    write(store, &key, &wave(130..260)).await;
+    write(store, &key, &slow_wave(130..260)).await;
     assert_eq!(store.episodes(&key, ALL).await.unwrap(), before, "a replay");
     assert_eq!(store.episodes(&never_sent(), ALL).await.unwrap(), []);
 }
