@@ -118,7 +118,10 @@ def use_table(client, table: str, analyze: Function, empty_cache):
     assert client.scan(TableName=table)["Items"] == items
 
     expected = {source: json.loads(get(analyze, "/episodes", source=source, metric="rps"))["episodes"] for source in ("queue", "stream")}
-    assert all([(episode["state"], episode["samples"]) for episode in episodes] == [("over", len(SPIKE))] for episodes in expected.values()), expected
+    for episodes in expected.values():
+        # The return from the spike may be an anomaly, too.
+        [episode] = episodes
+        assert episode["state"] == "over" and episode["samples"] in (len(SPIKE), len(SPIKE) + 1), episode
     empty_cache()
     for source, episodes in expected.items():
         assert json.loads(get(analyze, "/episodes", source=source, metric="rps"))["episodes"] == episodes
