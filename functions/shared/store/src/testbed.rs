@@ -1,5 +1,6 @@
 //! Real servers for tests: a Redis, or a cluster of three, on free ports of the loopback, killed when dropped.
 
+mod judged;
 mod proxy;
 mod stored;
 
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 
+pub use judged::judged;
 pub use proxy::Proxy;
 pub use stored::read_stored;
 

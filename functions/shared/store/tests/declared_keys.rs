@@ -11,14 +11,14 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use detector::{DeployedDetector, Detector, EpisodeChanges, Judge, SeriesConfig, SilenceCheck};
+use detector::{DeployedDetector, Detector, SeriesConfig, SilenceCheck};
 use domain::{Series, SeriesKey, Tenant};
-use store::testbed::{RedisServer, patient_options};
+use store::testbed::{RedisServer, judged, patient_options};
 use store::{
     Append, AppendOutcome, Commit, CommitOutcome, ConfigStore, EpisodeUpdate, Instance,
-    InstanceLeases, MemoryPatch, NewSample, OptimisticCommit, RateLimiter, ReceiptUpdate,
-    RedisStore, SeriesReader, SeriesState, SeriesWriter, StoreStatus, StoredConfig, SweepQueues,
-    TokenRequest, Topology,
+    InstanceLeases, NewSample, OptimisticCommit, RateLimiter, ReceiptUpdate, RedisStore,
+    SeriesReader, SeriesState, SeriesWriter, StoreStatus, StoredConfig, SweepQueues, TokenRequest,
+    Topology,
 };
 
 /// Members of a set of commands that have no key, or whose keys are not their second word.
@@ -29,32 +29,16 @@ fn key(metric: &str) -> SeriesKey {
 }
 
 /// The commit of `samples`, with an episode and a silence check.
-fn judged(state: &SeriesState, samples: &[domain::Sample]) -> Commit {
+fn commit_of(state: &SeriesState, samples: &[domain::Sample]) -> Commit {
     let deployed = DeployedDetector { detector: Detector::ALL[1], generation: 1 };
-    let mut judge =
-        Judge::restore(deployed, state.memory.as_deref(), state.window.clone()).unwrap();
-    let mut changes = EpisodeChanges::since(judge.memory());
-    let judge_one = |sample: &domain::Sample| {
-        let judgement = judge.judge(*sample);
-        changes.record(judge.memory());
-        judgement
+    let (_, commit) = judged(deployed, state, samples);
+    let update = EpisodeUpdate {
+        is_notable: true,
+        n_silences: 1,
+        silence_check: Some(SilenceCheck::At(7)),
+        ..commit.episode_update
     };
-    let judgements = samples.iter().map(judge_one).collect();
-    let memory = judge.memory();
-    Commit {
-        version: state.version,
-        revision: state.revision(),
-        memory: MemoryPatch::whole(&memory.encode()),
-        cursor_us: memory.cursor_us.unwrap(),
-        floor_us: memory.floor_us,
-        judgements,
-        episode_update: EpisodeUpdate {
-            episodes: changes.records().to_vec(),
-            is_notable: true,
-            n_silences: 1,
-            silence_check: Some(SilenceCheck::At(7)),
-        },
-    }
+    Commit { episode_update: update, ..commit }
 }
 
 /// Runs every script of the store, each on its longest way.
@@ -66,12 +50,12 @@ async fn run_all(store: &RedisStore) {
             let spike = if i % 10 == 9 { 900.0 } else { 100.0 };
             let sample = NewSample { at_us: Some(i * 60_000_000), value: spike };
             let state = store.append(&key, &[sample], 0).await.unwrap().state.unwrap();
-            let commit = judged(&state, &state.inbox);
+            let commit = commit_of(&state, &state.inbox);
             let committed = store.commit(&key, &commit).await.unwrap();
             assert!(matches!(committed, CommitOutcome::Committed { .. }));
         }
         assert!(!store.anomalies(&key, 0, 10).await.unwrap().is_empty());
-        let stale = judged(&SeriesState::default(), &[domain::Sample::new(1, 1.0).unwrap()]);
+        let stale = commit_of(&SeriesState::default(), &[domain::Sample::new(1, 1.0).unwrap()]);
         let stale = store.commit(&key, &stale).await.unwrap();
         assert!(matches!(stale, CommitOutcome::Conflict(_)));
         optimistic(store, &key).await;
@@ -94,7 +78,7 @@ async fn run_all(store: &RedisStore) {
 async fn optimistic(store: &RedisStore, key: &SeriesKey) {
     let state = store.read(key).await.unwrap().unwrap();
     let at_us = 41 * 60_000_000;
-    let commit = judged(&state, &[domain::Sample::new(at_us, 900.0).unwrap()]);
+    let commit = commit_of(&state, &[domain::Sample::new(at_us, 900.0).unwrap()]);
     let append = Append {
         key: key.clone(),
         samples: vec![NewSample { at_us: Some(at_us), value: 900.0 }],

@@ -8,16 +8,15 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use detector::{DeployedDetector, Detector, EpisodeChanges, Judge, SeriesConfig};
+use detector::{DeployedDetector, Detector, SeriesConfig};
 use domain::{EpisodeRecord, Judgement, Sample, Series, SeriesKey, Tenant};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use protocol::SeriesPart;
-use store::testbed::{RedisServer, patient_options};
+use store::testbed::{RedisServer, judged, patient_options};
 use store::{
-    Append, AppendOutcome, Commit, CommitOutcome, EmbeddedStore, EpisodeUpdate, MemoryPatch,
-    NewSample, OptimisticCommit, PastRange, ReceiptUpdate, RedisStore, SampleClass, SeriesState,
-    Store, StoreLimits, Topology,
+    Append, AppendOutcome, Commit, CommitOutcome, EmbeddedStore, NewSample, OptimisticCommit,
+    PastRange, ReceiptUpdate, RedisStore, SampleClass, SeriesState, Store, StoreLimits, Topology,
 };
 use tokio::runtime::Builder;
 
@@ -106,30 +105,8 @@ fn key(series: usize) -> SeriesKey {
 }
 
 /// The commit of samples judged on a state.
-fn judged(detector: Detector, state: &SeriesState, samples: &[Sample]) -> Commit {
-    let deployed = DeployedDetector { detector, generation: 1 };
-    let config = state.config.as_ref().map(|stored| stored.config.clone()).unwrap_or_default();
-    let memory = state.memory.as_deref();
-    let mut judge =
-        Judge::restore_configured(deployed, &config, memory, state.window.clone()).unwrap();
-    let mut changes = EpisodeChanges::since(judge.memory());
-    let judge_one = |sample: &Sample| {
-        let judgement = judge.judge(*sample);
-        changes.record(judge.memory());
-        judgement
-    };
-    let judgements: Vec<Judgement> = samples.iter().map(judge_one).collect();
-    let memory = judge.memory();
-    let (episodes, is_notable) = (changes.records().to_vec(), changes.is_notable());
-    Commit {
-        version: state.version,
-        revision: state.revision(),
-        memory: MemoryPatch::whole(&memory.encode()),
-        cursor_us: memory.cursor_us.unwrap(),
-        floor_us: memory.floor_us,
-        judgements,
-        episode_update: EpisodeUpdate { episodes, is_notable, ..EpisodeUpdate::default() },
-    }
+fn commit_of(detector: Detector, state: &SeriesState, samples: &[Sample]) -> Commit {
+    judged(DeployedDetector { detector, generation: 1 }, state, samples).1
 }
 
 /// One of the two stores, with the states of its writers of each series.
@@ -175,7 +152,8 @@ impl Twin<'_> {
         let newest = state.window.last().map_or(0, |judged| judged.sample.at_us() / 1_000_000);
         let samples = samples(newest + 1, values);
         let timed = |new: &NewSample| Sample::new(new.at_us.unwrap(), new.value).unwrap();
-        let commit = judged(self.detector, state, &samples.iter().map(timed).collect::<Vec<_>>());
+        let commit =
+            commit_of(self.detector, state, &samples.iter().map(timed).collect::<Vec<_>>());
         let optimistic = Some(OptimisticCommit { commit, receipt: ReceiptUpdate::Write });
         Append { key, samples, cached_version: 0, optimistic }
     }
@@ -201,7 +179,7 @@ impl Twin<'_> {
         if state.inbox.is_empty() {
             return Outcome::Nothing;
         }
-        let commit = judged(self.detector, &state, &state.inbox);
+        let commit = commit_of(self.detector, &state, &state.inbox);
         match self.store.commit(&key(series), &commit).await.unwrap() {
             CommitOutcome::Committed { .. } => Outcome::Committed,
             CommitOutcome::Conflict(now) => {

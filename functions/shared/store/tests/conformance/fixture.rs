@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use detector::{
-    DeployedDetector, Detector, EpisodeChanges, Judge, MaintenanceWindow, SeriesConfig,
-};
-use domain::{Judgement, Sample, Series, SeriesKey, Tenant};
-use store::testbed::patient_options;
+use detector::{DeployedDetector, Detector, MaintenanceWindow, SeriesConfig};
+use domain::{Sample, Series, SeriesKey, Tenant};
+use store::testbed::{judged, patient_options};
 use store::{
-    APPEND_MAX, Append, AppendOutcome, ClassifiedSamples, Commit, CommitOutcome, EpisodeUpdate,
-    MemoryPatch, NewSample, OptimisticCommit, ReceiptUpdate, RedisOptions, SampleClass,
-    SeriesState, Store, StoreLimits, Topology,
+    APPEND_MAX, Append, AppendOutcome, ClassifiedSamples, Commit, CommitOutcome, MemoryPatch,
+    NewSample, OptimisticCommit, ReceiptUpdate, RedisOptions, SampleClass, SeriesState, Store,
+    StoreLimits, Topology,
 };
 
 pub(crate) const DEPLOYED: DeployedDetector =
@@ -54,33 +52,8 @@ pub(crate) fn wave(range: std::ops::Range<i64>) -> Vec<NewSample> {
     range.map(|i| at(i, if i % 50 == 49 { 900.0 } else { 100.0 + (i % 7) as f64 })).collect()
 }
 
-pub(crate) fn judge_state(state: &SeriesState) -> (Judge, Vec<Judgement>, EpisodeUpdate) {
-    let config = state.config.as_ref().map(|stored| stored.config.clone()).unwrap_or_default();
-    let memory = state.memory.as_deref();
-    let mut judge =
-        Judge::restore_configured(DEPLOYED, &config, memory, state.window.clone()).unwrap();
-    let mut changes = EpisodeChanges::since(judge.memory());
-    let judge_one = |sample: &Sample| {
-        let judgement = judge.judge(*sample);
-        changes.record(judge.memory());
-        judgement
-    };
-    let judgements = state.inbox.iter().map(judge_one).collect();
-    let (episodes, is_notable) = (changes.records().to_vec(), changes.is_notable());
-    (judge, judgements, EpisodeUpdate { episodes, is_notable, ..EpisodeUpdate::default() })
-}
-
 pub(crate) fn commit_of(state: &SeriesState) -> Commit {
-    let (judge, judgements, episode_update) = judge_state(state);
-    Commit {
-        version: state.version,
-        revision: state.revision(),
-        memory: MemoryPatch::whole(&judge.memory().encode()),
-        cursor_us: judge.memory().cursor_us.unwrap(),
-        floor_us: judge.memory().floor_us,
-        judgements,
-        episode_update,
-    }
+    judged(DEPLOYED, state, &state.inbox).1
 }
 
 /// An append of samples with their optimistic commit, judged on a state without waiting samples.
@@ -90,21 +63,11 @@ pub(crate) fn optimistic_append(
     samples: &[NewSample],
 ) -> Append {
     let timed = |sample: &NewSample| Sample::new(sample.at_us.unwrap(), sample.value).unwrap();
-    let inbox = samples.iter().map(timed).collect();
-    let (judge, judgements, episode_update) = judge_state(&SeriesState { inbox, ..state.clone() });
-    let memory = judge.memory();
-    let commit = Commit {
-        version: state.version,
-        revision: state.revision(),
-        memory: match &state.memory {
-            Some(stored) => MemoryPatch::between(stored, &memory.encode()),
-            None => MemoryPatch::whole(&memory.encode()),
-        },
-        cursor_us: memory.cursor_us.unwrap(),
-        floor_us: memory.floor_us,
-        judgements,
-        episode_update,
-    };
+    let samples_judged: Vec<Sample> = samples.iter().map(timed).collect();
+    let (judge, mut commit) = judged(DEPLOYED, state, &samples_judged);
+    if let Some(stored) = &state.memory {
+        commit.memory = MemoryPatch::between(stored, &judge.memory().encode());
+    }
     let optimistic = Some(OptimisticCommit { commit, receipt: ReceiptUpdate::Write });
     Append { key: key.clone(), samples: samples.to_vec(), cached_version: 0, optimistic }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::SeriesKey;
-use store::testbed::RedisServer;
+use store::testbed::{RedisServer, judged};
 use store::{
     Append, AppendOutcome, CommitOutcome, ConfigStore, DataLoss, EmbeddedStore, INSTANCE_LEASE_S,
     Instance, InstanceLeases, RedisOptions, RedisStore, SampleClass, SeriesState, SeriesWriter,
@@ -11,8 +11,8 @@ use store::{
 };
 
 use crate::fixture::{
-    DEPLOYED, append_one, appended, at, clock, commit_of, judge_state, key, optimistic_append,
-    options, own_config, state, wave, write,
+    DEPLOYED, append_one, appended, at, clock, commit_of, key, optimistic_append, options,
+    own_config, state, wave, write,
 };
 
 async fn after_losing(kind: &str) -> (RedisServer, RedisStore, SeriesKey) {
@@ -236,7 +236,7 @@ async fn without_its_configuration_a_series_is_judged_by_its_deployment() {
         panic!("a commit under a lost configuration");
     };
     assert_eq!(commit_of(&now).revision, 0);
-    assert!(!judge_state(&now).0.memory().has_own_detector);
+    assert!(!judged(DEPLOYED, &now, &now.inbox).0.memory().has_own_detector);
 }
 
 #[tokio::test]
