@@ -11,6 +11,7 @@ pub mod interval;
 pub mod marginal_threshold;
 pub mod moments;
 pub mod own_tail;
+pub mod quantile;
 pub mod season;
 pub mod suppression;
 pub mod zone;

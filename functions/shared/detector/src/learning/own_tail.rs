@@ -1,8 +1,7 @@
 //! Own tail: how far a score reaches on one series, and the value that it exceeds at a given rate.
 //!
-//! - **Formula.** Two quantiles of `ln score`, exceeded by 30 % and by 1 % of the samples, by stochastic approximation:
-//!   `q += rate * (1 - p)` above, `q -= rate * p` below, with rate `max(0.02, 3 / (n + 5))`. Beyond them the tail is a
-//!   line in `ln score`: `limit = exp(q99 + 0.117 * ln(0.01 * samples_per_day / alarms_per_day) * (q99 - q70))`. A power
+//! - **Formula.** Two quantiles of `ln score`, exceeded by 30 % and by 1 % of the samples (see
+//!   [`crate::learning::quantile`]). Beyond them the tail is a line in `ln score`: `limit = exp(q99 + 0.117 * ln(0.01 * samples_per_day / alarms_per_day) * (q99 - q70))`. A power
 //!   law would have 0.29 instead of 0.117; the tails of load metrics are lighter.
 //! - **Why.** A fixed limit raises dozens of alarms a day on a heavy-tailed series, and misses events on a calm one.
 //! - **Constants.** Chosen on the AIOps 2018 KPI series and Microsoft's series.
@@ -10,11 +9,10 @@
 //! - **Limits.** Scores of 0 are not learned.
 
 use crate::bytes::{ByteReader, ByteWriter};
+use crate::learning::quantile;
 
 /// Shares of the samples above the two quantiles.
 const SHARES: [f64; 2] = [0.3, 0.01];
-/// Weight of the newest sample, after larger ones at the start.
-const RATE: f64 = 0.02;
 /// Slope of the tail beyond the high quantile, in distances of the quantiles per factor of e in rate.
 const SLOPE: f64 = 0.117;
 
@@ -59,10 +57,9 @@ impl OwnTail {
         if *self == Self::default() {
             *self = Self { low: ln, high: ln };
         }
-        let rate = RATE.max(3.0 / (n + 5) as f64);
         for (quantile, share) in [&mut self.low, &mut self.high].into_iter().zip(SHARES) {
-            let step = if ln > *quantile { 1.0 - share } else { -share };
-            *quantile = (*quantile + (rate * step) as f32).clamp(-LN_MAX, LN_MAX);
+            let step = quantile::step(ln > *quantile, share, n);
+            *quantile = (*quantile + step).clamp(-LN_MAX, LN_MAX);
         }
     }
 }

@@ -10,7 +10,7 @@
 //!   that stops permanently has no next sample to judge: the sweep finds it (see [`crate::silence`]).
 
 use crate::bytes::{ByteReader, ByteWriter};
-use crate::learning::SamplingInterval;
+use crate::learning::{SamplingInterval, quantile};
 use domain::Sample;
 
 /// Pause that is an alarm, in usual intervals.
@@ -19,8 +19,6 @@ pub(crate) const INTERVALS_MIN: f64 = 2.5;
 const PAUSE_US_MIN: f64 = 1e6;
 /// Share of the pauses beyond the usual one.
 const USUAL_SHARE: f64 = 0.01;
-/// Weight of the newest pause, after larger ones at the start.
-const USUAL_RATE: f64 = 0.02;
 /// Excess of a pause that is jitter, as a logarithm.
 const JITTER: f32 = 0.1;
 /// Largest usual pause, as a logarithm: longer than all time that a sample can have.
@@ -41,7 +39,7 @@ pub(crate) fn pause_us_min(interval: &SamplingInterval, pause: UsualPause) -> Op
         .then(|| (INTERVALS_MIN * interval.interval_us().max(pause.high_us())).max(PAUSE_US_MIN))
 }
 
-/// Pause that one sample in a hundred exceeds, by stochastic approximation of its logarithm.
+/// Pause that one sample in a hundred exceeds, as a quantile of its logarithm.
 ///
 /// Equal to the interval if samples come regularly, and larger if they come in bunches, at random, or are lost at times.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -72,10 +70,8 @@ impl UsualPause {
             self.ln_us = ln_us;
             return;
         }
-        let rate = USUAL_RATE.max(3.0 / (n + 5) as f64);
-        let is_longer = ln_us > self.ln_us + JITTER;
-        let step = if is_longer { 1.0 - USUAL_SHARE } else { -USUAL_SHARE };
-        self.ln_us = (self.ln_us + (rate * step) as f32).clamp(0.0, LN_US_MAX);
+        let step = quantile::step(ln_us > self.ln_us + JITTER, USUAL_SHARE, n);
+        self.ln_us = (self.ln_us + step).clamp(0.0, LN_US_MAX);
     }
 }
 
