@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::judge::{ScoredSeries, tallies};
-use crate::score::event;
+use crate::score::event::{self, percentile};
 
 /// False alarms a day on the series of a scenario, at one budget.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -37,15 +37,13 @@ pub fn promise(judged: &[ScoredSeries], budget: f64) -> PromiseScore {
 fn of_rates(mut rates: Vec<f64>, budget: f64) -> PromiseScore {
     rates.sort_unstable_by(f64::total_cmp);
     let n = rates.len();
-    // The smallest rate that is not below the share of the series.
-    let at = |share: f64| rates.get(((share * n as f64).ceil() as usize).max(1) - 1).copied();
     let of_all = |sum: f64| (n > 0).then(|| sum / n as f64);
     PromiseScore {
         budget,
         n_series: n,
         mean: of_all(rates.iter().sum()),
-        median: at(0.5),
-        p90: at(0.9),
+        median: percentile(&rates, 0.5),
+        p90: percentile(&rates, 0.9),
         share_within: of_all(rates.iter().filter(|rate| **rate <= budget).count() as f64),
     }
 }

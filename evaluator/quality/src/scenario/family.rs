@@ -5,17 +5,14 @@
 
 use std::f64::consts::TAU;
 
-use anyhow::ensure;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Poisson};
 use serde::Deserialize;
 
 use super::noise::{standard_normal, uniform};
-use super::time_axis::{ROWS_MAX, START_S};
+use super::time_axis::{self, DAY_S, START_S};
 use crate::labeled::{LabeledEvent, LabeledRow, LabeledSeries, usual_cold_start};
-
-const DAY_S: f64 = 86_400.0;
 
 /// Rows between two possible starts of anomalies: more than the longest one.
 const POSITION_STEP: usize = 400;
@@ -103,17 +100,11 @@ impl Effect {
 
 impl Family {
     pub(super) fn check(&self) -> anyhow::Result<()> {
-        ensure!(self.interval_s > 0, "`interval_s` is 0: expected at least one second");
-        ensure!(
-            self.days > 0.0 && self.days.is_finite() && (1..=ROWS_MAX).contains(&self.n_rows()),
-            "`days` is {}: expected a duration of 1 to {ROWS_MAX} samples",
-            self.days
-        );
-        Ok(())
+        time_axis::check(self.days, self.interval_s)
     }
 
     pub(super) fn n_rows(&self) -> usize {
-        (self.days * DAY_S / f64::from(self.interval_s)) as usize
+        time_axis::n_rows(self.days, self.interval_s)
     }
 
     pub(super) fn generate(&self, name: String, random: &mut ChaCha8Rng) -> LabeledSeries {

@@ -12,10 +12,8 @@ use serde::Deserialize;
 
 use super::anomaly::{AnomalyKind, Canvas, POSITION_STEP};
 use super::noise::{Noise, standard_normal, uniform};
-use super::time_axis::{ROWS_MAX, START_S};
+use super::time_axis::{self, DAY_S, START_S};
 use crate::labeled::{LabeledEvent, LabeledRow, LabeledSeries, usual_cold_start};
-
-const DAY_S: f64 = 86_400.0;
 
 /// Rows without a start at the end, so that the longest anomaly ends within the series.
 const FREE_AT_END: usize = 500;
@@ -66,12 +64,7 @@ fn clean_days_default() -> f64 {
 
 impl Traffic {
     pub(super) fn check(&self) -> anyhow::Result<()> {
-        ensure!(self.interval_s > 0, "`interval_s` is 0: expected at least one second");
-        ensure!(
-            self.days > 0.0 && self.days.is_finite() && (1..=ROWS_MAX).contains(&self.n_rows()),
-            "`days` is {}: expected a duration of 1 to {ROWS_MAX} samples",
-            self.days
-        );
+        time_axis::check(self.days, self.interval_s)?;
         ensure!(
             !self.noises.is_empty(),
             "`noises` is empty: expected at least one of poisson, negbin, heavy, lognormal"
@@ -108,7 +101,7 @@ impl Traffic {
     }
 
     pub(super) fn n_rows(&self) -> usize {
-        (self.days * DAY_S / f64::from(self.interval_s)) as usize
+        time_axis::n_rows(self.days, self.interval_s)
     }
 
     /// The mean at each row: base, day, week, slow modulation.
