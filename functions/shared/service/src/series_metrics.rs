@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use detector::Memory;
 use domain::{Judgement, Series, SeriesKey, Tenant};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use prometheus::proto::Metric;
 use store::SeriesSummary;
 
@@ -90,13 +91,7 @@ fn joined_labels(series: &Series) -> String {
 }
 
 fn percent_encoded(c: char) -> String {
-    let mut buffer = [0; 4];
-    let bytes = c.encode_utf8(&mut buffer).bytes();
-    bytes.flat_map(|byte| ['%', hex_digit(byte >> 4), hex_digit(byte & 15)]).collect()
-}
-
-fn hex_digit(value: u8) -> char {
-    char::from(b"0123456789ABCDEF"[usize::from(value)])
+    utf8_percent_encode(c.encode_utf8(&mut [0; 4]), NON_ALPHANUMERIC).to_string()
 }
 
 #[cfg(test)]
