@@ -121,10 +121,8 @@ impl InFlight {
     pub(crate) async fn turn(self: &Arc<Self>, tenant: &Tenant, n_bytes: usize) -> WorkPermit {
         let (turn, granted) = oneshot::channel();
         let n_bytes = n_bytes.min(self.bounds.n_bytes / 2);
+        let pending = PendingTurn { permit: Some(self.permit(Some(tenant))), granted };
         self.enqueue(tenant, WaitingTurn { n_bytes, turn });
-        let permit = Some(self.permit(Some(tenant)));
-        let pending = PendingTurn { permit, granted };
-        self.grant_turns();
         pending.take().await.expect("the queue keeps the sender of a turn that is awaited")
     }
 
@@ -134,12 +132,11 @@ impl InFlight {
         WorkPermit { in_flight, tenant: tenant.cloned(), load: Load::default() }
     }
 
+    /// Queues a long request, and gives it its turn if one is free.
     fn enqueue(&self, tenant: &Tenant, waiting: WaitingTurn) {
         let mut work = self.work();
-        match work.waiting.iter_mut().find(|(name, _)| name == tenant) {
-            Some((_, queue)) => queue.push_back(waiting),
-            None => work.waiting.push_back((tenant.clone(), VecDeque::from([waiting]))),
-        }
+        work.enqueue(tenant, waiting);
+        self.grant_turns(&mut work);
     }
 
     /// Bytes that long requests may fill: a quarter is left to short ones.
@@ -148,9 +145,8 @@ impl InFlight {
     }
 
     /// Gives the free turns to those that wait.
-    fn grant_turns(&self) {
-        let mut work = self.work();
-        while let Some((tenant, waiting)) = self.next_turn(&mut work) {
+    fn grant_turns(&self, work: &mut Work) {
+        while let Some((tenant, waiting)) = self.next_turn(work) {
             let load = Load { n_bytes: waiting.n_bytes, n_turns: 1, ..Load::default() };
             work.add(Some(&tenant), load);
             if let Err(returned) = waiting.turn.send(load) {
@@ -205,6 +201,13 @@ impl Work {
         self.all.add(load);
         if let Some(tenant) = tenant {
             self.by_tenant.entry(tenant.clone()).or_default().add(load);
+        }
+    }
+
+    fn enqueue(&mut self, tenant: &Tenant, waiting: WaitingTurn) {
+        match self.waiting.iter_mut().find(|(name, _)| name == tenant) {
+            Some((_, queue)) => queue.push_back(waiting),
+            None => self.waiting.push_back((tenant.clone(), VecDeque::from([waiting]))),
         }
     }
 
@@ -291,8 +294,9 @@ impl WorkPermit {
         if load == Load::default() {
             return;
         }
-        self.in_flight.work().remove(self.tenant.as_ref(), load);
-        self.in_flight.grant_turns();
+        let mut work = self.in_flight.work();
+        work.remove(self.tenant.as_ref(), load);
+        self.in_flight.grant_turns(&mut work);
     }
 }
 

@@ -11,6 +11,7 @@ mod app;
 mod error;
 mod function;
 mod heartbeat;
+mod held_body;
 mod in_flight;
 mod json;
 mod problem;

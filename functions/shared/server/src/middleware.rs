@@ -1,8 +1,8 @@
 //! The middleware around every handler.
 //!
 //! For all paths, from the outside in: request telemetry, security headers, compression, catching of panics, refusal of
-//! malformed requests. For each route: load shedding, then authentication, then the request timeout. Load is shed first because that is cheaper than
-//! authentication, and protects it.
+//! malformed requests. For each route: load shedding, then authentication, then the request timeout. Load is shed first
+//! because that is cheaper than authentication, and protects it.
 
 use std::time::Duration;
 

@@ -8,15 +8,16 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::Tenant;
+use service::{TokenBucket, TokenGrant, TokenRequest};
 use tokio::time::Instant;
 
 use crate::error::RequestError;
 
 /// Size of a bucket, in seconds of its rate.
-const BURST_S: f64 = 2.0;
+const BURST_S: u64 = 2;
 
 /// Smallest bucket: the longest page and a few more reads.
-const BURST_MIN: f64 = 32.0;
+const BURST_MIN: u64 = 32;
 
 /// The tokens of each tenant. Tenants come from the keys of the configuration, so there are few.
 #[derive(Debug)]
@@ -24,18 +25,13 @@ pub(crate) struct ReadLimit {
     /// 0 for no limit.
     per_s: u64,
     // A `std::sync::Mutex` and not a Tokio one: it is never locked across an await.
-    buckets: Mutex<HashMap<Tenant, Bucket>>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    tokens: f64,
-    filled_at: Instant,
+    buckets: Mutex<HashMap<Tenant, TokenBucket>>,
+    started_at: Instant,
 }
 
 impl ReadLimit {
     pub(crate) fn new(per_s: u64) -> Self {
-        Self { per_s, buckets: Mutex::default() }
+        Self { per_s, buckets: Mutex::default(), started_at: Instant::now() }
     }
 
     /// Takes `n` tokens of a tenant, or fails and takes none.
@@ -43,20 +39,19 @@ impl ReadLimit {
         if self.per_s == 0 || n == 0 {
             return Ok(());
         }
-        let (rate, now) = (self.per_s as f64, Instant::now());
-        let size = (BURST_S * rate).max(BURST_MIN);
+        let (rate_per_s, n) = (self.per_s, n as u64);
+        let burst = (BURST_S * rate_per_s).max(BURST_MIN);
+        let now_us = i64::try_from(self.started_at.elapsed().as_micros()).unwrap_or(i64::MAX);
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket =
-            buckets.entry(tenant.clone()).or_insert(Bucket { tokens: size, filled_at: now });
-        let filled = rate * now.duration_since(bucket.filled_at).as_secs_f64();
-        *bucket = Bucket { tokens: (bucket.tokens + filled).min(size), filled_at: now };
-        let missing = n as f64 - bucket.tokens;
-        if missing > 0.0 {
-            let retry_after = Duration::from_secs((missing / rate).ceil() as u64);
-            return Err(RequestError::ReadRateExceeded { per_s: self.per_s, retry_after });
+        let full = || TokenBucket::new(now_us, burst);
+        let bucket = buckets.entry(tenant.clone()).or_insert_with(full);
+        match bucket.take(now_us, &TokenRequest { rate_per_s, burst, min: n, max: n }) {
+            TokenGrant { granted: 0, wait_us } => {
+                let retry_after = Duration::from_secs((wait_us.max(1) as u64).div_ceil(1_000_000));
+                Err(RequestError::ReadRateExceeded { per_s: self.per_s, retry_after })
+            }
+            TokenGrant { .. } => Ok(()),
         }
-        bucket.tokens -= n as f64;
-        Ok(())
     }
 }
 

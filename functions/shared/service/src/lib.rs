@@ -52,4 +52,7 @@ pub use intake::{
     BodyFormat, ErrorClass, EventError, EventRecord, IncomingBatch, IncomingSample, IntakeError,
     RejectedSample, RequestLimits, Trigger, TriggerEvent, parse, time_us, unpack,
 };
-pub use store::{History, HistoryOptions, INSTANCE_LEASE_S, Instance, PastRange};
+pub use store::{
+    History, HistoryOptions, INSTANCE_LEASE_S, Instance, PastRange, TokenBucket, TokenGrant,
+    TokenRequest,
+};

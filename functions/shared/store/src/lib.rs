@@ -48,7 +48,7 @@ pub use protocol::{
     NewSample, OptimisticCommit, ReceiptUpdate, SampleClass, SeriesState, StoredConfig,
     StoredEpisode, totals,
 };
-pub use rate_limit::{TokenGrant, TokenRequest};
+pub use rate_limit::{TokenBucket, TokenGrant, TokenRequest};
 pub use redis::{CircuitOptions, RedisCredentials, RedisOptions, RedisStore, Topology};
 pub use secret::Secret;
 pub use status::{

@@ -27,19 +27,19 @@ pub struct TokenGrant {
 
 /// A bucket in the memory of this process.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct TokenBucket {
+pub struct TokenBucket {
     tokens: f64,
     at_us: i64,
 }
 
 impl TokenBucket {
-    /// A full bucket.
-    pub(crate) fn new(now_us: i64, burst: u64) -> Self {
+    /// A full bucket at `now_us`, in microseconds since any begin.
+    pub fn new(now_us: i64, burst: u64) -> Self {
         Self { tokens: burst as f64, at_us: now_us }
     }
 
     /// Refills the bucket up to `now_us`, and takes tokens.
-    pub(crate) fn take(&mut self, now_us: i64, request: &TokenRequest) -> TokenGrant {
+    pub fn take(&mut self, now_us: i64, request: &TokenRequest) -> TokenGrant {
         let since_us = (now_us - self.at_us).max(0) as f64;
         let filled = self.tokens + since_us * request.rate_per_s as f64 / 1e6;
         *self = Self { tokens: filled.min(request.burst as f64), at_us: now_us };

@@ -1,20 +1,18 @@
 //! Answers the requests of one connection, and records its activity.
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{CONNECTION, EXPECT};
 use axum::http::{HeaderValue, Version};
 use axum::response::Response;
-use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use tower::ServiceExt;
 
+use crate::held_body::HeldBody;
 use crate::http::connection_table::ConnectionKind;
 use crate::http::host_header;
 use crate::http::keep_alive::{BodyGuard, ConnectionActivity, RequestGuard};
@@ -32,7 +30,7 @@ impl ConnectionService {
     pub(super) async fn respond(
         self,
         mut request: Request<Incoming>,
-    ) -> Result<Response<GuardedBody>, Infallible> {
+    ) -> Result<Response<HeldBody<BodyGuard>>, Infallible> {
         let Self { router, activity, kind } = self;
         let _in_progress = RequestGuard::new(&activity);
         let is_http1 = request.version() != Version::HTTP_2;
@@ -47,32 +45,7 @@ impl ConnectionService {
         if is_http1 && kind == ConnectionKind::Reserved {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        Ok(response.map(|body| GuardedBody { body, _guard: BodyGuard::new(&activity) }))
-    }
-}
-
-/// A response body: the connection is not idle until hyper has taken all of it.
-pub(super) struct GuardedBody {
-    body: Body,
-    _guard: BodyGuard,
-}
-
-impl http_body::Body for GuardedBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        // The connection is not idle until hyper has taken all of the response.
+        Ok(response.map(|body| HeldBody::new(body, BodyGuard::new(&activity))))
     }
 }
