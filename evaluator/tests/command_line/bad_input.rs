@@ -242,3 +242,29 @@ fn a_system_without_certificates_is_no_reason_not_to_ask() {
     assert!(stderr.contains("401"), "{stderr}");
     deployment.join().unwrap();
 }
+
+#[test]
+fn a_redirect_is_followed_nowhere_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(&folder, "few.csv", "timestamp,value\n1,2\n2,3\n");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let location = format!("{url}/elsewhere");
+    let deployment = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let n_bytes = stream.read(&mut [0; 4096]).unwrap();
+        assert!(n_bytes > 0);
+        let head =
+            format!("HTTP/1.1 308 Moved\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        drop(stream);
+        // A request that follows the redirect would connect again while the evaluator runs.
+        listener
+    });
+    let (code, stderr) = failure(&["replay", "--url", &url, "--csv", &file]);
+    assert_eq!(code, 3);
+    assert!(stderr.contains("answered 308: it redirects to `http://"), "{stderr}");
+    let listener = deployment.join().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "the redirect was followed");
+}

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use reqwest::redirect::Policy;
 use reqwest::{Certificate, Response, Url};
 
 use super::answer::{IngestResponse, ProblemDocument};
@@ -60,7 +61,8 @@ impl Client {
     }
 }
 
-/// A client for HTTP and HTTPS, with timeouts.
+/// A client for HTTP and HTTPS, with timeouts, that follows no redirect: a redirected `POST` may become a `GET`, and the key
+/// would go to a server that nobody named.
 pub(crate) fn http_client() -> anyhow::Result<reqwest::Client> {
     // Fails if the process has a TLS provider already, which serves as well.
     let _already_installed = rustls::crypto::ring::default_provider().install_default();
@@ -71,6 +73,7 @@ pub(crate) fn http_client() -> anyhow::Result<reqwest::Client> {
         .tls_certs_merge(roots.context("read the certificates of this binary")?)
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT)
+        .redirect(Policy::none())
         .build()
         .context("make an HTTP client")
 }
@@ -87,9 +90,17 @@ pub(crate) fn endpoint(url: &Url, path: &str) -> anyhow::Result<Url> {
     Ok(endpoint)
 }
 
+/// Where an answer redirects to, as a reason for a failure.
+pub(crate) fn redirect(response: &Response) -> Option<String> {
+    let to = response.headers().get(LOCATION)?.to_str().ok()?;
+    let is_redirect = response.status().is_redirection();
+    is_redirect.then(|| format!("it redirects to `{to}`; give the address that serves requests"))
+}
+
 /// Reads an answer to its end.
 async fn read(response: Response, endpoint: &Url) -> anyhow::Result<Reply> {
     let status = response.status().as_u16();
+    let redirect = redirect(&response);
     let retry_after = retry::retry_after(
         response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()),
     );
@@ -115,7 +126,8 @@ async fn read(response: Response, endpoint: &Url) -> anyhow::Result<Reply> {
             Ok(Reply::Failed { partial, retry_after, why })
         }
         RetryStep::Stop => {
-            bail!("`{endpoint}` answered {status}: {}", ProblemDocument::explain(&text))
+            let why = redirect.unwrap_or_else(|| ProblemDocument::explain(&text));
+            bail!("`{endpoint}` answered {status}: {why}")
         }
     }
 }

@@ -88,8 +88,10 @@ async fn read(response: reqwest::Response, endpoint: &Url) -> ApplyOutcome {
     if status == 200 {
         return ApplyOutcome::Stored;
     }
+    let redirect = replay::redirect(&response);
     let text = response.text().await.unwrap_or_default();
-    let why = format!("`{endpoint}` answered {status}: {}", ProblemDocument::explain(&text));
+    let cause = redirect.unwrap_or_else(|| ProblemDocument::explain(&text));
+    let why = format!("`{endpoint}` answered {status}: {cause}");
     if replay::is_worth_repeating(status) {
         ApplyOutcome::Unreached(why)
     } else {
