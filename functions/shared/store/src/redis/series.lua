@@ -70,18 +70,35 @@ end
 
 -- All keys of a series expire together, at the earliest `ttl_s` after its last receipt; a little later, so that not
 -- every receipt writes the expiry. A series with a single sample expires earlier.
+local expiring = {} -- time, name with tenant, ...
+local single, not_single = {}, {} -- time, name, ...; name, ...
 local function expire(name, pending_name, is_single)
   local ttl = is_single and single_ttl_s or ttl_max_s
   redis.call('EXPIRE', memory, ttl)
   redis.call('EXPIRE', window, ttl)
   redis.call('EXPIRE', anomalies, ttl)
   redis.call('EXPIRE', inbox, ttl)
-  redis.call('ZADD', expiries, time[1] + ttl, pending_name)
+  expiring[#expiring + 1] = integer(time[1] + ttl)
+  expiring[#expiring + 1] = pending_name
   if is_single then
-    redis.call('ZADD', single_samples, now, name)
+    single[#single + 1] = now
+    single[#single + 1] = name
   else
-    redis.call('ZREM', single_samples, name)
+    not_single[#not_single + 1] = name
   end
+end
+
+-- Calls a command with the gathered arguments, if there are any; returns its error, or nil.
+local function call_with(command, key, gathered)
+  local reply = #gathered > 0 and redis.pcall(command, key, unpack(gathered))
+  return type(reply) == 'table' and reply.err or nil
+end
+
+-- Records the expiries of all series of the call; returns an error, or nil.
+local function store_expiries()
+  return call_with('ZADD', expiries, expiring)
+    or call_with('ZADD', single_samples, single)
+    or call_with('ZREM', single_samples, not_single)
 end
 
 local function has_single_sample(name)
@@ -121,9 +138,9 @@ end
 
 -- Records the receipts of all series of the call in the series index; returns an error, or nil.
 local function store_receipts()
-  local n_new = redis.pcall('ZADD', series_index, unpack(received))
-  if type(n_new) == 'table' then
-    return n_new.err
+  local reason = call_with('ZADD', series_index, received)
+  if reason then
+    return reason
   end
   redis.call('ZREMRANGEBYSCORE', series_index, '-inf', '(' .. integer(now_us - ttl_s * 1000000))
 end
@@ -258,6 +275,7 @@ local function each(write)
   if #received > 0 then
     failure = store_receipts() or failure
   end
+  failure = store_expiries() or failure
   if failure then
     return redis.error_reply(failure)
   end
