@@ -12,10 +12,15 @@ use tokio::time::timeout;
 /// Longest wait for an answer, beyond every deadline of the service.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Begin of a body compressed with zstd.
+const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
 /// A client of the server at an address.
 #[derive(Debug, Default)]
 pub(crate) struct Client {
     open: Option<(SocketAddr, BufReader<TcpStream>)>,
+    /// Headers of each request, each with its end of line.
+    headers: String,
 }
 
 /// A complete answer.
@@ -27,21 +32,39 @@ pub(crate) struct Answer {
 }
 
 impl Client {
+    /// A client with an API key.
+    pub(crate) fn with_key(key: &str) -> Self {
+        Self { open: None, headers: format!("Authorization: Bearer {key}\r\n") }
+    }
+
     /// Sends samples and reads the answer; fails if the connection is closed before.
     pub(crate) async fn ingest(&mut self, to: SocketAddr, body: &str) -> io::Result<Answer> {
+        self.post(to, "/ingest?verdicts=all", body.as_bytes()).await
+    }
+
+    /// Posts a body, compressed with zstd if it begins like that.
+    pub(crate) async fn post(
+        &mut self,
+        to: SocketAddr,
+        path: &str,
+        body: &[u8],
+    ) -> io::Result<Answer> {
+        let encoding = if body.starts_with(ZSTD_MAGIC) { "Content-Encoding: zstd\r\n" } else { "" };
         let head = format!(
-            "POST /ingest?verdicts=all HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nHost: a\r\n{}{encoding}Content-Length: {}\r\n\r\n",
+            self.headers,
             body.len()
         );
-        self.send(to, &(head + body)).await
+        self.send(to, &[head.as_bytes(), body].concat()).await
     }
 
     /// Requests a path.
     pub(crate) async fn get(&mut self, to: SocketAddr, path: &str) -> io::Result<Answer> {
-        self.send(to, &format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).await
+        let head = format!("GET {path} HTTP/1.1\r\nHost: a\r\n{}\r\n", self.headers);
+        self.send(to, head.as_bytes()).await
     }
 
-    async fn send(&mut self, to: SocketAddr, request: &str) -> io::Result<Answer> {
+    async fn send(&mut self, to: SocketAddr, request: &[u8]) -> io::Result<Answer> {
         let kept = self.open.take().filter(|(address, _)| *address == to);
         let mut stream = if let Some((_, stream)) = kept {
             stream
@@ -51,7 +74,7 @@ impl Client {
             BufReader::new(stream)
         };
         let exchange = async {
-            stream.write_all(request.as_bytes()).await?;
+            stream.write_all(request).await?;
             read_answer(&mut stream).await
         };
         let answer =

@@ -20,8 +20,10 @@ mod clients;
 mod cluster;
 mod kill;
 mod rate;
+mod restart;
 // A release build has no failpoints.
 #[cfg(debug_assertions)]
 mod steps;
+mod tenants;
 mod term;
 mod trouble;

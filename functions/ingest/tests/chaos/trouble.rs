@@ -19,7 +19,7 @@ use crate::report::Row;
 use crate::workload::{Workload, sample};
 
 /// Timeouts short enough for a test with many faults.
-const IMPATIENT: [(&str, &str); 3] = [
+pub(crate) const IMPATIENT: [(&str, &str); 3] = [
     ("REDIS_RESPONSE_TIMEOUT_MS", "300"),
     ("REDIS_CONNECT_TIMEOUT_MS", "200"),
     ("REDIS_CIRCUIT_PAUSE_MS", "50"),

@@ -105,7 +105,15 @@ impl RedisServer {
         cli(self.port, arguments)
     }
 
-    /// Kills it; its data is lost.
+    /// Ends it with SIGTERM, as a restart of its container does.
+    pub fn terminate(&mut self) {
+        self.signal("-TERM");
+        if let Some(mut child) = self.child.take() {
+            assert!(child.wait().is_ok_and(|status| status.success()), "redis-server ends");
+        }
+    }
+
+    /// Kills it; its data is lost, unless its arguments persist it.
     pub fn stop(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ended = child.kill().and_then(|()| child.wait());
@@ -133,7 +141,7 @@ impl RedisServer {
         }
     }
 
-    /// Starts it again on the same port, empty.
+    /// Starts it again on the same port, with what its arguments persisted.
     pub fn start_again(&mut self) {
         self.stop();
         self.spawn();
