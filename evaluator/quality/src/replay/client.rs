@@ -62,7 +62,7 @@ impl Client {
 }
 
 /// A client for HTTP and HTTPS, with timeouts, that follows no redirect: a redirected `POST` may become a `GET`, and the key
-/// would go to a server that nobody named.
+/// would go to a server that the user did not name.
 pub(crate) fn http_client() -> anyhow::Result<reqwest::Client> {
     // Fails if the process has a TLS provider already, which serves as well.
     let _already_installed = rustls::crypto::ring::default_provider().install_default();
