@@ -1,4 +1,4 @@
-//! Tenants that flood the store, send what becomes long, or keep a process busy, beside a quiet tenant.
+//! Tenants that flood the store, send what becomes long, or keep a process busy, beside a tenant with little load.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -22,18 +22,18 @@ use crate::process::Process;
 use crate::report::Row;
 use crate::workload::{metric, sample};
 
-/// Series of the quiet tenant.
+/// Series of the light tenant.
 const N_SERIES: usize = 5;
 
-/// A process over a Redis, with a quiet and a busy tenant.
+/// A process over a Redis, with a light and a busy tenant.
 struct Neighbors {
     redis: RedisServer,
     process: Process,
-    quiet_key: String,
+    light_key: String,
     busy_key: String,
 }
 
-/// What the quiet tenant sent.
+/// Requests and samples of the light tenant.
 #[derive(Debug)]
 struct Sent {
     /// Samples of each series.
@@ -45,17 +45,17 @@ struct Sent {
 impl Neighbors {
     fn start(redis: &[&str], vars: &[(&str, &str)]) -> Self {
         let redis = RedisServer::start_with(redis);
-        let [quiet, busy] =
-            ["quiet", "busy"].map(|tenant| NewApiKey::generate(tenant, "read+write").unwrap());
-        let entries = format!("{},{}", quiet.entry, busy.entry);
+        let [light, busy] =
+            ["light", "busy"].map(|tenant| NewApiKey::generate(tenant, "read+write").unwrap());
+        let entries = format!("{},{}", light.entry, busy.entry);
         let keys = [("TIDEMARK_API_KEYS", entries.as_str())];
         let process = Process::start(&redis.url(), &[&keys, vars].concat());
-        Self { redis, process, quiet_key: quiet.key, busy_key: busy.key }
+        Self { redis, process, light_key: light.key, busy_key: busy.key }
     }
 
-    /// The quiet tenant sends a sample to each of its series until `is_over`; each must be accepted.
-    async fn send_quietly(&self, is_over: &AtomicBool) -> Sent {
-        let mut client = Client::with_key(&self.quiet_key);
+    /// The light tenant sends a sample to each of its series until `is_over`; each must be accepted.
+    async fn send_lightly(&self, is_over: &AtomicBool) -> Sent {
+        let mut client = Client::with_key(&self.light_key);
         let mut sent = Sent { n: 0, requests: 0, slowest: Duration::ZERO };
         while !is_over.load(Relaxed) || sent.n == 0 {
             let samples: Vec<Value> = (0..N_SERIES).map(|series| sample(series, sent.n)).collect();
@@ -72,13 +72,13 @@ impl Neighbors {
         sent
     }
 
-    /// Prints the row of the quiet tenant, whose samples must be in the store once.
+    /// Prints the row of the light tenant, whose samples must be in the store once.
     async fn print(&self, test: &str, faults: u64, sent: &Sent) {
         let store = store(&self.redis.url(), Topology::Single);
         let (mut lost, mut doubled) = (0, 0);
         for series in 0..N_SERIES {
             let series = Series::new("chaos", metric(series), BTreeMap::new()).unwrap();
-            let key = SeriesKey::new(Tenant::new("quiet"), series);
+            let key = SeriesKey::new(Tenant::new("light"), series);
             let state = store.read(&key).await.unwrap().unwrap();
             let judged = Memory::decode(&state.memory.unwrap()).unwrap().counters.judged;
             lost += sent.n.saturating_sub(judged);
@@ -120,11 +120,11 @@ async fn a_tenant_that_floods_the_store_excludes_no_other() {
         }
         is_over.store(true, Relaxed);
     };
-    let (sent, ()) = tokio::join!(neighbors.send_quietly(&is_over), flood);
+    let (sent, ()) = tokio::join!(neighbors.send_lightly(&is_over), flood);
     assert!(accepted.load(Relaxed) > 0, "none of the flood was accepted");
     // The flood is at its share of the memory; another tenant still gets new series.
     let new: Vec<Value> = (100..150).map(|series| sample(series, 0)).collect();
-    let answer = Client::with_key(&neighbors.quiet_key)
+    let answer = Client::with_key(&neighbors.light_key)
         .ingest(neighbors.process.address, &json!(new).to_string())
         .await
         .unwrap();
@@ -172,7 +172,7 @@ async fn compressed_bodies_stay_within_the_bound_on_memory() {
         }
         peak
     };
-    let (sent, (), peak) = tokio::join!(neighbors.send_quietly(&is_over), bombs, peak);
+    let (sent, (), peak) = tokio::join!(neighbors.send_lightly(&is_over), bombs, peak);
     println!("resident memory: {} MiB before, peak {} MiB", before >> 20, peak >> 20);
     assert!(peak < before + IN_FLIGHT_MAX + BESIDE, "{peak} bytes");
     neighbors.print("compressed bodies", n_sent.load(Relaxed), &sent).await;
@@ -202,7 +202,7 @@ async fn keep_busy(to: SocketAddr, key: &str, turn: usize, is_over: &AtomicBool)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_busy_tenant_gets_no_sample_of_a_quiet_one_refused() {
+async fn a_busy_tenant_gets_no_sample_of_a_light_one_refused() {
     let unlimited = ("TIDEMARK_TENANT_SAMPLES_PER_S_MAX", "100000000");
     let neighbors = Neighbors::start(&[], &[unlimited]);
     let is_over = AtomicBool::new(false);
@@ -212,6 +212,6 @@ async fn a_busy_tenant_gets_no_sample_of_a_quiet_one_refused() {
         sleep(Duration::from_secs(2 * rounds())).await;
         is_over.store(true, Relaxed);
     };
-    let (sent, n_busy, ()) = tokio::join!(neighbors.send_quietly(&is_over), join_all(busy), end);
+    let (sent, n_busy, ()) = tokio::join!(neighbors.send_lightly(&is_over), join_all(busy), end);
     neighbors.print("busy tenant", n_busy.into_iter().sum(), &sent).await;
 }
