@@ -70,6 +70,7 @@ endif
 	@infra/checks/test.sh
 	.tools/kind/bin/python -B -m pytest --quiet -p no:cacheprovider kind/tests
 	.tools/kind/bin/python -B -m pytest --quiet -p no:cacheprovider docs/tests
+	@.config/ui.sh
 
 .PHONY: chaos
 chaos: setup ## Inject faults for a few minutes, and check that no acknowledged sample is lost

@@ -57,6 +57,7 @@ cat <<END
   curl '$url/ingest' -H 'content-type: application/json' \\
     -d '{"source":"checkout","metric":"rps","value":9000}'
 
-  report:           $PWD/$folder/report.html
-  stop the server:  make stop
+  series, as a page:  $url/ui
+  report:             $PWD/$folder/report.html
+  stop the server:    make stop
 END

@@ -10,6 +10,7 @@ locals {
     "GET /episodes"         = "analyze"
     "GET /series"           = "analyze"
     "DELETE /series"        = "analyze"
+    "GET /series/samples"   = "analyze"
     "GET /series/config"    = "analyze"
     "PUT /series/config"    = "analyze"
     "DELETE /series/config" = "analyze"

@@ -69,6 +69,12 @@ impl App {
         &self.state.config
     }
 
+    /// True if the process serves the page for people.
+    pub(crate) fn serves_ui(&self) -> bool {
+        let shows_series = matches!(self.function(), Function::Analyze | Function::Standalone);
+        shows_series && self.config().serves_ui
+    }
+
     pub(crate) fn in_flight(&self) -> &Arc<InFlight> {
         &self.state.in_flight
     }

@@ -39,6 +39,7 @@ fn enabled_routes(app: &App) -> impl Iterator<Item = &'static Route> {
     routes
         .filter(move |route| has_series_metrics || route.path != routes::SERIES_METRICS.path)
         .chain(if has_debug { routes::DEBUG } else { &[] })
+        .chain(if app.serves_ui() { routes::UI } else { &[] })
 }
 
 /// Exports the metrics of each route from 0, since a rate needs two points.
@@ -61,7 +62,8 @@ fn declare_metrics(app: &App) {
 
 /// Responds to a path without a route.
 async fn route_unknown(State(app): State<App>) -> RequestError {
-    let listed = enabled_routes(&app).filter(|route| route.kind != RouteKind::Debug);
+    let listed = enabled_routes(&app)
+        .filter(|route| route.kind != RouteKind::Debug && !route.path.starts_with("/ui/"));
     let paths = listed.map(|route| route.path).collect();
     RequestError::RouteUnknown { paths }
 }

@@ -12,6 +12,7 @@ mod root;
 mod series;
 mod series_metrics;
 mod sweep;
+mod ui;
 
 use axum::http::Method;
 use axum::routing::{MethodRouter, get, post};
@@ -65,6 +66,7 @@ const ANALYZE: Route = tenant("/analyze", &[("GET", READ), ("POST", READ)], || {
 const SERIES: Route = tenant("/series", &[("GET", READ), ("DELETE", ADMIN)], || {
     get(series::list).delete(series::forget)
 });
+const SAMPLES: Route = tenant("/series/samples", &[("GET", READ)], || get(series::samples));
 const CONFIG: Route =
     tenant("/series/config", &[("GET", READ), ("PUT", ADMIN), ("DELETE", ADMIN)], || {
         get(config::get).put(config::put).delete(config::delete)
@@ -107,14 +109,23 @@ const fn debug(path: &'static str, handlers: fn() -> MethodRouter<App>) -> Route
 /// The routes that `TIDEMARK_DEBUG` enables. They are not part of the API document.
 pub(crate) const DEBUG: &[Route] = &[RUNTIME, PROFILE, HEAP];
 
+/// The page that `TIDEMARK_UI` enables, and its files. They are not part of the API document.
+pub(crate) const UI: &[Route] = &[
+    operation("/ui", || get(ui::page)),
+    operation("/ui/app.js", || get(ui::script)),
+    operation("/ui/app.css", || get(ui::style)),
+    operation("/ui/chart.js", || get(ui::chart_script)),
+    operation("/ui/chart.css", || get(ui::chart_style)),
+];
+
 const INGEST_ROUTES: &[Route] = &[INGEST, ROOT, LIVEZ, READYZ, HEALTHZ, METRICS, OPENAPI];
 const ANALYZE_ROUTES: &[Route] = &[
-    ANALYZE, SERIES, CONFIG, ANOMALIES, EPISODES, SWEEP, ROOT, LIVEZ, READYZ, HEALTHZ, METRICS,
-    OPENAPI,
+    ANALYZE, SERIES, SAMPLES, CONFIG, ANOMALIES, EPISODES, SWEEP, ROOT, LIVEZ, READYZ, HEALTHZ,
+    METRICS, OPENAPI,
 ];
 const STANDALONE_ROUTES: &[Route] = &[
-    INGEST, ANALYZE, SERIES, CONFIG, ANOMALIES, EPISODES, SWEEP, ROOT, LIVEZ, READYZ, HEALTHZ,
-    METRICS, OPENAPI,
+    INGEST, ANALYZE, SERIES, SAMPLES, CONFIG, ANOMALIES, EPISODES, SWEEP, ROOT, LIVEZ, READYZ,
+    HEALTHZ, METRICS, OPENAPI,
 ];
 
 /// The routes of a function.
@@ -131,7 +142,7 @@ pub(crate) fn of(function: Function) -> &'static [Route] {
 
 /// The route of a function with this path.
 pub(crate) fn find(function: Function, path: &str) -> Option<&'static Route> {
-    of(function).iter().chain(DEBUG).find(|route| route.path == path)
+    of(function).iter().chain(DEBUG).chain(UI).find(|route| route.path == path)
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 //! Use case: describes series, and judges samples without storing them.
 
+use std::collections::BTreeMap;
+
 use detector::{DeployedDetector, Detector, Judge, Memory};
-use domain::{JudgedSample, Sample, Series, SeriesKey, Tenant};
+use domain::{JudgedSample, Judgement, Sample, Series, SeriesKey, Tenant};
 use futures_util::future::try_join;
 use intake::{IncomingBatch, IncomingSample, RejectedSample, RejectionCode};
-use store::{ListedSeries, SeriesState};
+use store::{ANOMALIES_KEPT_MAX, ListedSeries, SeriesState};
 use tracing::warn;
 
 use crate::answers::{
-    AnalyzeAnswer, BodyAnswer, EpisodeAnswer, LearningAnswer, SampleAnswer, SeriesAnswer,
-    SeriesName, SeriesPage, SummaryAnswer, VerdictAnswer, WindowAnswer, WorstAnswer,
+    AnalyzeAnswer, BodyAnswer, EpisodeAnswer, LearningAnswer, SampleAnswer, SamplesAnswer,
+    SeriesAnswer, SeriesName, SeriesPage, SummaryAnswer, VerdictAnswer, WindowAnswer, WorstAnswer,
 };
 use crate::error::ServiceError;
 use crate::metrics::StoreOperation;
@@ -30,14 +32,7 @@ impl Service {
         series: Series,
     ) -> Result<AnalyzeAnswer, ServiceError> {
         let key = SeriesKey::new(tenant.clone(), series);
-        let mut read = self.read_with_anomalies(&key).await?;
-        if !read.0.inbox.is_empty() {
-            match self.writer().drain(&key).await {
-                Ok(()) => read = self.read_with_anomalies(&key).await?,
-                Err(error) => warn!(%error, "pending samples not judged"),
-            }
-        }
-        let (state, anomalies) = read;
+        let (state, anomalies) = self.read_judged(&key, ANOMALIES_SHOWN).await?;
         let judge = self.restore_for_reading(&state);
         let memory = judge.memory();
         Ok(AnalyzeAnswer {
@@ -54,19 +49,60 @@ impl Service {
             anomaly_count: memory.counters.anomalies,
             episode: current_episode(memory),
             silent_since: memory.cursor_us.filter(|_| memory.silence.is_silent),
-            anomalies,
+            anomalies: anomalies.iter().map(SampleAnswer::of).collect(),
         })
+    }
+
+    /// Lists the newest samples of one series; judges its pending samples first, if possible.
+    pub async fn samples(
+        &self,
+        tenant: &Tenant,
+        series: Series,
+    ) -> Result<SamplesAnswer, ServiceError> {
+        let key = SeriesKey::new(tenant.clone(), series);
+        let (state, anomalies) = self.read_judged(&key, ANOMALIES_KEPT_MAX).await?;
+        let judge = self.restore_for_reading(&state);
+        let explained = anomalies.iter().chain(&judge.memory().last);
+        let explained: BTreeMap<i64, &Judgement> =
+            explained.map(|judgement| (judgement.sample.at_us(), judgement)).collect();
+        let samples = judge.window().judged().iter().map(|judged| {
+            let of_time = explained.get(&judged.sample.at_us());
+            of_time.map_or_else(
+                || SampleAnswer::of(&judged.judgement()),
+                |known| SampleAnswer::of(known),
+            )
+        });
+        Ok(SamplesAnswer { series: SeriesName::from(key.series()), samples: samples.collect() })
+    }
+
+    /// Reads a series and up to `n_anomalies` of its newest anomalies, after judging its pending samples.
+    async fn read_judged(
+        &self,
+        key: &SeriesKey,
+        n_anomalies: usize,
+    ) -> Result<(SeriesState, Vec<Judgement>), ServiceError> {
+        let read = self.read_with_anomalies(key, n_anomalies).await?;
+        if read.0.inbox.is_empty() {
+            return Ok(read);
+        }
+        match self.writer().drain(key).await {
+            Ok(()) => self.read_with_anomalies(key, n_anomalies).await,
+            Err(error) => {
+                warn!(%error, "pending samples not judged");
+                Ok(read)
+            }
+        }
     }
 
     /// Reads a series and its newest anomalies at once.
     async fn read_with_anomalies(
         &self,
         key: &SeriesKey,
-    ) -> Result<(SeriesState, Vec<SampleAnswer>), ServiceError> {
-        let anomalies = self.store().anomalies(key, 0, ANOMALIES_SHOWN);
+        n_anomalies: usize,
+    ) -> Result<(SeriesState, Vec<Judgement>), ServiceError> {
+        let anomalies = self.store().anomalies(key, 0, n_anomalies);
         let anomalies = async { Ok(self.measure(StoreOperation::Read, anomalies).await?) };
-        let (state, anomalies) = try_join(self.read(key), anomalies).await?;
-        Ok((state, anomalies.iter().map(SampleAnswer::of).collect()))
+        try_join(self.read(key), anomalies).await
     }
 
     /// Restores the judge of a series with the detector that it was last judged by.

@@ -14,5 +14,6 @@ pub use operation::{ConfigAnswer, MaintenanceAnswer, SweepAnswer};
 pub use parts::{LearningAnswer, SeriesName};
 pub use sample::{BodyAnswer, IngestAnswer, SampleAnswer, VerdictAnswer, VerdictFilter};
 pub use series::{
-    AnalyzeAnswer, SeriesAnswer, SeriesPage, SummaryAnswer, WindowAnswer, WorstAnswer,
+    AnalyzeAnswer, SamplesAnswer, SeriesAnswer, SeriesPage, SummaryAnswer, WindowAnswer,
+    WorstAnswer,
 };

@@ -25,7 +25,7 @@ use self::variable::{
     EMF_NAMESPACE, EXPORTER_SERIES, GENERATION, HISTORY_DAYS, HISTORY_TABLE, IN_FLIGHT_BYTES,
     IN_FLIGHT_REQUESTS, JUDGE_CACHE, LISTEN_HOST, PORT, READS_PER_S, REQUEST_TIMEOUT, SAMPLES_MAX,
     SAMPLES_PER_S, SERIES_MAX, STORE_BYTES, STREAM_POISONED, STREAM_TENANT, TENANT_PERCENT,
-    TIME_AHEAD, UNPACKED_BYTES_MAX,
+    TIME_AHEAD, UI, UNPACKED_BYTES_MAX,
 };
 
 pub use self::log::LogFormat;
@@ -98,6 +98,8 @@ pub struct Config {
     pub emf: bool,
     /// CloudWatch namespace of these metrics.
     pub emf_namespace: String,
+    /// True to serve the page for people.
+    pub serves_ui: bool,
     /// True to serve profiles.
     pub serves_debug: bool,
     /// Log filter.
@@ -135,15 +137,17 @@ impl Config {
         let exporter_series_max = reader.number(&EXPORTER_SERIES) as usize;
         // With the memory store a cache would only hold each series twice.
         let judge_cache_bytes = if redis.is_some() { JUDGE_CACHE_BYTES } else { 0 };
+        let access = match audience {
+            // Totals are public to anyone on the network; the series of a tenant are not.
+            Audience::Operators if exporter_series_max == 0 => Access::Open,
+            Audience::Triggers => Access::Open,
+            _ => reader.access(listen_host),
+        };
+        let is_open = matches!(access, Access::Open);
         let config = Self {
             listen_host,
             port: reader.number(&PORT) as u16,
-            access: match audience {
-                // Totals are public to anyone on the network; the series of a tenant are not.
-                Audience::Operators if exporter_series_max == 0 => Access::Open,
-                Audience::Triggers => Access::Open,
-                _ => reader.access(listen_host),
-            },
+            access,
             redis,
             redis_credentials: reader.redis_credentials(connect_timeout),
             history: reader.history(),
@@ -176,6 +180,7 @@ impl Config {
                 .choice(&STREAM_POISONED, [PoisonPolicy::Report, PoisonPolicy::Skip]),
             emf: reader.choice(&EMF, [true, false]),
             emf_namespace: reader.emf_namespace(),
+            serves_ui: reader.choice(&UI, [is_open, true, false]),
             serves_debug: reader.serves_debug(),
             log_filter: reader.log_filter(),
             log_format: reader.log_format(),

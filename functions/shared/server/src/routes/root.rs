@@ -18,6 +18,8 @@ const DESCRIPTION: &str =
 /// Host of the example if the header `Host` is missing or unusual.
 const HOST_DEFAULT: &str = "127.0.0.1:8080";
 
+const UI_LINK: &str = "<li><a href=\"/ui\">Series and their anomalies, as a page</a></li>\n";
+
 const VARY_ACCEPT: [(HeaderName, &str); 1] = [(VARY, "accept")];
 
 /// The introduction, in the format that the client accepts.
@@ -32,7 +34,8 @@ pub(crate) async fn root(
             .replace("{description}", DESCRIPTION)
             .replace("{function}", function)
             .replace("{version}", version)
-            .replace("{example}", &escaped(&example));
+            .replace("{example}", &escaped(&example))
+            .replace("{ui}", if app.serves_ui() { UI_LINK } else { "" });
         return Ok((VARY_ACCEPT, Html(page)).into_response());
     }
     let response = json::ok(&json!({

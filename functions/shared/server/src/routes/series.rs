@@ -1,4 +1,4 @@
-//! `/series`: lists the series of a tenant, and deletes one.
+//! `/series`: lists the series of a tenant, and deletes one; `/series/samples`: the newest samples of one.
 
 use axum::Extension;
 use axum::extract::State;
@@ -17,6 +17,9 @@ const PAGE_LEN: usize = 100;
 /// Longest page: about 100 KB.
 const PAGE_LEN_MAX: usize = 1_000;
 
+/// Most samples of a usual window; a longer one costs no more, since it is read as a whole.
+const SAMPLES_MAX: usize = 100;
+
 /// `GET`: a page of the series.
 pub(crate) async fn list(
     State(app): State<App>,
@@ -28,6 +31,17 @@ pub(crate) async fn list(
     let cursor = params.value("cursor")?;
     let permit = page::admit(&app, &tenant, limit).await?;
     page::answer(app.service().list_series(&tenant, cursor, limit).await?, permit).await
+}
+
+/// `GET`: the newest samples of a series.
+pub(crate) async fn samples(
+    State(app): State<App>,
+    Extension(tenant): Extension<Tenant>,
+    uri: Uri,
+) -> Result<Response, RequestError> {
+    let series = QueryParams::parse(&uri, &SERIES)?.series()?;
+    let permit = page::admit(&app, &tenant, SAMPLES_MAX).await?;
+    page::answer(app.service().samples(&tenant, series).await?, permit).await
 }
 
 /// `DELETE`: deletes a series with all its data.

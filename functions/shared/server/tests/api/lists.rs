@@ -43,6 +43,27 @@ async fn the_length_of_a_page_is_bounded() {
 }
 
 #[tokio::test]
+async fn the_newest_samples_of_a_series_have_their_verdicts() {
+    let client = Client::standalone();
+    let values: Vec<f64> = (0..200).map(|i| 100.0 + f64::from(i * 7 % 11)).collect();
+    client.send_values(&[&values[..], &[900.0]].concat()).await;
+    let path = "/series/samples?source=checkout&metric=rps";
+    let answer = client.get(path).await.json();
+    let samples = answer["samples"].as_array().unwrap();
+    assert_eq!((samples.len(), &answer["metric"]), (128, &json!("rps")));
+    let times: Vec<f64> =
+        samples.iter().map(|sample| sample["timestamp"].as_f64().unwrap()).collect();
+    assert!(times.is_sorted());
+    let [before, newest] = &samples[126..] else { panic!("{answer}") };
+    assert_eq!((&before["verdict"], &before["value"]), (&json!("normal"), &json!(values[199])));
+    // What was expected is stored for anomalies and the newest sample.
+    assert_eq!((&newest["verdict"], &newest["value"]), (&json!("anomaly"), &json!(900.0)));
+    assert!(newest["band"][1].as_f64().unwrap() < 900.0 && before["band"].is_null());
+    client.get("/series/samples?metric=none").await.is_problem(404, "series_unknown");
+    client.get("/series/samples").await.is_problem(400, "parameter_missing");
+}
+
+#[tokio::test]
 async fn a_deleted_series_is_unknown() {
     let client = Client::standalone();
     client.send_values(&[1.0, 2.0]).await;

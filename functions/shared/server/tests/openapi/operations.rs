@@ -233,6 +233,7 @@ pub(crate) fn paths() -> Value {
         "/ingest": { "post": ingest() },
         "/analyze": { "get": analyze_stored(), "post": analyze_sent() },
         "/series": { "get": list_series(), "delete": forget_series() },
+        "/series/samples": { "get": list_samples() },
         "/series/config": { "get": series_config(), "put": configure_series(), "delete": unconfigure_series() },
         "/anomalies": { "get": list_anomalies() },
         "/episodes": { "get": list_episodes() },
@@ -348,6 +349,15 @@ fn forget_series() -> Value {
         .description("Deletes its window, memory, anomalies and configuration.")
         .parameters(&SERIES)
         .response(204, "The series is deleted.", &[], Value::Null)
+        .problems(&[400, 401, 403, 404, 429, 503])
+        .0
+}
+
+fn list_samples() -> Value {
+    Operation::new("listSamples", "analyze", READ, "List the newest samples of a series")
+        .description("The samples of the window, with their verdicts, in time order.")
+        .parameters(&SERIES)
+        .answer(200, "The samples.", "SamplesAnswer")
         .problems(&[400, 401, 403, 404, 429, 503])
         .0
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 use service::answers::{
-    AnalyzeAnswer, AnomaliesPage, BodyAnswer, ConfigAnswer, EpisodesPage, IngestAnswer, SeriesPage,
-    SummaryAnswer, SweepAnswer,
+    AnalyzeAnswer, AnomaliesPage, BodyAnswer, ConfigAnswer, EpisodesPage, IngestAnswer,
+    SamplesAnswer, SeriesPage, SummaryAnswer, SweepAnswer,
 };
 use utoipa::OpenApi;
 
@@ -14,6 +14,7 @@ use utoipa::OpenApi;
     SummaryAnswer,
     BodyAnswer,
     SeriesPage,
+    SamplesAnswer,
     AnomaliesPage,
     EpisodesPage,
     ConfigAnswer,

@@ -45,6 +45,18 @@ pub struct AnalyzeAnswer {
     pub anomalies: Vec<SampleAnswer>,
 }
 
+/// Newest samples of one series.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SamplesAnswer {
+    /// Name of the series.
+    #[serde(flatten)]
+    pub series: SeriesName,
+    /// Samples of the stored window in time order. Expected value and band are those of the verdict; only those of
+    /// anomalies and of the newest sample are stored.
+    pub samples: Vec<SampleAnswer>,
+}
+
 /// Statistics of a window.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -169,6 +169,9 @@ variables! {
         "CloudWatch namespace of these metrics; use one per deployment.";
     DEBUG: "TIDEMARK_DEBUG", Values::Choice(&["off", "on"]), "off",
         "Serves profiles and runtime metrics under `/debug`, with the right `admin`; not possible on AWS Lambda.";
+    UI: "TIDEMARK_UI", Values::Choice(&["auto", "on", "off"]), "auto",
+        "Serves the page `/ui` of `analyze` and `standalone`; `auto` does so for processes without API keys, which only \
+         the loopback reaches.";
     LOG: "RUST_LOG", Values::Text("levels"), "info",
         "Log filter: a level, optionally with levels of modules, such as `info,store=debug`. Other libraries never log below \
          `info`, the SDK of AWS never below `warn`: they would log secrets.";

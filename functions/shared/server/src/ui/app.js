@@ -1,0 +1,475 @@
+// The page `/ui`: worst series, all series, and one series with its samples, episodes and configuration.
+//
+// State is in the fragment of the address, so that every view can be linked to. All text from the API becomes text nodes.
+"use strict";
+
+const POLL_MS = 5000;
+const SEARCH_PAGES_MAX = 10;
+const view = document.getElementById("view");
+const search = document.getElementById("search");
+const connection = document.getElementById("connection");
+const keyDialog = document.getElementById("key");
+const keyInput = document.getElementById("key-input");
+const base = location.pathname.replace(/ui\/?$/, "");
+
+// ---- Elements ----
+
+function element(tag, properties, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties ?? {})) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (name in made && name !== "list") made[name] = value;
+    else made.setAttribute(name, value);
+  }
+  made.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return made;
+}
+
+const card = (title, ...children) => element("section", { className: "card" }, title && element("h2", {}, title), ...children);
+const state = (name) => element("span", { className: `state ${name}` }, name);
+const labels = (all) => Object.entries(all).map(([name, value]) => element("span", { className: "label" }, `${name}=${value}`));
+
+function table(titles, rows) {
+  const head = titles.map(([title, kind]) => element("th", { className: kind ?? "", scope: "col" }, title));
+  const cells = (row) => row.cells.map((cell, i) => element("td", { className: titles[i][1] ?? "" }, cell ?? "–"));
+  const body = rows.map((row) => {
+    const open = row.open && { className: "link", onclick: (event) => event.target.closest("a") || row.open() };
+    return element("tr", open ?? {}, cells(row));
+  });
+  const made = element("table", {}, element("thead", {}, element("tr", {}, head)), element("tbody", {}, body));
+  return element("div", { className: "scroll" }, made);
+}
+
+const details = (pairs) =>
+  element("dl", {}, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
+    .flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
+
+// ---- Texts ----
+
+function number(value) {
+  if (value === null || value === undefined) return null;
+  const size = Math.abs(value);
+  if (size !== 0 && (size >= 1e9 || size < 1e-3)) return value.toExponential(3);
+  return value.toLocaleString(undefined, { maximumSignificantDigits: 5 });
+}
+
+const time = (ms) => new Date(ms).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+function duration(ms) {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  for (const [unit, name] of [[86400, "d"], [3600, "h"], [60, "min"]]) {
+    if (seconds >= unit) return `${Math.round(seconds / unit)} ${name}`;
+  }
+  return `${seconds} s`;
+}
+
+const ago = (ms) => element("span", { title: time(ms) }, `${duration(Date.now() - ms)} ago`);
+const range = (band) => band && `${number(band[0])} to ${number(band[1])}`;
+
+// ---- The API ----
+
+class Problem extends Error {}
+
+const known = new Map(); // address -> entity tag and data
+
+// Asks the API; an unchanged answer is not sent again where the server says so.
+async function ask(path, { method = "GET", body } = {}) {
+  const headers = {};
+  const key = sessionStorage.getItem("key");
+  if (key) headers.Authorization = `Bearer ${key}`;
+  if (body) headers["Content-Type"] = "application/json";
+  const before = method === "GET" && known.get(path);
+  if (before?.tag) headers["If-None-Match"] = before.tag;
+  const response = await fetch(base + path, { method, headers, body: body && JSON.stringify(body) });
+  if (response.status === 304) return before.data;
+  if (response.status === 401) {
+    await askKey(key ? "The key was refused." : "");
+    return ask(path, { method, body });
+  }
+  const text = await response.text();
+  const data = text && JSON.parse(text);
+  if (!response.ok) throw new Problem(data?.detail ?? `${response.status} ${response.statusText}`);
+  const tag = response.headers.get("ETag");
+  if (tag) known.set(path, { tag, data });
+  return data;
+}
+
+let keyAsked = null;
+function askKey(problem) {
+  keyAsked ??= new Promise((resolve) => {
+    document.getElementById("key-problem").textContent = problem;
+    keyInput.value = "";
+    keyDialog.showModal();
+    keyDialog.addEventListener("close", () => {
+      sessionStorage.setItem("key", keyInput.value.trim());
+      keyAsked = null;
+      resolve();
+    }, { once: true });
+  });
+  return keyAsked;
+}
+keyDialog.addEventListener("cancel", (event) => event.preventDefault());
+
+function nameQuery(series) {
+  const query = new URLSearchParams();
+  if (series.source) query.set("source", series.source);
+  query.set("metric", series.metric);
+  for (const [name, value] of Object.entries(series.labels ?? {})) query.append("label", `${name}=${value}`);
+  return query;
+}
+
+const linkTo = (series) => `#series?${nameQuery(series)}`;
+const seriesName = (series) => [series.source, series.metric].filter(Boolean).join(" / ");
+const seriesLink = (series) => element("a", { href: linkTo(series) }, seriesName(series));
+const open = (series) => () => { location.hash = linkTo(series); };
+
+// ---- Overview ----
+
+function stateOf(item) {
+  if (item.episode?.state === "silent") return "silent";
+  return item.last?.verdict ?? "learning";
+}
+
+async function overview(isCurrent) {
+  const summary = await ask("analyze");
+  const listed = search.value.trim() ? await found(search.value.trim().toLowerCase()) : await ask("series?limit=100");
+  if (!isCurrent()) return;
+  if (summary.series_count === 0) return show(empty());
+  const tile = (value, text) => element("div", { className: "card tile" }, element("b", {}, value), element("span", {}, text));
+  const tiles = element("div", { className: "tiles" },
+    tile(summary.series_count.toLocaleString(), "series"),
+    tile(summary.anomalous_count.toLocaleString(), "with anomalies"),
+    tile(summary.worst.filter((item) => item.episode && item.episode.state !== "over").length.toLocaleString(), "in an episode now"),
+    tile(summary.pending_count.toLocaleString(), "with samples to judge"));
+  const worst = summary.worst.map((item) => ({
+    open: open(item),
+    cells: [
+      state(stateOf(item)),
+      element("span", {}, seriesLink(item), " ", labels(item.labels)),
+      number(item.last?.value), number(item.last?.expected),
+      item.anomaly_count.toLocaleString(),
+      item.episode && element("span", {}, `${item.episode.state}, `, ago(item.episode.start)),
+      item.last && ago(item.last.timestamp),
+    ],
+  }));
+  const titles = [["now"], ["series"], ["value", "number"], ["expected", "number wide"], ["anomalies", "number wide"],
+    ["episode", "wide"], ["newest sample", "wide"]];
+  const all = listed.series.map((item) => ({
+    open: open(item), cells: [element("span", {}, seriesLink(item), " ", labels(item.labels)), ago(item.received)],
+  }));
+  const isSearch = search.value.trim() !== "";
+  const more = listed.next && element("p", { className: "faint" },
+    isSearch ? "There are more; search for a longer text." : "These 100 sent least recently; search for others.");
+  show(
+    tiles,
+    isSearch ? null : card("Most and newest anomalies", worst.length
+      ? table(titles, worst) : element("p", { className: "faint" }, "No series has had an anomaly.")),
+    card(isSearch ? `Series with “${search.value.trim()}”` : "All series", all.length
+      ? table([["series"], ["received", "number"]], all) : element("p", { className: "faint" }, "None."), more));
+}
+
+// Series whose name has the text, of the first pages.
+async function found(text) {
+  const series = [];
+  let cursor = null;
+  for (let page = 0; page < SEARCH_PAGES_MAX; page++) {
+    const answer = await ask(`series?limit=1000${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+    const has = (item) => `${seriesName(item)} ${Object.entries(item.labels).map((pair) => pair.join("=")).join(" ")}`.toLowerCase().includes(text);
+    series.push(...answer.series.filter(has));
+    cursor = answer.next;
+    if (!cursor || series.length > 100) break;
+  }
+  return { series: series.slice(0, 100), next: cursor || series.length > 100 };
+}
+
+function empty() {
+  const line = `curl '${location.origin}${base}ingest?verdicts=all' -d '{"source":"checkout","metric":"rps","value":812.5}'`;
+  return card("No series yet",
+    element("p", {}, "Send a first sample; it appears here by itself:"),
+    element("pre", {}, line),
+    element("p", { className: "faint" }, "If senders use another address, replace this one. With API keys add ",
+      element("code", {}, "-H 'Authorization: Bearer KEY'"), "."));
+}
+
+// ---- One series ----
+
+let chart = null; // the chart of the series shown, kept between polls so that zoom and choice stay
+let chosen = null; // time of the sample whose verdict is shown
+
+async function one(query, isCurrent) {
+  const name = query.toString();
+  const [series, stored, past, config] = await Promise.all([
+    ask(`analyze?${name}`), ask(`series/samples?${name}`), ask(`episodes?${name}`), ask(`series/config?${name}`),
+  ]);
+  if (!isCurrent()) return;
+  const episodes = past.episodes;
+  if (!document.getElementById("series")) {
+    chosen = null;
+    show(element("div", { id: "series" }), element("section", { className: "card", id: "chart" }),
+      element("div", { className: "columns", id: "columns" }), element("div", { id: "episodes" }), settings(query, config));
+    chart = makeChart(document.getElementById("chart"));
+  }
+  document.title = `${seriesName(series)} – Tidemark`;
+  const now = series.silent_since ? "silent" : series.last?.verdict ?? "learning";
+  document.getElementById("series").replaceChildren(
+    element("div", { className: "row" }, element("h1", {}, seriesName(series)), labels(series.labels), state(now)),
+    element("p", {}, series.silent_since
+      ? element("span", {}, "No sample since ", ago(series.silent_since), ".") : series.last?.reason ?? ""));
+  chart.update(stored.samples, episodes, series.last?.band);
+  showColumns(series, stored.samples, episodes);
+}
+
+function showColumns(series, samples, episodes) {
+  const sample = samples.find((item) => item.timestamp === chosen) ?? series.last ?? samples.at(-1);
+  const isChosen = sample && sample.timestamp === chosen;
+  const verdict = card(isChosen ? "Chosen sample" : "Newest sample", sample ? details([
+    ["time", time(sample.timestamp)], ["value", number(sample.value)], ["verdict", state(sample.verdict ?? "normal")],
+    ["expected", number(sample.expected)], ["usual range", range(sample.band)], ["signal", sample.signal],
+    ["score", number(sample.score)], ["arrived", sample.late ? "late" : null], ["why", sample.reason],
+  ]) : "None.");
+  const { window: statistics, learning } = series;
+  const normal = card("What is usual", statistics && details([
+    ["detector", series.detector + (series.own_detector ? " (own)" : "")],
+    ["median", number(statistics.p50)], ["mean", number(statistics.mean)], ["least, most", `${number(statistics.min)}, ${number(statistics.max)}`],
+    ["95th percentile", number(statistics.p95)], ["samples", series.judged_count.toLocaleString()],
+    ["of them late", series.late_count ? series.late_count.toLocaleString() : null], ["anomalies", series.anomaly_count.toLocaleString()],
+  ]), learning.ready ? null : element("p", {}, `Learning: ${learning.seen} of ${learning.needed} samples`,
+    element("progress", { max: learning.needed, value: learning.seen }, "")));
+  const rows = episodes.slice(0, 20).map((episode) => ({
+    open: () => choose(episode.peak?.timestamp),
+    cells: [state(episode.state), time(episode.start), duration(episode.end - episode.start), episode.samples.toLocaleString(),
+      episode.peak && element("button", { type: "button", onclick: () => choose(episode.peak.timestamp), title: episode.peak.reason }, number(episode.peak.value))],
+  }));
+  const list = card("Episodes", rows.length
+    ? table([["state"], ["start"], ["length", "number"], ["samples", "number wide"], ["peak", "number"]], rows)
+    : element("p", { className: "faint" }, "None."));
+  document.getElementById("columns").replaceChildren(verdict, normal);
+  document.getElementById("episodes").replaceChildren(list);
+}
+
+function choose(timestamp) {
+  if (!timestamp) return;
+  chosen = timestamp;
+  refresh();
+}
+
+function settings(query, config) {
+  const name = query.toString();
+  const detector = element("input", { value: config.own_detector ? config.detector : "", placeholder: config.detector, spellcheck: false, id: "detector" });
+  const windows = element("div", {});
+  const local = (ms) => new Date(ms - new Date(ms).getTimezoneOffset() * 60000).toISOString().slice(0, 16);
+  const addWindow = (known) => {
+    const input = (title, type, value) => element("label", {}, title, element("input", { type, value, required: type !== "text" }));
+    const row = element("div", { className: "window" },
+      input("from", "datetime-local", local(known.from)), input("until", "datetime-local", local(known.until)),
+      input("reason", "text", known.reason ?? ""),
+      element("button", { type: "button", onclick: () => row.remove(), "aria-label": "Remove this window" }, "Remove"));
+    windows.append(row);
+  };
+  config.maintenance.forEach(addWindow);
+  const said = element("p", { role: "status" });
+  const tell = (text, isProblem) => { said.textContent = text; said.className = isProblem ? "problem" : "faint"; };
+  const change = (work) => async (event) => {
+    event.preventDefault();
+    try {
+      await work();
+      tell("Stored. It applies from the next sample on.", false);
+      refresh();
+    } catch (error) {
+      tell(error.message, true);
+    }
+  };
+  const save = change(() => {
+    const maintenance = [...windows.children].map((row) => {
+      const [from, until, reason] = [...row.querySelectorAll("input")].map((input) => input.value);
+      return { from: new Date(from).getTime(), until: new Date(until).getTime(), ...(reason && { reason }) };
+    });
+    const body = { ...(detector.value.trim() && { detector: detector.value.trim() }), maintenance };
+    return ask(`series/config?${name}`, { method: "PUT", body });
+  });
+  const remove = change(async () => {
+    await ask(`series/config?${name}`, { method: "DELETE" });
+    detector.value = "";
+    windows.replaceChildren();
+  });
+  const hour = 3600000;
+  const begin = () => Math.ceil(Date.now() / 60000) * 60000;
+  return card("Configuration of this series",
+    element("form", { onsubmit: save },
+      element("label", { htmlFor: "detector" }, "Detector"), detector,
+      element("p", { className: "faint" }, "Empty: that of the deployment. For example ",
+        element("code", {}, "traffic:false_alarms_per_day=0.05"), " for fewer alarms, ", element("code", {}, "traffic:season=week"), "."),
+      element("h2", {}, "Maintenance windows"), windows,
+      element("div", { className: "row" },
+        element("button", { type: "button", onclick: () => addWindow({ from: begin(), until: begin() + hour }) }, "Add a window"),
+        element("span", { className: "grow" }),
+        element("button", { type: "button", onclick: remove }, "Reset"),
+        element("button", { className: "first" }, "Save")),
+      said));
+}
+
+// ---- Chart ----
+
+function color(name) {
+  // `light-dark` needs an element to be computed on.
+  const probe = element("i", {});
+  probe.style.color = `var(${name})`;
+  view.append(probe);
+  const computed = getComputedStyle(probe).color;
+  probe.remove();
+  return computed;
+}
+
+function faded(name, share) {
+  return color(name).replace(/rgba?\(([^)]+)\)/, (_, parts) => `rgba(${parts.split(",").slice(0, 3).join(",")}, ${share})`);
+}
+
+function makeChart(into) {
+  const box = element("div", { className: "chart", role: "img" });
+  const key = (kind, text) => element("span", {}, element("i", { className: `of-${kind}` }), text);
+  const reset = element("button", { type: "button", onclick: () => plot && fit() }, "Whole window");
+  into.replaceChildren(
+    element("div", { className: "row" },
+      element("div", { className: "key-of-chart grow" }, key("value", "value"), key("anomaly", "anomaly"),
+        key("band", "usual range: pale now, bars at anomalies"), key("episode", "episode")), reset),
+    box, element("p", { className: "faint" }, "Drag to zoom. Click or use ← and → for the verdict of a sample."));
+  let plot = null, samples = [], episodes = [], band = null, isZoomed = false;
+  const range = () => [samples[0].timestamp / 1000, samples.at(-1).timestamp / 1000 + 1];
+  const fit = () => { isZoomed = false; const [min, max] = range(); plot.setScale("x", { min, max }); };
+
+  function draw(u) {
+    const { ctx } = u, { left, top, width, height } = u.bbox;
+    const x = (ms) => u.valToPos(ms / 1000, "x", true), y = (value) => u.valToPos(value, "y", true);
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(left, top, width, height);
+    ctx.clip();
+    ctx.fillStyle = faded("--anomaly", 0.13);
+    for (const episode of episodes) {
+      const from = x(episode.start);
+      ctx.fillRect(from - 2, top, Math.max(x(episode.end) - from, 2) + 4, height);
+    }
+    ctx.fillStyle = faded("--normal", 0.1);
+    if (band) ctx.fillRect(left, y(band[1]), width, y(band[0]) - y(band[1]));
+    ctx.fillStyle = faded("--normal", 0.4);
+    const bar = Math.max(4, Math.min(14, width / samples.length * 0.7));
+    for (const sample of samples) {
+      if (sample.band) ctx.fillRect(x(sample.timestamp) - bar / 2, y(sample.band[1]), bar, y(sample.band[0]) - y(sample.band[1]));
+    }
+    ctx.restore();
+  }
+
+  function drawPoints(u) {
+    const { ctx } = u;
+    for (const sample of samples) {
+      const isChosen = sample.timestamp === chosen;
+      if (sample.verdict !== "anomaly" && !isChosen) continue;
+      const x = u.valToPos(sample.timestamp / 1000, "x", true), y = u.valToPos(sample.value, "y", true);
+      if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
+      ctx.beginPath();
+      ctx.arc(x, y, (isChosen ? 6 : 4) * devicePixelRatio, 0, 2 * Math.PI);
+      ctx.fillStyle = color(sample.verdict === "anomaly" ? "--anomaly" : "--accent");
+      ctx.fill();
+    }
+  }
+
+  function make() {
+    const axis = () => ({ stroke: color("--faint"), grid: { stroke: faded("--faint", 0.15), width: 1 }, ticks: { stroke: faded("--faint", 0.3), width: 1 } });
+    const options = {
+      width: box.clientWidth, height: Math.min(340, Math.max(220, innerHeight * 0.4)),
+      cursor: { y: false, points: { size: 8 } },
+      scales: {
+        x: { time: true },
+        y: { range: (_, min, max) => {
+          const bands = samples.filter((sample) => sample.band).flatMap((sample) => sample.band);
+          const [low, high] = [Math.min(min, ...bands), Math.max(max, ...bands)];
+          const margin = (high - low || Math.abs(high) || 1) * 0.07;
+          return [low - margin, high + margin];
+        } },
+      },
+      axes: [axis(), { ...axis(), size: 64, values: (_, values) => values.map(number) }],
+      series: [{}, { stroke: color("--accent"), width: 1.6, points: { show: false }, spanGaps: false }],
+      hooks: {
+        drawClear: [draw], draw: [drawPoints],
+        setSelect: [(u) => { isZoomed = u.select.width > 0 || isZoomed; }],
+      },
+    };
+    plot?.destroy();
+    plot = new uPlot(options, data(), box);
+    plot.over.addEventListener("click", () => { if (plot.cursor.idx !== null) choose(samples[plot.cursor.idx]?.timestamp); });
+    plot.over.addEventListener("dblclick", fit);
+  }
+
+  const data = () => [samples.map((sample) => sample.timestamp / 1000), samples.map((sample) => sample.value)];
+  new ResizeObserver(() => plot && box.isConnected && plot.setSize({ width: box.clientWidth, height: plot.height })).observe(box);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot && box.isConnected && make());
+
+  return {
+    step(by) {
+      const at = samples.findIndex((sample) => sample.timestamp === chosen);
+      choose(samples[Math.max(0, Math.min(samples.length - 1, (at < 0 ? samples.length - 1 : at) + by))]?.timestamp);
+    },
+    update(newSamples, newEpisodes, newBand) {
+      [samples, episodes, band] = [newSamples, newEpisodes, newBand];
+      if (!samples.length) return;
+      const n = samples.filter((sample) => sample.verdict === "anomaly").length;
+      box.setAttribute("aria-label", `${samples.length} samples, ${n} of them anomalies`);
+      if (!plot) return make();
+      plot.setData(data(), !isZoomed);
+      if (isZoomed) plot.redraw();
+    },
+  };
+}
+
+// ---- Navigation ----
+
+function show(...children) {
+  view.replaceChildren(...children.filter(Boolean));
+}
+
+let shown = null; // fragment and search of the view shown
+let turn = 0;
+
+async function refresh() {
+  const mine = ++turn;
+  const isCurrent = () => mine === turn;
+  const [path, query] = location.hash.slice(1).split(/\?(.*)/s);
+  const place = location.hash;
+  if (place !== shown) {
+    shown = place;
+    document.title = "Tidemark";
+    show(element("p", { className: "faint" }, "Loading…"));
+  }
+  try {
+    if (path === "series") await one(new URLSearchParams(query), isCurrent);
+    else await overview(isCurrent);
+    connection.textContent = "";
+    connection.className = "";
+  } catch (error) {
+    if (!isCurrent()) return;
+    if (error instanceof Problem) show(card("Not found or not possible", element("p", {}, error.message), element("p", {}, element("a", { href: "#" }, "All series"))));
+    connection.textContent = error instanceof Problem ? "" : "No answer; asking again.";
+    connection.className = "lost";
+  }
+}
+
+addEventListener("hashchange", refresh);
+let typing = null;
+search.addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(() => {
+    const text = search.value.trim();
+    location.hash = text ? `find?text=${encodeURIComponent(text)}` : "";
+  }, 150);
+});
+addEventListener("keydown", (event) => {
+  if (event.target.matches("input, textarea")) return;
+  if (event.key === "/") { event.preventDefault(); search.focus(); }
+  if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
+    if (location.hash.startsWith("#series")) chart?.step(event.key === "ArrowLeft" ? -1 : 1);
+  }
+});
+const asked = new URLSearchParams(location.hash.split("?")[1]);
+if (location.hash.startsWith("#find")) search.value = asked.get("text") ?? "";
+setInterval(() => document.hidden || keyAsked || refresh(), POLL_MS);
+refresh();

@@ -1,0 +1,155 @@
+"""The page `/ui` in a real browser: what people see and change, and what it must not do."""
+
+import hashlib
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+MINUTE = 60_000
+SERIES = "#series?source=checkout&metric=rps&label=region%3Deu"
+
+
+def history(source="checkout", metric="rps", spike=True, n=400):
+    """Samples of `n` minutes up to now around 100; the newest three are 500 if there is a spike."""
+    now = int(time.time() * 1000) // MINUTE * MINUTE
+    value = lambda i: 500 if spike and i >= n - 3 else 100 + i * 7 % 11
+    name = {"source": source, "metric": metric, "labels": {"region": "eu"}}
+    return [{**name, "timestamp": now - (n - 1 - i) * MINUTE, "value": value(i)} for i in range(n)]
+
+
+def status(address):
+    try:
+        with urllib.request.urlopen(address) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_a_first_sample_appears_by_itself(deploy, browse):
+    deployment, browser = deploy(), browse()
+    browser.open(f"{deployment.url}/ui")
+    browser.until_text("No series yet", f"curl '{deployment.url}/ingest?verdicts=all'")
+    deployment.send({"source": "checkout", "metric": "rps", "value": 812.5})
+    browser.until_text("checkout / rps")
+    assert "No series yet" not in browser.text()
+
+
+def test_the_overview_lists_anomalous_series_first_and_leads_to_one(deploy, browse):
+    deployment, browser = deploy(), browse()
+    deployment.send(history("search", spike=False))
+    deployment.send(history())
+    browser.open(f"{deployment.url}/ui")
+    browser.until_text("Most and newest anomalies", "checkout / rps", "search / rps")
+    worst = browser.driver.find_elements(By.CSS_SELECTOR, "section:nth-of-type(1) tbody tr")
+    assert len(worst) == 1 and "anomaly" in worst[0].text and "open" in worst[0].text
+    worst[0].click()
+    browser.until_text("Newest sample", "was expected", "Episodes", "Configuration of this series")
+    assert browser.run("return location.hash") == SERIES
+
+
+def test_a_link_shows_a_series_with_its_chart_and_a_chosen_sample(deploy, browse):
+    deployment, browser = deploy(), browse()
+    deployment.send(history())
+    browser.open(f"{deployment.url}/ui{SERIES}")
+    browser.until("the chart names its anomalies", lambda: browser.run(
+        "return document.querySelector('[role=img]')?.getAttribute('aria-label')") == "128 samples, 3 of them anomalies")
+    browser.driver.find_element(By.TAG_NAME, "body").send_keys(Keys.ARROW_LEFT * 5)
+    browser.until_text("Chosen sample")
+    # Five steps before the newest sample is the time before the spike.
+    browser.until_text("judged earlier: only the score is stored")
+    # New samples arrive while the page is open.
+    newest = history()[-1]["timestamp"] + MINUTE // 2
+    deployment.send({"source": "checkout", "metric": "rps", "labels": {"region": "eu"}, "timestamp": newest, "value": 497.25})
+    browser.until_text("497.2")
+
+
+def test_a_search_finds_series_and_can_be_linked_to(deploy, browse):
+    deployment, browser = deploy(), browse()
+    for source in ("checkout", "search"):
+        deployment.send(history(source, n=3))
+    browser.open(f"{deployment.url}/ui")
+    browser.until_text("checkout / rps")
+    browser.driver.find_element(By.TAG_NAME, "body").send_keys("/")
+    browser.driver.switch_to.active_element.send_keys("SEAR")
+    browser.until_text("Series with “SEAR”", "search / rps")
+    assert "checkout / rps" not in browser.text()
+    browser.open(browser.driver.current_url)
+    browser.until_text("Series with “SEAR”")
+    assert "checkout / rps" not in browser.text()
+
+
+def test_a_configuration_is_stored_or_its_fault_is_named(deploy, browse):
+    deployment, browser = deploy(), browse()
+    deployment.send(history())
+    browser.open(f"{deployment.url}/ui{SERIES}")
+    browser.until_text("Configuration of this series")
+    field = browser.driver.find_element(By.ID, "detector")
+    field.send_keys("trafic", Keys.ENTER)
+    browser.until_text("field `detector` is invalid", "`trafic`")
+    field.clear()
+    field.send_keys("traffic:false_alarms_per_day=0.5")
+    browser.driver.find_element(By.XPATH, "//button[text()='Add a window']").click()
+    browser.driver.find_element(By.XPATH, "//button[text()='Save']").click()
+    browser.until_text("Stored.", "traffic:false_alarms_per_day=0.5 (own)")
+    browser.open(browser.driver.current_url)
+    browser.until("the window is shown again", lambda: browser.driver.find_elements(By.CSS_SELECTOR, ".window"))
+
+
+@pytest.mark.parametrize("width, dark", [(1280, False), (1280, True), (400, False), (400, True)])
+def test_it_fits_its_screen_and_scheme_and_asks_no_other_host(deploy, browse, width, dark):
+    deployment, browser = deploy(), browse(width=width, dark=dark)
+    deployment.send(history())
+    for fragment, text in (("", "checkout / rps"), (SERIES, "Newest sample")):
+        browser.open(f"{deployment.url}/ui{fragment}")
+        browser.until_text(text)
+        assert browser.run("return document.documentElement.scrollWidth") <= width
+        light = browser.run("return getComputedStyle(document.body).backgroundColor") == "rgb(246, 247, 248)"
+        assert light is not dark
+    assert browser.messages() == []
+    addresses = browser.addresses()
+    assert addresses and all(address.startswith(deployment.url) for address in addresses), addresses
+
+
+def test_names_are_text_and_never_markup(deploy, browse):
+    deployment, browser = deploy(), browse()
+    sample = {"source": "a", "metric": "m", "labels": {"x": "<img/src=y>"}, "value": 1}
+    deployment.send(sample)
+    browser.open(f"{deployment.url}/ui")
+    browser.until_text("x=<img/src=y>")
+    assert browser.driver.find_elements(By.TAG_NAME, "img") == []
+
+
+def test_without_a_key_with_the_right_nothing_is_shown(deploy, browse):
+    keys = {"reader": "read", "writer": "write"}
+    entry = lambda key: f"mine:{keys[key]}:{hashlib.sha256(key.encode()).hexdigest()}"
+    deployment = deploy(TIDEMARK_API_KEYS=",".join(map(entry, keys)), TIDEMARK_UI="on")
+    deployment.send(history(), key="writer")
+    browser = browse()
+    browser.open(f"{deployment.url}/ui")
+    field = browser.until("a key is asked for", lambda: browser.driver.find_element(By.ID, "key-input"))
+    browser.until("the dialog is open", field.is_displayed)
+    assert "checkout" not in browser.text()
+    field.send_keys("wrong", Keys.ENTER)
+    browser.until_text("The key was refused.")
+    field.send_keys("writer", Keys.ENTER)
+    browser.until_text("Not found or not possible")
+    assert "checkout" not in browser.text()
+    browser.run("sessionStorage.clear(); location.reload()")
+    field = browser.until("a key is asked for", lambda: browser.driver.find_element(By.ID, "key-input"))
+    browser.until("the dialog is open", field.is_displayed)
+    field.send_keys("reader", Keys.ENTER)
+    browser.until_text("checkout / rps")
+
+
+def test_it_is_served_where_it_was_enabled_only(deploy):
+    entry = f"mine:read:{hashlib.sha256(b'key').hexdigest()}"
+    cases = [({}, 200), ({"TIDEMARK_UI": "off"}, 404), ({"TIDEMARK_API_KEYS": entry}, 404),
+             ({"TIDEMARK_API_KEYS": entry, "TIDEMARK_UI": "on"}, 200)]
+    for env, wanted in cases:
+        deployment = deploy(**env)
+        for path in ("/ui", "/ui/app.js", "/ui/chart.css"):
+            assert status(deployment.url + path) == wanted, (env, path)
