@@ -8,8 +8,9 @@ use thiserror::Error;
 /// doubles, which represent integers exactly up to here.
 pub const AT_US_MAX: i64 = 1 << 53;
 
-/// Largest accepted magnitude of a value; its square leaves 278 decades for sums.
-pub const VALUE_ABS_MAX: f64 = 1e15;
+/// Largest accepted magnitude of a value: above the 64-bit integers that exporters send for "no limit", such as 2^64 of
+/// `process_virtual_memory_max_bytes`; its square leaves 268 decades for sums.
+pub const VALUE_ABS_MAX: f64 = 1e20;
 
 /// One finite value at one time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -94,7 +95,7 @@ mod tests {
         assert!(Sample::new(AT_US_MAX, VALUE_ABS_MAX).is_ok());
         assert_eq!(Sample::new(AT_US_MAX + 1, 0.0).unwrap_err().code(), "time_invalid");
         assert_eq!(Sample::new(-1, 0.0).unwrap_err().code(), "time_invalid");
-        assert_eq!(Sample::new(0, 1.01e15).unwrap_err().code(), "value_too_large");
+        assert_eq!(Sample::new(0, 1.01e20).unwrap_err().code(), "value_too_large");
     }
 
     #[test]

@@ -6,14 +6,18 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-/// Longest source, metric or label name, in bytes; a longer one would bloat every key.
-pub const NAME_LEN_MAX: usize = 128;
+/// Longest source, metric or label name, in bytes: OpenTelemetry allows 255 characters for an instrument.
+pub const NAME_LEN_MAX: usize = 256;
 
-/// Most labels of one series: enough for zone, pod, route and version, too few for request ids.
-pub const LABELS_MAX: usize = 16;
+/// Most labels of one series: a pod of Kubernetes has about 30 with those of its node and its scrape.
+pub const LABELS_MAX: usize = 64;
 
-/// Longest label value, in bytes.
-pub const LABEL_VALUE_LEN_MAX: usize = 256;
+/// Longest label value, in bytes: the longest accepted by most stores of Prometheus metrics.
+pub const LABEL_VALUE_LEN_MAX: usize = 2_048;
+
+/// Longest sum of all names and label values of a series, in bytes: an index of the store has them percent-encoded, at up
+/// to three bytes for one.
+pub const SERIES_LEN_MAX: usize = 16 << 10;
 
 /// Source of samples that name none.
 pub const SOURCE_DEFAULT: &str = "default";
@@ -27,8 +31,8 @@ pub struct Series {
 }
 
 impl Series {
-    /// Accepts names of 1 to [`NAME_LEN_MAX`] bytes of `[A-Za-z0-9_.:/-]`, up to [`LABELS_MAX`] labels and label values
-    /// of up to [`LABEL_VALUE_LEN_MAX`] bytes.
+    /// Accepts names of 1 to [`NAME_LEN_MAX`] bytes without control characters, up to [`LABELS_MAX`] labels, label values
+    /// of up to [`LABEL_VALUE_LEN_MAX`] bytes, and [`SERIES_LEN_MAX`] bytes of all of them.
     pub fn new(
         source: impl Into<String>,
         metric: impl Into<String>,
@@ -40,11 +44,16 @@ impl Series {
         if labels.len() > LABELS_MAX {
             return Err(SeriesError::LabelsTooMany(labels.len()));
         }
+        let mut len = source.len() + metric.len();
         for (name, value) in &labels {
             check_name("label name", name)?;
             if value.len() > LABEL_VALUE_LEN_MAX {
                 return Err(SeriesError::LabelTooLong { name: name.clone(), len: value.len() });
             }
+            len += name.len() + value.len();
+        }
+        if len > SERIES_LEN_MAX {
+            return Err(SeriesError::SeriesTooLong(len));
         }
         Ok(Self { source, metric, labels })
     }
@@ -69,28 +78,33 @@ fn check_name(field: &'static str, name: &str) -> Result<(), SeriesError> {
     if name.len() > NAME_LEN_MAX {
         return Err(SeriesError::NameTooLong { field, len: name.len() });
     }
-    if name.is_empty() || !name.chars().all(is_name_char) {
+    if !is_name(name) {
         return Err(SeriesError::NameInvalid { field, name: name.to_owned() });
     }
     Ok(())
 }
 
-fn is_name_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "_.:/-".contains(c)
+/// True for a text of 1 to [`NAME_LEN_MAX`] bytes without control characters.
+pub fn is_name(text: &str) -> bool {
+    // Most names are ASCII, whose bytes are compared faster than characters are decoded.
+    let is_plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    (1..=NAME_LEN_MAX).contains(&text.len()) && (is_plain || !text.contains(char::is_control))
 }
 
-/// Replaces the characters of a text that a name cannot contain by `_`; the length stays.
+/// Replaces the characters of a text other than `[A-Za-z0-9_.:/-]` by `_`, so that a name needs no quotes in a query.
 pub fn as_name(text: &str) -> String {
-    text.chars().map(|c| if is_name_char(c) { c } else { '_' }).collect()
+    let is_simple = |c: char| c.is_ascii_alphanumeric() || "_.:/-".contains(c);
+    text.chars().map(|c| if is_simple(c) { c } else { '_' }).collect()
 }
 
 /// Reasons why names do not form a series.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SeriesError {
-    /// A name is empty or contains a character that is not allowed.
+    /// A name is empty or contains a control character.
     #[error(
-        "{field} `{name}` is not a name: expected 1 to {NAME_LEN_MAX} characters of A-Z a-z 0-9 _ . : / -"
+        "{field} `{}` is not a name: expected 1 to {NAME_LEN_MAX} bytes without control characters",
+        name.escape_debug()
     )]
     NameInvalid {
         /// Field that holds the name.
@@ -117,6 +131,9 @@ pub enum SeriesError {
         /// Length of the value, in bytes.
         len: usize,
     },
+    /// Names and label values together are longer than [`SERIES_LEN_MAX`].
+    #[error("names and label values have {0} bytes: expected at most {SERIES_LEN_MAX}")]
+    SeriesTooLong(usize),
 }
 
 impl SeriesError {
@@ -127,6 +144,7 @@ impl SeriesError {
             Self::NameTooLong { .. } => "name_too_long",
             Self::LabelsTooMany(_) => "labels_too_many",
             Self::LabelTooLong { .. } => "label_too_long",
+            Self::SeriesTooLong(_) => "series_too_long",
         }
     }
 }
@@ -143,11 +161,14 @@ mod tests {
     fn each_invalid_name_has_its_code() {
         let cases = [
             (Series::new("", "rps", BTreeMap::new()), "name_invalid"),
-            (Series::new("a b", "rps", BTreeMap::new()), "name_invalid"),
-            (Series::new("a", "rps\u{e9}", BTreeMap::new()), "name_invalid"),
-            (Series::new("a".repeat(129), "rps", BTreeMap::new()), "name_too_long"),
-            (Series::new("a", "rps", labels(17, 1)), "labels_too_many"),
-            (Series::new("a", "rps", labels(1, 257)), "label_too_long"),
+            (Series::new("a\nb", "rps", BTreeMap::new()), "name_invalid"),
+            (Series::new("a", "rps\u{85}", BTreeMap::new()), "name_invalid"),
+            (Series::new("a", "\u{7f}", BTreeMap::new()), "name_invalid"),
+            (Series::new("a", "rps", [(String::new(), String::new())].into()), "name_invalid"),
+            (Series::new("a".repeat(257), "rps", BTreeMap::new()), "name_too_long"),
+            (Series::new("a", "rps", labels(65, 1)), "labels_too_many"),
+            (Series::new("a", "rps", labels(1, 2_049)), "label_too_long"),
+            (Series::new("a", "rps", labels(9, 2_000)), "series_too_long"),
         ];
         for (series, code) in cases {
             assert_eq!(series.unwrap_err().code(), code);
@@ -156,6 +177,23 @@ mod tests {
 
     #[test]
     fn bounds_are_inclusive() {
-        assert!(Series::new("a".repeat(128), "rps:p99/a-b_c.d", labels(16, 256)).is_ok());
+        assert!(Series::new("a".repeat(256), "rps", labels(64, 240)).is_ok());
+        assert!(Series::new("a", "rps", labels(1, 2_048)).is_ok());
+        let mut fitting = labels(7, 2_046);
+        fitting.insert("rest".to_owned(), "v".repeat(2_048 - "arps".len() - "rest".len()));
+        assert!(Series::new("a", "rps", fitting.clone()).is_ok());
+        assert_eq!(Series::new("a", "rps+", fitting).unwrap_err().code(), "series_too_long");
+    }
+
+    #[test]
+    fn names_may_have_any_characters_but_control_characters() {
+        let labels = [("job name", "a\nb"), ("größe", "✓"), ("=/%~", "")];
+        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        assert!(Series::new("テスト 1", "resource cpu usage", labels).is_ok());
+    }
+
+    #[test]
+    fn a_simple_name_keeps_its_length_in_characters() {
+        assert_eq!(as_name("AWS/EC2 größe\n"), "AWS/EC2_gr__e_");
     }
 }

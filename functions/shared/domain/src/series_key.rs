@@ -277,6 +277,9 @@ mod tests {
             key("t", "a", "b", &[("c", "")]),
             key("t", "a", "b", &[("c", "d/e=f")]),
             key("t", "a", "b", &[("c", "d"), ("e", "f")]),
+            key("t", "a", "b", &[("c=d/e", "f")]),
+            key("t", "a", "b/c=", &[]),
+            key("t", "a", "b%2Fc", &[]),
         ];
         let distinct: std::collections::BTreeSet<&str> =
             paths.iter().map(SeriesKey::path).collect();
@@ -294,8 +297,8 @@ mod tests {
     }
 
     fn any_series() -> impl Strategy<Value = Series> {
-        let name = "[A-Za-z0-9_.:/-]{1,128}";
-        let labels = prop::collection::btree_map("[a-z/:.]{1,9}", "\\PC{0,64}", 0..4);
+        let name = "[A-Za-z0-9_.:/-]{1,128}|\\PC{1,64}";
+        let labels = prop::collection::btree_map("[a-z/:.=%~]{1,9}|\\PC{1,9}", "(?s).{0,64}", 0..4);
         (name, name, labels)
             .prop_map(|(source, metric, labels)| Series::new(source, metric, labels).unwrap())
     }

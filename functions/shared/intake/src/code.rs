@@ -24,7 +24,7 @@ pub enum RejectionCode {
     ValueNotNumber,
     /// The magnitude of the value is too large.
     ValueTooLarge,
-    /// A source, metric or label name is empty or contains an invalid character.
+    /// A source, metric or label name is empty or contains a control character.
     NameInvalid,
     /// A source, metric or label name is too long.
     NameTooLong,
@@ -32,6 +32,8 @@ pub enum RejectionCode {
     LabelsTooMany,
     /// A label value is too long.
     LabelTooLong,
+    /// Names and label values together are too long.
+    SeriesTooLong,
     /// The object has no metric.
     MetricMissing,
     /// An unknown key looks like the time of the object.
@@ -50,7 +52,7 @@ pub enum RejectionCode {
 
 impl RejectionCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Conflict,
         Self::TimeAhead,
         Self::TimeInvalid,
@@ -61,6 +63,7 @@ impl RejectionCode {
         Self::NameTooLong,
         Self::LabelsTooMany,
         Self::LabelTooLong,
+        Self::SeriesTooLong,
         Self::MetricMissing,
         Self::TimeKeyUnknown,
         Self::KeyUnknown,
@@ -83,6 +86,7 @@ impl RejectionCode {
             Self::NameTooLong => "name_too_long",
             Self::LabelsTooMany => "labels_too_many",
             Self::LabelTooLong => "label_too_long",
+            Self::SeriesTooLong => "series_too_long",
             Self::MetricMissing => "metric_missing",
             Self::TimeKeyUnknown => "time_key_unknown",
             Self::KeyUnknown => "key_unknown",
@@ -123,6 +127,7 @@ impl From<&SeriesError> for RejectionCode {
             SeriesError::NameTooLong { .. } => Self::NameTooLong,
             SeriesError::LabelsTooMany { .. } => Self::LabelsTooMany,
             SeriesError::LabelTooLong { .. } => Self::LabelTooLong,
+            SeriesError::SeriesTooLong(_) => Self::SeriesTooLong,
             _ => Self::SampleMalformed,
         }
     }
@@ -148,7 +153,7 @@ mod tests {
     fn errors_of_the_domain_have_equal_codes() {
         let samples = [
             SampleError::ValueNotFinite(f64::NAN),
-            SampleError::ValueTooLarge(1e16),
+            SampleError::ValueTooLarge(1e21),
             SampleError::TimeOutOfRange(-1),
         ];
         for error in &samples {
@@ -159,6 +164,7 @@ mod tests {
             SeriesError::NameTooLong { field: "source", len: 129 },
             SeriesError::LabelsTooMany(17),
             SeriesError::LabelTooLong { name: "zone".to_owned(), len: 257 },
+            SeriesError::SeriesTooLong(20_000),
         ];
         for error in &series {
             assert_eq!(RejectionCode::from(error).as_str(), error.code());

@@ -3,13 +3,13 @@
 //! With an index it becomes a [`crate::RejectedSample`]. Details quote the sender and are therefore truncated.
 
 use domain::sample::SampleError;
-use domain::series::{NAME_LEN_MAX, SeriesError};
+use domain::series::SeriesError;
 
 use crate::code::RejectionCode;
 
 /// Longest detail, in bytes: a sentence that quotes one name. 10,000 of them fit in the 6 MB that a Lambda function may
 /// return.
-const DETAIL_LEN_MAX: usize = 2 * NAME_LEN_MAX;
+const DETAIL_LEN_MAX: usize = 256;
 
 /// Longest quotation of the sender, in bytes.
 const QUOTED_LEN_MAX: usize = 64;

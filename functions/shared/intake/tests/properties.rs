@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn name() -> impl Strategy<Value = String> {
-    "[A-Za-z0-9_.:/-]{1,128}"
+    "[A-Za-z0-9_.:/-]{1,128}|[ -!#-\\[\\]-~é✓]{1,64}"
 }
 
 /// Metrics that are not names of fields, so that they are valid keys.

@@ -2,6 +2,7 @@
 //!
 //! An unknown parameter is an error: with it ignored, `?sources=checkout` would answer for another series than meant.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -11,6 +12,7 @@ use axum::http::Uri;
 use domain::Series;
 use domain::sample::AT_US_MAX;
 use domain::series::SOURCE_DEFAULT;
+use percent_encoding::percent_decode_str;
 
 use crate::error::RequestError;
 
@@ -110,17 +112,25 @@ impl QueryParams {
         let mut labels = BTreeMap::new();
         for label in self.values("label") {
             let (name, value) = label.split_once('=').ok_or_else(label_invalid)?;
-            if labels.insert(name.to_owned(), value.to_owned()).is_some() {
-                let name = format!("label={}", clipped(name));
+            let name = label_name(name).ok_or_else(label_invalid)?;
+            if labels.contains_key(name.as_ref()) {
+                let name = format!("label={}", clipped(&name));
                 return Err(RequestError::ParameterRepeated { name });
             }
+            labels.insert(name.into_owned(), value.to_owned());
         }
         Ok(Series::new(source, metric, labels)?)
     }
 }
 
+/// The name of a label: `%3D` and `%25` stand for `=`, which ends it, and for `%`.
+fn label_name(text: &str) -> Option<Cow<'_, str>> {
+    percent_decode_str(text).decode_utf8().ok()
+}
+
 fn label_invalid() -> RequestError {
-    let expected = "`name=value`, as in `label=zone=a`".to_owned();
+    let expected =
+        "`name=value`, as in `label=zone=a`, with `%3D` for a `=` of the name".to_owned();
     RequestError::ParameterInvalid { name: "label", expected }
 }
 
@@ -147,6 +157,18 @@ mod tests {
     }
 
     #[test]
+    fn a_label_name_may_contain_the_separator() {
+        let series = params("metric=rps&label=a%253Db%2525=c%3Dd%2525&label=job%20name=x").series();
+        let labels = [("a=b%", "c=d%25"), ("job name", "x")];
+        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(series.unwrap(), Series::new(SOURCE_DEFAULT, "rps", labels.into()).unwrap());
+        let invalid = params("metric=rps&label=%25ff=c").series().unwrap_err();
+        assert_eq!(invalid.code(), "parameter_invalid");
+        let repeated = params("metric=rps&label=a=1&label=%2561=2").series().unwrap_err();
+        assert_eq!(repeated.code(), "parameter_repeated");
+    }
+
+    #[test]
     fn each_invalid_query_has_its_code() {
         let series = |query: &str| params(query).series().unwrap_err().code();
         assert_eq!(series("source=checkout"), "parameter_missing");
@@ -154,7 +176,7 @@ mod tests {
         assert_eq!(series("metric=a&label=zone"), "parameter_invalid");
         assert_eq!(series("metric=a&label=zone=a&label=zone=b"), "parameter_repeated");
         assert_eq!(series("metric="), "name_invalid");
-        assert_eq!(series(&format!("metric={}", "m".repeat(129))), "name_too_long");
+        assert_eq!(series(&format!("metric={}", "m".repeat(257))), "name_too_long");
         for limit in ["0", "1001", "-1", "1.5", "", "x"] {
             let error = params(&format!("limit={limit}")).number("limit", 1..=1000).unwrap_err();
             assert_eq!(error.code(), "parameter_invalid", "{limit}");

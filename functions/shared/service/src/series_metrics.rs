@@ -77,17 +77,24 @@ fn values_of(memory: &Memory, summary: &SeriesSummary) -> [(MetricName, Option<f
 
 /// Joins the labels of a series into one unambiguous text such as `path=/b,zone=a`.
 ///
-/// Prometheus refuses a scrape with two equal series, so the separator is escaped in values; so are control characters,
-/// on which tools fail that read the text.
+/// Prometheus refuses a scrape with two equal series, so the separators are escaped, `=` in names only; so are control
+/// characters, on which tools fail that read the text.
 fn joined_labels(series: &Series) -> String {
+    let labels: Vec<String> = series
+        .labels()
+        .iter()
+        .map(|(name, value)| format!("{}={}", escaped(name, "%,="), escaped(value, "%,")))
+        .collect();
+    labels.join(",")
+}
+
+/// A text with these characters and control characters percent-encoded.
+fn escaped(text: &str, separators: &str) -> String {
     let escape = |c: char| {
-        let is_escaped = c == '%' || c == ',' || c.is_control();
+        let is_escaped = separators.contains(c) || c.is_control();
         if is_escaped { percent_encoded(c) } else { c.to_string() }
     };
-    let escaped = |value: &str| value.chars().map(escape).collect::<String>();
-    let labels: Vec<String> =
-        series.labels().iter().map(|(name, value)| format!("{name}={}", escaped(value))).collect();
-    labels.join(",")
+    text.chars().map(escape).collect()
 }
 
 fn percent_encoded(c: char) -> String {
@@ -110,6 +117,9 @@ mod tests {
         assert_ne!(one, labels(&[("a", "1"), ("b", "2")]));
         assert_ne!(one, labels(&[("a", "1%2Cb=2")]));
         assert_eq!(labels(&[("zone", "a"), ("path", "/b=c")]), "path=/b=c,zone=a");
+        assert_ne!(labels(&[("a", "b=c")]), labels(&[("a=b", "c")]));
+        assert_ne!(labels(&[("a", "1,b=2")]), labels(&[("a", "1"), ("b", "2")]));
+        assert_eq!(labels(&[("job name,=%", "✓")]), "job name%2C%3D%25=✓");
         assert_eq!(labels(&[("a", "\0\n\u{7f}\u{85}ä")]), "a=%00%0A%7F%C2%85ä");
     }
 }

@@ -84,7 +84,7 @@ async fn each_invalid_query_has_its_code() {
         ("label=zone=a", "parameter_missing"),
         ("metric=rps&label=zone", "parameter_invalid"),
         ("metric=rps&metric=cpu", "parameter_repeated"),
-        ("metric=r%20s", "name_invalid"),
+        ("metric=r%0As", "name_invalid"),
         ("metric=rps&source=", "name_invalid"),
         ("metric=rps&window=50", "parameter_unknown"),
     ] {

@@ -195,8 +195,8 @@ pub(crate) fn parameters() -> Value {
                 "type": "array", "maxItems": domain::series::LABELS_MAX, "uniqueItems": true,
                 "items": {
                     "type": "string",
-                    "pattern": "^[A-Za-z0-9_.:/-]{1,128}=[\\s\\S]{0,256}$",
-                    "description": "The value has at most 256 bytes of UTF-8."
+                    "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f=]{1,256}=[\\s\\S]{0,2048}$",
+                    "description": "The value has at most 2,048 bytes of UTF-8; `%3D` and `%25` stand for `=` and `%` of the name."
                 }
             },
             "example": ["zone=a"]

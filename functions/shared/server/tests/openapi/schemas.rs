@@ -59,6 +59,7 @@ const PROBLEM_CODES: &[&str] = &[
     "rate_exceeded",
     "request_malformed",
     "right_missing",
+    "series_too_long",
     "route_unknown",
     "series_unknown",
     "shards_differ",
