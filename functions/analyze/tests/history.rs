@@ -45,7 +45,8 @@ async fn send(service: &Service, range: std::ops::Range<i64>) {
         at_us: Some(1_732_060_800_000_000 + minute * 60_000_000),
         value: if minute % 50 == 49 { 900.0 } else { 100.0 + (minute % 7) as f64 },
     };
-    let batch = IncomingBatch { samples: range.map(incoming).collect(), rejected: Vec::new() };
+    let batch =
+        IncomingBatch { samples: range.map(incoming).collect(), ..IncomingBatch::default() };
     let answer = service.ingest(&Tenant::default(), batch, VerdictFilter::None).await;
     assert!(answer.rejected.is_empty(), "{:?}", answer.rejected);
 }

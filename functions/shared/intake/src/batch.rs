@@ -58,6 +58,25 @@ pub struct IncomingBatch {
     pub samples: Vec<IncomingSample>,
     /// Invalid samples, in the order of the request.
     pub rejected: Vec<RejectedSample>,
+    /// Counts of what the request contained beside these samples.
+    pub extras: BatchExtras,
+}
+
+/// Counts of what a request of another product contained beside the stored and the rejected samples.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BatchExtras {
+    /// Samples that are stored or rejected, other than those of native histograms.
+    pub n_samples: usize,
+    /// Values that are none, such as NaN and markers of the end of a series.
+    pub n_absent: usize,
+    /// Native histograms without a value.
+    pub n_absent_histograms: usize,
+    /// Samples above the limit of a request, which are not read.
+    pub n_unread: usize,
+    /// Exemplars, which are not stored.
+    pub n_exemplars: usize,
+    /// Indexes of native histograms, of each of which there are two samples.
+    pub histograms: Vec<usize>,
 }
 
 impl IncomingBatch {
@@ -88,6 +107,16 @@ impl<'l> BatchBuilder<'l> {
     /// Largest number of samples.
     pub(crate) fn n_samples_max(&self) -> usize {
         self.limits.n_samples_max
+    }
+
+    /// True if one more object fits, of at most two samples.
+    pub(crate) fn has_room(&self) -> bool {
+        self.batch.n_read() + 2 <= self.limits.n_samples_max
+    }
+
+    /// Counts beside the samples.
+    pub(crate) fn extras(&mut self) -> &mut BatchExtras {
+        &mut self.batch.extras
     }
 
     /// Index of the next object of the request.

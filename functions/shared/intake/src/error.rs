@@ -50,6 +50,25 @@ pub enum IntakeError {
         "content type `{0}` is unknown: wanted application/json or application/x-ndjson in UTF-8"
     )]
     ContentTypeUnknown(String),
+    /// The body is not a message of Protocol Buffers, or not the expected one.
+    #[error("body is malformed: {0}")]
+    MessageMalformed(String),
+    /// The content type is none that the route reads.
+    #[error("content type `{found}` is not supported: wanted {wanted}")]
+    TypeUnsupported {
+        /// Content type of the request.
+        found: String,
+        /// Content types of the route.
+        wanted: &'static str,
+    },
+    /// The content encoding is none that the format allows.
+    #[error("content encoding `{found}` is not supported: wanted {wanted}")]
+    EncodingUnsupported {
+        /// Content encoding of the request.
+        found: String,
+        /// Content encodings of the format.
+        wanted: &'static str,
+    },
     /// The content encoding is unknown, or applied too often.
     #[error("content encoding `{0}` is unknown: wanted identity, gzip, zstd or two of them")]
     EncodingUnknown(String),
@@ -79,12 +98,12 @@ impl IntakeError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::BodyEmpty => "body_empty",
-            Self::BodyMalformed { .. } => "body_malformed",
+            Self::BodyMalformed { .. } | Self::MessageMalformed(_) => "body_malformed",
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::UnpackedTooLarge(_) => "unpacked_too_large",
             Self::TooManySamples(_) => "too_many_samples",
-            Self::ContentTypeUnknown(_) => "content_type_unknown",
-            Self::EncodingUnknown(_) => "encoding_unknown",
+            Self::ContentTypeUnknown(_) | Self::TypeUnsupported { .. } => "content_type_unknown",
+            Self::EncodingUnknown(_) | Self::EncodingUnsupported { .. } => "encoding_unknown",
             Self::EncodingCorrupt { .. } => "encoding_corrupt",
         }
     }
@@ -92,13 +111,17 @@ impl IntakeError {
     /// Class of the error.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::BodyEmpty | Self::BodyMalformed { .. } | Self::EncodingCorrupt { .. } => {
-                ErrorClass::Malformed
-            }
+            Self::BodyEmpty
+            | Self::BodyMalformed { .. }
+            | Self::MessageMalformed(_)
+            | Self::EncodingCorrupt { .. } => ErrorClass::Malformed,
             Self::BodyTooLarge { .. } | Self::UnpackedTooLarge(_) | Self::TooManySamples(_) => {
                 ErrorClass::TooLarge
             }
-            Self::ContentTypeUnknown(_) | Self::EncodingUnknown(_) => ErrorClass::Unsupported,
+            Self::ContentTypeUnknown(_)
+            | Self::TypeUnsupported { .. }
+            | Self::EncodingUnknown(_)
+            | Self::EncodingUnsupported { .. } => ErrorClass::Unsupported,
         }
     }
 }
@@ -137,6 +160,9 @@ mod tests {
             IntakeError::TooManySamples(10),
             IntakeError::ContentTypeUnknown("text/csv".to_owned()),
             IntakeError::EncodingUnknown("br".to_owned()),
+            IntakeError::MessageMalformed("a message ends inside a field".to_owned()),
+            IntakeError::TypeUnsupported { found: "image/png".to_owned(), wanted: "text/plain" },
+            IntakeError::EncodingUnsupported { found: "br".to_owned(), wanted: "snappy" },
             IntakeError::EncodingCorrupt { coding: "gzip", source: io::Error::other("bad header") },
         ];
         let mut table = String::new();
@@ -151,6 +177,9 @@ mod tests {
         TooLarge too_many_samples: body contains too many samples: wanted at most 10
         Unsupported content_type_unknown: content type `text/csv` is unknown: wanted application/json or application/x-ndjson in UTF-8
         Unsupported encoding_unknown: content encoding `br` is unknown: wanted identity, gzip, zstd or two of them
+        Malformed body_malformed: body is malformed: a message ends inside a field
+        Unsupported content_type_unknown: content type `image/png` is not supported: wanted text/plain
+        Unsupported encoding_unknown: content encoding `br` is not supported: wanted snappy
         Malformed encoding_corrupt: body is not valid gzip: bad header
         ");
     }

@@ -3,8 +3,13 @@
 //! Tolerates harmless habits (`curl -d` declares a form, many senders declare nothing) but not another character set: a
 //! name in Latin-1 would become another series.
 
+use std::borrow::Cow;
+
 use crate::error::IntakeError;
+use crate::limits::RequestLimits;
 use crate::sample_fault::clip;
+use crate::snappy;
+use crate::unpack::unpack;
 
 /// Longest content type that an error quotes, in bytes.
 const QUOTED_LEN_MAX: usize = 100;
@@ -16,7 +21,18 @@ pub enum BodyFormat {
     Json,
     /// One JSON object per line.
     Ndjson,
+    /// Prometheus remote write 1.0.
+    RemoteWriteV1,
+    /// Prometheus remote write 2.0.
+    RemoteWriteV2,
 }
+
+/// Content types of Prometheus remote write.
+const REMOTE_WRITE_TYPES: &str = "application/x-protobuf, with `proto=prometheus.WriteRequest` or \
+                                  `proto=io.prometheus.write.v2.Request`";
+
+/// Content encodings of Prometheus remote write.
+const REMOTE_WRITE_ENCODINGS: &str = "snappy (block format) or zstd";
 
 impl BodyFormat {
     /// Parses a `Content-Type`; a missing one means JSON.
@@ -43,6 +59,73 @@ impl BodyFormat {
             _ => Err(unknown()),
         }
     }
+}
+
+impl BodyFormat {
+    /// Parses the `Content-Type` of Prometheus remote write; a missing one, or one without `proto`, means version 1.0.
+    pub fn of_remote_write(content_type: Option<&str>) -> Result<Self, IntakeError> {
+        let content_type = content_type.unwrap_or_default();
+        let unsupported = || IntakeError::TypeUnsupported {
+            found: clip(content_type.to_owned(), QUOTED_LEN_MAX),
+            wanted: REMOTE_WRITE_TYPES,
+        };
+        let mut parts = content_type.split(';').map(str::trim);
+        let media_type = parts.next().unwrap_or_default();
+        if !media_type.is_empty() && !media_type.eq_ignore_ascii_case("application/x-protobuf") {
+            return Err(unsupported());
+        }
+        let mut parameters = parts.filter_map(|parameter| parameter.split_once('='));
+        let message = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("proto"));
+        match message.map(|(_, message)| message.trim().trim_matches('"')) {
+            None | Some("prometheus.WriteRequest") => Ok(Self::RemoteWriteV1),
+            Some("io.prometheus.write.v2.Request") => Ok(Self::RemoteWriteV2),
+            Some(_) => Err(unsupported()),
+        }
+    }
+
+    /// Content encoding of a request that names none.
+    pub fn default_encoding(self) -> Option<&'static str> {
+        match self {
+            Self::Json | Self::Ndjson => None,
+            Self::RemoteWriteV1 | Self::RemoteWriteV2 => Some("snappy"),
+        }
+    }
+
+    /// Decodes the content encoding of a body, within bounds.
+    pub fn unpack<'a>(
+        self,
+        body: &'a [u8],
+        content_encoding: Option<&str>,
+        limits: &RequestLimits,
+    ) -> Result<Cow<'a, [u8]>, IntakeError> {
+        match self {
+            Self::Json | Self::Ndjson => unpack(body, content_encoding, limits),
+            Self::RemoteWriteV1 | Self::RemoteWriteV2 => {
+                unpack_remote_write(body, content_encoding, limits)
+            }
+        }
+    }
+}
+
+fn unpack_remote_write<'a>(
+    body: &'a [u8],
+    content_encoding: Option<&str>,
+    limits: &RequestLimits,
+) -> Result<Cow<'a, [u8]>, IntakeError> {
+    let coding = content_encoding.unwrap_or("snappy").trim();
+    if coding.eq_ignore_ascii_case("zstd") {
+        return unpack(body, Some("zstd"), limits);
+    }
+    if !coding.eq_ignore_ascii_case("snappy") {
+        return Err(IntakeError::EncodingUnsupported {
+            found: clip(coding.to_owned(), QUOTED_LEN_MAX),
+            wanted: REMOTE_WRITE_ENCODINGS,
+        });
+    }
+    if body.len() > limits.body_bytes_max {
+        return Err(IntakeError::BodyTooLarge { len: body.len(), len_max: limits.body_bytes_max });
+    }
+    snappy::decode(body, limits.unpacked_bytes_max).map(Cow::Owned)
 }
 
 fn is_harmless(parameter: &str) -> bool {
@@ -91,5 +174,51 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn remote_write_is_versioned_by_its_content_type() {
+        let v1 = Some(BodyFormat::RemoteWriteV1);
+        let v2 = Some(BodyFormat::RemoteWriteV2);
+        let cases = [
+            (None, v1),
+            (Some("application/x-protobuf"), v1),
+            (Some("Application/X-Protobuf; proto=prometheus.WriteRequest"), v1),
+            (Some("application/x-protobuf;proto=io.prometheus.write.v2.Request"), v2),
+            (Some("application/x-protobuf; Proto=\"io.prometheus.write.v2.Request\""), v2),
+            (Some("application/x-protobuf;proto=io.prometheus.write.v3.Request"), None),
+            (Some("application/json"), None),
+            (Some("image/png"), None),
+        ];
+        for (content_type, format) in cases {
+            let read = BodyFormat::of_remote_write(content_type);
+            assert_eq!(read.as_ref().ok(), format.as_ref(), "{content_type:?}");
+            let code = read.err().map(|error| error.code());
+            assert_eq!(code, format.is_none().then_some("content_type_unknown"));
+        }
+    }
+
+    #[test]
+    fn remote_write_is_compressed_with_snappy_or_zstd() {
+        let (limits, body) = (RequestLimits::default(), b"samples");
+        let snappy = snap::raw::Encoder::new().compress_vec(body).unwrap();
+        let zstd = zstd::stream::encode_all(&body[..], 0).unwrap();
+        let format = BodyFormat::RemoteWriteV1;
+        let cases = [
+            (None, &snappy),
+            (Some("snappy"), &snappy),
+            (Some("Snappy "), &snappy),
+            (Some("zstd"), &zstd),
+        ];
+        for (encoding, packed) in cases {
+            assert_eq!(*format.unpack(packed, encoding, &limits).unwrap(), *body, "{encoding:?}");
+        }
+        for encoding in ["gzip", "deflate", "identity", "snappy, snappy", "snappy, zstd"] {
+            let error = format.unpack(&snappy, Some(encoding), &limits).unwrap_err();
+            assert_eq!(error.code(), "encoding_unknown", "{encoding}");
+        }
+        let limits = RequestLimits { body_bytes_max: snappy.len() - 1, ..limits };
+        let error = format.unpack(&snappy, None, &limits).unwrap_err();
+        assert_eq!(error.code(), "body_too_large");
     }
 }

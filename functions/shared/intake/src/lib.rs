@@ -74,14 +74,20 @@ mod ndjson;
 mod object;
 mod object_fields;
 mod parse;
+mod protobuf;
+mod remote_write;
 mod sample_fault;
 mod scalar;
+mod snappy;
 mod time;
 mod time_keys;
 mod unknown_keys;
 mod unpack;
 
-pub use crate::batch::{IncomingBatch, IncomingSample, RejectedSample};
+#[cfg(any(test, feature = "testbed"))]
+pub mod testbed;
+
+pub use crate::batch::{BatchExtras, IncomingBatch, IncomingSample, RejectedSample};
 pub use crate::code::RejectionCode;
 pub use crate::error::{ErrorClass, IntakeError};
 pub use crate::event::{EventError, EventRecord, Trigger, TriggerEvent};

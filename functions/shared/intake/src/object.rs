@@ -213,7 +213,7 @@ mod tests {
             IncomingSample { index: 0, series, at_us: Some(1_732_060_800_000_000), value: 812.5 };
         assert_eq!(
             batch(text),
-            IncomingBatch { samples: vec![wanted], rejected: vec![] }
+            IncomingBatch { samples: vec![wanted], ..IncomingBatch::default() }
         );
     }
 

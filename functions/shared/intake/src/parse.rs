@@ -4,7 +4,7 @@ use crate::batch::{BatchBuilder, IncomingBatch};
 use crate::error::IntakeError;
 use crate::format::BodyFormat;
 use crate::limits::RequestLimits;
-use crate::{json, ndjson};
+use crate::{json, ndjson, remote_write};
 
 /// Byte order mark that some editors and spreadsheets write before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -17,6 +17,18 @@ pub fn parse(
     format: BodyFormat,
     limits: &RequestLimits,
 ) -> Result<IncomingBatch, IntakeError> {
+    match format {
+        BodyFormat::Json | BodyFormat::Ndjson => parse_text(body, format, limits),
+        BodyFormat::RemoteWriteV1 => remote_write::v1::read(body, limits),
+        BodyFormat::RemoteWriteV2 => remote_write::v2::read(body, limits),
+    }
+}
+
+fn parse_text(
+    body: &[u8],
+    format: BodyFormat,
+    limits: &RequestLimits,
+) -> Result<IncomingBatch, IntakeError> {
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     if body.trim_ascii().is_empty() {
         return Err(IntakeError::BodyEmpty);
@@ -24,14 +36,12 @@ pub fn parse(
     if let Some(problem) = other_encoding(body) {
         return Err(IntakeError::BodyMalformed { line: 1, column: 1, problem: problem.to_owned() });
     }
-    match format {
-        BodyFormat::Json => json::read(body, limits),
-        BodyFormat::Ndjson => {
-            let mut builder = BatchBuilder::new(limits);
-            ndjson::read(body, &mut builder)?;
-            Ok(builder.finish())
-        }
+    if format == BodyFormat::Json {
+        return json::read(body, limits);
     }
+    let mut builder = BatchBuilder::new(limits);
+    ndjson::read(body, &mut builder)?;
+    Ok(builder.finish())
 }
 
 /// Problem of a body whose first bytes are those of a compression or of another character set.

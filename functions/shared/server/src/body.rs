@@ -77,11 +77,12 @@ pub(crate) async fn read_samples(
     app: &App,
     tenant: &Tenant,
     request: Request,
+    format: Result<BodyFormat, IntakeError>,
     cost: SampleCost,
 ) -> Result<SamplesBody, RequestError> {
     // Before the body, so that a tenant above its limit costs little.
     let mut admission = admit(app, tenant, 1).await?;
-    let body = receive(app, tenant, request).await?;
+    let body = receive(app, tenant, request, format?).await?;
     let (n_unpacked, parsed) = match body.unpack_short() {
         Some(unpacked) => (unpacked.len(), parse_short(app, tenant, &body, &unpacked, cost).await),
         None => parse_long(app, tenant, body, cost).await,
@@ -149,7 +150,7 @@ async fn parse_long(
         let (bytes, encoding) = (bytes.clone(), encoding.clone());
         let parsed = low_priority::compute(move || {
             let within = RequestLimits { unpacked_bytes_max: room, ..limits };
-            let unpacked = service::unpack(&bytes, encoding.as_deref(), &within)?;
+            let unpacked = format.unpack(&bytes, encoding.as_deref(), &within)?;
             let batch = service::parse(&unpacked, format, &limits);
             Ok::<_, IntakeError>((unpacked.len(), batch))
         });
@@ -172,12 +173,18 @@ pub(crate) async fn read_json(
     tenant: &Tenant,
     request: Request,
 ) -> Result<Vec<u8>, RequestError> {
-    let RawBody { encoding, bytes, mut permit, .. } = receive(app, tenant, request).await?;
+    let format = BodyFormat::from_content_type(content_type(request.headers()).as_deref())?;
+    let RawBody { encoding, bytes, mut permit, .. } = receive(app, tenant, request, format).await?;
     if encoding.is_some() {
         permit.resize(bytes.len() + 2 * JSON_LEN_MAX)?;
     }
     let limits = RequestLimits { unpacked_bytes_max: JSON_LEN_MAX, ..app.config().limits };
     Ok(service::unpack(&bytes, encoding.as_deref(), &limits)?.into_owned())
+}
+
+/// The content type of a request.
+pub(crate) fn content_type(headers: &HeaderMap) -> Option<String> {
+    header(headers, &CONTENT_TYPE)
 }
 
 /// All values of a header, joined; bytes that are not UTF-8 are replaced, so that no known name matches.
@@ -204,14 +211,19 @@ impl RawBody {
             body_bytes_max: SHORT_BYTES_MAX,
             unpacked_bytes_max: SHORT_BYTES_MAX,
         };
-        service::unpack(&self.bytes, self.encoding.as_deref(), &limits).ok()
+        self.format.unpack(&self.bytes, self.encoding.as_deref(), &limits).ok()
     }
 }
 
-async fn receive(app: &App, tenant: &Tenant, request: Request) -> Result<RawBody, RequestError> {
+async fn receive(
+    app: &App,
+    tenant: &Tenant,
+    request: Request,
+    format: BodyFormat,
+) -> Result<RawBody, RequestError> {
     let (parts, body) = request.into_parts();
-    let format = BodyFormat::from_content_type(header(&parts.headers, &CONTENT_TYPE).as_deref())?;
     let encoding = header(&parts.headers, &CONTENT_ENCODING);
+    let encoding = encoding.or_else(|| format.default_encoding().map(str::to_owned));
     let (bytes, permit) = receive_bytes(app, tenant, &parts.headers, body).await?;
     Ok(RawBody { format, encoding, bytes, permit })
 }

@@ -20,6 +20,7 @@ mod request_id;
 
 mod body;
 mod counted_body;
+mod dialect;
 mod page;
 mod query;
 mod response_limit;

@@ -23,6 +23,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::app::App;
 use crate::authentication::authenticate;
+use crate::dialect;
 use crate::error::{MalformedRequest, RequestError};
 use crate::http::ConnectionKind;
 use crate::problem;
@@ -71,6 +72,8 @@ pub(crate) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let dialect = route.dialect;
+    let is_json = dialect::is_json(request.headers());
     let is_reserved = request.extensions().get() == Some(&ConnectionKind::Reserved);
     let admitted = match route.kind {
         RouteKind::Tenant if is_reserved => Err(RequestError::Overloaded { what: "connections" }),
@@ -87,14 +90,15 @@ pub(crate) async fn guard(
         }
         Ok(permit)
     });
-    match authenticated {
+    let response = match authenticated {
         Ok(_permit) if route.kind == RouteKind::Debug => next.run(request).await,
         Ok(_permit) => {
             let limit = time_limit(&app, &request);
             within(limit, next.run(request)).await
         }
         Err(error) => error.into_response(),
-    }
+    };
+    dialect.translate(response, is_json)
 }
 
 /// The request timeout, or the time until the deadline of the invocation if that is earlier.

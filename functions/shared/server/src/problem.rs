@@ -24,6 +24,10 @@ const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("2");
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ProblemCode(pub(crate) &'static str);
 
+/// Response extension with the detail of the problem, for the routes of senders that expect errors in another form.
+#[derive(Debug, Clone)]
+pub(crate) struct ProblemDetail(pub(crate) String);
+
 #[derive(Debug, Serialize)]
 struct ProblemBody {
     r#type: &'static str,
@@ -36,16 +40,18 @@ struct ProblemBody {
 impl IntoResponse for RequestError {
     fn into_response(self) -> Response {
         let (status, code) = (self.status(), self.code());
+        let detail = self.public_detail();
         let problem = ProblemBody {
             r#type: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
-            detail: self.public_detail(),
+            detail: detail.clone(),
             code,
         };
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = (status, [(CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
         response.extensions_mut().insert(ProblemCode(code));
+        response.extensions_mut().insert(ProblemDetail(detail));
         set_retry_after(&mut response);
         match &self {
             Self::Service(ServiceError::RateExceeded { retry_after, .. })

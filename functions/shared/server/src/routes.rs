@@ -8,7 +8,9 @@ mod debug;
 mod history;
 mod ingest;
 mod operation;
+mod remote_write;
 mod root;
+mod samples;
 mod series;
 mod series_metrics;
 mod sweep;
@@ -19,6 +21,7 @@ use axum::routing::{MethodRouter, get, post};
 use service::Right;
 
 use crate::app::App;
+use crate::dialect::Dialect;
 use crate::function::Function;
 
 /// A path with its methods and handlers.
@@ -28,6 +31,8 @@ pub(crate) struct Route {
     /// The methods, each with the right that it requires, if any. `GET` includes `HEAD`.
     pub(crate) methods: &'static [(&'static str, Option<Right>)],
     pub(crate) kind: RouteKind,
+    /// The form of its errors.
+    pub(crate) dialect: Dialect,
     pub(crate) handlers: fn() -> MethodRouter<App>,
 }
 
@@ -40,7 +45,8 @@ impl Route {
 
     /// True if the body of a request has samples, which are counted instead of the request.
     pub(crate) fn takes_samples(&self, method: &Method) -> bool {
-        *method == Method::POST && [INGEST.path, ANALYZE.path].contains(&self.path)
+        *method == Method::POST
+            && [INGEST.path, ANALYZE.path, REMOTE_WRITE.path].contains(&self.path)
     }
 }
 
@@ -60,6 +66,8 @@ const READ: Option<Right> = Some(Right::Read);
 const ADMIN: Option<Right> = Some(Right::Admin);
 
 const INGEST: Route = tenant("/ingest", &[("POST", WRITE)], || post(ingest::ingest));
+const REMOTE_WRITE: Route =
+    sender("/api/v1/write", Dialect::RemoteWrite, || post(remote_write::write));
 const ANALYZE: Route = tenant("/analyze", &[("GET", READ), ("POST", READ)], || {
     get(analyze::stored).post(analyze::sent)
 });
@@ -95,15 +103,36 @@ const fn tenant(
     methods: &'static [(&'static str, Option<Right>)],
     handlers: fn() -> MethodRouter<App>,
 ) -> Route {
-    Route { path, methods, kind: RouteKind::Tenant, handlers }
+    Route { path, methods, kind: RouteKind::Tenant, dialect: Dialect::Problem, handlers }
+}
+
+/// A route to which another product sends samples, in its own dialect.
+const fn sender(
+    path: &'static str,
+    dialect: Dialect,
+    handlers: fn() -> MethodRouter<App>,
+) -> Route {
+    Route { path, methods: &[("POST", WRITE)], kind: RouteKind::Tenant, dialect, handlers }
 }
 
 const fn operation(path: &'static str, handlers: fn() -> MethodRouter<App>) -> Route {
-    Route { path, methods: &[("GET", None)], kind: RouteKind::Operation, handlers }
+    Route {
+        path,
+        methods: &[("GET", None)],
+        kind: RouteKind::Operation,
+        dialect: Dialect::Problem,
+        handlers,
+    }
 }
 
 const fn debug(path: &'static str, handlers: fn() -> MethodRouter<App>) -> Route {
-    Route { path, methods: &[("GET", ADMIN)], kind: RouteKind::Debug, handlers }
+    Route {
+        path,
+        methods: &[("GET", ADMIN)],
+        kind: RouteKind::Debug,
+        dialect: Dialect::Problem,
+        handlers,
+    }
 }
 
 /// The routes that `TIDEMARK_DEBUG` enables. They are not part of the API document.
@@ -118,14 +147,28 @@ pub(crate) const UI: &[Route] = &[
     operation("/ui/chart.css", || get(ui::chart_style)),
 ];
 
-const INGEST_ROUTES: &[Route] = &[INGEST, ROOT, LIVEZ, READYZ, HEALTHZ, METRICS, OPENAPI];
+const INGEST_ROUTES: &[Route] =
+    &[INGEST, REMOTE_WRITE, ROOT, LIVEZ, READYZ, HEALTHZ, METRICS, OPENAPI];
 const ANALYZE_ROUTES: &[Route] = &[
     ANALYZE, SERIES, SAMPLES, CONFIG, ANOMALIES, EPISODES, SWEEP, ROOT, LIVEZ, READYZ, HEALTHZ,
     METRICS, OPENAPI,
 ];
 const STANDALONE_ROUTES: &[Route] = &[
-    INGEST, ANALYZE, SERIES, SAMPLES, CONFIG, ANOMALIES, EPISODES, SWEEP, ROOT, LIVEZ, READYZ,
-    HEALTHZ, METRICS, OPENAPI,
+    INGEST,
+    REMOTE_WRITE,
+    ANALYZE,
+    SERIES,
+    SAMPLES,
+    CONFIG,
+    ANOMALIES,
+    EPISODES,
+    SWEEP,
+    ROOT,
+    LIVEZ,
+    READYZ,
+    HEALTHZ,
+    METRICS,
+    OPENAPI,
 ];
 
 /// The routes of a function.

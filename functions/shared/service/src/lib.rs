@@ -49,8 +49,8 @@ pub use telemetry::init_tracing;
 // Types of the lower crates that calls of this crate take or return.
 pub use detector::{Detector, SpecError};
 pub use intake::{
-    BodyFormat, ErrorClass, EventError, EventRecord, IncomingBatch, IncomingSample, IntakeError,
-    RejectedSample, RequestLimits, Trigger, TriggerEvent, parse, time_us, unpack,
+    BatchExtras, BodyFormat, ErrorClass, EventError, EventRecord, IncomingBatch, IncomingSample,
+    IntakeError, RejectedSample, RequestLimits, Trigger, TriggerEvent, parse, time_us, unpack,
 };
 pub use store::{
     History, HistoryOptions, INSTANCE_LEASE_S, Instance, PastRange, TokenBucket, TokenGrant,

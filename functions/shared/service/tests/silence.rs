@@ -42,7 +42,7 @@ async fn send(service: &Service, seconds_ago: impl Iterator<Item = i64>) -> usiz
     };
     let samples: Vec<IncomingSample> = seconds_ago.enumerate().map(incoming).collect();
     let n = samples.len();
-    let batch = IncomingBatch { samples, rejected: Vec::new() };
+    let batch = IncomingBatch { samples, ..IncomingBatch::default() };
     let answer = service.ingest(&Tenant::default(), batch, VerdictFilter::Anomalies).await;
     assert_eq!(answer.accepted, n, "{answer:?}");
     answer.verdicts.len()
@@ -130,7 +130,7 @@ async fn a_detector_that_ignores_gaps_ends_an_episode_without_a_silence() {
         at_us: Some(now_us() - 119_000_000),
         value: 9_000.0,
     };
-    let batch = IncomingBatch { samples: vec![spike], rejected: Vec::new() };
+    let batch = IncomingBatch { samples: vec![spike], ..IncomingBatch::default() };
     let answer = service.ingest(&tenant, batch, VerdictFilter::Anomalies).await;
     assert_eq!(answer.verdicts.len(), 1, "{answer:?}");
     let page = service.list_episodes(&tenant, series(), ALL).await.unwrap();

@@ -5,10 +5,10 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use domain::Tenant;
-use service::{Detector, low_priority};
+use service::{BodyFormat, Detector, low_priority};
 
 use crate::app::App;
-use crate::body::{SampleCost, SamplesBody, read_samples};
+use crate::body::{SampleCost, SamplesBody, content_type, read_samples};
 use crate::counted_body::counted;
 use crate::error::RequestError;
 use crate::json;
@@ -40,7 +40,8 @@ pub(crate) async fn sent(
 ) -> Result<Response, RequestError> {
     let params = QueryParams::parse(request.uri(), &["detector"])?;
     let detector: Option<Detector> = params.value("detector")?.map(str::parse).transpose()?;
-    let samples = read_samples(&app, &tenant, request, SampleCost::ALL_VERDICTS).await?;
+    let format = BodyFormat::from_content_type(content_type(request.headers()).as_deref());
+    let samples = read_samples(&app, &tenant, request, format, SampleCost::ALL_VERDICTS).await?;
     // Nothing is stored, so that an unavailable store fails nothing.
     let SamplesBody { batch, permit, is_long, .. } = samples;
     let (service, len_max) = (app.service().clone(), app.answer_len_max());

@@ -5,10 +5,10 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::Tenant;
-use service::{IngestAnswer, VerdictFilter, low_priority};
+use service::{BodyFormat, IngestAnswer, VerdictFilter, low_priority};
 
 use crate::app::App;
-use crate::body::{SampleCost, SamplesBody, read_samples};
+use crate::body::{SampleCost, SamplesBody, content_type, read_samples};
 use crate::counted_body::counted;
 use crate::error::RequestError;
 use crate::json;
@@ -27,8 +27,9 @@ pub(crate) async fn ingest(
         VerdictFilter::All => SampleCost::ALL_VERDICTS,
         VerdictFilter::Anomalies | VerdictFilter::None => SampleCost::FEW_VERDICTS,
     };
+    let format = BodyFormat::from_content_type(content_type(request.headers()).as_deref());
     let SamplesBody { batch, permit, is_long, admission } =
-        read_samples(&app, &tenant, request, cost).await?;
+        read_samples(&app, &tenant, request, format, cost).await?;
     let len_max = app.answer_len_max();
     let ingest = async move {
         let mut answer = match admission {

@@ -18,4 +18,5 @@ mod ingest;
 mod lists;
 mod operation;
 mod packing;
+mod remote_write;
 mod socket;

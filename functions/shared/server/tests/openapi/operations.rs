@@ -10,6 +10,13 @@ const ADMIN: Option<&str> = Some("admin");
 const SERIES: [&str; 3] = ["Source", "Metric", "Label"];
 const HISTORY: [&str; 6] = ["Source", "Metric", "Label", "Since", "TimeCursor", "Limit"];
 
+/// Headers of each answer to Prometheus remote write.
+const WRITTEN: [&str; 3] = [
+    "X-Prometheus-Remote-Write-Samples-Written",
+    "X-Prometheus-Remote-Write-Histograms-Written",
+    "X-Prometheus-Remote-Write-Exemplars-Written",
+];
+
 /// An operation under construction.
 struct Operation(Value);
 
@@ -168,6 +175,18 @@ pub(crate) fn headers() -> Value {
             "description": "`Bearer`, with the error code of RFC 6750.",
             "schema": { "type": "string" }
         },
+        "X-Prometheus-Remote-Write-Samples-Written": {
+            "description": "Number of samples that are stored, or have no value to store.",
+            "schema": { "type": "integer", "minimum": 0 }
+        },
+        "X-Prometheus-Remote-Write-Histograms-Written": {
+            "description": "Number of native histograms of which number and sum are stored.",
+            "schema": { "type": "integer", "minimum": 0 }
+        },
+        "X-Prometheus-Remote-Write-Exemplars-Written": {
+            "description": "Number of exemplars received; none is stored.",
+            "schema": { "type": "integer", "minimum": 0 }
+        },
         "Retry-After": {
             "description": "Seconds to wait before a retry.",
             "schema": { "type": "integer", "minimum": 1 }
@@ -231,6 +250,7 @@ pub(crate) fn paths() -> Value {
     json!({
         "/": { "get": introduction() },
         "/ingest": { "post": ingest() },
+        "/api/v1/write": { "post": remote_write() },
         "/analyze": { "get": analyze_stored(), "post": analyze_sent() },
         "/series": { "get": list_series(), "delete": forget_series() },
         "/series/samples": { "get": list_samples() },
@@ -289,6 +309,52 @@ fn ingest() -> Value {
             unavailable,
         )
         .0
+}
+
+fn remote_write() -> Value {
+    let bytes =
+        || json!({ "schema": { "type": "string", "contentMediaType": "application/x-protobuf" } });
+    let body = json!({
+        "required": true,
+        "description": "A message of Prometheus remote write 1.0 or 2.0; `Content-Encoding` snappy (block format, also if \
+                        there is no such header) or zstd.",
+        "content": {
+            "application/x-protobuf": bytes(),
+            "application/x-protobuf;proto=io.prometheus.write.v2.Request": bytes()
+        }
+    });
+    let mut operation =
+        Operation::new("remoteWrite", "ingest", WRITE, "Store samples of Prometheus remote write")
+            .description(
+                "`__name__` is the metric, `job` the source, each other label a label. Samples without a value (NaN, \
+                 infinities and staleness markers) count as written, and are not stored.",
+            )
+            .response(204, "All samples are stored.", &WRITTEN, Value::Null);
+    let text = || json!({ "text/plain": { "schema": { "type": "string" } } });
+    for (status, description, more) in [
+        (
+            400,
+            "The body cannot be read or is too large, or the named samples were refused: the others are stored.",
+            None,
+        ),
+        (401, "The API key is missing or unknown.", Some("WWW-Authenticate")),
+        (403, "The API key lacks the right of this operation.", Some("WWW-Authenticate")),
+        (415, "The content type or content encoding is not supported.", None),
+        (429, "The tenant exceeds its rate limit.", Some("Retry-After")),
+        (
+            503,
+            "The store is unavailable, or the process is overloaded: retry the whole request.",
+            Some("Retry-After"),
+        ),
+        (504, "The request timeout passed. Stored samples stay stored; a retry is safe.", None),
+    ] {
+        let headers: Vec<&str> = WRITTEN.into_iter().chain(more).collect();
+        operation = operation.response(status, description, &headers, text());
+    }
+    operation.0["requestBody"] = body;
+    operation.0["responses"]["500"] =
+        json!({ "$ref": "#/components/responses/InternalServerError" });
+    operation.0
 }
 
 fn analyze_stored() -> Value {

@@ -59,7 +59,7 @@ pub(crate) fn fleet() -> IncomingBatch {
         let series = Series::new("fleet", format!("m{index}"), BTreeMap::new()).unwrap();
         IncomingSample { index, series, at_us: Some(minute(0)), value: 1.0 }
     };
-    IncomingBatch { samples: (0..10_000).map(incoming).collect(), rejected: Vec::new() }
+    IncomingBatch { samples: (0..10_000).map(incoming).collect(), ..IncomingBatch::default() }
 }
 
 pub(crate) async fn send(service: &Service, batch: IncomingBatch) -> IngestAnswer {
