@@ -83,9 +83,11 @@ fn redis_with_samples() -> RedisServer {
             let labels = [("path".to_owned(), "/a\"b\\c\nd,e=f".to_owned())];
             let series = domain::Series::new("checkout", metric, labels.into()).unwrap();
             let key = domain::SeriesKey::new(domain::Tenant::default(), series);
-            let sample = |i: i64| store::NewSample {
-                at_us: Some(1_732_060_800_000_000 + i * 1_000_000),
-                value: if i == 59 { 900.0 } else { 100.0 + (i % 7) as f64 },
+            let sample = |i: i64| {
+                store::NewSample::gauge(
+                    Some(1_732_060_800_000_000 + i * 1_000_000),
+                    if i == 59 { 900.0 } else { 100.0 + (i % 7) as f64 },
+                )
             };
             let samples: Vec<_> = (0..60).map(sample).collect();
             store.append(&key, &samples, 0).await.unwrap();

@@ -44,6 +44,7 @@ async fn send(service: &Service, range: std::ops::Range<i64>) {
         series: series(),
         at_us: Some(1_732_060_800_000_000 + minute * 60_000_000),
         value: if minute % 50 == 49 { 900.0 } else { 100.0 + (minute % 7) as f64 },
+        kind: domain::SampleKind::Gauge,
     };
     let batch =
         IncomingBatch { samples: range.map(incoming).collect(), ..IncomingBatch::default() };

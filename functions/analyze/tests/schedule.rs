@@ -22,7 +22,7 @@ fn event(name: &str) -> Value {
 async fn leave_waiting(store: &RedisStore, metric: &str) {
     let series = Series::new("checkout", metric, BTreeMap::new()).unwrap();
     let key = SeriesKey::new(Tenant::default(), series);
-    let sample = NewSample { at_us: Some(1_732_060_800_000_000), value: 1.0 };
+    let sample = NewSample::gauge(Some(1_732_060_800_000_000), 1.0);
     store.append(&key, &[sample], 0).await.unwrap();
 }
 

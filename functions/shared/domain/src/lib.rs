@@ -10,7 +10,7 @@ pub mod series_key;
 pub mod verdict;
 
 pub use episode::{EpisodePhase, EpisodeRecord};
-pub use sample::{Sample, SampleError};
+pub use sample::{Sample, SampleError, SampleKind};
 pub use series::{Series, SeriesError};
 pub use series_key::{SHARDS_DEFAULT, SeriesKey, SeriesKeyError, Tenant};
 pub use verdict::{Expectation, JudgedSample, Judgement, Signal, Verdict, VerdictKind};

@@ -1,6 +1,8 @@
 //! Defines a sample: one finite value of a series at one time.
 //!
 //! The constructor rejects NaN and infinity, so that later code need not: one NaN would spoil every later mean.
+//!
+//! The kind of a sample says what its value means: a gauge is judged itself, of a counter the rate a second.
 
 use thiserror::Error;
 
@@ -11,6 +13,42 @@ pub const AT_US_MAX: i64 = 1 << 53;
 /// Largest accepted magnitude of a value: above the 64-bit integers that exporters send for "no limit", such as 2^64 of
 /// `process_virtual_memory_max_bytes`; its square leaves 268 decades for sums.
 pub const VALUE_ABS_MAX: f64 = 1e20;
+
+/// Largest accepted total of a counter: what 64 bits count. A double holds whole numbers exactly up to 2^53 only, so the
+/// rate of a larger counter has steps.
+pub const COUNTER_MAX: f64 = 18_446_744_073_709_551_616.0;
+
+/// Meaning of the value of a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum SampleKind {
+    /// A number that may rise and fall: it is judged itself.
+    #[default]
+    Gauge,
+    /// A total that only grows, and begins again at zero when its sender restarts: its rate a second is judged.
+    Counter {
+        /// Time at which the total was zero, in Unix microseconds, if the sender gives it.
+        started_at_us: Option<i64>,
+    },
+}
+
+impl SampleKind {
+    /// Checks a value of this kind whose time is not known yet.
+    pub fn check_value(self, value: f64) -> Result<f64, SampleError> {
+        match self {
+            Self::Gauge => check_value(value),
+            Self::Counter { .. } if !value.is_finite() => Err(SampleError::ValueNotFinite(value)),
+            Self::Counter { .. } if !(0.0..=COUNTER_MAX).contains(&value) => {
+                Err(SampleError::CounterOutOfRange(value))
+            }
+            Self::Counter { .. } => Ok(value + 0.0),
+        }
+    }
+
+    /// True for a counter.
+    pub fn is_counter(self) -> bool {
+        matches!(self, Self::Counter { .. })
+    }
+}
 
 /// One finite value at one time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,7 +79,7 @@ impl Sample {
     }
 }
 
-/// Checks a value whose time is not known yet.
+/// Checks the value of a gauge whose time is not known yet.
 pub fn check_value(value: f64) -> Result<f64, SampleError> {
     if !value.is_finite() {
         return Err(SampleError::ValueNotFinite(value));
@@ -63,6 +101,11 @@ pub enum SampleError {
     /// The magnitude is above [`VALUE_ABS_MAX`].
     #[error("value `{0:e}` is too large: expected a magnitude of at most {VALUE_ABS_MAX:e}")]
     ValueTooLarge(f64),
+    /// The total of a counter is negative or above [`COUNTER_MAX`].
+    #[error(
+        "counter `{0:e}` is outside 0..={COUNTER_MAX:e}: expected a total that only grows, from zero"
+    )]
+    CounterOutOfRange(f64),
     /// The time is before 1970 or after 2255.
     #[error("time `{0}` is outside 0..={AT_US_MAX} microseconds since 1970")]
     TimeOutOfRange(i64),
@@ -74,6 +117,7 @@ impl SampleError {
         match self {
             Self::ValueNotFinite(_) => "value_not_finite",
             Self::ValueTooLarge(_) => "value_too_large",
+            Self::CounterOutOfRange(_) => "counter_invalid",
             Self::TimeOutOfRange(_) => "time_invalid",
         }
     }
@@ -96,6 +140,22 @@ mod tests {
         assert_eq!(Sample::new(AT_US_MAX + 1, 0.0).unwrap_err().code(), "time_invalid");
         assert_eq!(Sample::new(-1, 0.0).unwrap_err().code(), "time_invalid");
         assert_eq!(Sample::new(0, 1.01e20).unwrap_err().code(), "value_too_large");
+    }
+
+    #[test]
+    fn a_counter_is_a_total_of_up_to_64_bits() {
+        let counter = SampleKind::Counter { started_at_us: None };
+        let code = |value| counter.check_value(value).map_err(|error| error.code());
+        for value in [0.0, 1.5, 1e19, COUNTER_MAX] {
+            assert_eq!(code(value), Ok(value));
+        }
+        assert!(counter.check_value(-0.0).unwrap().is_sign_positive());
+        assert_eq!((code(-1.0), code(1e20)), (Err("counter_invalid"), Err("counter_invalid")));
+        assert_eq!(
+            (code(f64::NAN), code(f64::INFINITY)),
+            (Err("value_not_finite"), Err("value_not_finite"))
+        );
+        assert_eq!(SampleKind::Gauge.check_value(-1.0), Ok(-1.0));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Both are bounded while they are built, so that an oversized body costs no more than one of the largest size.
 
-use domain::Series;
+use domain::{SampleKind, Series};
 use serde::Serialize;
 
 use crate::code::RejectionCode;
@@ -24,8 +24,10 @@ pub struct IncomingSample {
     pub series: Series,
     /// Microseconds since the Unix epoch, in `0..=AT_US_MAX`; `None` if the sender gave no time.
     pub at_us: Option<i64>,
-    /// Finite value of accepted magnitude.
+    /// Finite value of a magnitude that its kind accepts.
     pub value: f64,
+    /// Meaning of the value.
+    pub kind: SampleKind,
 }
 
 impl IncomingSample {
@@ -179,7 +181,7 @@ mod tests {
 
     fn incoming() -> IncomingSample {
         let series = Series::new("checkout", "rps", BTreeMap::new()).unwrap();
-        IncomingSample { index: 0, series, at_us: None, value: 1.0 }
+        IncomingSample { index: 0, series, at_us: None, value: 1.0, kind: SampleKind::Gauge }
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub enum RejectionCode {
     ValueNotNumber,
     /// The magnitude of the value is too large.
     ValueTooLarge,
+    /// The value of a counter is negative or too large.
+    CounterInvalid,
     /// A source, metric or label name is empty or contains a control character.
     NameInvalid,
     /// A source, metric or label name is too long.
@@ -52,13 +54,14 @@ pub enum RejectionCode {
 
 impl RejectionCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Conflict,
         Self::TimeAhead,
         Self::TimeInvalid,
         Self::ValueNotFinite,
         Self::ValueNotNumber,
         Self::ValueTooLarge,
+        Self::CounterInvalid,
         Self::NameInvalid,
         Self::NameTooLong,
         Self::LabelsTooMany,
@@ -82,6 +85,7 @@ impl RejectionCode {
             Self::ValueNotFinite => "value_not_finite",
             Self::ValueNotNumber => "value_not_number",
             Self::ValueTooLarge => "value_too_large",
+            Self::CounterInvalid => "counter_invalid",
             Self::NameInvalid => "name_invalid",
             Self::NameTooLong => "name_too_long",
             Self::LabelsTooMany => "labels_too_many",
@@ -114,6 +118,7 @@ impl From<&SampleError> for RejectionCode {
         match error {
             SampleError::ValueNotFinite { .. } => Self::ValueNotFinite,
             SampleError::ValueTooLarge { .. } => Self::ValueTooLarge,
+            SampleError::CounterOutOfRange { .. } => Self::CounterInvalid,
             SampleError::TimeOutOfRange { .. } => Self::TimeInvalid,
             _ => Self::SampleMalformed,
         }
@@ -154,6 +159,7 @@ mod tests {
         let samples = [
             SampleError::ValueNotFinite(f64::NAN),
             SampleError::ValueTooLarge(1e21),
+            SampleError::CounterOutOfRange(-1.0),
             SampleError::TimeOutOfRange(-1),
         ];
         for error in &samples {

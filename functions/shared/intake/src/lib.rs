@@ -37,6 +37,8 @@
 //! | `metric` | a name | every key outside this table is a metric with its value |
 //! | `value` | a number | `value_not_number`, if there is a `metric` |
 //! | `timestamp`, `time`, `ts`, `date`, `datetime`, `ds`, `@timestamp`, `_time`, in any case | RFC 3339 with an offset, or a number since 1970 | `at_us` is `None` |
+//! | `kind` | `"gauge"`, or `"counter"` for a total that only grows | a gauge; a number is a metric of that name |
+//! | `started_at` | of a counter: the time at which it was zero, as `timestamp` | not known; without `"kind":"counter"` it is no field |
 //! | `labels`, `tags`, `dimensions`, `attributes` | an object of strings; numbers and booleans become their texts | no labels |
 //!
 //! - An object with `metric` is one sample. Keys outside the table are ignored, except those below.

@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use domain::Series;
 use domain::series::as_name;
+use domain::{SampleKind, Series};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -78,7 +78,7 @@ impl MetricStreamLine<'_> {
         };
         let (mut statistics, mut sum, mut count) = (Vec::new(), None, None);
         let read = entries::read(self.value.get(), |name, raw| {
-            let value = scalar::value(raw);
+            let value = scalar::value(raw, SampleKind::Gauge);
             match &*name {
                 "sum" => sum = value.as_ref().ok().copied(),
                 "count" => count = value.as_ref().ok().copied(),
@@ -99,7 +99,13 @@ impl MetricStreamLine<'_> {
             let metric = format!("{}.{statistic}", self.metric_name);
             let sample = value.and_then(|value| {
                 let series = self.series(&metric)?;
-                Ok(IncomingSample { index, series, at_us: Some(at_us), value })
+                Ok(IncomingSample {
+                    index,
+                    series,
+                    at_us: Some(at_us),
+                    value,
+                    kind: SampleKind::Gauge,
+                })
             });
             match sample {
                 Ok(sample) => builder.accept(sample)?,

@@ -10,10 +10,14 @@ use serde_json::Deserializer;
 use serde_json::de::StrRead;
 
 use crate::entries::EachEntry;
+use crate::scalar::JsonKind;
 
 /// Keys that hold the time, in any case: those of log shippers, of data frames, and of databases of time series.
 const TIME_KEYS: [&str; 8] =
     ["timestamp", "time", "ts", "date", "datetime", "ds", "@timestamp", "_time"];
+
+/// Key of the time at which a counter was zero; any other sample has no such field.
+const STARTED_AT_KEY: &str = "started_at";
 
 /// Keys that hold labels.
 const LABEL_KEYS: [&str; 4] = ["labels", "tags", "dimensions", "attributes"];
@@ -26,6 +30,10 @@ pub(crate) struct ObjectFields<'a> {
     pub(crate) time: Option<&'a str>,
     pub(crate) value: Option<&'a str>,
     pub(crate) labels: Option<&'a str>,
+    /// A text under `kind`; a number is a metric of that name.
+    pub(crate) kind: Option<&'a str>,
+    /// The time under `started_at`, if `kind` is that of a counter.
+    pub(crate) started_at: Option<&'a str>,
     /// All other keys, in the order sent; one more than the bound if there are too many.
     pub(crate) others: Vec<(Cow<'a, str>, &'a str)>,
     /// Known key that was given twice, or beside another key of the same meaning.
@@ -48,6 +56,11 @@ impl<'a> ObjectFields<'a> {
     ) -> serde_json::Result<Self> {
         let mut fields = Self::default();
         EachEntry(|key, raw| fields.add(key, raw, n_others_max)).deserialize(deserializer)?;
+        if !fields.kind.is_some_and(is_counter)
+            && let Some(raw) = fields.started_at.take()
+        {
+            fields.others.push((STARTED_AT_KEY.into(), raw));
+        }
         Ok(fields)
     }
 
@@ -65,6 +78,8 @@ impl<'a> ObjectFields<'a> {
             ("timestamp", self.time),
             ("value", self.value),
             ("labels", self.labels),
+            ("kind", self.kind),
+            ("started_at", self.started_at),
         ];
         fields.into_iter().find(|(_, raw)| raw.is_some()).map(|(name, _)| name)
     }
@@ -81,6 +96,8 @@ impl<'a> ObjectFields<'a> {
             "source" => &mut self.source,
             "metric" => &mut self.metric,
             "value" => &mut self.value,
+            "kind" if JsonKind::of(raw) == JsonKind::String => &mut self.kind,
+            STARTED_AT_KEY => &mut self.started_at,
             key if LABEL_KEYS.contains(&key) => &mut self.labels,
             key if is_time_key(key) => &mut self.time,
             _ => {
@@ -97,6 +114,11 @@ impl<'a> ObjectFields<'a> {
             self.repeated = Some(key);
         }
     }
+}
+
+/// True for the text of the kind of a counter.
+pub(crate) fn is_counter(raw: &str) -> bool {
+    raw == r#""counter""#
 }
 
 fn is_time_key(key: &str) -> bool {
@@ -116,6 +138,20 @@ mod tests {
         assert_eq!(known, [Some(r#""a""#), Some(r#""b""#), Some("1"), Some("2"), Some("{}")]);
         assert_eq!(fields.others, [(Cow::from("cpu"), "3"), (Cow::from("Value"), "4")]);
         assert!(fields.repeated.is_none() && fields.repeated_other().is_none());
+    }
+
+    #[test]
+    fn a_start_is_a_field_of_counters_only() {
+        let fields = |text| {
+            let fields = ObjectFields::parse(text, 10).unwrap();
+            (fields.kind, fields.started_at, fields.others)
+        };
+        let counter = fields(r#"{"started_at":1,"kind":"counter"}"#);
+        assert_eq!(counter, (Some(r#""counter""#), Some("1"), vec![]));
+        let gauge = fields(r#"{"kind":"gauge","started_at":1}"#);
+        assert_eq!(gauge, (Some(r#""gauge""#), None, vec![(Cow::from("started_at"), "1")]));
+        let metric = fields(r#"{"kind":3,"started_at":null}"#);
+        assert_eq!(metric, (None, None, vec![(Cow::from("kind"), "3")]));
     }
 
     #[test]

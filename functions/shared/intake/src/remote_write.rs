@@ -11,7 +11,7 @@ pub(crate) mod v2;
 use std::collections::BTreeMap;
 
 use domain::series::{LABELS_MAX, SOURCE_DEFAULT, SeriesError, is_name};
-use domain::Series;
+use domain::{SampleKind, Series};
 
 use crate::batch::{BatchBuilder, IncomingSample};
 use crate::code::RejectionCode;
@@ -124,7 +124,13 @@ impl<'b, 'l> SeriesWriter<'b, 'l> {
         match sample {
             Ok((series, sample)) => {
                 let (at_us, value) = (Some(sample.at_us()), sample.value());
-                self.builder.accept(IncomingSample { index, series, at_us, value })
+                self.builder.accept(IncomingSample {
+                    index,
+                    series,
+                    at_us,
+                    value,
+                    kind: SampleKind::Gauge,
+                })
             }
             Err(fault) => self.builder.reject(index, Some(&self.metric), fault),
         }
@@ -150,7 +156,13 @@ impl<'b, 'l> SeriesWriter<'b, 'l> {
             Ok(parts) => {
                 for (series, sample) in parts {
                     let (at_us, value) = (Some(sample.at_us()), sample.value());
-                    self.builder.accept(IncomingSample { index, series, at_us, value })?;
+                    self.builder.accept(IncomingSample {
+                        index,
+                        series,
+                        at_us,
+                        value,
+                        kind: SampleKind::Gauge,
+                    })?;
                 }
                 Ok(())
             }
@@ -202,6 +214,7 @@ mod tests {
             series: name("node", "up", &[("instance", "localhost:9090")]),
             at_us: Some(1_732_060_800_123_000),
             value: 1.5,
+            kind: SampleKind::Gauge,
         };
         assert_eq!((batch.samples, batch.rejected), (vec![wanted], vec![]));
         assert_eq!(batch.extras.n_samples, 1);

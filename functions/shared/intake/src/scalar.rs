@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use domain::sample::check_value;
+use domain::SampleKind;
 use domain::series::{LABELS_MAX, SeriesError};
 
 use crate::code::RejectionCode;
@@ -60,19 +60,19 @@ pub(crate) fn is_number(raw: &str) -> bool {
         || is_not_finite_string(raw)
 }
 
-/// Parses the value of a sample: a number, which may be in quotes as times and labels may.
-pub(crate) fn value(raw: &str) -> Result<f64, SampleFault> {
+/// Parses the value of a sample of a kind: a number, which may be in quotes as times and labels may.
+pub(crate) fn value(raw: &str, kind: SampleKind) -> Result<f64, SampleFault> {
     if is_not_finite_string(raw) {
         let detail = format!("value {} is not finite: wanted a finite number", quoted(raw));
         return Err(SampleFault::new(RejectionCode::ValueNotFinite, detail));
     }
-    let kind = JsonKind::of(raw);
-    let number = if kind == JsonKind::Number { raw.parse().ok() } else { quoted_number(raw) };
+    let json_kind = JsonKind::of(raw);
+    let number = if json_kind == JsonKind::Number { raw.parse().ok() } else { quoted_number(raw) };
     let Some(value) = number else {
-        let detail = format!("value {} is {kind}: wanted a number like 12.5", quoted(raw));
+        let detail = format!("value {} is {json_kind}: wanted a number like 12.5", quoted(raw));
         return Err(SampleFault::new(RejectionCode::ValueNotNumber, detail));
     };
-    Ok(check_value(value)?)
+    Ok(kind.check_value(value)?)
 }
 
 /// Number of a string such as `"12.5"`; names of non-finite numbers are none.
@@ -149,6 +149,10 @@ fn malformed(detail: String) -> SampleFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn value(raw: &str) -> Result<f64, SampleFault> {
+        super::value(raw, SampleKind::Gauge)
+    }
 
     #[test]
     fn values_are_parsed_exactly() {

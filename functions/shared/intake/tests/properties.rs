@@ -39,7 +39,7 @@ prop_compose! {
         at_us in at_us(),
         value in -VALUE_ABS_MAX..VALUE_ABS_MAX,
     ) -> IncomingSample {
-        IncomingSample { index: 0, series, at_us, value }
+        IncomingSample { index: 0, series, at_us, value, kind: domain::SampleKind::Gauge }
     }
 }
 

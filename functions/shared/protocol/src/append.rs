@@ -1,6 +1,6 @@
 //! An append: samples for the inbox of a series, and the outcome of each.
 
-use domain::{Judgement, SeriesKey};
+use domain::{Judgement, SampleKind, SeriesKey};
 
 use crate::{Commit, SeriesState};
 
@@ -9,8 +9,17 @@ use crate::{Commit, SeriesState};
 pub struct NewSample {
     /// Unix microseconds, if the sender gave a time.
     pub at_us: Option<i64>,
-    /// The value, checked by [`domain::sample::check_value`].
+    /// The value, checked by [`SampleKind::check_value`].
     pub value: f64,
+    /// Meaning of the value.
+    pub kind: SampleKind,
+}
+
+impl NewSample {
+    /// A sample of a gauge.
+    pub const fn gauge(at_us: Option<i64>, value: f64) -> Self {
+        Self { at_us, value, kind: SampleKind::Gauge }
+    }
 }
 
 /// Samples of one series to append.

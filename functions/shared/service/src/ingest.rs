@@ -35,7 +35,11 @@ struct SeriesSamples<'a> {
 
 impl SeriesSamples<'_> {
     fn to_write(&self, tenant: &Tenant) -> (SeriesKey, Vec<NewSample>) {
-        let new = |sample: &&IncomingSample| NewSample { at_us: sample.at_us, value: sample.value };
+        let new = |sample: &&IncomingSample| NewSample {
+            at_us: sample.at_us,
+            value: sample.value,
+            kind: sample.kind,
+        };
         let samples = self.samples.iter().map(new).collect();
         (SeriesKey::new(tenant.clone(), self.series.clone()), samples)
     }

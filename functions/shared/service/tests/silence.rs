@@ -39,6 +39,7 @@ async fn send(service: &Service, seconds_ago: impl Iterator<Item = i64>) -> usiz
         series: series(),
         at_us: Some(now_us - ago * 1_000_000),
         value: 100.0 + (ago % 7) as f64,
+        kind: domain::SampleKind::Gauge,
     };
     let samples: Vec<IncomingSample> = seconds_ago.enumerate().map(incoming).collect();
     let n = samples.len();
@@ -129,6 +130,7 @@ async fn a_detector_that_ignores_gaps_ends_an_episode_without_a_silence() {
         series: series(),
         at_us: Some(now_us() - 119_000_000),
         value: 9_000.0,
+        kind: domain::SampleKind::Gauge,
     };
     let batch = IncomingBatch { samples: vec![spike], ..IncomingBatch::default() };
     let answer = service.ingest(&tenant, batch, VerdictFilter::Anomalies).await;

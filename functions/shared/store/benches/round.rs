@@ -37,9 +37,11 @@ fn key() -> SeriesKey {
 /// A round of `n` samples, from the append to the reply of the commit.
 async fn round(store: &dyn Store, judge: &mut Judge, n: usize) -> i64 {
     let samples: Vec<NewSample> = (0..n)
-        .map(|i| NewSample {
-            at_us: Some(AT_US.fetch_add(1_000_000, Ordering::Relaxed)),
-            value: 400.0 + (i % 37) as f64,
+        .map(|i| {
+            NewSample::gauge(
+                Some(AT_US.fetch_add(1_000_000, Ordering::Relaxed)),
+                400.0 + (i % 37) as f64,
+            )
         })
         .collect();
     let key = key();

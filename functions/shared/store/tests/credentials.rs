@@ -76,7 +76,7 @@ async fn use_all(store: &dyn Store) -> Result<(), StoreError> {
     store.check_deployment(&DEPLOYED).await?;
     let request = TokenRequest { rate_per_s: 10, burst: 10, min: 1, max: 10 };
     assert_eq!(store.take_tokens(&tenant, &request).await?.granted, 10);
-    let appended = store.append(&key, &[NewSample { at_us: None, value: 1.0 }], 0).await?;
+    let appended = store.append(&key, &[NewSample::gauge(None, 1.0)], 0).await?;
     assert_eq!(appended.state.unwrap().inbox.len(), 1);
     store.put_config(&key, &SeriesConfig::default()).await?;
     assert!(store.read(&key).await?.is_some());

@@ -48,7 +48,7 @@ async fn run_all(store: &RedisStore) {
         let key = key(metric);
         for i in 0..40_i64 {
             let spike = if i % 10 == 9 { 900.0 } else { 100.0 };
-            let sample = NewSample { at_us: Some(i * 60_000_000), value: spike };
+            let sample = NewSample::gauge(Some(i * 60_000_000), spike);
             let state = store.append(&key, &[sample], 0).await.unwrap().state.unwrap();
             let commit = commit_of(&state, &state.inbox);
             let committed = store.commit(&key, &commit).await.unwrap();
@@ -81,7 +81,7 @@ async fn optimistic(store: &RedisStore, key: &SeriesKey) {
     let commit = commit_of(&state, &[domain::Sample::new(at_us, 900.0).unwrap()]);
     let append = Append {
         key: key.clone(),
-        samples: vec![NewSample { at_us: Some(at_us), value: 900.0 }],
+        samples: vec![NewSample::gauge(Some(at_us), 900.0)],
         cached_version: 0,
         optimistic: Some(OptimisticCommit { commit, receipt: ReceiptUpdate::Write }),
     };

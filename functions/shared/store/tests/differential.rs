@@ -94,8 +94,7 @@ fn detectors() -> impl Strategy<Value = Detector> {
 
 fn samples(from_s: i64, values: &[u8]) -> Vec<NewSample> {
     let value = |value: u8| if value == 8 { 900.0 } else { f64::from(value) };
-    let sample =
-        |(at_s, n): (i64, &u8)| NewSample { at_us: Some(at_s * 1_000_000), value: value(*n) };
+    let sample = |(at_s, n): (i64, &u8)| NewSample::gauge(Some(at_s * 1_000_000), value(*n));
     (from_s..).zip(values).map(sample).collect()
 }
 

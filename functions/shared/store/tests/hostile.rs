@@ -22,7 +22,7 @@ fn keys_with_foreign_values_are_errors_and_never_panic() {
     let raw = RefCell::new(raw);
     let series = Series::new("hostile", "m", BTreeMap::new()).unwrap();
     let key = SeriesKey::new(Tenant::default(), series);
-    let sample = NewSample { at_us: Some(1_000_000), value: 1.0 };
+    let sample = NewSample::gauge(Some(1_000_000), 1.0);
     let config = ProptestConfig { cases: 64, ..ProptestConfig::default() };
     proptest!(config, |(
         which in prop::sample::select(vec!["inbox", "window", "memory", "config", "anomalies"]),

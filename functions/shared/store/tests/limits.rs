@@ -34,7 +34,7 @@ fn key(tenant: &str, i: u64) -> SeriesKey {
 }
 
 fn append(tenant: &str, i: u64, at_s: i64) -> Append {
-    let samples = vec![NewSample { at_us: Some(at_s * 1_000_000), value: 1.0 }];
+    let samples = vec![NewSample::gauge(Some(at_s * 1_000_000), 1.0)];
     Append { key: key(tenant, i), samples, cached_version: 0, optimistic: None }
 }
 

@@ -67,7 +67,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn new_sample((i, value): (i64, u8)) -> NewSample {
     let usual = if i % 29 == 28 { 900.0 } else { 100.0 + (i % 7) as f64 };
-    NewSample { at_us: Some(i * 1_000_000), value: usual + f64::from(value) }
+    NewSample::gauge(Some(i * 1_000_000), usual + f64::from(value))
 }
 
 /// Expected state of a store.
@@ -196,7 +196,7 @@ impl LastCommit {
         let memory = Some(judge.memory().encode());
         let state = SeriesState { version: self.version, memory, ..SeriesState::default() };
         let commit = (!samples.is_empty()).then(|| judged(&mut judge, &state, &samples))?;
-        let new = |(at_us, value)| NewSample { at_us: Some(at_us), value };
+        let new = |(at_us, value)| NewSample::gauge(Some(at_us), value);
         Some((fresh.into_iter().map(new).collect(), commit))
     }
 }

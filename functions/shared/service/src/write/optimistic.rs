@@ -86,7 +86,7 @@ mod tests {
             judge.judge(Sample::new(at, 1.0).unwrap());
         });
         let samples: Vec<NewSample> =
-            times.iter().map(|at_us| NewSample { at_us: *at_us, value: 1.0 }).collect();
+            times.iter().map(|at_us| NewSample::gauge(*at_us, 1.0)).collect();
         let ordered = order_fresh(&store, &key, &judge, &samples)?;
         Some((ordered.samples.iter().map(Sample::at_us).collect(), ordered.order))
     }

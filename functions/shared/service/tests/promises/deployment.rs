@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Series, Tenant};
+use domain::{SampleKind, Series, Tenant};
 use intake::{IncomingBatch, IncomingSample};
 use service::{Config, IngestAnswer, Service, StoreScope, VerdictFilter, store_for};
 use store::testbed::RedisServer;
@@ -41,8 +41,13 @@ pub(crate) fn batch_of(
     metric: &str,
     samples: impl IntoIterator<Item = (Option<i64>, f64)>,
 ) -> IncomingBatch {
-    let incoming =
-        |(index, (at_us, value))| IncomingSample { index, series: series(metric), at_us, value };
+    let incoming = |(index, (at_us, value))| IncomingSample {
+        index,
+        series: series(metric),
+        at_us,
+        value,
+        kind: SampleKind::Gauge,
+    };
     IncomingBatch {
         samples: samples.into_iter().enumerate().map(incoming).collect(),
         rejected: Vec::new(),
@@ -57,7 +62,13 @@ pub(crate) fn wave(range: std::ops::Range<i64>) -> IncomingBatch {
 pub(crate) fn fleet() -> IncomingBatch {
     let incoming = |index| {
         let series = Series::new("fleet", format!("m{index}"), BTreeMap::new()).unwrap();
-        IncomingSample { index, series, at_us: Some(minute(0)), value: 1.0 }
+        IncomingSample {
+            index,
+            series,
+            at_us: Some(minute(0)),
+            value: 1.0,
+            kind: SampleKind::Gauge,
+        }
     };
     IncomingBatch { samples: (0..10_000).map(incoming).collect(), ..IncomingBatch::default() }
 }

@@ -192,10 +192,7 @@ async fn samples_of_a_crashed_writer_are_judged_by_the_next_reader_or_sweep() {
     let store = store_for(&config(&[("REDIS_URL", &server.url())]), StoreScope::Shared).unwrap();
     for metric in ["rps", "cpu", "latency"] {
         let key = domain::SeriesKey::new(Tenant::default(), series(metric));
-        store
-            .append(&key, &[store::NewSample { at_us: Some(minute(1)), value: 1.0 }], 0)
-            .await
-            .unwrap();
+        store.append(&key, &[store::NewSample::gauge(Some(minute(1)), 1.0)], 0).await.unwrap();
     }
     let analyzed = analyze(&service).await;
     assert_eq!((analyzed.pending, analyzed.judged_count), (0, 1));

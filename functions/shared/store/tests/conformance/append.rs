@@ -73,7 +73,7 @@ pub(crate) async fn a_replay_of_many_windows_changes_nothing(store: &dyn Store) 
 
 pub(crate) async fn samples_without_a_time_never_conflict(store: &dyn Store) {
     let key = key("a");
-    let untimed = [NewSample { at_us: None, value: 7.0 }; 300];
+    let untimed = [NewSample::gauge(None, 7.0); 300];
     for _ in 0..3 {
         let classes = write(store, &key, &untimed).await;
         assert!(classes.iter().all(|class| matches!(class, SampleClass::Fresh { .. })));
@@ -87,7 +87,7 @@ pub(crate) async fn samples_without_a_time_are_newest_even_if_others_have_future
     let key = key("a");
     let now_s = 4_000_000_000;
     write(store, &key, &wave(now_s..now_s + 200)).await;
-    let untimed = [NewSample { at_us: None, value: 7.0 }; 2];
+    let untimed = [NewSample::gauge(None, 7.0); 2];
     let classes = write(store, &key, &untimed).await;
     assert!(classes.iter().all(|class| matches!(class, SampleClass::Fresh { .. })), "{classes:?}");
     // They are judged as the newest, not as late ones.

@@ -41,11 +41,11 @@ pub(crate) fn key(metric: &str) -> SeriesKey {
 
 /// A sample of second `i`.
 pub(crate) fn at(i: i64, value: f64) -> NewSample {
-    NewSample { at_us: Some(i * 1_000_000), value }
+    NewSample::gauge(Some(i * 1_000_000), value)
 }
 
 /// A sample of the time of its receipt.
-pub(crate) const NEW: NewSample = NewSample { at_us: None, value: 1.0 };
+pub(crate) const NEW: NewSample = NewSample::gauge(None, 1.0);
 
 /// Samples of the seconds of `range`, with a spike every fiftieth.
 pub(crate) fn wave(range: std::ops::Range<i64>) -> Vec<NewSample> {

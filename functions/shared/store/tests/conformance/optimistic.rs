@@ -15,7 +15,7 @@ pub(crate) async fn an_optimistic_commit_is_stored_with_its_append(store: &dyn S
     // A late sample, and a spike.
     let mut samples = wave(310..360);
     samples.insert(0, at(305, 101.0));
-    samples.insert(0, NewSample { at_us: Some(290_500_000), value: 103.0 });
+    samples.insert(0, NewSample::gauge(Some(290_500_000), 103.0));
     let before = state(store, &key).await;
     let written = append_one(store, &optimistic_append(&key, &before, &samples)).await;
     assert_eq!(written, AppendOutcome::Committed { version: before.version + 1 });
@@ -161,7 +161,7 @@ pub(crate) async fn optimistic_samples_without_a_time_get_the_time_of_the_store(
     let newest_us = before.window.last().unwrap().sample.at_us();
     let now_us = store.store_time_us(&key).unwrap();
     assert!(now_us > newest_us, "{now_us} is not after {newest_us}");
-    let stamped = NewSample { at_us: Some(now_us), value: 1.0 };
+    let stamped = NewSample::gauge(Some(now_us), 1.0);
     let mut ahead = optimistic_append(&key, &before, &[stamped]);
     ahead.samples[0].at_us = None;
     let written = append_one(store, &ahead).await;
