@@ -40,8 +40,8 @@ local function is_unknown(name)
   return version == 0 and not has_inbox and not has_window and not redis.call('ZSCORE', series_index, name)
 end
 
-return each(function(i, first)
-  open(i)
+return each(function(k, first)
+  open(k)
   local name, pending_name = ARGV[first], ARGV[first + 1]
   local is_first = is_unknown(name)
   local is_admitted = not is_first or ARGV[first + 3] == '1' and has_room()

@@ -1,4 +1,4 @@
-//! Estimates the time of each shard's server as its last reply plus local elapsed time.
+//! Estimates the time of each server as its last reply plus local elapsed time.
 //!
 //! The store stamps samples without a time by its own clock, so that processes agree; an optimistic commit needs that
 //! time beforehand. The estimate is never ahead of the server, and never before a time that the server stamped.
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 /// No reply yet.
 const UNKNOWN: i64 = i64::MIN;
 
-/// Clocks of the servers, by shard.
+/// Clocks of the servers: of a single one, or of each shard of a cluster.
 #[derive(Debug)]
 pub(super) struct ServerClocks {
     start: Instant,
@@ -19,22 +19,24 @@ pub(super) struct ServerClocks {
 }
 
 impl ServerClocks {
-    pub(super) fn new(n_shards: u16) -> Self {
-        let offsets_us = (0..n_shards).map(|_| AtomicI64::new(UNKNOWN)).collect();
+    pub(super) fn new(n_clocks: u16) -> Self {
+        let offsets_us = (0..n_clocks).map(|_| AtomicI64::new(UNKNOWN)).collect();
         Self { start: Instant::now(), offsets_us }
     }
 
     /// Stores the time of a reply that just arrived.
     pub(super) fn set(&self, shard: u16, now_us: i64) {
-        if let Some(offset_us) = self.offsets_us.get(usize::from(shard)) {
-            offset_us.store(now_us - self.elapsed_us(), Ordering::Relaxed);
-        }
+        self.offset_us(shard).store(now_us - self.elapsed_us(), Ordering::Relaxed);
     }
 
     /// Estimated time of a shard; `None` before its first reply.
     pub(super) fn now_us(&self, shard: u16) -> Option<i64> {
-        let offset_us = self.offsets_us.get(usize::from(shard))?.load(Ordering::Relaxed);
+        let offset_us = self.offset_us(shard).load(Ordering::Relaxed);
         (offset_us != UNKNOWN).then(|| offset_us + self.elapsed_us())
+    }
+
+    fn offset_us(&self, shard: u16) -> &AtomicI64 {
+        &self.offsets_us[usize::from(shard) % self.offsets_us.len()]
     }
 
     fn elapsed_us(&self) -> i64 {
@@ -58,6 +60,8 @@ mod tests {
         // A server that took over may be behind.
         clocks.set(1, 4_000_000);
         assert_eq!(clocks.now_us(1), Some(4_000_000));
-        assert_eq!(clocks.now_us(2), None);
+        let clock_of_all = ServerClocks::new(1);
+        clock_of_all.set(7, 5_000_000);
+        assert_eq!(clock_of_all.now_us(9), Some(5_000_000), "one server has all shards");
     }
 }

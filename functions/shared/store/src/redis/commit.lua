@@ -22,8 +22,8 @@ local function has_judged(at)
   return false
 end
 
-return each(function(i, first)
-  open(i)
+return each(function(k, first)
+  open(k)
   local name, pending_name, at = ARGV[first], ARGV[first + 1], first + 2
   -- If the window was lost, the floor must have risen to the cursor first, as in `append`.
   local is_window_lost = version ~= 0 and tonumber(ARGV[at + 3]) < cursor and not has_window

@@ -36,6 +36,16 @@ pub enum Topology {
     Cluster,
 }
 
+impl Topology {
+    /// Number of places where shards are: one server, or a slot of a cluster for each of `n_shards`.
+    pub(super) fn n_slots(self, n_shards: u16) -> u16 {
+        match self {
+            Self::Single => 1,
+            Self::Cluster => n_shards,
+        }
+    }
+}
+
 /// Address, timeouts and shards of a Redis.
 #[derive(Clone)]
 pub struct RedisOptions {
@@ -124,10 +134,7 @@ impl Connection {
         if let Some(provider) = &credentials.provider {
             config = config.set_credentials_provider(LoginStream(Arc::clone(provider)));
         }
-        let n_circuits = match options.topology {
-            Topology::Single => 1,
-            Topology::Cluster => options.n_shards,
-        };
+        let n_circuits = options.topology.n_slots(options.n_shards);
         Ok(Self {
             topology: options.topology,
             timeout: options.response_timeout,

@@ -1,5 +1,5 @@
 -- Returns the state of each series; series.lua precedes this script.
-return each(function(i)
-  open(i)
+return each(function(k)
+  open(k)
   return state(0)
 end)

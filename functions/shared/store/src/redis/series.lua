@@ -1,21 +1,22 @@
--- Shared code of append.lua, commit.lua and read.lua, which follow it: one call handles several series of a shard.
+-- Shared code of append.lua, commit.lua and read.lua, which follow it: one call handles several series of one server.
 --
 -- Implements the steps of the crate `protocol` on the keys of a series. Version, cursor and floor have fixed offsets in
 -- the memory (see detector::memory). A memory that is missing, cut off or of another layout counts as version 0; the
 -- next commit replaces it.
 --
--- KEYS: index of series, index of pending, totals, index of anomalous, expiries of series, silence checks, unsaved
---       episodes, the mark of an enabled history, series with a single sample,
---       then inbox, window, anomalies, memory, config, episodes of each series
+-- Series of one shard and tenant are a group, and share keys.
+--
+-- KEYS: of each group: index of series, index of pending, totals, index of anomalous, expiries of series, silence checks,
+--       unsaved episodes, the mark of an enabled history, series with a single sample,
+--       then inbox, window, anomalies, memory, config, episodes of each of its series
 -- ARGV: limits (see series_calls.rs): least and longest time to live in seconds, inbox length max, inbox read max,
 --       anomalies kept max, stored window length min, ranked series max, episodes kept max, time to live of a series
 --       with a single sample in seconds, series of the tenant and of all tenants max in this shard;
---       then for each series its number of arguments, and the arguments
--- Returns: the server time, the accepted samples of the shard if this call accepted some, otherwise '', and for each
---       series the reply of its script, or {false, reason} if a key of the series has
+--       then the number of groups, the number of series of each,
+--       and for each series its number of arguments, and the arguments
+-- Returns: the server time, the accepted samples of the shard of the first group if this call accepted some, otherwise
+--       '', and for each series the reply of its script, or {false, reason} if a key of the series has
 --       the wrong type
-local series_index, pending_index, totals, anomalous_index, expiries = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local silence_checks, unsaved_episodes, history_enabled, single_samples = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local SHARED_KEYS, SERIES_KEYS, SHARED_ARGUMENTS = 9, 6, 11
 local ttl_s, ttl_max_s = tonumber(ARGV[1]), ARGV[2]
 local inbox_len_max, inbox_read_max, anomalies_kept_max = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -26,7 +27,10 @@ local time = redis.call('TIME')
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local now = time[1] .. string.format('%06d', time[2])
 
-local inbox, window, anomalies, memory, config, episodes -- keys of the current series
+-- Keys of the current group, and of the current series.
+local series_index, pending_index, totals, anomalous_index, expiries
+local silence_checks, unsaved_episodes, history_enabled, single_samples
+local inbox, window, anomalies, memory, config, episodes
 local has_inbox, has_window, has_memory, has_config
 local version, cursor, floor
 local store_episodes -- episodes.lua
@@ -37,8 +41,8 @@ local function integer(number)
   return string.format('%d', number)
 end
 
-local function open(i)
-  local k = SHARED_KEYS + SERIES_KEYS * (i - 1) + 1
+-- Opens the series whose keys begin at KEYS[k].
+local function open(k)
   inbox, window, anomalies, memory, config, episodes = unpack(KEYS, k, k + SERIES_KEYS - 1)
   -- One call for three keys, since the overhead of a call dominates: EXISTS counts a key as often as it is named.
   local n_found = redis.call('EXISTS', inbox, window, window, config, config, config, config)
@@ -94,7 +98,7 @@ local function call_with(command, key, gathered)
   return type(reply) == 'table' and reply.err or nil
 end
 
--- Records the expiries of all series of the call; returns an error, or nil.
+-- Records the expiries of all series of the group; returns an error, or nil.
 local function store_expiries()
   return call_with('ZADD', expiries, expiring)
     or call_with('ZADD', single_samples, single)
@@ -105,7 +109,7 @@ local function has_single_sample(name)
   return redis.call('ZSCORE', single_samples, name) and true
 end
 
-local n_of_tenant, n_of_all -- series of this shard, with those that this call adds
+local n_of_tenant, n_of_all -- series of this group and of its shard, with those that this call adds
 -- Returns true if the limits of the shard admit another series.
 local function has_room()
   if not n_of_tenant then
@@ -136,8 +140,11 @@ local function add_receipt(name)
   received[#received + 1] = name
 end
 
--- Records the receipts of all series of the call in the series index; returns an error, or nil.
+-- Records the receipts of all series of the group in the series index; returns an error, or nil.
 local function store_receipts()
+  if #received == 0 then
+    return
+  end
   local reason = call_with('ZADD', series_index, received)
   if reason then
     return reason
@@ -248,34 +255,57 @@ local function drop_old_anomalies(name, at)
   end
 end
 
--- Runs a function for each series, with the position of its first argument.
+-- Opens the group whose keys begin at KEYS[k].
+local function open_group(k)
+  series_index, pending_index, totals, anomalous_index, expiries = unpack(KEYS, k, k + 4)
+  silence_checks, unsaved_episodes, history_enabled, single_samples = unpack(KEYS, k + 5, k + 8)
+  n_of_tenant, n_of_all = nil, nil
+  received, expiring, single, not_single = {}, {}, {}, {}
+end
+
+-- Adds the counts of the call to the totals of the first group: readers add those of all shards. Returns the accepted
+-- samples of its shard, or ''.
+local function store_counts()
+  local n_accepted = ''
+  for field, n in pairs(counts) do
+    local total = redis.pcall('HINCRBY', KEYS[3], field, integer(n))
+    if field == 'samples accepted' and type(total) == 'number' then
+      n_accepted = integer(total)
+    end
+  end
+  return n_accepted
+end
+
+-- Runs a function for each series, with the positions of its first key and argument.
 --
 -- A key of the wrong type fails only its own series; any other error is one of the server, and fails the call.
 local function each(write)
-  local answers, at, failure = { now_us, '' }, SHARED_ARGUMENTS + 1, nil
-  for i = 1, (#KEYS - SHARED_KEYS) / SERIES_KEYS do
-    local is_done, answer = pcall(write, i, at + 1)
-    if not is_done then
-      local reason = type(answer) == 'table' and answer.err or answer
-      if not string.find(reason, 'WRONGTYPE', 1, true) and not string.find(reason, '^user_script:') then
-        failure = reason
-        break
+  local answers, failure = { now_us, '' }, nil
+  local n_groups = tonumber(ARGV[SHARED_ARGUMENTS + 1])
+  local k, at = 1, SHARED_ARGUMENTS + n_groups + 2
+  for group = 1, n_groups do
+    open_group(k)
+    k = k + SHARED_KEYS
+    for _ = 1, tonumber(ARGV[SHARED_ARGUMENTS + 1 + group]) do
+      local is_done, answer = pcall(write, k, at + 1)
+      if not is_done then
+        local reason = type(answer) == 'table' and answer.err or answer
+        if not string.find(reason, 'WRONGTYPE', 1, true) and not string.find(reason, '^user_script:') then
+          failure = reason
+          break
+        end
+        answer = { false, reason }
       end
-      answer = { false, reason }
+      answers[#answers + 1] = answer
+      k = k + SERIES_KEYS
+      at = at + ARGV[at] + 1
     end
-    answers[#answers + 1] = answer
-    at = at + ARGV[at] + 1
-  end
-  for field, n in pairs(counts) do
-    local total = redis.pcall('HINCRBY', totals, field, integer(n))
-    if field == 'samples accepted' and type(total) == 'number' then
-      answers[2] = integer(total)
+    failure = store_receipts() or store_expiries() or failure
+    if failure then
+      break
     end
   end
-  if #received > 0 then
-    failure = store_receipts() or failure
-  end
-  failure = store_expiries() or failure
+  answers[2] = store_counts()
   if failure then
     return redis.error_reply(failure)
   end

@@ -1,4 +1,5 @@
-//! Calls of the scripts on series: series of one shard and tenant share a call, and the calls of a batch a round trip.
+//! Calls of the scripts on series: series of one server, or of one shard of a cluster, share a call, and the calls of a
+//! batch a round trip.
 //!
 //! `series.lua` and the scripts on top of it describe KEYS, ARGV and replies.
 
@@ -8,7 +9,7 @@ use domain::{Judgement, SeriesKey};
 use futures_util::future::join_all;
 use redis::{Cmd, Script, ToRedisArgs, Value, cmd};
 
-use super::connection::{Call, Connection};
+use super::connection::{Call, Connection, Topology};
 use super::keys::{
     SeriesKeys, expiries, history_enabled, index_member, pending_index, silence_checks,
     totals as totals_key, unsaved_episodes,
@@ -67,27 +68,39 @@ pub(super) trait SeriesCall {
     fn write(&self, command: &mut Cmd);
 }
 
-/// Groups series into calls: the shard and positions of each.
-fn group<C: SeriesCall>(calls: &[C], n_shards: u16) -> Vec<(u16, Vec<usize>)> {
-    let mut groups: Vec<(u16, Vec<usize>)> = Vec::new();
-    // The last group of each shard and tenant, and its number of samples.
-    let mut open: BTreeMap<(u16, &str), (usize, usize)> = BTreeMap::new();
+/// Groups series into calls; returns the positions of the series of each.
+///
+/// A single server runs one script on keys of any shards. On a cluster each shard is a slot of its own.
+fn group<C: SeriesCall>(calls: &[C], topology: Topology, n_shards: u16) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    // The last group of each slot, and its number of samples. One series that must not be written twice would prevent
+    // the retry of the others.
+    let mut open: BTreeMap<(u16, bool), (usize, usize)> = BTreeMap::new();
+    let n_slots = topology.n_slots(n_shards);
     for (i, call) in calls.iter().enumerate() {
-        let shard = call.key().shard(n_shards);
-        let owner = (shard, call.key().tenant().as_str());
+        let slot = (call.key().shard(n_shards) % n_slots, call.is_repeatable());
         let n_samples = call.n_samples();
-        if let Some((position, n)) = open.get_mut(&owner) {
-            let group = &mut groups[*position].1;
+        if let Some((position, n)) = open.get_mut(&slot) {
+            let group = &mut groups[*position];
             if group.len() < SERIES_MAX && *n + n_samples <= SAMPLES_MAX {
                 group.push(i);
                 *n += n_samples;
                 continue;
             }
         }
-        open.insert(owner, (groups.len(), n_samples));
-        groups.push((shard, vec![i]));
+        open.insert(slot, (groups.len(), n_samples));
+        groups.push(vec![i]);
+    }
+    // Series of one shard and tenant share keys, so they are adjacent.
+    for group in &mut groups {
+        group.sort_by_key(|i| owner(&calls[*i], n_shards));
     }
     groups
+}
+
+/// Shard and tenant of a series.
+fn owner<C: SeriesCall>(call: &C, n_shards: u16) -> (u16, &str) {
+    (call.key().shard(n_shards), call.key().tenant().as_str())
 }
 
 /// Shards on which scripts run, with the limits of series of each.
@@ -100,28 +113,29 @@ pub(super) struct ShardCalls<'a> {
 impl ShardCalls<'_> {
     /// Runs a script on several series; returns the reply for each, in order.
     ///
-    /// Passes the shard of each call and its reply to `on_reply`.
+    /// Passes the first shard of each call and its reply to `on_reply`.
     pub(super) async fn run<C: SeriesCall>(
         &self,
         script: &Script,
         calls: &[C],
         on_reply: impl Fn(u16, &CallReply),
     ) -> Vec<Result<Value, StoreError>> {
-        let groups = group(calls, self.n_shards);
-        let replies = groups.iter().map(|(shard, positions)| {
+        let groups = group(calls, self.connection.topology(), self.n_shards);
+        let replies = groups.iter().map(|positions| {
             let calls: Vec<&C> = positions.iter().map(|i| &calls[*i]).collect();
-            let command = command(script, *shard, &calls, &self.limits);
+            let shard = calls[0].key().shard(self.n_shards);
+            let command = self.command(script, &calls);
             let is_repeatable = calls.iter().all(|call| call.is_repeatable());
-            let how = if is_repeatable { Call::repeatable(*shard) } else { Call::once(*shard) };
-            async move { self.connection.evaluate::<Value>(how, script, &command).await }
+            let how = if is_repeatable { Call::repeatable(shard) } else { Call::once(shard) };
+            async move { (shard, self.connection.evaluate::<Value>(how, script, &command).await) }
         });
         let replies = join_all(replies).await;
         let missing = || Err(unreadable("answer"));
         let mut by_call: Vec<Result<Value, StoreError>> = calls.iter().map(|_| missing()).collect();
-        for ((shard, positions), reply) in groups.iter().zip(replies) {
+        for (positions, (shard, reply)) in groups.iter().zip(replies) {
             match reply.and_then(|reply| reply::of_call(reply, positions.len())) {
                 Ok(reply) => {
-                    on_reply(*shard, &reply);
+                    on_reply(shard, &reply);
                     let replies = positions.iter().zip(reply.by_series);
                     replies.for_each(|(i, reply)| by_call[*i] = Ok(reply));
                 }
@@ -130,29 +144,46 @@ impl ShardCalls<'_> {
         }
         by_call
     }
+
+    /// The command that runs a script on series of one server, those of one shard and tenant adjacent.
+    fn command<C: SeriesCall>(&self, script: &Script, calls: &[&C]) -> Cmd {
+        let same_owner = |a: &&C, b: &&C| owner(*a, self.n_shards) == owner(*b, self.n_shards);
+        let groups: Vec<&[&C]> = calls.chunk_by(same_owner).collect();
+        let mut command = cmd("EVALSHA");
+        command.arg(script.get_hash());
+        command.arg(SHARED_KEYS * groups.len() + SERIES_KEYS * calls.len());
+        for group in &groups {
+            write_keys(&mut command, group, self.n_shards);
+        }
+        let limits = &self.limits;
+        command.arg(SERIES_TTL_S).arg(SERIES_TTL_MAX_S).arg(INBOX_LEN_MAX).arg(INBOX_READ_MAX);
+        command.arg(ANOMALIES_KEPT_MAX).arg(STORED_LEN_MIN).arg(RANKED_MAX).arg(EPISODES_KEPT_MAX);
+        let of_all = limits.of_all.unwrap_or(u64::MAX);
+        command.arg(SINGLE_SAMPLE_TTL_S).arg(limits.of_tenant).arg(of_all);
+        command.arg(groups.len());
+        for group in &groups {
+            command.arg(group.len());
+        }
+        for call in calls {
+            call.write(&mut command);
+        }
+        command
+    }
 }
 
-/// The command that runs a script on series of one shard and tenant.
-fn command<C: SeriesCall>(script: &Script, shard: u16, calls: &[&C], limits: &SeriesLimits) -> Cmd {
-    let keys: Vec<SeriesKeys> =
-        calls.iter().map(|call| SeriesKeys::new(call.key(), shard)).collect();
-    let mut command = cmd("EVALSHA");
-    command.arg(script.get_hash()).arg(SHARED_KEYS + SERIES_KEYS * keys.len());
-    if let Some(keys) = keys.first() {
-        command.arg(keys.series_index()).arg(pending_index(shard)).arg(totals_key(shard));
-        command.arg(keys.anomalous_index()).arg(expiries(shard)).arg(silence_checks(shard));
-        command.arg(unsaved_episodes(shard)).arg(history_enabled(shard)).arg(keys.single_samples());
-    }
-    for keys in &keys {
+/// Writes the keys of series of one shard and tenant.
+fn write_keys<C: SeriesCall>(command: &mut Cmd, group: &[&C], n_shards: u16) {
+    for (i, call) in group.iter().enumerate() {
+        let keys = SeriesKeys::new(call.key(), call.key().shard(n_shards));
+        if i == 0 {
+            let shard = keys.shard;
+            command.arg(keys.series_index()).arg(pending_index(shard)).arg(totals_key(shard));
+            command.arg(keys.anomalous_index()).arg(expiries(shard)).arg(silence_checks(shard));
+            command.arg(unsaved_episodes(shard)).arg(history_enabled(shard));
+            command.arg(keys.single_samples());
+        }
         command.arg(&keys.samples()).arg(keys.config()).arg(keys.episodes());
     }
-    command.arg(SERIES_TTL_S).arg(SERIES_TTL_MAX_S).arg(INBOX_LEN_MAX).arg(INBOX_READ_MAX);
-    command.arg(ANOMALIES_KEPT_MAX).arg(STORED_LEN_MIN).arg(RANKED_MAX).arg(EPISODES_KEPT_MAX);
-    command.arg(SINGLE_SAMPLE_TTL_S).arg(limits.of_tenant).arg(limits.of_all.unwrap_or(u64::MAX));
-    for call in calls {
-        call.write(&mut command);
-    }
-    command
 }
 
 /// Reads a series.

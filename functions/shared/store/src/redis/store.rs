@@ -48,7 +48,7 @@ impl RedisStore {
             limits: StoreLimits::default(),
             cardinality: CardinalityLimit::default(),
             capacity: Capacity::new(None),
-            clocks: ServerClocks::new(options.n_shards),
+            clocks: ServerClocks::new(options.topology.n_slots(options.n_shards)),
             acknowledged: AcknowledgedCounts::new(options.n_shards),
         })
     }
