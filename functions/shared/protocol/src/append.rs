@@ -53,6 +53,18 @@ pub struct OptimisticCommit {
     pub commit: Commit,
     /// Update of the time of receipt.
     pub receipt: ReceiptUpdate,
+    /// Effect on the samples if the commit is refused.
+    pub on_refusal: OnRefusal,
+}
+
+/// Effect of an append whose optimistic commit is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnRefusal {
+    /// The samples join the inbox.
+    Append,
+    /// Nothing is stored, and the caller judges again on the returned state. Samples that another writer appended and
+    /// did not commit yet are judged with these, so then they join the inbox.
+    Return,
 }
 
 /// Update of the time of receipt in the series index, and of the expiry of the series, by an append.
@@ -74,6 +86,8 @@ pub enum AppendOutcome {
         /// The version of the series now.
         version: i64,
     },
+    /// The optimistic commit was refused, and nothing was stored ([`OnRefusal::Return`]): the series now.
+    Refused(SeriesState),
 }
 
 /// Appended samples, and the state of their series.

@@ -30,8 +30,8 @@ mod series_state;
 mod stored_series;
 
 pub use append::{
-    Append, AppendOutcome, ClassifiedSamples, NewSample, OptimisticCommit, ReceiptUpdate,
-    SampleClass,
+    Append, AppendOutcome, ClassifiedSamples, NewSample, OnRefusal, OptimisticCommit,
+    ReceiptUpdate, SampleClass,
 };
 pub use commit::{Commit, CommitOutcome};
 pub use episodes::{EpisodeUpdate, StoredEpisode};

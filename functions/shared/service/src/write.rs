@@ -8,6 +8,7 @@ mod outcome_tracker;
 mod round;
 mod sample_outcome;
 mod series_round;
+mod waiting;
 
 pub(crate) use batcher::WriteBatcher;
 pub(crate) use judging::{judge_sample, restore_judge};

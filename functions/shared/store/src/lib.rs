@@ -45,7 +45,7 @@ pub use protocol::limits::{
 };
 pub use protocol::{
     Append, AppendOutcome, ClassifiedSamples, Commit, CommitOutcome, EpisodeUpdate, MemoryPatch,
-    NewSample, OptimisticCommit, ReceiptUpdate, SampleClass, SeriesState, StoredConfig,
+    NewSample, OnRefusal, OptimisticCommit, ReceiptUpdate, SampleClass, SeriesState, StoredConfig,
     StoredEpisode, totals,
 };
 pub use rate_limit::{TokenBucket, TokenGrant, TokenRequest};

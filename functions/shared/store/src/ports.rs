@@ -51,7 +51,8 @@ pub trait SeriesWriter {
     /// Appends samples to the inboxes of several series, each sample at most once; returns the outcomes in order.
     ///
     /// A new series is refused if its tenant has reached the limit of series. If an optimistic commit matches the
-    /// stored version and configuration and no sample waits, it is stored in the same step.
+    /// stored version and configuration and no sample waits, it is stored in the same step; otherwise the samples are
+    /// appended, or the state is returned, as [`OptimisticCommit::on_refusal`](crate::OptimisticCommit) specifies.
     async fn append_all(&self, appends: &[Append]) -> Vec<Result<AppendOutcome, StoreError>>;
 
     /// Commits several series, each if its version and configuration are those judged on; returns the outcomes in order.
@@ -93,8 +94,13 @@ pub trait SeriesWriter {
 /// Reads series: one of them, or lists of a tenant's.
 #[async_trait]
 pub trait SeriesReader {
+    /// Reads several series; `None` for each of which neither samples nor a configuration are stored.
+    async fn read_all(&self, keys: &[&SeriesKey]) -> Vec<Result<Option<SeriesState>, StoreError>>;
+
     /// Reads a series; `None` if neither samples nor a configuration are stored.
-    async fn read(&self, key: &SeriesKey) -> Result<Option<SeriesState>, StoreError>;
+    async fn read(&self, key: &SeriesKey) -> Result<Option<SeriesState>, StoreError> {
+        self.read_all(&[key]).await.pop().unwrap_or(Err(StoreError::Unreadable { what: "answer" }))
+    }
 
     /// Anomalies of a series at or after `since_us`, newest first, at most `limit`.
     async fn anomalies(

@@ -16,7 +16,7 @@ use domain::{Series, SeriesKey, Tenant};
 use store::testbed::{RedisServer, judged, patient_options};
 use store::{
     Append, AppendOutcome, Commit, CommitOutcome, ConfigStore, EpisodeUpdate, Instance,
-    InstanceLeases, NewSample, OptimisticCommit, RateLimiter, ReceiptUpdate, RedisStore,
+    InstanceLeases, NewSample, OnRefusal, OptimisticCommit, RateLimiter, ReceiptUpdate, RedisStore,
     SeriesReader, SeriesState, SeriesWriter, StoreStatus, StoredConfig, SweepQueues, TokenRequest,
     Topology,
 };
@@ -83,7 +83,11 @@ async fn optimistic(store: &RedisStore, key: &SeriesKey) {
         key: key.clone(),
         samples: vec![NewSample::gauge(Some(at_us), 900.0)],
         cached_version: 0,
-        optimistic: Some(OptimisticCommit { commit, receipt: ReceiptUpdate::Write }),
+        optimistic: Some(OptimisticCommit {
+            commit,
+            receipt: ReceiptUpdate::Write,
+            on_refusal: OnRefusal::Append,
+        }),
     };
     let outcome = store.append_all(&[append]).await.pop().unwrap().unwrap();
     assert!(matches!(outcome, AppendOutcome::Committed { .. }));

@@ -15,8 +15,9 @@ use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use protocol::SeriesPart;
 use store::testbed::{RedisServer, judged, patient_options};
 use store::{
-    Append, AppendOutcome, Commit, CommitOutcome, EmbeddedStore, NewSample, OptimisticCommit,
-    PastRange, ReceiptUpdate, RedisStore, SampleClass, SeriesState, Store, StoreLimits, Topology,
+    Append, AppendOutcome, Commit, CommitOutcome, EmbeddedStore, NewSample, OnRefusal,
+    OptimisticCommit, PastRange, ReceiptUpdate, RedisStore, SampleClass, SeriesState, Store,
+    StoreLimits, Topology,
 };
 use tokio::runtime::Builder;
 
@@ -53,6 +54,7 @@ enum Step {
     AppendOptimistic {
         writer: usize,
         values: Vec<u8>,
+        on_refusal: OnRefusal,
     },
     Lose(SeriesPart),
     Configure,
@@ -69,14 +71,16 @@ fn step() -> impl Strategy<Value = (usize, Step)> {
         SeriesPart::Memory,
     ]);
     let writer = || 0..N_WRITERS;
+    let on_refusal = || prop::sample::select(vec![OnRefusal::Append, OnRefusal::Return]);
     // Most lists are short; some exceed the window of 128 samples with a second one.
     let values = || prop_oneof![6 => prop::collection::vec(0..9_u8, 0..16), 1 => prop::collection::vec(0..9_u8, 60..120)];
     let step = prop_oneof![
         8 => (writer(), 0..200_i64, values())
             .prop_map(|(writer, from_s, values)| Step::Append { writer, from_s, values }),
         10 => writer().prop_map(|writer| Step::Commit { writer }),
-        6 => (writer(), values())
-            .prop_map(|(writer, values)| Step::AppendOptimistic { writer, values }),
+        8 => (writer(), values(), on_refusal()).prop_map(|(writer, values, on_refusal)| {
+            Step::AppendOptimistic { writer, values, on_refusal }
+        }),
         2 => part.prop_map(Step::Lose),
         1 => Just(Step::Configure),
         1 => Just(Step::Unconfigure),
@@ -130,8 +134,9 @@ impl Twin<'_> {
                 self.append(series, *writer, append).await
             }
             Step::Commit { writer } => self.commit(series, *writer).await,
-            Step::AppendOptimistic { writer, values } if !values.is_empty() => {
-                let append = self.optimistic(key, &self.states[series][*writer], values);
+            Step::AppendOptimistic { writer, values, on_refusal } if !values.is_empty() => {
+                let state = &self.states[series][*writer];
+                let append = self.optimistic(key, state, values, *on_refusal);
                 self.append(series, *writer, append).await
             }
             Step::AppendOptimistic { .. } | Step::Lose(_) => Outcome::Nothing,
@@ -147,13 +152,20 @@ impl Twin<'_> {
     }
 
     /// Samples newer than the window, with their commit.
-    fn optimistic(&self, key: SeriesKey, state: &SeriesState, values: &[u8]) -> Append {
+    fn optimistic(
+        &self,
+        key: SeriesKey,
+        state: &SeriesState,
+        values: &[u8],
+        on_refusal: OnRefusal,
+    ) -> Append {
         let newest = state.window.last().map_or(0, |judged| judged.sample.at_us() / 1_000_000);
         let samples = samples(newest + 1, values);
         let timed = |new: &NewSample| Sample::new(new.at_us.unwrap(), new.value).unwrap();
         let commit =
             commit_of(self.detector, state, &samples.iter().map(timed).collect::<Vec<_>>());
-        let optimistic = Some(OptimisticCommit { commit, receipt: ReceiptUpdate::Write });
+        let optimistic =
+            Some(OptimisticCommit { commit, receipt: ReceiptUpdate::Write, on_refusal });
         Append { key, samples, cached_version: 0, optimistic }
     }
 
@@ -164,6 +176,7 @@ impl Twin<'_> {
                 let state = classified.state.unwrap_or_default();
                 (Outcome::Classified(classified.classes, comparable(&state)), state)
             }
+            AppendOutcome::Refused(now) => (Outcome::Refused(comparable(&now)), now),
             AppendOutcome::Committed { .. } => {
                 let state = self.store.read(&key(series)).await.unwrap().unwrap();
                 (Outcome::Committed, state)
@@ -216,6 +229,7 @@ enum Outcome {
     Classified(Vec<SampleClass>, SeriesState),
     Committed,
     Conflict(SeriesState),
+    Refused(SeriesState),
     /// The code of the error, if it was refused.
     Configured(Option<&'static str>),
     /// True if something was removed.

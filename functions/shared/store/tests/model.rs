@@ -14,8 +14,8 @@ use proptest::prelude::*;
 use store::testbed::{RedisServer, patient_options};
 use store::{
     Append, AppendOutcome, Commit, CommitOutcome, EmbeddedStore, EpisodeUpdate, MemoryPatch,
-    NewSample, OptimisticCommit, ReceiptUpdate, RedisStore, SampleClass, SeriesState, Store,
-    Topology, totals,
+    NewSample, OnRefusal, OptimisticCommit, ReceiptUpdate, RedisStore, SampleClass, SeriesState,
+    Store, Topology, totals,
 };
 use tokio::runtime::Runtime;
 
@@ -38,7 +38,7 @@ enum Step {
     /// Judges its state, and commits.
     Commit { writer: usize },
     /// Judges samples on its last commit, and appends them with an optimistic commit.
-    AppendOptimistic { writer: usize, samples: Vec<(i64, u8)> },
+    AppendOptimistic { writer: usize, samples: Vec<(i64, u8)>, on_refusal: OnRefusal },
     /// Stops, and loses its state.
     Stop { writer: usize },
 }
@@ -55,12 +55,15 @@ fn samples() -> impl Strategy<Value = Vec<(i64, u8)>> {
 
 fn step() -> impl Strategy<Value = Step> {
     let writer = || 0..N_WRITERS;
+    let on_refusal = || prop::sample::select(vec![OnRefusal::Append, OnRefusal::Return]);
     prop_oneof![
         5 => (writer(), samples()).prop_map(|(writer, samples)| Step::Append { writer, samples }),
         2 => writer().prop_map(|writer| Step::Replay { writer }),
         1 => writer().prop_map(|writer| Step::AppendNone { writer }),
         6 => writer().prop_map(|writer| Step::Commit { writer }),
-        4 => (writer(), samples()).prop_map(|(writer, samples)| Step::AppendOptimistic { writer, samples }),
+        6 => (writer(), samples(), on_refusal()).prop_map(|(writer, samples, on_refusal)| {
+            Step::AppendOptimistic { writer, samples, on_refusal }
+        }),
         1 => writer().prop_map(|writer| Step::Stop { writer }),
     ]
 }
@@ -236,11 +239,19 @@ async fn commit(store: &dyn Store, model: &mut Model, writer: &mut Writer) {
     }
 }
 
-async fn append_optimistic(store: &dyn Store, model: &mut Model, writer: &mut Writer) {
+async fn append_optimistic(
+    store: &dyn Store,
+    model: &mut Model,
+    writer: &mut Writer,
+    on_refusal: OnRefusal,
+) {
     let optimistic = writer.last.as_ref().and_then(|last| last.optimistic(&writer.sent));
     let Some((samples, commit)) = optimistic else { return };
-    let optimistic =
-        Some(OptimisticCommit { commit: commit.clone(), receipt: ReceiptUpdate::Write });
+    let optimistic = Some(OptimisticCommit {
+        commit: commit.clone(),
+        receipt: ReceiptUpdate::Write,
+        on_refusal,
+    });
     let append = Append { key: key(), samples: samples.clone(), cached_version: 0, optimistic };
     let written = store.append_all(&[append]).await.pop().unwrap().unwrap();
     match (written, model.append_optimistic(&samples, &commit)) {
@@ -251,7 +262,14 @@ async fn append_optimistic(store: &dyn Store, model: &mut Model, writer: &mut Wr
             let state = store.read(&key()).await.unwrap().unwrap();
             writer.last = Some(LastCommit { judge: restored(&state), version });
         }
+        (AppendOutcome::Refused(now), false) => {
+            // Nothing is stored, so nothing waits: this writer judges next.
+            assert_eq!(on_refusal, OnRefusal::Return);
+            assert!(model.waiting.is_empty() && now.inbox.is_empty());
+            writer.last = Some(LastCommit { judge: restored(&now), version: now.version });
+        }
         (AppendOutcome::Classified(appended), false) => {
+            assert!(on_refusal == OnRefusal::Append || !model.waiting.is_empty());
             let classes: Vec<_> = appended.classes.iter().map(class_name).collect();
             assert_eq!(classes, model.append(&samples));
             assert_eq!(
@@ -283,9 +301,9 @@ async fn run(store: &dyn Store, steps: &[Step]) {
                 assert_eq!(returned, (!model.waiting.is_empty()).then_some(is_cached));
             }
             Step::Commit { writer } => commit(store, &mut model, &mut writers[*writer]).await,
-            Step::AppendOptimistic { writer, samples } => {
+            Step::AppendOptimistic { writer, samples, on_refusal } => {
                 writers[*writer].sent = samples.iter().copied().map(new_sample).collect();
-                append_optimistic(store, &mut model, &mut writers[*writer]).await;
+                append_optimistic(store, &mut model, &mut writers[*writer], *on_refusal).await;
             }
             Step::Stop { writer } => writers[*writer] = Writer::default(),
         }

@@ -2,7 +2,7 @@
 
 use detector::{Judge, MemoryOrigin};
 use domain::SeriesKey;
-use store::{Append, CommitOutcome, NewSample, StoreError};
+use store::{Append, NewSample};
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
@@ -29,8 +29,6 @@ pub(super) struct SeriesRound {
     /// Samples judged but not yet committed.
     pub(super) judged: Vec<StoredSample>,
     pub(super) outcomes: OutcomeTracker,
-    /// Outcome of the last commit; `None` if there was nothing to commit.
-    pub(super) commit_outcome: Option<Result<CommitOutcome, StoreError>>,
 }
 
 impl SeriesRound {
@@ -42,7 +40,6 @@ impl SeriesRound {
             cached: None,
             judged: Vec::new(),
             outcomes: OutcomeTracker::default(),
-            commit_outcome: None,
         }
     }
 

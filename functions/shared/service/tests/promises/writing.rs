@@ -165,6 +165,50 @@ async fn many_writers_on_three_replicas_store_each_sample_once() {
     assert_eq!(stored.window.iter().map(|judged| judged.sample).collect::<Vec<_>>(), window);
 }
 
+/// Calls of the store by this process, and by others as far as they have added their counts.
+async fn n_calls(service: &Service, operation: &str) -> u64 {
+    let name = format!("store_command_duration_seconds_count{{operation=\"{operation}\"}} ");
+    let metrics = service.metrics().await.unwrap();
+    metrics.lines().find_map(|line| line.strip_prefix(&name)).unwrap().parse().unwrap()
+}
+
+/// Replicas in turn on one series: each finds its cached judge out of date, and continues from the returned state.
+#[tokio::test]
+async fn a_series_that_another_replica_wrote_costs_one_call_more() {
+    let server = RedisServer::start();
+    let replicas = [replica(&server), replica(&server)];
+    let mut judge = Judge::new(Detector::default());
+    for i in 0..300 {
+        let answer = send(&replicas[i as usize % 2], wave(i..i + 1)).await;
+        let judgement = judge.judge(Sample::new(minute(i), value(i)).unwrap());
+        assert_eq!(answer.verdicts[0].sample, SampleAnswer::of(&judgement), "minute {i}");
+    }
+    replicas[1].metrics().await.unwrap(); // Adds its counts to those of the store.
+    let service = &replicas[0];
+    // Only the first call of all finds the series as expected.
+    assert_eq!(n_calls(service, "append").await, 1 + 299 * 2);
+    assert_eq!((n_calls(service, "commit").await, n_calls(service, "read").await), (0, 0));
+}
+
+/// A process that does not know a series reads it, and stores the samples with their verdicts.
+#[tokio::test]
+async fn an_unknown_series_costs_a_read_and_one_call() {
+    let server = RedisServer::start();
+    send(&replica(&server), wave(0..100)).await;
+    let mut judge = judged_offline(100);
+    let unknown = replica(&server);
+    // Its first series is assumed to be new.
+    send(&unknown, batch_of("cpu", [(Some(minute(0)), 1.0)])).await;
+    send(&unknown, batch_of("cpu", [(Some(minute(0)), 1.0)])).await;
+    let (n_appends, n_reads) = (n_calls(&unknown, "append").await, n_calls(&unknown, "read").await);
+    let answer = send(&unknown, wave(100..101)).await;
+    let judgement = judge.judge(Sample::new(minute(100), value(100)).unwrap());
+    assert_eq!(answer.verdicts[0].sample, SampleAnswer::of(&judgement));
+    let calls = (n_calls(&unknown, "append").await, n_calls(&unknown, "read").await);
+    assert_eq!((calls.0 - n_appends) + (calls.1 - n_reads), 2);
+    assert_eq!(n_calls(&unknown, "commit").await, 0);
+}
+
 #[tokio::test]
 async fn a_client_that_disconnects_cancels_no_other() {
     let server = RedisServer::start();

@@ -12,12 +12,15 @@ use crate::{ListedSeries, Page, PastRange, SeriesReader, SeriesSummary, StoreErr
 
 #[async_trait]
 impl SeriesReader for EmbeddedStore {
-    async fn read(&self, key: &SeriesKey) -> Result<Option<SeriesState>, StoreError> {
-        let state = self.lock();
-        let (new, config) = (StoredSeries::default(), state.configs.get(key));
-        let stored = state.series.get(key).map_or(&new, |series| &series.stored);
-        let exists = !stored.is_empty() || config.is_some();
-        Ok(exists.then(|| stored.state(0, config)))
+    async fn read_all(&self, keys: &[&SeriesKey]) -> Vec<Result<Option<SeriesState>, StoreError>> {
+        let (new, state) = (StoredSeries::default(), self.lock());
+        let read = |key: &&SeriesKey| {
+            let config = state.configs.get(*key);
+            let stored = state.series.get(*key).map_or(&new, |series| &series.stored);
+            let exists = !stored.is_empty() || config.is_some();
+            Ok(exists.then(|| stored.state(0, config)))
+        };
+        keys.iter().map(read).collect()
     }
 
     async fn anomalies(

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use domain::SeriesKey;
 use protocol::admission::SeriesLimits;
 use protocol::{
-    Append, AppendOutcome, ClassifiedSamples, Commit, CommitOutcome, EpisodeUpdate, ReceiptUpdate,
-    SampleClass, StoredSeries, totals,
+    Append, AppendOutcome, ClassifiedSamples, Commit, CommitOutcome, EpisodeUpdate, OnRefusal,
+    ReceiptUpdate, SampleClass, SeriesState, StoredSeries, totals,
 };
 
 use super::store::{EmbeddedState, EmbeddedStore};
@@ -18,8 +18,11 @@ impl SeriesWriter for EmbeddedStore {
             let (now_us, limits) = ((self.clock)(), self.series_limits());
             let mut state = self.lock();
             state.expire(now_us);
-            Ok(match state.append_optimistic(append, limits, now_us) {
-                Some(version) => AppendOutcome::Committed { version },
+            if let Some(version) = state.append_optimistic(append, limits, now_us) {
+                return Ok(AppendOutcome::Committed { version });
+            }
+            Ok(match state.refused(append, limits) {
+                Some(now) => AppendOutcome::Refused(now),
                 None => AppendOutcome::Classified(state.append(append, limits, now_us)),
             })
         };
@@ -84,6 +87,20 @@ impl EmbeddedState {
             self.receive(key, commit.judgements.len(), now_us);
         }
         Some(version)
+    }
+
+    /// The series whose optimistic commit was refused; `None` if its samples are to be appended.
+    fn refused(&self, append: &Append, limits: SeriesLimits) -> Option<SeriesState> {
+        let (key, optimistic) = (&append.key, append.optimistic.as_ref()?);
+        if optimistic.on_refusal == OnRefusal::Append {
+            return None;
+        }
+        let config = self.configs.get(key);
+        if let Some(series) = self.series.get(key) {
+            return (series.stored.n_waiting() == 0).then(|| series.stored.state(0, config));
+        }
+        let has_room = self.has_room(key.tenant(), limits);
+        has_room.then(|| StoredSeries::default().state(0, config))
     }
 
     fn append(&mut self, append: &Append, limits: SeriesLimits, now_us: i64) -> ClassifiedSamples {

@@ -5,10 +5,11 @@
 --
 -- Arguments of a series: name, name with tenant, cached version, '1' if the series may be new, number of samples,
 --       then (time or '', value) of each;
---       for an optimistic commit, instead of the number: 'judged', '1' to record the receipt, '1' or '0' for each sample
---       without or with a time, and the commit
+--       for an optimistic commit, instead of the number: 'judged', '1' to record the receipt, '1' to return the state
+--       if the commit is refused, '1' or '0' for each sample without or with a time, and the commit
 -- Returns: {class...}, and the state, or false if no sample waits; if the series is new and must not be,
---       'too_many_series' for each sample; or the new version of an optimistic commit
+--       'too_many_series' for each sample; or the new version of an optimistic commit; or false and the state, if
+--       nothing was stored
 
 -- Samples of the arguments: times or '', and values.
 local function samples_of(first)
@@ -20,8 +21,8 @@ local function samples_of(first)
     end
     return times, values
   end
-  local untimed = ARGV[first + 6]
-  local _, _, samples, behind = parts_of(first + 7)
+  local untimed = ARGV[first + 7]
+  local _, _, samples, behind = parts_of(first + 8)
   for a = samples, behind - 1, 2 do
     local i = #times + 1
     times[i] = string.sub(untimed, i, i) == '1' and '' or ARGV[a]
@@ -46,8 +47,8 @@ return each(function(k, first)
   local is_first = is_unknown(name)
   local is_admitted = not is_first or ARGV[first + 3] == '1' and has_room()
 
-  if ARGV[first + 4] == 'judged' and is_admitted and is_as_expected() and is_judged_on(first + 7) then
-    local at = first + 7
+  if ARGV[first + 4] == 'judged' and is_admitted and is_as_expected() and is_judged_on(first + 8) then
+    local at = first + 8
     local next_version, is_new = store(name, pending_name, at)
     count('samples accepted', tonumber(ARGV[at + 8]))
     local is_receipt = not has_memory or ARGV[first + 5] == '1'
@@ -63,6 +64,9 @@ return each(function(k, first)
       expire(name, pending_name, is_single)
     end
     return { next_version }
+  end
+  if ARGV[first + 4] == 'judged' and ARGV[first + 6] == '1' and is_admitted and not has_inbox then
+    return { false, state(0) }
   end
 
   local inbox_len = has_inbox and redis.call('ZCARD', inbox) or 0

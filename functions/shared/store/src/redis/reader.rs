@@ -25,11 +25,15 @@ const SHARDS_AT_ONCE: usize = 16;
 
 #[async_trait]
 impl SeriesReader for RedisStore {
-    async fn read(&self, key: &SeriesKey) -> Result<Option<SeriesState>, StoreError> {
-        let reply = self.call_series(&self.scripts.read, &[ReadCall(key)]).await.pop();
-        let state = reply::state(reply.unwrap_or_else(|| Err(unreadable("answer")))?)?;
-        let exists = !state.has_no_sample() || state.config.is_some();
-        Ok(exists.then_some(state))
+    async fn read_all(&self, keys: &[&SeriesKey]) -> Vec<Result<Option<SeriesState>, StoreError>> {
+        let calls: Vec<ReadCall<'_>> = keys.iter().map(|key| ReadCall(key)).collect();
+        let replies = self.call_series(&self.scripts.read, &calls).await;
+        let state = |reply: Result<redis::Value, StoreError>| {
+            let state = reply::state(reply?)?;
+            let exists = !state.has_no_sample() || state.config.is_some();
+            Ok(exists.then_some(state))
+        };
+        replies.into_iter().map(state).collect()
     }
 
     async fn anomalies(

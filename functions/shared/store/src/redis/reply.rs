@@ -50,6 +50,7 @@ pub(super) fn append_outcome(reply: Value, n_samples: usize) -> Result<AppendOut
             let state = if state == Value::Nil { None } else { Some(self::state(state)?) };
             Ok(AppendOutcome::Classified(ClassifiedSamples { classes, state }))
         }
+        (Some(Value::Nil), Some(now @ Value::Array(_))) => Ok(AppendOutcome::Refused(state(now)?)),
         _ => Err(unreadable("key")),
     }
 }

@@ -20,7 +20,7 @@ use protocol::limits::{EPISODES_KEPT_MAX, INBOX_LEN_MAX, INBOX_READ_MAX, STORED_
 use protocol::{decayed_score, member, totals};
 
 use crate::{
-    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Append, Commit, NewSample, ReceiptUpdate,
+    ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, Append, Commit, NewSample, OnRefusal, ReceiptUpdate,
     SERIES_TTL_S, SINGLE_SAMPLE_TTL_S, StoreError,
 };
 
@@ -225,7 +225,9 @@ impl SeriesCall for AppendCall<'_> {
         let commit = optimistic.as_ref().map(|optimistic| {
             (CommitArguments::of(&optimistic.commit), optimistic.receipt == ReceiptUpdate::Write)
         });
-        let n_more = commit.as_ref().map_or(2 * samples.len(), |(commit, _)| 2 + commit.len());
+        let returns =
+            optimistic.as_ref().is_some_and(|commit| commit.on_refusal == OnRefusal::Return);
+        let n_more = commit.as_ref().map_or(2 * samples.len(), |(commit, _)| 3 + commit.len());
         command.arg(5 + n_more).arg(key.name()).arg(index_member(key)).arg(*cached_version);
         command.arg(if self.1 == NewSeries::Admit { "1" } else { "0" });
         match commit {
@@ -237,7 +239,8 @@ impl SeriesCall for AppendCall<'_> {
                 }
             }
             Some((commit, writes_receipt)) => {
-                command.arg("judged").arg(u8::from(writes_receipt)).arg(untimed(samples));
+                command.arg("judged").arg(u8::from(writes_receipt)).arg(u8::from(returns));
+                command.arg(untimed(samples));
                 commit.write(command);
             }
         }

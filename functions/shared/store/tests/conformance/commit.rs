@@ -9,7 +9,8 @@ use store::{
 };
 
 use crate::fixture::{
-    DEPLOYED, at, commit_of, key, optimistic_append, own_config, state, wave, write,
+    DEPLOYED, at, commit_of, key, key_of, n_series, optimistic_append, own_config, state, wave,
+    write,
 };
 
 pub(crate) async fn a_commit_on_another_version_changes_nothing(store: &dyn Store) {
@@ -48,6 +49,7 @@ pub(crate) async fn series_of_one_batch_have_their_own_outcomes(store: &dyn Stor
     for (i, written) in store.append_all(&appends).await.into_iter().enumerate() {
         match written.unwrap() {
             AppendOutcome::Committed { .. } => assert!((10..30).contains(&i), "{i}"),
+            refused @ AppendOutcome::Refused(_) => panic!("{refused:?}"),
             AppendOutcome::Classified(ClassifiedSamples { state, .. }) => {
                 let mut commit = commit_of(&state.unwrap());
                 commit.version -= i64::from(i % 2 == 0);
@@ -64,6 +66,42 @@ pub(crate) async fn series_of_one_batch_have_their_own_outcomes(store: &dyn Stor
     assert_eq!((totals["samples accepted"], totals["commit_conflicts"]), (2_500, 15));
     assert_eq!(store.pending(100).await.unwrap().len(), 15);
     assert_eq!(store.tenant_counts(&Tenant::new("t")).await.unwrap().n_series, 50);
+}
+
+/// Series of any shards and tenants may share a call: each has the indexes and the limit of its own tenant.
+pub(crate) async fn series_of_several_tenants_share_a_batch(store: &dyn Store) {
+    let tenant_of = |i: usize| ["a", "b", "c"][i % 3];
+    let keys: Vec<SeriesKey> = (0..75).map(|i| key_of(tenant_of(i), &format!("m{i}"))).collect();
+    let new = |key: &SeriesKey| optimistic_append(key, &SeriesState::default(), &[at(1, 1.0)]);
+    for key in &keys[..10] {
+        write(store, key, &[at(1, 1.0)]).await;
+    }
+    let appends: Vec<Append> = keys.iter().map(new).collect();
+    for (i, written) in store.append_all(&appends).await.into_iter().enumerate() {
+        match written.unwrap() {
+            AppendOutcome::Committed { .. } => assert!(i >= 10, "{i}"),
+            AppendOutcome::Classified(classified) => {
+                let is_judged = matches!(
+                    classified.classes[..],
+                    [SampleClass::Duplicate { judgement: Some(_), .. }]
+                );
+                assert!(i < 10 && is_judged, "{i}: {classified:?}");
+            }
+            refused @ AppendOutcome::Refused(_) => panic!("{refused:?}"),
+        }
+    }
+    for tenant in ["a", "b", "c"] {
+        assert_eq!(n_series(store, &Tenant::new(tenant)).await, 25);
+    }
+    for (i, key) in keys.iter().enumerate() {
+        let stored = state(store, key).await;
+        assert_eq!((stored.window.len(), stored.inbox.len()), (1, 0), "{i}");
+    }
+    assert_eq!(store.totals().await.unwrap()["samples accepted"], 75);
+    let states = store.read_all(&keys.iter().collect::<Vec<_>>()).await;
+    for (key, read) in keys.iter().zip(states) {
+        assert_eq!(read.unwrap().unwrap(), state(store, key).await);
+    }
 }
 
 pub(crate) async fn two_first_commits_do_not_both_succeed(store: &dyn Store) {

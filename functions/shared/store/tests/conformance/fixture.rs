@@ -8,8 +8,8 @@ use domain::{Sample, Series, SeriesKey, Tenant};
 use store::testbed::{judged, patient_options};
 use store::{
     APPEND_MAX, Append, AppendOutcome, ClassifiedSamples, Commit, CommitOutcome, MemoryPatch,
-    NewSample, OptimisticCommit, ReceiptUpdate, RedisOptions, SampleClass, SeriesState, Store,
-    StoreLimits, Topology,
+    NewSample, OnRefusal, OptimisticCommit, ReceiptUpdate, RedisOptions, SampleClass, SeriesState,
+    Store, StoreLimits, Topology,
 };
 
 pub(crate) const DEPLOYED: DeployedDetector =
@@ -68,7 +68,11 @@ pub(crate) fn optimistic_append(
     if let Some(stored) = &state.memory {
         commit.memory = MemoryPatch::between(stored, &judge.memory().encode());
     }
-    let optimistic = Some(OptimisticCommit { commit, receipt: ReceiptUpdate::Write });
+    let optimistic = Some(OptimisticCommit {
+        commit,
+        receipt: ReceiptUpdate::Write,
+        on_refusal: OnRefusal::Append,
+    });
     Append { key: key.clone(), samples: samples.to_vec(), cached_version: 0, optimistic }
 }
 
@@ -80,7 +84,7 @@ pub(crate) async fn append_one(store: &dyn Store, append: &Append) -> AppendOutc
 pub(crate) async fn appended(store: &dyn Store, append: &Append) -> ClassifiedSamples {
     match append_one(store, append).await {
         AppendOutcome::Classified(appended) => appended,
-        stored @ AppendOutcome::Committed { .. } => panic!("{stored:?}"),
+        outcome => panic!("{outcome:?}"),
     }
 }
 

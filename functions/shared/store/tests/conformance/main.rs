@@ -88,6 +88,7 @@ conformance! {
     commit: {
         a_commit_on_another_version_changes_nothing,
         series_of_one_batch_have_their_own_outcomes,
+        series_of_several_tenants_share_a_batch,
         two_first_commits_do_not_both_succeed,
         a_stored_series_judges_like_one_in_memory,
         interleaved_writers_that_stop_lose_nothing,
@@ -100,6 +101,8 @@ conformance! {
         an_optimistic_commit_is_ignored_while_samples_wait,
         an_optimistic_commit_under_another_configuration_is_ignored,
         an_optimistic_commit_on_a_removed_series_is_ignored,
+        a_refused_commit_may_return_the_state_and_store_nothing,
+        a_refused_commit_joins_samples_that_wait,
         optimistic_samples_without_a_time_get_the_time_of_the_store,
     }
     read: {

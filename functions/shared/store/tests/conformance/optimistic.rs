@@ -1,7 +1,10 @@
 //! Optimistic commits: stored with their append, or ignored.
 
 use domain::SeriesKey;
-use store::{AppendOutcome, NewSample, ReceiptUpdate, SampleClass, SeriesState, Store};
+use store::{
+    Append, AppendOutcome, CommitOutcome, NewSample, OnRefusal, ReceiptUpdate, SampleClass,
+    SeriesState, Store,
+};
 
 use crate::fixture::{
     NEW, SERIES_MAX, append_one, appended, at, commit_of, key, key_of, n_series, optimistic_append,
@@ -152,6 +155,48 @@ pub(crate) async fn an_optimistic_commit_on_a_removed_series_is_ignored(store: &
     let classified = appended(store, &optimistic_append(&key, &before, &[at(60, 1.0)])).await;
     let waiting = classified.state.unwrap();
     assert_eq!((waiting.version, waiting.window.len(), waiting.inbox.len()), (0, 0, 1));
+}
+
+/// An optimistic append that returns the state if its commit is refused.
+fn returning(key: &SeriesKey, state: &SeriesState, samples: &[NewSample]) -> Append {
+    let mut append = optimistic_append(key, state, samples);
+    append.optimistic.as_mut().unwrap().on_refusal = OnRefusal::Return;
+    append
+}
+
+pub(crate) async fn a_refused_commit_may_return_the_state_and_store_nothing(store: &dyn Store) {
+    let (key, new) = (key("a"), key("b"));
+    write(store, &key, &wave(0..60)).await;
+    let outdated = state(store, &key).await;
+    write(store, &key, &wave(60..61)).await;
+    let (now, totals) = (state(store, &key).await, store.totals().await.unwrap());
+    let refused = append_one(store, &returning(&key, &outdated, &wave(61..63))).await;
+    let AppendOutcome::Refused(returned) = refused else { panic!("{refused:?}") };
+    assert_eq!(returned, now);
+    assert_eq!(state(store, &key).await, now);
+    assert_eq!(store.totals().await.unwrap(), totals);
+    // Of a new series, too; and one call more stores the samples.
+    let refused = append_one(store, &returning(&key, &SeriesState::default(), &wave(61..63))).await;
+    assert_eq!(refused, AppendOutcome::Refused(now.clone()));
+    let written = append_one(store, &returning(&key, &returned, &wave(61..63))).await;
+    assert_eq!(written, AppendOutcome::Committed { version: now.version + 1 });
+    let refused = append_one(store, &returning(&new, &outdated, &wave(61..63))).await;
+    assert_eq!(refused, AppendOutcome::Refused(SeriesState::default()));
+    assert_eq!(n_series(store, key.tenant()).await, 1);
+}
+
+pub(crate) async fn a_refused_commit_joins_samples_that_wait(store: &dyn Store) {
+    let key = key("a");
+    write(store, &key, &wave(0..60)).await;
+    let outdated = state(store, &key).await;
+    store.append(&key, &wave(60..61), 0).await.unwrap();
+    let classified = appended(store, &returning(&key, &outdated, &wave(61..63))).await;
+    assert_eq!(classified.classes.len(), 2);
+    let waiting = classified.state.unwrap();
+    assert_eq!(waiting.inbox.len(), 3);
+    let committed = store.commit(&key, &commit_of(&waiting)).await.unwrap();
+    assert!(matches!(committed, CommitOutcome::Committed { .. }));
+    assert_eq!(state(store, &key).await.window.len(), 63);
 }
 
 pub(crate) async fn optimistic_samples_without_a_time_get_the_time_of_the_store(store: &dyn Store) {
