@@ -25,7 +25,8 @@ fn check_samples(batch: &IncomingBatch, limits: &RequestLimits) {
     assert!(batch.samples.is_sorted_by_key(|sample| sample.index));
     assert!(batch.rejected.is_sorted_by_key(|rejected| rejected.index));
     for sample in &batch.samples {
-        assert!(domain::Sample::new(sample.at_us.unwrap_or(0), sample.value).is_ok());
+        let at_us = sample.at_us.unwrap_or(0);
+        assert!(domain::Sample::of_kind(at_us, sample.value, sample.kind).is_ok());
     }
 }
 

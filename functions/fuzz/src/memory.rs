@@ -2,7 +2,7 @@
 
 use detector::memory::MAGIC;
 use detector::{DeployedDetector, Judge, Memory};
-use domain::Sample;
+use domain::{Sample, SampleKind};
 
 /// Latest time of a judged sample; leaves room for two more.
 const AT_US_MAX: i64 = 1 << 50;
@@ -24,8 +24,19 @@ fn judge_with(bytes: &[u8]) {
     let mut judge = Judge::restore(deployed, Some(&again), Vec::new())
         .expect("another memory of the same generation is read or relearned");
     judge.judge(sample(at_us + 1));
+    let mut judge = Judge::restore(deployed, Some(&again), Vec::new()).expect("as before");
+    let totals = [1.0, 2.0].map(|total| counter(at_us + total as i64, total));
+    for total in totals {
+        let judgement = judge.judge(total);
+        assert!(judgement.rate.per_second().is_none_or(f64::is_finite));
+    }
 }
 
 fn sample(at_us: i64) -> Sample {
     Sample::new(at_us, 1.0).expect("the time is within its range")
+}
+
+fn counter(at_us: i64, total: f64) -> Sample {
+    let kind = SampleKind::Counter { started_at_us: None };
+    Sample::of_kind(at_us, total, kind).expect("the time is within its range")
 }

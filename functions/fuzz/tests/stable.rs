@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use domain::{Sample, SampleKind};
 use fuzz::{ENTRY_POINTS, EntryPoint};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -42,17 +43,22 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
     corpus
 }
 
-/// Stored memory of each detector.
+/// Stored memory of each detector, for a gauge and for a counter.
 fn memories() -> Vec<Vec<u8>> {
-    let stored = |detector: &detector::Detector| {
+    let stored = |detector: &detector::Detector, kind: SampleKind| {
         let mut judge = detector::Judge::new(*detector);
+        let mut total = 0.0;
         for i in 0..200 {
             let value = if i % 41 == 40 { 900.0 } else { 100.0 + (i % 7) as f64 };
-            judge.judge(domain::Sample::new(i * 60_000_000, value).unwrap());
+            total += value;
+            let value = if kind.is_counter() { total } else { value };
+            judge.judge(Sample::of_kind(i * 60_000_000, value, kind).unwrap());
         }
         judge.memory().encode()
     };
-    detector::Detector::ALL.iter().map(stored).collect()
+    let kinds = [SampleKind::Gauge, SampleKind::Counter { started_at_us: Some(7) }];
+    let detectors = detector::Detector::ALL.iter();
+    detectors.flat_map(|detector| kinds.map(|kind| stored(detector, kind))).collect()
 }
 
 /// Replaces, inserts or removes a few bytes, and sometimes truncates.

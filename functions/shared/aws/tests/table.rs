@@ -9,7 +9,7 @@ use aws::testbed::{DynamoServer, StandIn};
 use detector::series_config::REASON_LEN_MAX;
 use detector::{MaintenanceWindow, SeriesConfig};
 use domain::{EpisodePhase, EpisodeRecord};
-use domain::{Expectation, Judgement, Sample, Series, Signal, Verdict, VerdictKind};
+use domain::{Expectation, Judgement, Rate, Sample, Series, Signal, Verdict, VerdictKind};
 use domain::{SeriesKey, Tenant};
 use store::{History, HistoryError, HistoryOptions, PastRange, StoredConfig, StoredEpisode};
 
@@ -39,7 +39,7 @@ fn episode(start_s: i64, revision: i64) -> StoredEpisode {
         end_us: start_s * 1_000_000 + revision,
         n_samples: revision as u64,
         phase: EpisodePhase::Open,
-        peak: Some(Judgement { sample, verdict, late: false }),
+        peak: Some(Judgement { sample, rate: Rate::NotCounter, verdict, late: false }),
     };
     StoredEpisode { revision, notable_version: revision, record }
 }

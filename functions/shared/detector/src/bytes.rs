@@ -105,6 +105,13 @@ impl<'a> ByteReader<'a> {
         self.array().map(i64::from_le_bytes)
     }
 
+    /// A double whose square is finite, or NaN.
+    pub(crate) fn finite_or_nan(&mut self) -> Option<f64> {
+        self.array()
+            .map(f64::from_le_bytes)
+            .filter(|value| value.is_nan() || value.abs() <= MAGNITUDE_MAX)
+    }
+
     /// A double whose square is finite.
     pub(crate) fn finite(&mut self) -> Option<f64> {
         self.array().map(f64::from_le_bytes).filter(|value| value.abs() <= MAGNITUDE_MAX)

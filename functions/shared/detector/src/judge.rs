@@ -2,6 +2,7 @@
 //!
 //! Functions and evaluator run this code on the same state, so their verdicts are equal bit for bit.
 
+mod counted;
 mod restore;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,7 @@ use crate::silence::SilenceCheck;
 use crate::window::STORED_LEN_MIN;
 use crate::{Detector, Memory, SeriesConfig, Window};
 use domain::sample::AT_US_MAX;
-use domain::{Judgement, Sample, Verdict};
+use domain::{Judgement, Sample, Verdict, VerdictKind};
 
 /// Progress of learning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,8 @@ const INTERVALS_MAX: usize = 32;
 pub struct Judge {
     memory: Memory,
     window: Window,
+    /// Samples that the detector reads, if they are not those of the window: the rates of a counter.
+    rates: Option<Window>,
     origin: MemoryOrigin,
     config: SeriesConfig,
 }
@@ -58,24 +61,37 @@ impl Judge {
     /// A sample at or before the newest one is late: it is judged against the samples before it, joins the window and the
     /// season, and changes no scalar. A sample at or below the floor is counted but not stored; a sample at a time that the
     /// window contains is neither.
+    ///
+    /// Of a counter the rate is judged and learned, see [`crate::counter`]. A sample that is not late and of another kind
+    /// than the series changes the series: it learns again, from those samples of the window that are of the new kind.
     pub fn judge(&mut self, sample: Sample) -> Judgement {
+        let sample = self.config.as_configured(sample);
         let at_us = sample.at_us();
         let late = self.memory.cursor_us.is_some_and(|cursor_us| at_us <= cursor_us);
-        let assessment = self.assess(sample);
+        if !late {
+            self.follow_kind(sample);
+        }
+        let read = self.read(sample);
+        let assessment = self.assess_read(read.sample);
         let verdict = self.after_maintenance(at_us, assessment.verdict);
-        let judgement = Judgement { sample, verdict, late };
+        let judgement = Judgement { sample, rate: read.rate, verdict, late };
         if self.window.at(at_us).is_some() {
             return judgement;
         }
         self.window.insert(judgement.judged());
+        self.update_rates(read.sample, late);
         self.memory.floor_us = self.window.floor_us();
         self.memory.counters.judged += 1;
         self.memory.counters.anomalies += u64::from(judgement.verdict.is_anomaly());
         if late {
             self.memory.counters.late += 1;
-            self.memory.state.learn_late(&self.memory.detector, sample);
+            if let Some(read) = read.sample {
+                self.memory.state.learn_late(&self.memory.detector, read);
+            }
         } else {
-            self.learn(sample, &assessment);
+            if let Some(read) = read.sample {
+                self.learn(read, &assessment);
+            }
             self.memory.episode = self.episode_with(judgement);
             self.memory.cursor_us = Some(at_us);
             self.memory.last = Some(judgement);
@@ -86,7 +102,14 @@ impl Judge {
 
     /// Verdict on `sample`, without learning it.
     pub fn verdict(&self, sample: Sample) -> Verdict {
-        self.after_maintenance(sample.at_us(), self.assess(sample).verdict)
+        let read = self.read(self.config.as_configured(sample));
+        self.after_maintenance(sample.at_us(), self.assess_read(read.sample).verdict)
+    }
+
+    /// Assesses what the detector reads of a sample; without a rate there is nothing to judge.
+    fn assess_read(&self, read: Option<Sample>) -> Assessment {
+        let unjudged = || Assessment::without_signals(Verdict::unjudged(VerdictKind::Learning));
+        read.map_or_else(unjudged, |read| self.assess(read))
     }
 
     fn after_maintenance(&self, at_us: i64, verdict: Verdict) -> Verdict {
@@ -95,7 +118,7 @@ impl Judge {
 
     fn assess(&self, sample: Sample) -> Assessment {
         let detector = &self.memory.detector;
-        let before = self.window.before(sample.at_us(), detector.window_len());
+        let before = self.read_window().before(sample.at_us(), detector.window_len());
         self.memory.state.judge(detector, before, sample)
     }
 
@@ -185,6 +208,16 @@ impl Judge {
         &self.window
     }
 
+    /// The samples that the detector reads: the window, or of a counter its rates.
+    pub fn read_window(&self) -> &Window {
+        self.rates.as_ref().unwrap_or(&self.window)
+    }
+
+    /// True unless the configuration of the series changes the kind of `sample`.
+    pub fn is_read_as_sent(&self, sample: Sample) -> bool {
+        self.config.as_configured(sample) == sample
+    }
+
     /// Source of the memory.
     pub fn origin(&self) -> MemoryOrigin {
         self.origin
@@ -193,7 +226,7 @@ impl Judge {
     /// Progress of learning.
     pub fn learning(&self) -> LearningProgress {
         let needed = self.memory.detector.samples_needed();
-        let seen = self.memory.state.n_samples().unwrap_or(self.window.judged().len());
+        let seen = self.memory.state.n_samples().unwrap_or(self.read_window().judged().len());
         let interval_us = if seen < needed { self.interval_us() } else { None };
         let newest_us = self.window.judged().last().map(|judged| judged.sample.at_us());
         let ready_at_us = interval_us.zip(newest_us).map(|(interval_us, newest_us)| {

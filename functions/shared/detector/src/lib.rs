@@ -22,6 +22,8 @@
 
 pub mod window;
 
+pub mod counter;
+
 mod bytes;
 pub mod learning;
 

@@ -13,20 +13,23 @@
 //! | 32 | 24 | counters: judged, anomalies, late |
 //! | 56 | 47 | last judgement |
 //! | 103 | 13 | silence: flag, usual age, next check |
-//! | 116 | 1 | 1 if the series has its own detector |
+//! | 116 | 1 | flags: 1 if the series has its own detector, 2 if the fields of a counter follow |
 //! | 117 | 1 | length of the spec |
-//! | 118 | | scalars of the detector, then its tables |
+//! | | 33 | of a counter only: see [`counter_fields`] |
+//! | | | scalars of the detector, then its tables |
 //! | | 71 | open episode, or one that a further anomaly may join |
 //! | | | spec |
 //!
 //! A store writes changed slices, one command each. Each sample changes the fields from the cursor to the end of the
 //! scalars, a few bytes of one or two tables, and seldom the rest; so the changing fields are contiguous.
 
+mod counter_fields;
 mod judgement;
 
 use crate::Detector;
 use crate::bytes::{ByteReader, ByteWriter};
 use crate::detector_state::DetectorState;
+use crate::memory::counter_fields::{COUNTER_FIELDS_LEN, CounterField, CounterFields};
 use crate::memory::judgement::{InvalidField, JUDGEMENT_LEN};
 use crate::open_episode::OpenEpisode;
 use crate::silence::SilenceState;
@@ -51,6 +54,15 @@ const EPISODE_LEN: usize = 24 + JUDGEMENT_LEN;
 /// Length of all fields before those of the detector, in bytes.
 const HEADER_LEN: usize = 56 + JUDGEMENT_LEN + SilenceState::LEN + 2;
 
+/// Offset of the flags.
+const FLAGS_OFFSET: usize = HEADER_LEN - 2;
+
+/// Flag of a series with its own detector.
+const OWN_DETECTOR: u8 = 1;
+
+/// Flag of a memory with the fields of a counter.
+const COUNTER: u8 = 2;
+
 const _: () = assert!(SPEC_LEN_MAX <= u8::MAX as usize, "the length of a spec is one byte");
 
 /// Memory of one series.
@@ -64,6 +76,8 @@ pub struct Memory {
     pub detector: Detector,
     /// True if the detector comes from the configuration of the series, not from a deployment.
     pub has_own_detector: bool,
+    /// True if the detector has learned rates of a counter.
+    pub is_counter: bool,
     /// Newest judged time, in microseconds.
     pub cursor_us: Option<i64>,
     /// Newest time trimmed from the window, in microseconds.
@@ -99,6 +113,7 @@ impl Memory {
             generation,
             detector,
             has_own_detector: false,
+            is_counter: false,
             cursor_us: None,
             floor_us: None,
             counters: Counters::default(),
@@ -124,7 +139,13 @@ impl Memory {
     }
 
     fn encoded_len_with(&self, spec: &str) -> usize {
-        HEADER_LEN + self.state.len() + EPISODE_LEN + spec.len()
+        let counter_len = if self.counter_fields().is_empty() { 0 } else { COUNTER_FIELDS_LEN };
+        HEADER_LEN + counter_len + self.state.len() + EPISODE_LEN + spec.len()
+    }
+
+    fn counter_fields(&self) -> CounterFields {
+        let peak = self.episode.and_then(|episode| episode.peak);
+        CounterFields::of(self.is_counter, self.last.as_ref(), peak.as_ref())
     }
 
     /// Bytes of the layout above.
@@ -141,8 +162,12 @@ impl Memory {
         out.u64(self.counters.late);
         judgement::write(&mut out, self.last.as_ref());
         self.silence.write(&mut out);
-        out.u8(u8::from(self.has_own_detector));
+        let counter = self.counter_fields();
+        let counter_flag = if counter.is_empty() { 0 } else { COUNTER };
+        let own_flag = if self.has_own_detector { OWN_DETECTOR } else { 0 };
+        out.u8(own_flag | counter_flag);
         out.u8(spec.len() as u8);
+        counter.write(&mut out);
         self.state.write(&mut out);
         write_episode(&mut out, self.episode.as_ref());
         out.bytes(spec.as_bytes());
@@ -158,6 +183,9 @@ impl Memory {
 
     /// Inverse of [`Memory::encode`]; `None` for any other bytes.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let flags = *bytes.get(FLAGS_OFFSET).filter(|flags| **flags <= OWN_DETECTOR | COUNTER)?;
+        let has_counter = flags & COUNTER != 0;
+        let counter = CounterFields::read(bytes.get(HEADER_LEN..).filter(|_| has_counter))?;
         let mut from = ByteReader::new(bytes);
         from.bytes(MAGIC.len()).filter(|magic| magic == MAGIC)?;
         let generation = from.u32()?;
@@ -165,19 +193,21 @@ impl Memory {
         let (cursor_us, floor_us) = (time(from.i64()?).ok()?, time(from.i64()?).ok()?);
         let counters =
             Counters { judged: from.count()?, anomalies: from.count()?, late: from.count()? };
-        let last = judgement::read(from.bytes(JUDGEMENT_LEN)?).ok()?;
+        let last = judgement::read(from.bytes(JUDGEMENT_LEN)?, counter.last).ok()?;
         let silence = SilenceState::read(&mut from)?;
-        let has_own_detector = from.bool()?;
+        let _flags = from.u8()?;
         let spec_at = bytes.len().checked_sub(usize::from(from.u8()?))?;
         let detector: Detector = std::str::from_utf8(bytes.get(spec_at..)?).ok()?.parse().ok()?;
-        let mut from = ByteReader::new(bytes.get(HEADER_LEN..spec_at)?);
+        let state_at = HEADER_LEN + if has_counter { COUNTER_FIELDS_LEN } else { 0 };
+        let mut from = ByteReader::new(bytes.get(state_at..spec_at)?);
         let state = DetectorState::read(&detector, &mut from)?;
-        let episode = read_episode(&mut from, silence.is_silent).ok()?;
+        let episode = read_episode(&mut from, silence.is_silent, counter.peak).ok()?;
         from.is_empty().then_some(Self {
             version,
             generation,
             detector,
-            has_own_detector,
+            has_own_detector: flags & OWN_DETECTOR != 0,
+            is_counter: counter.is_counter,
             cursor_us,
             floor_us,
             counters,
@@ -208,24 +238,25 @@ fn write_episode(out: &mut ByteWriter, episode: Option<&OpenEpisode>) {
 fn read_episode(
     from: &mut ByteReader<'_>,
     is_silent: bool,
+    peak: CounterField,
 ) -> Result<Option<OpenEpisode>, InvalidField> {
     let mut from = ByteReader::new(from.bytes(EPISODE_LEN).ok_or(InvalidField)?);
     match from.count() {
         Some(0) if !is_silent => Ok(None),
-        Some(n_samples) => read_open(n_samples, &mut from).map(Some).ok_or(InvalidField),
+        Some(n_samples) => read_open(n_samples, &mut from, peak).map(Some).ok_or(InvalidField),
         None => Err(InvalidField),
     }
 }
 
-fn read_open(n_samples: u64, from: &mut ByteReader<'_>) -> Option<OpenEpisode> {
+fn read_open(n_samples: u64, from: &mut ByteReader<'_>, peak: CounterField) -> Option<OpenEpisode> {
     let (start_us, end_us) = (time(from.i64()?).ok()??, time(from.i64()?).ok()??);
-    let peak = if n_samples == 0 { None } else { Some(judgement::read_present(from)?) };
+    let peak = if n_samples == 0 { None } else { Some(judgement::read_present(from, peak)?) };
     Some(OpenEpisode { start_us, end_us, n_samples, peak })
 }
 
 #[cfg(test)]
 mod tests {
-    use domain::Sample;
+    use domain::{Sample, SampleKind};
     use proptest::prelude::*;
 
     use super::*;
@@ -250,6 +281,27 @@ mod tests {
                 assert_eq!(Memory::decode(&bytes), Some(memory));
             }
         }
+    }
+
+    #[test]
+    fn a_memory_of_a_counter_round_trips() {
+        for detector in Detector::ALL {
+            let mut judge = Judge::new(detector);
+            for i in 0..400 {
+                let total = 1e6 * i as f64 + if i == 399 { 1e18 } else { (i % 7) as f64 };
+                let kind = SampleKind::Counter { started_at_us: Some(i / 50) };
+                judge.judge(Sample::of_kind(i * 60_000_000, total, kind).unwrap());
+                let bytes = judge.memory().encode();
+                assert_eq!(bytes.len(), judge.memory().encoded_len());
+                assert_eq!(Memory::decode(&bytes).as_ref(), Some(judge.memory()));
+            }
+            assert!(judge.memory().last.unwrap().rate.per_second().is_some_and(|rate| rate > 1e12));
+        }
+    }
+
+    #[test]
+    fn the_memory_of_a_gauge_has_no_fields_of_a_counter() {
+        assert_eq!(learned(Detector::default(), 400).encode()[FLAGS_OFFSET], 0);
     }
 
     #[test]

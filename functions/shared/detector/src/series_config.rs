@@ -1,7 +1,8 @@
-//! Configuration of one series: its own detector, and maintenance windows.
+//! Configuration of one series: its own detector, the kind of its samples, and maintenance windows.
 //!
 //! A maintenance window changes verdicts but not what is learned, so it can be set and removed without relearning.
 
+use domain::{Sample, SampleKind};
 use thiserror::Error;
 
 use crate::Detector;
@@ -17,6 +18,8 @@ pub const REASON_LEN_MAX: usize = 128;
 pub struct SeriesConfig {
     /// Detector of the series; `None` for that of the deployment.
     pub detector: Option<Detector>,
+    /// Kind of all samples of the series, without a start; `None` for that of each sample.
+    pub kind: Option<SampleKind>,
     maintenance: Vec<MaintenanceWindow>,
 }
 
@@ -37,7 +40,23 @@ impl SeriesConfig {
         if maintenance.len() > MAINTENANCE_WINDOWS_MAX {
             return Err(SeriesConfigError::MaintenanceTooMany(maintenance.len()));
         }
-        Ok(Self { detector, maintenance })
+        Ok(Self { detector, kind: None, maintenance })
+    }
+
+    /// The same configuration for samples of a kind.
+    #[must_use]
+    pub fn with_kind(self, kind: Option<SampleKind>) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// The sample as one of the configured kind; unchanged if its value cannot be of this kind.
+    pub(crate) fn as_configured(&self, sample: Sample) -> Sample {
+        match self.kind {
+            Some(kind) if kind.is_counter() != sample.is_counter() => {
+                Sample::of_kind(sample.at_us(), sample.value(), kind).unwrap_or(sample)
+            }
+            _ => sample,
+        }
     }
 
     /// Maintenance windows.
@@ -119,6 +138,25 @@ mod tests {
         let config = SeriesConfig::new(None, vec![maintenance]).unwrap();
         let is_in_maintenance = [9, 10, 19, 20].map(|at_us| config.is_in_maintenance(at_us));
         assert_eq!(is_in_maintenance, [false, true, true, false]);
+    }
+
+    #[test]
+    fn a_sample_has_the_configured_kind_if_its_value_can() {
+        let counter = SampleKind::Counter { started_at_us: None };
+        let started = SampleKind::Counter { started_at_us: Some(5) };
+        let cases = [
+            (None, 1.0, started, started),
+            (Some(counter), 1.0, started, started),
+            (Some(counter), 1.0, SampleKind::Gauge, counter),
+            (Some(counter), -1.0, SampleKind::Gauge, SampleKind::Gauge),
+            (Some(SampleKind::Gauge), 1.0, started, SampleKind::Gauge),
+            (Some(SampleKind::Gauge), 1e18, started, started),
+        ];
+        for (configured, value, sent, read) in cases {
+            let config = SeriesConfig::default().with_kind(configured);
+            let sample = Sample::of_kind(7, value, sent).unwrap();
+            assert_eq!(config.as_configured(sample), Sample::of_kind(7, value, read).unwrap());
+        }
     }
 
     #[test]

@@ -83,6 +83,13 @@ impl Window {
         true
     }
 
+    /// Drops the samples up to `at_us`; the floor stays.
+    pub(crate) fn drop_until(&mut self, at_us: i64) {
+        let n_old = self.judged().partition_point(|entry| entry.sample.at_us() <= at_us);
+        self.start += n_old;
+        self.trim();
+    }
+
     fn trim(&mut self) {
         let len = self.entries.len() - self.start;
         if len > self.len_max {

@@ -13,4 +13,4 @@ pub use episode::{EpisodePhase, EpisodeRecord};
 pub use sample::{Sample, SampleError, SampleKind};
 pub use series::{Series, SeriesError};
 pub use series_key::{SHARDS_DEFAULT, SeriesKey, SeriesKeyError, Tenant};
-pub use verdict::{Expectation, JudgedSample, Judgement, Signal, Verdict, VerdictKind};
+pub use verdict::{Expectation, JudgedSample, Judgement, Rate, Signal, Verdict, VerdictKind};

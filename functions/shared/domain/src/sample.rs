@@ -2,7 +2,7 @@
 //!
 //! The constructor rejects NaN and infinity, so that later code need not: one NaN would spoil every later mean.
 //!
-//! The kind of a sample says what its value means: a gauge is judged itself, of a counter the rate a second.
+//! A sample of a gauge is judged itself, of a counter the rate a second.
 
 use thiserror::Error;
 
@@ -48,24 +48,56 @@ impl SampleKind {
     pub fn is_counter(self) -> bool {
         matches!(self, Self::Counter { .. })
     }
+
+    /// Name in requests, answers and stored configurations.
+    pub fn as_str(self) -> &'static str {
+        if self.is_counter() { "counter" } else { "gauge" }
+    }
+
+    /// The kind of that name, without a start.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let kinds = [Self::Gauge, Self::Counter { started_at_us: None }];
+        kinds.into_iter().find(|kind| kind.as_str() == name)
+    }
 }
+
+/// Start of a sample of a gauge, which has none.
+const GAUGE: i64 = -2;
+
+/// Start of a counter that does not give it.
+const START_UNKNOWN: i64 = -1;
 
 /// One finite value at one time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample {
     at_us: i64,
     value: f64,
+    // The kind in eight bytes: a window stores hundreds of samples. The start of a counter, or one of two marks.
+    start_us: i64,
 }
 
 impl Sample {
-    /// Accepts a time in `0..=AT_US_MAX` microseconds and a finite value of magnitude up to [`VALUE_ABS_MAX`].
+    /// Sample of a gauge: accepts a time in `0..=AT_US_MAX` microseconds and a finite value of magnitude up to
+    /// [`VALUE_ABS_MAX`].
     ///
     /// Negative zero becomes zero, so that equal values have equal texts.
     pub fn new(at_us: i64, value: f64) -> Result<Self, SampleError> {
-        if !(0..=AT_US_MAX).contains(&at_us) {
-            return Err(SampleError::TimeOutOfRange(at_us));
-        }
-        Ok(Self { at_us, value: check_value(value)? })
+        check_time(at_us)?;
+        Ok(Self { at_us, value: check_value(value)?, start_us: GAUGE })
+    }
+
+    /// Sample of any kind.
+    pub fn of_kind(at_us: i64, value: f64, kind: SampleKind) -> Result<Self, SampleError> {
+        let start_us = match kind {
+            SampleKind::Gauge => GAUGE,
+            SampleKind::Counter { started_at_us: None } => START_UNKNOWN,
+            SampleKind::Counter { started_at_us: Some(started_at_us) } => {
+                check_time(started_at_us)?;
+                started_at_us
+            }
+        };
+        check_time(at_us)?;
+        Ok(Self { at_us, value: kind.check_value(value)?, start_us })
     }
 
     /// Microseconds since the Unix epoch.
@@ -77,6 +109,24 @@ impl Sample {
     pub fn value(&self) -> f64 {
         self.value
     }
+
+    /// Meaning of the value.
+    pub fn kind(&self) -> SampleKind {
+        match self.start_us {
+            GAUGE => SampleKind::Gauge,
+            START_UNKNOWN => SampleKind::Counter { started_at_us: None },
+            started_at_us => SampleKind::Counter { started_at_us: Some(started_at_us) },
+        }
+    }
+
+    /// True for a sample of a counter.
+    pub fn is_counter(&self) -> bool {
+        self.start_us != GAUGE
+    }
+}
+
+fn check_time(at_us: i64) -> Result<(), SampleError> {
+    if (0..=AT_US_MAX).contains(&at_us) { Ok(()) } else { Err(SampleError::TimeOutOfRange(at_us)) }
 }
 
 /// Checks the value of a gauge whose time is not known yet.
@@ -156,6 +206,22 @@ mod tests {
             (Err("value_not_finite"), Err("value_not_finite"))
         );
         assert_eq!(SampleKind::Gauge.check_value(-1.0), Ok(-1.0));
+    }
+
+    #[test]
+    fn a_sample_has_the_kind_that_it_was_made_with() {
+        let counter = |started_at_us| SampleKind::Counter { started_at_us };
+        for kind in [SampleKind::Gauge, counter(None), counter(Some(0)), counter(Some(AT_US_MAX))] {
+            let sample = Sample::of_kind(7, 1.0, kind).unwrap();
+            assert_eq!((sample.kind(), sample.is_counter()), (kind, kind.is_counter()));
+        }
+        assert_eq!(Sample::of_kind(7, 1.0, SampleKind::Gauge), Sample::new(7, 1.0));
+        for start_us in [-1, -2, AT_US_MAX + 1] {
+            assert_eq!(
+                Sample::of_kind(7, 1.0, counter(Some(start_us))).unwrap_err().code(),
+                "time_invalid"
+            );
+        }
     }
 
     #[test]

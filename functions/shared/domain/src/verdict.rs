@@ -197,11 +197,35 @@ fn short(value: f64) -> String {
     format!("{value:.n_decimals$}")
 }
 
+/// Rate of a sample, if it is one of a counter.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Rate {
+    /// The sample is one of a gauge: its value is judged.
+    #[default]
+    NotCounter,
+    /// The rate of the sample is not known, so it is not judged: no sample of the counter is known before it.
+    Unknown,
+    /// The increase a second since the sample before: it is judged.
+    PerSecond(f64),
+}
+
+impl Rate {
+    /// The rate a second, if it is known.
+    pub fn per_second(self) -> Option<f64> {
+        match self {
+            Self::PerSecond(rate) => Some(rate),
+            Self::NotCounter | Self::Unknown => None,
+        }
+    }
+}
+
 /// A sample with its verdict in full.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Judgement {
     /// The judged sample.
     pub sample: Sample,
+    /// Its rate, which the verdict is on, if it is one of a counter.
+    pub rate: Rate,
     /// Its verdict.
     pub verdict: Verdict,
     /// True if a newer sample had been judged before.
@@ -209,6 +233,29 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// The number that the verdict is on: the value of a gauge, the rate of a counter if it is known.
+    pub fn judged_value(&self) -> Option<f64> {
+        match self.rate {
+            Rate::NotCounter => Some(self.sample.value()),
+            Rate::Unknown => None,
+            Rate::PerSecond(rate) => Some(rate),
+        }
+    }
+
+    /// Explains the verdict in one sentence for people.
+    pub fn reason(&self) -> String {
+        match self.rate {
+            Rate::NotCounter => self.verdict.reason(self.sample.value()),
+            Rate::Unknown => {
+                "the rate is not known: no earlier sample of the counter is".to_owned()
+            }
+            Rate::PerSecond(rate) if self.verdict.expectation.is_some() => {
+                format!("a rate of {}", self.verdict.reason(rate))
+            }
+            Rate::PerSecond(rate) => self.verdict.reason(rate),
+        }
+    }
+
     /// The part of the judgement that a window stores.
     pub fn judged(&self) -> JudgedSample {
         JudgedSample {
@@ -234,11 +281,12 @@ pub struct JudgedSample {
 }
 
 impl JudgedSample {
-    /// The judgement without signal and band, which a window does not store.
+    /// The judgement without signal, band and rate, which a window does not store.
     pub fn judgement(&self) -> Judgement {
         let score = f64::from(self.score);
         let verdict = Verdict { kind: self.kind, score, expectation: None };
-        Judgement { sample: self.sample, verdict, late: self.late }
+        let rate = if self.sample.is_counter() { Rate::Unknown } else { Rate::NotCounter };
+        Judgement { sample: self.sample, rate, verdict, late: self.late }
     }
 }
 
@@ -257,6 +305,26 @@ mod tests {
         );
         assert!(reason(0.0).starts_with("0.000 is below"));
         assert!(reason(400.0).starts_with("400.0 is within"));
+    }
+
+    #[test]
+    fn the_reason_of_a_counter_is_about_its_rate() {
+        let counter = crate::SampleKind::Counter { started_at_us: None };
+        let expectation =
+            Expectation { signal: Signal::Deviation, value: 4.0, low: 3.0, high: 5.0 };
+        let judgement = |rate, verdict| Judgement {
+            sample: Sample::of_kind(7, 9e6, counter).unwrap(),
+            rate,
+            verdict,
+            late: false,
+        };
+        let judged = judgement(Rate::PerSecond(8.0), Verdict::scored(6.1, 5.0, expectation));
+        let sentence =
+            "a rate of 8.000 is above the band 3.000 to 5.000; 4.000 was expected (score 6.100)";
+        assert_eq!((judged.reason().as_str(), judged.judged_value()), (sentence, Some(8.0)));
+        let first = judgement(Rate::Unknown, Verdict::unjudged(VerdictKind::Learning));
+        assert!(first.reason().starts_with("the rate is not known"));
+        assert_eq!((first.judged_value(), first.judged().judgement()), (None, first));
     }
 
     #[test]

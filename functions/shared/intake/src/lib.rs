@@ -69,6 +69,7 @@ mod error;
 mod event;
 mod format;
 mod json;
+mod kind;
 mod limits;
 mod literal;
 mod metric_stream;

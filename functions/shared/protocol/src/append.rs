@@ -48,7 +48,7 @@ impl Append {
 pub struct OptimisticCommit {
     /// Stored with the append if version and configuration are those judged on and no sample waits; ignored otherwise.
     ///
-    /// It has one judgement for each sample, in order. The caller stamps samples without a time by the clock of the
+    /// It has one judgement for each sample, in order and of the same kind. The caller stamps samples without a time by the clock of the
     /// store.
     pub commit: Commit,
     /// Update of the time of receipt.

@@ -3,13 +3,71 @@
 //! `<at_us>:<value>` in an inbox, `<at_us>:<value>:<verdict>:<score>` in a window, followed by signal and band among the
 //! anomalies. Floats have their shortest exact form with exponent, so that equal values have equal texts, and members
 //! of a window stay within the 64 bytes of Redis' compact encoding.
+//!
+//! A sample of a counter has a mark: `+`, and if its sender gave a start, the start in microseconds to the base 36. It
+//! follows the value in an inbox (`<at_us>:<value>:<mark>`), and the letter of the verdict in a window
+//! (`<at_us>:<value>:<verdict><mark>:<score>`). Among the anomalies the rate comes last.
 
 use domain::{EpisodePhase, EpisodeRecord};
-use domain::{Expectation, JudgedSample, Judgement, Sample, Signal, Verdict, VerdictKind};
+use domain::{
+    Expectation, JudgedSample, Judgement, Rate, Sample, SampleKind, Signal, Verdict, VerdictKind,
+};
 
-/// `<at_us>:<value>`.
-pub fn of_sample(at_us: i64, value: f64) -> String {
-    format!("{at_us}:{}", float(value))
+/// First character of the mark of a counter.
+const COUNTER: char = '+';
+
+/// Base of the start in a mark: short texts of digits and lower case letters.
+const START_BASE: u32 = 36;
+
+/// `<at_us>:<value>`, for a counter followed by `:<mark>`.
+pub fn of_sample(sample: &Sample) -> String {
+    format!("{}:{}", sample.at_us(), of_value(sample.value(), sample.kind()))
+}
+
+/// The part of a member of an inbox after its time.
+pub fn of_value(value: f64, kind: SampleKind) -> String {
+    match mark(kind) {
+        mark if mark.is_empty() => float(value),
+        mark => format!("{}:{mark}", float(value)),
+    }
+}
+
+/// Mark of a kind; empty for a gauge.
+fn mark(kind: SampleKind) -> String {
+    match kind {
+        SampleKind::Gauge => String::new(),
+        SampleKind::Counter { started_at_us: None } => COUNTER.to_string(),
+        SampleKind::Counter { started_at_us: Some(started_at_us) } => {
+            format!("{COUNTER}{}", to_base_36(started_at_us.unsigned_abs()))
+        }
+    }
+}
+
+/// Kind of a mark.
+fn kind_of(mark: &str) -> Option<SampleKind> {
+    if mark.is_empty() {
+        return Some(SampleKind::Gauge);
+    }
+    let started_at_us = match mark.strip_prefix(COUNTER)? {
+        "" => None,
+        digits if digits.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+            Some(i64::from_str_radix(digits, START_BASE).ok()?)
+        }
+        _ => return None,
+    };
+    Some(SampleKind::Counter { started_at_us })
+}
+
+fn to_base_36(mut number: u64) -> String {
+    let mut digits = Vec::new();
+    loop {
+        let digit = (number % u64::from(START_BASE)) as u32;
+        digits.push(char::from_digit(digit, START_BASE).unwrap_or('0'));
+        number /= u64::from(START_BASE);
+        if number == 0 {
+            return digits.into_iter().rev().collect();
+        }
+    }
 }
 
 /// The shortest text with exponent that reads back as `value`.
@@ -17,18 +75,19 @@ pub fn float(value: f64) -> String {
     format!("{value:e}")
 }
 
-/// `<at_us>:<value>:<verdict>:<score>`; the verdict is one letter, upper case when late.
+/// `<at_us>:<value>:<verdict>:<score>`; the verdict is one letter, upper case when late, and the mark of a counter.
 pub fn of_judged(judged: &JudgedSample) -> String {
-    let letter = letter(judged.kind, judged.late);
-    let sample = judged.sample;
-    format!("{}:{letter}:{:e}", of_sample(sample.at_us(), sample.value()), judged.score)
+    let JudgedSample { sample, kind, score, late } = judged;
+    let (value, letter, mark) = (float(sample.value()), letter(*kind, *late), mark(sample.kind()));
+    format!("{}:{value}:{letter}{mark}:{score:e}", sample.at_us())
 }
 
-/// `<at_us>:<value>:<verdict>:<score>:<signal>:<expected>:<low>:<high>`.
+/// `<at_us>:<value>:<verdict>:<score>:<signal>:<expected>:<low>:<high>`, for a counter followed by `:<rate>`.
 pub fn of_anomaly(judgement: &Judgement) -> Option<String> {
     let Expectation { signal, value, low, high } = judgement.verdict.expectation?;
     let judged = of_judged(&judgement.judged());
-    Some(format!("{judged}:{}:{value:e}:{low:e}:{high:e}", signal.as_str()))
+    let rate = judgement.rate.per_second().map(|rate| format!(":{rate:e}")).unwrap_or_default();
+    Some(format!("{judged}:{}:{value:e}:{low:e}:{high:e}{rate}", signal.as_str()))
 }
 
 /// `<start_us>:<end_us>:<samples>:<phase>:<peak>`; the peak as among the anomalies, or empty.
@@ -54,14 +113,17 @@ pub fn episode(text: &str) -> Option<EpisodeRecord> {
 /// Reads a member of an inbox.
 pub fn sample(member: &str) -> Option<Sample> {
     let (at_us, value) = member.split_once(':')?;
-    Sample::new(at_us.parse().ok()?, value.parse().ok()?).ok()
+    let (value, mark) = value.split_once(':').unwrap_or((value, ""));
+    Sample::of_kind(at_us.parse().ok()?, value.parse().ok()?, kind_of(mark)?).ok()
 }
 
 /// Reads a member of a window.
 pub fn judged(member: &str) -> Option<JudgedSample> {
     let mut parts = member.split(':');
-    let sample = Sample::new(parts.next()?.parse().ok()?, parts.next()?.parse().ok()?).ok()?;
-    let (kind, late) = kind(parts.next()?)?;
+    let (at_us, value) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let (letter, mark) = parts.next()?.split_at_checked(1)?;
+    let sample = Sample::of_kind(at_us, value, kind_of(mark)?).ok()?;
+    let (kind, late) = kind(letter)?;
     let score = parts.next()?.parse().ok().filter(|score: &f32| score.is_finite())?;
     Some(JudgedSample { sample, kind, score, late })
 }
@@ -72,10 +134,15 @@ pub fn anomaly(member: &str) -> Option<Judgement> {
     let mut parts = member.split(':').skip(4);
     let signal = Signal::from_name(parts.next()?)?;
     let mut number = || finite(parts.next()?.parse().ok()?);
-    let expectation = Expectation { signal, value: number()?, low: number()?, high: number()? };
-    let verdict =
-        Verdict { kind: judged.kind, score: judged.score.into(), expectation: Some(expectation) };
-    Some(Judgement { sample: judged.sample, verdict, late: judged.late })
+    let (value, low, high) = (number()?, number()?, number()?);
+    let expectation = Some(Expectation { signal, value, low, high });
+    let verdict = Verdict { kind: judged.kind, score: judged.score.into(), expectation };
+    let unknown = judged.judgement();
+    let rate = match parts.next() {
+        Some(rate) if judged.sample.is_counter() => Rate::PerSecond(finite(rate.parse().ok()?)?),
+        _ => unknown.rate,
+    };
+    Some(Judgement { rate, verdict, ..unknown })
 }
 
 /// A number that is not finite would poison every comparison with it.
@@ -124,6 +191,7 @@ mod tests {
         (numbers, 0..VerdictKind::ALL.len(), any::<bool>(), band).prop_map(
             |((at_us, value, score), kind, late, band)| Judgement {
                 sample: Sample::new(at_us, value).unwrap(),
+                rate: Rate::NotCounter,
                 verdict: Verdict {
                     kind: VerdictKind::ALL[kind],
                     score: f64::from(score),
@@ -139,11 +207,61 @@ mod tests {
         )
     }
 
+    /// The same judgement of a counter.
+    fn of_counter(judgement: Judgement, started_at_us: Option<i64>, rate: f64) -> Judgement {
+        let (at_us, total) = (judgement.sample.at_us(), judgement.sample.value().abs());
+        let kind = SampleKind::Counter { started_at_us };
+        let sample = Sample::of_kind(at_us, total, kind).unwrap();
+        Judgement { sample, rate: Rate::PerSecond(rate), ..judgement }
+    }
+
+    #[test]
+    fn a_counter_has_a_mark_with_its_start() {
+        let counter = |started_at_us| SampleKind::Counter { started_at_us };
+        let member = |kind| of_sample(&Sample::of_kind(7, 12.5, kind).unwrap());
+        assert_eq!(member(SampleKind::Gauge), "7:1.25e1");
+        assert_eq!(member(counter(None)), "7:1.25e1:+");
+        assert_eq!(member(counter(Some(36 * 36 + 35))), "7:1.25e1:+10z");
+        for other in
+            ["7:1e0:", "7:1e0:-", "7:1e0:+-1", "7:1e0:++1", "7:1e0:+é", "7:1e0:+1:", "7:1:n"]
+        {
+            assert_eq!(sample(other).filter(Sample::is_counter), None, "{other}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn members_of_counters_read_back_exactly(
+            judgement in any_judgement(),
+            started_at_us in prop::option::of(0i64..=1 << 53),
+            rate in 0.0..1e15_f64,
+        ) {
+            let counted = of_counter(judgement, started_at_us, rate);
+            prop_assert_eq!(sample(&of_sample(&counted.sample)), Some(counted.sample));
+            prop_assert_eq!(judged(&of_judged(&counted.judged())), Some(counted.judged()));
+            prop_assert_eq!(anomaly(&of_anomaly(&counted).unwrap()), Some(counted));
+            let unknown = Judgement { rate: Rate::Unknown, ..counted };
+            prop_assert_eq!(anomaly(&of_anomaly(&unknown).unwrap()), Some(unknown));
+        }
+
+        #[test]
+        fn a_windows_member_of_a_whole_total_stays_within_the_compact_encoding(
+            at_us in 0i64..=1 << 53,
+            total in 0i64..=1 << 53,
+            // Until 2085, ten digits.
+            started_at_us in 0i64..3_656_158_440_062_976,
+            score in 0.0..f32::MAX,
+        ) {
+            let kind = SampleKind::Counter { started_at_us: Some(started_at_us) };
+            let sample = Sample::of_kind(at_us, total as f64, kind).unwrap();
+            let counted = JudgedSample { sample, kind: VerdictKind::Normal, score, late: false };
+            prop_assert!(of_judged(&counted).len() <= 64);
+        }
+
         #[test]
         fn members_read_back_exactly(judgement in any_judgement()) {
             let all = judgement.sample;
-            prop_assert_eq!(sample(&of_sample(all.at_us(), all.value())), Some(all));
+            prop_assert_eq!(sample(&of_sample(&all)), Some(all));
             prop_assert_eq!(judged(&of_judged(&judgement.judged())), Some(judgement.judged()));
             prop_assert_eq!(anomaly(&of_anomaly(&judgement).unwrap()), Some(judgement));
         }

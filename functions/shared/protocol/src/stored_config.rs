@@ -1,9 +1,10 @@
 //! Text of a stored configuration.
 //!
 //! `<revision> <detector>`, then a line `<from_us> <until_us> <reason>` for each maintenance window. The detector is empty
-//! if the series follows its deployment. At most about 3 KB, by the limits of a configuration.
+//! if the series follows its deployment. A space and `gauge` or `counter` follow it, if the kind is configured. At most about 3 KB, by the limits of a configuration.
 
 use detector::{MaintenanceWindow, SeriesConfig};
+use domain::SampleKind;
 
 /// The stored configuration of a series.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +18,10 @@ pub struct StoredConfig {
 impl StoredConfig {
     /// The text of a configuration without its revision, which the store prepends.
     pub fn text_of(config: &SeriesConfig) -> String {
-        let detector = config.detector.map(|detector| detector.to_string()).unwrap_or_default();
+        let mut detector = config.detector.map(|detector| detector.to_string()).unwrap_or_default();
+        if let Some(kind) = config.kind {
+            detector = format!("{detector} {}", kind.as_str());
+        }
         let maintenance = config.maintenance().iter();
         maintenance.fold(detector, |text, window| {
             format!("{text}\n{} {} {}", window.from_us(), window.until_us(), window.reason())
@@ -33,12 +37,17 @@ impl StoredConfig {
     pub fn from_text(text: &str) -> Option<Self> {
         let (revision, text) = text.split_once(' ')?;
         let mut lines = text.split('\n');
-        let detector = match lines.next()? {
+        let first = lines.next()?;
+        let (detector, kind) = match first.split_once(' ') {
+            Some((detector, kind)) => (detector, Some(SampleKind::from_name(kind)?)),
+            None => (first, None),
+        };
+        let detector = match detector {
             "" => None,
             spec => Some(spec.parse().ok()?),
         };
         let maintenance: Option<Vec<MaintenanceWindow>> = lines.map(maintenance).collect();
-        let config = SeriesConfig::new(detector, maintenance?).ok()?;
+        let config = SeriesConfig::new(detector, maintenance?).ok()?.with_kind(kind);
         Some(Self { revision: revision.parse().ok()?, config })
     }
 }
@@ -74,13 +83,14 @@ mod tests {
         #[test]
         fn a_configuration_reads_back(
             which in 0..=Detector::ALL.len(),
+            kind in prop::option::of(prop::sample::select(vec![SampleKind::Gauge, SampleKind::Counter { started_at_us: None }])),
             maintenance in prop::collection::vec((0i64..1 << 53, 1i64..1 << 40, "[ -~äß]{0,40}"), 0..=MAINTENANCE_WINDOWS_MAX),
         ) {
             let maintenance = maintenance.into_iter().map(|(from_us, len, reason)| {
                 MaintenanceWindow::new(from_us, from_us + len, reason).unwrap()
             });
             let detector = Detector::ALL.get(which).copied();
-            let config = SeriesConfig::new(detector, maintenance.collect()).unwrap();
+            let config = SeriesConfig::new(detector, maintenance.collect()).unwrap().with_kind(kind);
             let text = format!("1732060800000000 {}", StoredConfig::text_of(&config));
             let stored = StoredConfig { revision: 1_732_060_800_000_000, config };
             prop_assert_eq!(StoredConfig::from_text(&text), Some(stored));

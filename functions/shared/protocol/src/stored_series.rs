@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use detector::counter;
 use detector::window::floor_without_memory;
-use domain::{JudgedSample, Judgement, Sample};
+use domain::{JudgedSample, Judgement, Sample, SampleKind};
 
 use crate::limits::{
     ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, EPISODES_KEPT_MAX, INBOX_LEN_MAX, INBOX_READ_MAX,
@@ -17,7 +18,7 @@ use crate::{
 /// Inbox, window, anomalies, episodes and memory of a series; each may be lost alone.
 #[derive(Debug, Default)]
 pub struct StoredSeries {
-    inbox: BTreeMap<i64, f64>,
+    inbox: BTreeMap<i64, (f64, SampleKind)>,
     window: StoredWindow,
     anomalies: BTreeMap<i64, Judgement>,
     episodes: BTreeMap<i64, StoredEpisode>,
@@ -69,7 +70,9 @@ impl StoredSeries {
             is_cached,
             memory: if is_cached { None } else { self.memory.clone() },
             window: if is_cached { Vec::new() } else { self.window.judged().to_vec() },
-            inbox: inbox.filter_map(|(at_us, value)| Sample::new(*at_us, *value).ok()).collect(),
+            inbox: inbox
+                .filter_map(|(at_us, (value, kind))| Sample::of_kind(*at_us, *value, *kind).ok())
+                .collect(),
             config: config.filter(|_| !is_cached).cloned(),
         }
     }
@@ -101,10 +104,11 @@ impl StoredSeries {
             return SampleClass::TooOld;
         }
         let judged = self.window.at(at_us);
-        let stored = self.inbox.get(&at_us).copied().or(judged.map(|judged| judged.sample.value()));
+        let waiting = self.inbox.get(&at_us).map(|(value, _)| *value);
+        let stored = waiting.or(judged.map(|judged| judged.sample.value()));
         match stored {
             None => {
-                self.inbox.insert(at_us, sample.value);
+                self.inbox.insert(at_us, (sample.value, sample.kind));
                 SampleClass::Fresh { at_us }
             }
             Some(value) if value == sample.value => {
@@ -124,8 +128,10 @@ impl StoredSeries {
     }
 
     fn judgement(&self, judged: &JudgedSample) -> Judgement {
-        let anomaly = self.anomalies.get(&judged.sample.at_us());
-        anomaly.copied().unwrap_or_else(|| judged.judgement())
+        let at_us = judged.sample.at_us();
+        let before = || self.window.before(at_us).map(|before| before.sample);
+        let anomaly = self.anomalies.get(&at_us);
+        anomaly.copied().unwrap_or_else(|| counter::judgement(before(), judged))
     }
 
     fn header(&self) -> MemoryHeader {

@@ -35,6 +35,12 @@ impl StoredWindow {
         self.position(at_us).ok().map(|i| &self.judged[i])
     }
 
+    /// The newest sample before a time.
+    pub(crate) fn before(&self, at_us: i64) -> Option<&JudgedSample> {
+        let (Ok(end) | Err(end)) = self.position(at_us);
+        self.judged.get(end.checked_sub(1)?)
+    }
+
     /// Inserts a sample, replacing one of the same time.
     pub(crate) fn insert(&mut self, judged: JudgedSample) {
         match self.position(judged.sample.at_us()) {
@@ -81,6 +87,8 @@ mod tests {
         assert_eq!(times, (272..400).collect::<Vec<_>>());
         assert_eq!(window.at(300).map(|judged| judged.sample.value()), Some(2.0));
         assert_eq!((window.at(271), window.at(400)), (None, None));
+        let before = |at_us| window.before(at_us).map(|judged| judged.sample.at_us());
+        assert_eq!((before(272), before(273), before(900)), (None, Some(272), Some(399)));
         assert!(window.judged.capacity() <= 128 + 2 * GROWTH);
     }
 }

@@ -40,7 +40,7 @@ impl Service {
             detector: memory.detector.to_string(),
             configured: state.config.is_some(),
             own_detector: memory.has_own_detector,
-            window: WindowAnswer::of(read_by(&memory.detector, judge.window().judged())),
+            window: WindowAnswer::of(read_by(&memory.detector, judge.read_window().judged())),
             last: memory.last.as_ref().map(SampleAnswer::of),
             learning: LearningAnswer::of(&judge.learning()),
             pending: state.inbox.len(),
@@ -246,6 +246,6 @@ fn timed(incoming: &IncomingSample) -> Result<Sample, RejectedSample> {
         let detail = "time is missing: expected a `timestamp`, because nothing is stored";
         return Err(incoming.reject(RejectionCode::TimeInvalid, detail.to_owned()));
     };
-    Sample::new(at_us, incoming.value)
+    Sample::of_kind(at_us, incoming.value, incoming.kind)
         .map_err(|error| incoming.reject(RejectionCode::from(&error), error.to_string()))
 }

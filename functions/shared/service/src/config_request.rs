@@ -6,6 +6,7 @@
 use std::fmt;
 
 use detector::{Detector, MaintenanceWindow, SeriesConfig, SeriesConfigError, SpecError};
+use domain::SampleKind;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -14,7 +15,8 @@ use thiserror::Error;
 /// Fields that set the detector parameter of the same name.
 const PARAMETERS: [&str; 3] = ["false_alarms_per_day", "season", "time_zone"];
 
-const FIELDS: [&str; 5] = ["detector", PARAMETERS[0], PARAMETERS[1], PARAMETERS[2], "maintenance"];
+const FIELDS: [&str; 6] =
+    ["detector", PARAMETERS[0], PARAMETERS[1], PARAMETERS[2], "maintenance", "kind"];
 
 const MAINTENANCE_FIELDS: [&str; 3] = ["from", "until", "reason"];
 
@@ -32,6 +34,7 @@ pub struct ConfigRequest {
     detector: Option<Detector>,
     parameters: Vec<(&'static str, String)>,
     maintenance: Vec<MaintenanceWindow>,
+    kind: Option<SampleKind>,
 }
 
 impl ConfigRequest {
@@ -41,11 +44,13 @@ impl ConfigRequest {
         let text = std::str::from_utf8(body).map_err(|error| malformed(error.to_string()))?;
         let body: &RawValue =
             serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
-        let mut request = Self { detector: None, parameters: Vec::new(), maintenance: Vec::new() };
+        let mut request =
+            Self { detector: None, parameters: Vec::new(), maintenance: Vec::new(), kind: None };
         for (field, raw) in fields("", body.get(), &FIELDS)? {
             match field {
                 "detector" => request.detector = Some(detector(raw)?),
                 "maintenance" => request.maintenance = maintenance(raw)?,
+                "kind" => request.kind = Some(kind(raw)?),
                 _ => request.parameters.push((field, parameter(field, raw)?)),
             }
         }
@@ -62,9 +67,10 @@ impl ConfigRequest {
             let detector = own.as_ref().unwrap_or(deployed).with(field, &text);
             own = Some(detector.map_err(|source| ConfigRequestError::Detector { field, source })?);
         }
-        SeriesConfig::new(own, self.maintenance).map_err(|source| {
+        let config = SeriesConfig::new(own, self.maintenance).map_err(|source| {
             ConfigRequestError::MaintenanceWindow { field: "maintenance".to_owned(), source }
-        })
+        });
+        Ok(config?.with_kind(self.kind))
     }
 }
 
@@ -72,6 +78,12 @@ fn detector(raw: &str) -> Result<Detector, ConfigRequestError> {
     let field = "detector";
     let text = string(field, raw, "the spec of a detector")?;
     text.parse().map_err(|source| ConfigRequestError::Detector { field, source })
+}
+
+fn kind(raw: &str) -> Result<SampleKind, ConfigRequestError> {
+    let (field, expected) = ("kind", "`gauge` or `counter`");
+    let name = string(field, raw, expected)?;
+    SampleKind::from_name(&name).ok_or_else(|| invalid(field, expected))
 }
 
 fn parameter(field: &'static str, raw: &str) -> Result<String, ConfigRequestError> {
@@ -257,6 +269,8 @@ mod tests {
         }
         let own = config(r#"{"detector":"ewma:alpha=0.2,threshold=5"}"#).unwrap();
         assert_eq!(own.detector.unwrap().to_string(), "ewma:alpha=0.2,threshold=5");
+        let counter = config(r#"{"kind":"counter"}"#).unwrap();
+        assert_eq!(counter.kind, Some(SampleKind::Counter { started_at_us: None }));
     }
 
     #[test]
@@ -291,6 +305,8 @@ mod tests {
             ),
             (r#"{"season":"month"}"#, "`season` is invalid: expected one of auto, day, week, none"),
             (r#"{"time_zone":1}"#, "`time_zone` is invalid: expected a time zone"),
+            (r#"{"kind":"total"}"#, "`kind` is invalid: expected `gauge` or `counter`"),
+            (r#"{"kind":1}"#, "`kind` is invalid: expected `gauge` or `counter`"),
             (r#"{"maintenance":{}}"#, "`maintenance` is invalid: expected an array"),
             (r#"{"maintenance":[1]}"#, "`maintenance[0]` is invalid: expected an object"),
             (

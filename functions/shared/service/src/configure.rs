@@ -1,7 +1,7 @@
 //! Use case: puts, reads and removes the configuration of one series.
 
 use detector::SeriesConfig;
-use domain::{Series, SeriesKey, Tenant};
+use domain::{SampleKind, Series, SeriesKey, Tenant};
 use tracing::info;
 
 use crate::answers::{ConfigAnswer, MaintenanceAnswer, SeriesName};
@@ -60,6 +60,7 @@ impl Service {
             configured: revision != 0,
             detector: config.detector.unwrap_or(self.deployed().detector).to_string(),
             own_detector: config.detector.is_some(),
+            kind: config.kind.map(SampleKind::as_str),
             maintenance: MaintenanceAnswer::of(config),
             revision,
         }

@@ -65,7 +65,7 @@ fn values_of(memory: &Memory, summary: &SeriesSummary) -> [(MetricName, Option<f
     let expectation = last.and_then(|last| last.verdict.expectation);
     let is_anomaly = |last: &Judgement| f64::from(u8::from(last.verdict.is_anomaly()));
     [
-        (MetricName::SeriesValue, last.map(|last| last.sample.value())),
+        (MetricName::SeriesValue, last.and_then(Judgement::judged_value)),
         (MetricName::SeriesExpected, expectation.map(|expectation| expectation.value)),
         (MetricName::SeriesBandLower, expectation.map(|expectation| expectation.low)),
         (MetricName::SeriesBandUpper, expectation.map(|expectation| expectation.high)),

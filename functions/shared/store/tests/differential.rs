@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use detector::{DeployedDetector, Detector, SeriesConfig};
-use domain::{EpisodeRecord, Judgement, Sample, Series, SeriesKey, Tenant};
+use domain::{EpisodeRecord, Judgement, Sample, SampleKind, Series, SeriesKey, Tenant};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use protocol::SeriesPart;
@@ -57,7 +57,10 @@ enum Step {
         on_refusal: OnRefusal,
     },
     Lose(SeriesPart),
-    Configure,
+    /// Sets a detector, and all samples to a kind.
+    Configure {
+        is_counter: bool,
+    },
     Unconfigure,
     Forget,
 }
@@ -82,7 +85,7 @@ fn step() -> impl Strategy<Value = (usize, Step)> {
             Step::AppendOptimistic { writer, values, on_refusal }
         }),
         2 => part.prop_map(Step::Lose),
-        1 => Just(Step::Configure),
+        1 => any::<bool>().prop_map(|is_counter| Step::Configure { is_counter }),
         1 => Just(Step::Unconfigure),
         1 => Just(Step::Forget),
     ];
@@ -98,8 +101,20 @@ fn detectors() -> impl Strategy<Value = Detector> {
 
 fn samples(from_s: i64, values: &[u8]) -> Vec<NewSample> {
     let value = |value: u8| if value == 8 { 900.0 } else { f64::from(value) };
-    let sample = |(at_s, n): (i64, &u8)| NewSample::gauge(Some(at_s * 1_000_000), value(*n));
+    let sample = |(at_s, n): (i64, &u8)| NewSample {
+        kind: kind(at_s),
+        ..NewSample::gauge(Some(at_s * 1_000_000), value(*n))
+    };
     (from_s..).zip(values).map(sample).collect()
+}
+
+/// Kind of the sample of a second: some stretches are of counters, and some of these restart.
+fn kind(at_s: i64) -> SampleKind {
+    match at_s / 20 % 4 {
+        1 => SampleKind::Counter { started_at_us: None },
+        2 => SampleKind::Counter { started_at_us: Some(at_s / 7 * 7_000_000 - 500_000) },
+        _ => SampleKind::Gauge,
+    }
 }
 
 fn key(series: usize) -> SeriesKey {
@@ -140,9 +155,11 @@ impl Twin<'_> {
                 self.append(series, *writer, append).await
             }
             Step::AppendOptimistic { .. } | Step::Lose(_) => Outcome::Nothing,
-            Step::Configure => {
+            Step::Configure { is_counter } => {
                 let own = "zscore:window=40,threshold=3".parse().unwrap();
+                let counter = SampleKind::Counter { started_at_us: None };
                 let config = SeriesConfig::new(Some(own), Vec::new()).unwrap();
+                let config = config.with_kind(is_counter.then_some(counter));
                 let put = self.store.put_config(&key, &config).await;
                 Outcome::Configured(put.err().map(|error| error.code()))
             }
@@ -161,11 +178,16 @@ impl Twin<'_> {
     ) -> Append {
         let newest = state.window.last().map_or(0, |judged| judged.sample.at_us() / 1_000_000);
         let samples = samples(newest + 1, values);
-        let timed = |new: &NewSample| Sample::new(new.at_us.unwrap(), new.value).unwrap();
+        let timed =
+            |new: &NewSample| Sample::of_kind(new.at_us.unwrap(), new.value, new.kind).unwrap();
         let commit =
             commit_of(self.detector, state, &samples.iter().map(timed).collect::<Vec<_>>());
+        // A writer does not judge early what its configuration changes.
+        let is_as_sent =
+            |(new, judgement): (&NewSample, &Judgement)| new.kind == judgement.sample.kind();
+        let is_early = samples.iter().zip(&commit.judgements).all(is_as_sent);
         let optimistic =
-            Some(OptimisticCommit { commit, receipt: ReceiptUpdate::Write, on_refusal });
+            is_early.then_some(OptimisticCommit { commit, receipt: ReceiptUpdate::Write, on_refusal });
         Append { key, samples, cached_version: 0, optimistic }
     }
 

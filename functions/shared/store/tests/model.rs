@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use detector::{DeployedDetector, Detector, Judge, Memory};
-use domain::{Sample, Series};
+use domain::{Sample, SampleKind, Series};
 use domain::{SeriesKey, Tenant};
 use proptest::prelude::*;
 use store::testbed::{RedisServer, patient_options};
@@ -70,7 +70,20 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn new_sample((i, value): (i64, u8)) -> NewSample {
     let usual = if i % 29 == 28 { 900.0 } else { 100.0 + (i % 7) as f64 };
-    NewSample::gauge(Some(i * 1_000_000), usual + f64::from(value))
+    NewSample {
+        kind: kind(i * 1_000_000),
+        ..NewSample::gauge(Some(i * 1_000_000), usual + f64::from(value))
+    }
+}
+
+/// Kind of the sample of a time: every second stretch of 100 seconds is of a counter.
+fn kind(at_us: i64) -> SampleKind {
+    let is_counter = at_us / 100_000_000 % 2 == 1;
+    if is_counter {
+        SampleKind::Counter { started_at_us: Some(at_us / 2) }
+    } else {
+        SampleKind::Gauge
+    }
 }
 
 /// Expected state of a store.
@@ -194,12 +207,14 @@ impl LastCommit {
             .filter(|(at_us, _)| floor_us.is_none_or(|floor_us| *at_us > floor_us))
             .filter(|(at_us, _)| judge.window().at(*at_us).is_none())
             .collect();
-        let samples: Vec<Sample> =
-            fresh.iter().map(|(at_us, value)| Sample::new(*at_us, *value).unwrap()).collect();
+        let samples: Vec<Sample> = fresh
+            .iter()
+            .map(|(at_us, value)| Sample::of_kind(*at_us, *value, kind(*at_us)).unwrap())
+            .collect();
         let memory = Some(judge.memory().encode());
         let state = SeriesState { version: self.version, memory, ..SeriesState::default() };
         let commit = (!samples.is_empty()).then(|| judged(&mut judge, &state, &samples))?;
-        let new = |(at_us, value)| NewSample::gauge(Some(at_us), value);
+        let new = |(at_us, value)| NewSample { at_us: Some(at_us), value, kind: kind(at_us) };
         Some((fresh.into_iter().map(new).collect(), commit))
     }
 }
@@ -322,6 +337,9 @@ async fn run(store: &dyn Store, steps: &[Step]) {
 async fn check(store: &dyn Store, model: &Model) {
     let state = store.read(&key()).await.unwrap().unwrap_or_default();
     assert_eq!(state.version, model.version);
+    let is_stored_as_sent = |sample: &Sample| sample.kind() == kind(sample.at_us());
+    assert!(state.inbox.iter().all(is_stored_as_sent), "{:?}", state.inbox);
+    assert!(state.window.iter().all(|judged| is_stored_as_sent(&judged.sample)));
     let inbox: BTreeMap<i64, f64> =
         state.inbox.iter().map(|sample| (sample.at_us(), sample.value())).collect();
     assert_eq!(inbox, model.waiting);

@@ -54,6 +54,9 @@ pub struct ConfigAnswer {
     pub detector: String,
     /// True if the detector is configured for this series.
     pub own_detector: bool,
+    /// Kind of all samples of the series, `gauge` or `counter`; absent if each sample has its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'static str>,
     /// Maintenance windows: anomalies inside them are not reported.
     pub maintenance: Vec<MaintenanceAnswer>,
     /// Increases with each change of the configuration; 0 if there is none.

@@ -80,8 +80,12 @@ pub struct SampleAnswer {
     #[serde(serialize_with = "milliseconds")]
     #[cfg_attr(feature = "openapi", schema(value_type = f64, minimum = 0))]
     pub timestamp: i64,
-    /// Value.
+    /// Value; of a counter the total that was sent.
     pub value: f64,
+    /// Increase a second since the sample before, of a counter: verdict, score, expected value and band are about it.
+    /// Absent if it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
     /// `learning`, `constant`, `normal`, `anomaly` or `maintenance`; null if the verdict is no longer stored.
     pub verdict: Option<&'static str>,
     /// Signal with the highest score.
@@ -107,13 +111,14 @@ impl SampleAnswer {
         Self {
             timestamp: judgement.sample.at_us(),
             value,
+            rate: judgement.rate.per_second(),
             verdict: Some(judgement.verdict.kind.as_str()),
             signal: expectation.map(|expectation| expectation.signal.as_str()),
             score: is_scored.then_some(judgement.verdict.score as f32),
             expected: expectation.map(|expectation| expectation.value),
             band: expectation.map(|expectation| [expectation.low, expectation.high]),
             late: judgement.late,
-            reason: Some(judgement.verdict.reason(value)),
+            reason: Some(judgement.reason()),
         }
     }
 
@@ -122,6 +127,7 @@ impl SampleAnswer {
         Self {
             timestamp: at_us,
             value,
+            rate: None,
             verdict: None,
             signal: None,
             score: None,

@@ -25,7 +25,7 @@ pub(super) fn order_fresh(
 ) -> Option<OrderedSamples> {
     let mut timed: Vec<(usize, Sample)> = Vec::with_capacity(samples.len());
     for (i, sample) in samples.iter().enumerate().filter(|(_, sample)| sample.at_us.is_some()) {
-        timed.push((i, Sample::new(sample.at_us?, sample.value).ok()?));
+        timed.push((i, Sample::of_kind(sample.at_us?, sample.value, sample.kind).ok()?));
     }
     timed.sort_by_key(|(_, sample)| sample.at_us());
     if timed.len() < samples.len() {
@@ -35,7 +35,9 @@ pub(super) fn order_fresh(
     let (order, samples): (Vec<usize>, Vec<Sample>) = timed.into_iter().unzip();
     let floor_us = judge.memory().floor_us;
     let is_fresh = |sample: &Sample| {
-        floor_us.is_none_or(|floor_us| sample.at_us() > floor_us)
+        // The commit has the configured kind: if the store refuses it, the sample must wait as it was sent.
+        judge.is_read_as_sent(*sample)
+            && floor_us.is_none_or(|floor_us| sample.at_us() > floor_us)
             && judge.window().at(sample.at_us()).is_none()
     };
     let is_fresh = !has_repeats && samples.iter().all(is_fresh);
@@ -61,7 +63,7 @@ fn stamp(
             }
             free_us += 1;
         };
-        timed.insert(position, (i, Sample::new(free_us, sample.value).ok()?));
+        timed.insert(position, (i, Sample::of_kind(free_us, sample.value, sample.kind).ok()?));
     }
     Some(())
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use detector::counter;
 use domain::{Judgement, Sample};
 use store::{NewSample, SampleClass, SeriesState};
 
@@ -78,8 +79,9 @@ impl OutcomeTracker {
     /// found nowhere was lost by the store.
     pub(super) fn resolve_conflict(&mut self, now: &SeriesState) {
         let inbox: HashSet<i64> = now.inbox.iter().map(Sample::at_us).collect();
-        let window: HashMap<i64, Judgement> =
-            now.window.iter().map(|judged| (judged.sample.at_us(), judged.judgement())).collect();
+        let window: HashMap<i64, Judgement> = counter::judgements(&now.window)
+            .map(|judged| (judged.sample.at_us(), judged))
+            .collect();
         let memory = now.memory.as_deref().and_then(detector::Memory::decode);
         let floor_us = memory.and_then(|memory| memory.floor_us);
         for progress in &mut self.progress {

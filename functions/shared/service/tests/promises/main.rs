@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first unexpected result")]
 
 mod configuration;
+mod counters;
 mod deployment;
 mod limits;
 mod reading;

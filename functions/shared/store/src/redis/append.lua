@@ -4,7 +4,7 @@
 -- script, and describes KEYS and ARGV.
 --
 -- Arguments of a series: name, name with tenant, cached version, '1' if the series may be new, number of samples,
---       then (time or '', value) of each;
+--       then (time or '', value with the mark of a counter) of each;
 --       for an optimistic commit, instead of the number: 'judged', '1' to record the receipt, '1' to return the state
 --       if the commit is refused, '1' or '0' for each sample without or with a time, and the commit
 -- Returns: {class...}, and the state, or false if no sample waits; if the series is new and must not be,
@@ -26,7 +26,7 @@ local function samples_of(first)
   for a = samples, behind - 1, 2 do
     local i = #times + 1
     times[i] = string.sub(untimed, i, i) == '1' and '' or ARGV[a]
-    values[i] = string.match(ARGV[a + 1], '^[^:]*:([^:]*)')
+    values[i] = value_of(ARGV[a + 1])
   end
   return times, values
 end
@@ -91,19 +91,19 @@ return each(function(k, first)
     return { refused, false }
   end
 
-  local added = {} -- time -> value, of this call
+  local added = {} -- time -> value with the mark of a counter, of this call
   local fresh = {} -- score, member, ...
   local classes = {}
 
   -- Text of the value at a time, and its member of the window if it is judged.
   local function value_at(at)
     if added[at] then
-      return added[at]
+      return string.match(added[at], '^[^:]*')
     end
     if inbox_len > 0 then
       local waiting = redis.call('ZRANGEBYSCORE', inbox, at, at)[1]
       if waiting then
-        return string.match(waiting, ':(.*)$')
+        return string.match(waiting, ':([^:]*)')
       end
     end
     if window_len > 0 and tonumber(at) <= newest then
@@ -140,10 +140,15 @@ return each(function(k, first)
       fresh[#fresh + 1] = at .. ':' .. value
       return { 'fresh', at }
     end
-    if stored ~= value then
+    if stored ~= value and stored ~= string.match(value, '^[^:]*') then
       return { 'conflict', stored }
     end
     local anomaly = judged and redis.call('ZRANGEBYSCORE', anomalies, at, at)[1]
+    if judged and not anomaly and string.find(judged, '+', 1, true) then
+      -- The rate of a counter follows from the sample before.
+      local before = redis.call('ZREVRANGEBYSCORE', window, '(' .. at, '-inf', 'LIMIT', '0', '1')[1]
+      return { 'duplicate', at, judged, before or '' }
+    end
     return { 'duplicate', at, anomaly or judged or '' }
   end
 

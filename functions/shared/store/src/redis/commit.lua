@@ -37,11 +37,12 @@ return each(function(k, first)
     local left = {}
     local _, _, samples, behind = parts_of(at)
     for a = samples, behind - 1, 2 do
-      left[#left + 1] = string.match(ARGV[a + 1], '^[^:]*:[^:]*')
+      left[#left + 1] = ARGV[a] .. ':' .. value_of(ARGV[a + 1])
     end
     local n_removed = redis.call('ZREM', inbox, unpack(left))
     if n_removed < #left then
-      -- The inbox was lost, and may have another value at the time of a judged sample.
+      -- The inbox was lost, and may have another value at the time of a judged sample. Or the configuration of the series
+      -- sets another kind than the sender of a sample.
       for a = samples, behind - 1, 2 do
         n_removed = n_removed + redis.call('ZREMRANGEBYSCORE', inbox, ARGV[a], ARGV[a])
       end

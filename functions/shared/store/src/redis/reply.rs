@@ -2,6 +2,7 @@
 //!
 //! A key may hold what another program wrote: then that series is unreadable, and the others of the call are not.
 
+use detector::counter;
 use protocol::member;
 use redis::Value;
 
@@ -112,6 +113,12 @@ fn class(reply: &Value) -> Option<SampleClass> {
         ["fresh", at] => Some(SampleClass::Fresh { at_us: at.parse().ok()? }),
         ["duplicate", at, ""] => {
             Some(SampleClass::Duplicate { at_us: at.parse().ok()?, judgement: None })
+        }
+        ["duplicate", at, judged, before] => {
+            let judged = member::judged(judged)?;
+            let before = member::judged(before).map(|before| before.sample);
+            let judgement = Some(counter::judgement(before, &judged));
+            Some(SampleClass::Duplicate { at_us: at.parse().ok()?, judgement })
         }
         ["duplicate", at, judged] => {
             let judgement =

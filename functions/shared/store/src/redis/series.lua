@@ -60,6 +60,13 @@ local function revision()
   return has_config and string.match(redis.call('GETRANGE', config, '0', '19'), '^%d+') or '0'
 end
 
+-- Value of a member of the window, with the mark of a counter if it has one: what a member of the inbox has after its
+-- time (see protocol::member).
+local function value_of(judged)
+  local value, mark = string.match(judged, '^[^:]*:([^:]*):%a([^:]*)')
+  return mark == '' and value or value .. ':' .. mark
+end
+
 -- State of the series: version, 1 if the caller has this version cached, memory, window, the oldest waiting samples,
 -- configuration. Memory, window and configuration are omitted if the version is cached; `commit` detects an outdated
 -- configuration.

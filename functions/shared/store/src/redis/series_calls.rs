@@ -235,7 +235,7 @@ impl SeriesCall for AppendCall<'_> {
                 command.arg(samples.len());
                 for sample in samples {
                     command.arg(sample.at_us.map_or_else(String::new, |at_us| at_us.to_string()));
-                    command.arg(member::float(sample.value));
+                    command.arg(member::of_value(sample.value, sample.kind));
                 }
             }
             Some((commit, writes_receipt)) => {

@@ -11,7 +11,7 @@ use protocol::{StoredConfig, member};
 ///
 /// If a value that was read does not survive writing and reading.
 pub fn read_stored(text: &str) {
-    check(text, member::sample, |sample| Some(member::of_sample(sample.at_us(), sample.value())));
+    check(text, member::sample, |sample| Some(member::of_sample(sample)));
     check(text, member::judged, |judged| Some(member::of_judged(judged)));
     check(text, member::anomaly, member::of_anomaly);
     let tenant = Tenant::default();

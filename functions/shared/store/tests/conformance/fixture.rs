@@ -62,7 +62,9 @@ pub(crate) fn optimistic_append(
     state: &SeriesState,
     samples: &[NewSample],
 ) -> Append {
-    let timed = |sample: &NewSample| Sample::new(sample.at_us.unwrap(), sample.value).unwrap();
+    let timed = |sample: &NewSample| {
+        Sample::of_kind(sample.at_us.unwrap(), sample.value, sample.kind).unwrap()
+    };
     let samples_judged: Vec<Sample> = samples.iter().map(timed).collect();
     let (judge, mut commit) = judged(DEPLOYED, state, &samples_judged);
     if let Some(stored) = &state.memory {

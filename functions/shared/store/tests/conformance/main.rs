@@ -5,6 +5,7 @@
 mod append;
 mod commit;
 mod config;
+mod counter;
 mod fixture;
 mod lost;
 mod optimistic;
@@ -104,6 +105,13 @@ conformance! {
         a_refused_commit_may_return_the_state_and_store_nothing,
         a_refused_commit_joins_samples_that_wait,
         optimistic_samples_without_a_time_get_the_time_of_the_store,
+    }
+    counter: {
+        a_waiting_sample_keeps_its_kind_and_start,
+        a_total_is_identified_by_its_value_alone,
+        a_replayed_counter_has_the_rates_of_the_stored_totals,
+        an_optimistic_commit_that_is_ignored_keeps_the_kind,
+        a_configured_kind_is_committed_instead_of_the_one_that_waits,
     }
     read: {
         anomalies_come_newest_first,

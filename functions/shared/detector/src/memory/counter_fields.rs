@@ -1,0 +1,86 @@
+//! Fields of a counter inside a memory: 33 bytes that only the memory of a counter has.
+//!
+//! A byte that is 1 if the detector has learned rates; then start and rate of the last judgement, and of the peak of the
+//! episode. A start is -2 for a sample of a gauge and -1 for a counter without one; a rate is NaN if it is not known.
+
+use crate::bytes::{ByteReader, ByteWriter};
+use domain::{Judgement, Rate, SampleKind};
+
+/// Encoded length, in bytes.
+pub(super) const COUNTER_FIELDS_LEN: usize = 1 + 2 * 16;
+
+/// Encodes the start of a sample of a gauge.
+const GAUGE: i64 = -2;
+
+/// Encodes a start that is not known.
+const START_UNKNOWN: i64 = -1;
+
+/// Kind and rate of one judgement.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct CounterField {
+    pub(super) kind: SampleKind,
+    pub(super) rate: Rate,
+}
+
+/// Kinds and rates of a memory.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct CounterFields {
+    pub(super) is_counter: bool,
+    pub(super) last: CounterField,
+    pub(super) peak: CounterField,
+}
+
+impl CounterFields {
+    pub(super) fn of(is_counter: bool, last: Option<&Judgement>, peak: Option<&Judgement>) -> Self {
+        let field = |judgement: Option<&Judgement>| {
+            judgement.map_or_else(CounterField::default, |judgement| CounterField {
+                kind: judgement.sample.kind(),
+                rate: judgement.rate,
+            })
+        };
+        Self { is_counter, last: field(last), peak: field(peak) }
+    }
+
+    /// True for a memory of a gauge, which does not have the fields.
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(super) fn write(&self, out: &mut ByteWriter) {
+        if self.is_empty() {
+            return;
+        }
+        out.u8(u8::from(self.is_counter));
+        for field in [self.last, self.peak] {
+            out.i64(match field.kind {
+                SampleKind::Gauge => GAUGE,
+                SampleKind::Counter { started_at_us } => started_at_us.unwrap_or(START_UNKNOWN),
+            });
+            out.f64(field.rate.per_second().unwrap_or(f64::NAN));
+        }
+    }
+
+    /// Reads the bytes of a counter; the fields of a gauge for `None`.
+    pub(super) fn read(bytes: Option<&[u8]>) -> Option<Self> {
+        let Some(bytes) = bytes else { return Some(Self::default()) };
+        let mut from = ByteReader::new(bytes);
+        let is_counter = from.bool()?;
+        let mut field = || {
+            let start_us = from.i64()?;
+            let rate = from.finite_or_nan()?;
+            let kind = match start_us {
+                GAUGE => SampleKind::Gauge,
+                START_UNKNOWN => SampleKind::Counter { started_at_us: None },
+                0.. => SampleKind::Counter { started_at_us: Some(start_us) },
+                _ => return None,
+            };
+            let rate = match kind {
+                SampleKind::Gauge => Rate::NotCounter,
+                SampleKind::Counter { .. } if rate.is_nan() => Rate::Unknown,
+                SampleKind::Counter { .. } => Rate::PerSecond(rate),
+            };
+            Some(CounterField { kind, rate })
+        };
+        Some(Self { is_counter, last: field()?, peak: field()? })
+    }
+}
