@@ -142,6 +142,7 @@ pub(crate) const DEBUG: &[Route] = &[RUNTIME, PROFILE, HEAP];
 pub(crate) const UI: &[Route] = &[
     operation("/ui", || get(ui::page)),
     operation("/ui/app.js", || get(ui::script)),
+    operation("/ui/plot.js", || get(ui::plot_script)),
     operation("/ui/app.css", || get(ui::style)),
     operation("/ui/chart.js", || get(ui::chart_script)),
     operation("/ui/chart.css", || get(ui::chart_style)),

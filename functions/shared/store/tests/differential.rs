@@ -186,8 +186,11 @@ impl Twin<'_> {
         let is_as_sent =
             |(new, judgement): (&NewSample, &Judgement)| new.kind == judgement.sample.kind();
         let is_early = samples.iter().zip(&commit.judgements).all(is_as_sent);
-        let optimistic =
-            is_early.then_some(OptimisticCommit { commit, receipt: ReceiptUpdate::Write, on_refusal });
+        let optimistic = is_early.then_some(OptimisticCommit {
+            commit,
+            receipt: ReceiptUpdate::Write,
+            on_refusal,
+        });
         Append { key, samples, cached_version: 0, optimistic }
     }
 

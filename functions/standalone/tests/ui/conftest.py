@@ -1,4 +1,4 @@
-"""Starts `standalone`, and a headless Chromium that looks at its page."""
+"""Starts `standalone`, and a headless Chromium that opens its page."""
 
 import json
 import os
@@ -79,7 +79,7 @@ class Browser:
         return self.driver.execute_script(script)
 
     def messages(self):
-        """Returns what the console says, without failed requests, which tests provoke."""
+        """Returns the messages of the console, without failed requests, which tests provoke."""
         return [entry["message"] for entry in self.driver.get_log("browser") if "status of 4" not in entry["message"]]
 
     def addresses(self):

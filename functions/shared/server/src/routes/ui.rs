@@ -19,16 +19,20 @@ pub(crate) async fn script() -> impl IntoResponse {
     (JAVASCRIPT, include_str!("../ui/app.js"))
 }
 
+pub(crate) async fn plot_script() -> impl IntoResponse {
+    (JAVASCRIPT, include_str!("../ui/plot.js"))
+}
+
 pub(crate) async fn style() -> impl IntoResponse {
     (CSS, include_str!("../ui/app.css"))
 }
 
 pub(crate) async fn chart_script() -> impl IntoResponse {
-    (JAVASCRIPT, include_str!("../ui/uPlot.iife.min.js"))
+    (JAVASCRIPT, include_str!("../ui/vendor/uPlot.iife.min.js"))
 }
 
 pub(crate) async fn chart_style() -> impl IntoResponse {
-    (CSS, include_str!("../ui/uPlot.min.css"))
+    (CSS, include_str!("../ui/vendor/uPlot.min.css"))
 }
 
 const JAVASCRIPT: [(HeaderName, &str); 1] = [(CONTENT_TYPE, "text/javascript; charset=utf-8")];

@@ -72,7 +72,7 @@ class Problem extends Error {}
 
 const known = new Map(); // address -> entity tag and data
 
-// Asks the API; an unchanged answer is not sent again where the server says so.
+// Asks the API; an unchanged answer is not sent again where the server supports it.
 async function ask(path, { method = "GET", body } = {}) {
   const headers = {};
   const key = sessionStorage.getItem("key");
@@ -207,7 +207,7 @@ async function one(query, isCurrent) {
     chosen = null;
     show(element("div", { id: "series" }), element("section", { className: "card", id: "chart" }),
       element("div", { className: "columns", id: "columns" }), element("div", { id: "episodes" }), settings(query, config));
-    chart = makeChart(document.getElementById("chart"));
+    chart = makeChart(document.getElementById("chart"), { chosen: () => chosen, choose });
   }
   document.title = `${seriesName(series)} – Tidemark`;
   const now = series.silent_since ? "silent" : series.last?.verdict ?? "learning";
@@ -267,16 +267,16 @@ function settings(query, config) {
     windows.append(row);
   };
   config.maintenance.forEach(addWindow);
-  const said = element("p", { role: "status" });
-  const tell = (text, isProblem) => { said.textContent = text; said.className = isProblem ? "problem" : "faint"; };
+  const status = element("p", { role: "status" });
+  const report = (text, isProblem) => { status.textContent = text; status.className = isProblem ? "problem" : "faint"; };
   const change = (work) => async (event) => {
     event.preventDefault();
     try {
       await work();
-      tell("Stored. It applies from the next sample on.", false);
+      report("Stored. It applies from the next sample on.", false);
       refresh();
     } catch (error) {
-      tell(error.message, true);
+      report(error.message, true);
     }
   };
   const save = change(() => {
@@ -305,120 +305,7 @@ function settings(query, config) {
         element("span", { className: "grow" }),
         element("button", { type: "button", onclick: remove }, "Reset"),
         element("button", { className: "first" }, "Save")),
-      said));
-}
-
-// ---- Chart ----
-
-function color(name) {
-  // `light-dark` needs an element to be computed on.
-  const probe = element("i", {});
-  probe.style.color = `var(${name})`;
-  view.append(probe);
-  const computed = getComputedStyle(probe).color;
-  probe.remove();
-  return computed;
-}
-
-function faded(name, share) {
-  return color(name).replace(/rgba?\(([^)]+)\)/, (_, parts) => `rgba(${parts.split(",").slice(0, 3).join(",")}, ${share})`);
-}
-
-function makeChart(into) {
-  const box = element("div", { className: "chart", role: "img" });
-  const key = (kind, text) => element("span", {}, element("i", { className: `of-${kind}` }), text);
-  const reset = element("button", { type: "button", onclick: () => plot && fit() }, "Whole window");
-  into.replaceChildren(
-    element("div", { className: "row" },
-      element("div", { className: "key-of-chart grow" }, key("value", "value"), key("anomaly", "anomaly"),
-        key("band", "usual range: pale now, bars at anomalies"), key("episode", "episode")), reset),
-    box, element("p", { className: "faint" }, "Drag to zoom. Click or use ← and → for the verdict of a sample."));
-  let plot = null, samples = [], episodes = [], band = null, isZoomed = false;
-  const range = () => [samples[0].timestamp / 1000, samples.at(-1).timestamp / 1000 + 1];
-  const fit = () => { isZoomed = false; const [min, max] = range(); plot.setScale("x", { min, max }); };
-
-  function draw(u) {
-    const { ctx } = u, { left, top, width, height } = u.bbox;
-    const x = (ms) => u.valToPos(ms / 1000, "x", true), y = (value) => u.valToPos(value, "y", true);
-    ctx.save();
-    ctx.beginPath();
-    ctx.rect(left, top, width, height);
-    ctx.clip();
-    ctx.fillStyle = faded("--anomaly", 0.13);
-    for (const episode of episodes) {
-      const from = x(episode.start);
-      ctx.fillRect(from - 2, top, Math.max(x(episode.end) - from, 2) + 4, height);
-    }
-    ctx.fillStyle = faded("--normal", 0.1);
-    if (band) ctx.fillRect(left, y(band[1]), width, y(band[0]) - y(band[1]));
-    ctx.fillStyle = faded("--normal", 0.4);
-    const bar = Math.max(4, Math.min(14, width / samples.length * 0.7));
-    for (const sample of samples) {
-      if (sample.band) ctx.fillRect(x(sample.timestamp) - bar / 2, y(sample.band[1]), bar, y(sample.band[0]) - y(sample.band[1]));
-    }
-    ctx.restore();
-  }
-
-  function drawPoints(u) {
-    const { ctx } = u;
-    for (const sample of samples) {
-      const isChosen = sample.timestamp === chosen;
-      if (sample.verdict !== "anomaly" && !isChosen) continue;
-      const x = u.valToPos(sample.timestamp / 1000, "x", true), y = u.valToPos(sample.value, "y", true);
-      if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
-      ctx.beginPath();
-      ctx.arc(x, y, (isChosen ? 6 : 4) * devicePixelRatio, 0, 2 * Math.PI);
-      ctx.fillStyle = color(sample.verdict === "anomaly" ? "--anomaly" : "--accent");
-      ctx.fill();
-    }
-  }
-
-  function make() {
-    const axis = () => ({ stroke: color("--faint"), grid: { stroke: faded("--faint", 0.15), width: 1 }, ticks: { stroke: faded("--faint", 0.3), width: 1 } });
-    const options = {
-      width: box.clientWidth, height: Math.min(340, Math.max(220, innerHeight * 0.4)),
-      cursor: { y: false, points: { size: 8 } },
-      scales: {
-        x: { time: true },
-        y: { range: (_, min, max) => {
-          const bands = samples.filter((sample) => sample.band).flatMap((sample) => sample.band);
-          const [low, high] = [Math.min(min, ...bands), Math.max(max, ...bands)];
-          const margin = (high - low || Math.abs(high) || 1) * 0.07;
-          return [low - margin, high + margin];
-        } },
-      },
-      axes: [axis(), { ...axis(), size: 64, values: (_, values) => values.map(number) }],
-      series: [{}, { stroke: color("--accent"), width: 1.6, points: { show: false }, spanGaps: false }],
-      hooks: {
-        drawClear: [draw], draw: [drawPoints],
-        setSelect: [(u) => { isZoomed = u.select.width > 0 || isZoomed; }],
-      },
-    };
-    plot?.destroy();
-    plot = new uPlot(options, data(), box);
-    plot.over.addEventListener("click", () => { if (plot.cursor.idx !== null) choose(samples[plot.cursor.idx]?.timestamp); });
-    plot.over.addEventListener("dblclick", fit);
-  }
-
-  const data = () => [samples.map((sample) => sample.timestamp / 1000), samples.map((sample) => sample.value)];
-  new ResizeObserver(() => plot && box.isConnected && plot.setSize({ width: box.clientWidth, height: plot.height })).observe(box);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot && box.isConnected && make());
-
-  return {
-    step(by) {
-      const at = samples.findIndex((sample) => sample.timestamp === chosen);
-      choose(samples[Math.max(0, Math.min(samples.length - 1, (at < 0 ? samples.length - 1 : at) + by))]?.timestamp);
-    },
-    update(newSamples, newEpisodes, newBand) {
-      [samples, episodes, band] = [newSamples, newEpisodes, newBand];
-      if (!samples.length) return;
-      const n = samples.filter((sample) => sample.verdict === "anomaly").length;
-      box.setAttribute("aria-label", `${samples.length} samples, ${n} of them anomalies`);
-      if (!plot) return make();
-      plot.setData(data(), !isZoomed);
-      if (isZoomed) plot.redraw();
-    },
-  };
+      status));
 }
 
 // ---- Navigation ----

@@ -64,7 +64,7 @@ fn incoming(series: &Series, sample: Sample) -> IncomingSample {
 fn batch(samples: Vec<IncomingSample>) -> IncomingBatch {
     let samples = samples.into_iter().enumerate();
     let samples = samples.map(|(index, sample)| IncomingSample { index, ..sample }).collect();
-    IncomingBatch { samples, rejected: Vec::new() }
+    IncomingBatch { samples, ..IncomingBatch::default() }
 }
 
 /// Rates of the samples in time order, by time; `None` if a rate is not known.

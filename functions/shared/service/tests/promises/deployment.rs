@@ -50,7 +50,7 @@ pub(crate) fn batch_of(
     };
     IncomingBatch {
         samples: samples.into_iter().enumerate().map(incoming).collect(),
-        rejected: Vec::new(),
+        ..IncomingBatch::default()
     }
 }
 
