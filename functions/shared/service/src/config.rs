@@ -18,14 +18,15 @@ use tracing_subscriber::filter::Targets;
 
 use crate::access::{Access, ApiKeys, parse_tenant};
 use crate::platform::Platform;
+use crate::selection::SelectionRules;
 
 use self::reader::ConfigReader;
 use self::variable::{
     ACCESS, API_KEYS, API_KEYS_FILE, BODY_BYTES_MAX, CONNECTIONS_MAX, DEBUG, DETECTOR, EMF,
     EMF_NAMESPACE, EXPORTER_SERIES, GENERATION, HISTORY_DAYS, HISTORY_TABLE, IN_FLIGHT_BYTES,
-    IN_FLIGHT_REQUESTS, JUDGE_CACHE, LISTEN_HOST, PORT, READS_PER_S, REQUEST_TIMEOUT, SAMPLES_MAX,
-    SAMPLES_PER_S, SERIES_MAX, STORE_BYTES, STREAM_POISONED, STREAM_TENANT, TENANT_PERCENT,
-    TIME_AHEAD, UI, UNPACKED_BYTES_MAX,
+    IN_FLIGHT_REQUESTS, JUDGE_CACHE, LISTEN_HOST, PORT, READS_PER_S, REQUEST_TIMEOUT, RULES,
+    RULES_FILE, SAMPLES_MAX, SAMPLES_PER_S, SERIES_MAX, STORE_BYTES, STREAM_POISONED,
+    STREAM_TENANT, TENANT_PERCENT, TIME_AHEAD, UI, UNPACKED_BYTES_MAX,
 };
 
 pub use self::log::LogFormat;
@@ -78,6 +79,8 @@ pub struct Config {
     pub reads_per_s_max: u64,
     /// Limits of series and configurations in the store.
     pub store_limits: StoreLimits,
+    /// Rules that select and rename samples.
+    pub rules: SelectionRules,
     /// Limits of one request.
     pub limits: RequestLimits,
     /// Size of all request bodies in memory, in bytes.
@@ -165,6 +168,7 @@ impl Config {
                 tenant_percent: reader.number(&TENANT_PERCENT),
                 memory_bytes: Some(reader.number(&STORE_BYTES)).filter(|bytes| *bytes > 0),
             },
+            rules: reader.rules(),
             limits: RequestLimits {
                 n_samples_max: reader.number(&SAMPLES_MAX) as usize,
                 body_bytes_max: reader.number(&BODY_BYTES_MAX) as usize,
@@ -235,6 +239,19 @@ impl ConfigReader {
             self.mistakes.push(format!("{}: {error}", DETECTOR.name));
             Detector::default()
         })
+    }
+
+    fn rules(&mut self) -> SelectionRules {
+        let text = self.text_or_file(&RULES, &RULES_FILE);
+        let source = if self.text(&RULES_FILE).is_some() { RULES_FILE } else { RULES };
+        let rules = text.as_deref().map(SelectionRules::parse).transpose();
+        match rules {
+            Ok(rules) => rules.unwrap_or_default(),
+            Err(error) => {
+                self.mistakes.push(format!("{}: {error}", source.name));
+                SelectionRules::default()
+            }
+        }
     }
 
     fn access(&mut self, listen_host: IpAddr) -> Access {

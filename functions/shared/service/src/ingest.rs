@@ -14,6 +14,7 @@ use crate::answers::{
 };
 use crate::clock::steady_us;
 use crate::error::ServiceError;
+use crate::selection::SampleOrigin;
 use crate::service::Service;
 use crate::write::{SampleOutcome, StoredSample, WriteError};
 
@@ -46,16 +47,33 @@ impl SeriesSamples<'_> {
 }
 
 impl Service {
-    /// Stores samples and judges them; samples that could not be stored are rejected.
+    /// Stores samples of our own format and judges them; samples that could not be stored are rejected.
     pub async fn ingest(
         &self,
         tenant: &Tenant,
         batch: IncomingBatch,
         filter: VerdictFilter,
     ) -> IngestAnswer {
-        let mut answer = IngestAnswer { rejected: batch.rejected, ..IngestAnswer::default() };
+        self.ingest_from(SampleOrigin::Own, tenant, batch, filter).await
+    }
+
+    /// Selects samples of an origin by the rules of the deployment, stores and judges them.
+    pub async fn ingest_from(
+        &self,
+        origin: SampleOrigin,
+        tenant: &Tenant,
+        batch: IncomingBatch,
+        filter: VerdictFilter,
+    ) -> IngestAnswer {
+        let selected = self.rules().select(tenant, origin, batch.samples);
+        let mut answer = IngestAnswer {
+            rejected: batch.rejected,
+            not_selected: selected.not_selected,
+            ..IngestAnswer::default()
+        };
+        answer.rejected.extend(selected.rejected);
         let newest_us = steady_us() + self.time_ahead_max_us();
-        let (samples, ahead): (Vec<IncomingSample>, Vec<IncomingSample>) = batch
+        let (samples, ahead): (Vec<IncomingSample>, Vec<IncomingSample>) = selected
             .samples
             .into_iter()
             .partition(|sample| sample.at_us.is_none_or(|at_us| at_us <= newest_us));
@@ -141,6 +159,9 @@ impl Service {
             } else {
                 warn!(code = code.as_str(), n_samples = n, "samples rejected");
             }
+        }
+        for (rule, n) in &answer.not_selected {
+            self.totals().count_not_selected(rule, *n as u64);
         }
         let anomaly = Some(VerdictKind::Anomaly.as_str());
         let verdicts = answer.verdicts.iter();

@@ -10,6 +10,7 @@ mod write;
 mod analyze;
 mod configure;
 mod history_query;
+mod selection;
 mod series_metrics;
 
 mod config_backup;
@@ -43,6 +44,7 @@ pub use config_request::{ConfigRequest, ConfigRequestError};
 pub use error::ServiceError;
 pub use metrics::{EmfBuffer, EmfContext, FUNCTIONS, RecordResult, RequestFacts, emf_lines};
 pub use platform::Platform;
+pub use selection::{RULES_MAX, RuleError, SampleOrigin, SelectionRules};
 pub use service::{Service, StoreScope, store_for};
 pub use telemetry::init_tracing;
 

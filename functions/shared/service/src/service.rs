@@ -19,6 +19,7 @@ use crate::metrics::{
     render_instances, render_process, render_totals,
 };
 use crate::rate_limit::RateLimit;
+use crate::selection::SelectionRules;
 use crate::series_metrics::Listing;
 use crate::warnings::Warnings;
 use crate::write::WriteBatcher;
@@ -31,6 +32,7 @@ pub struct Service {
     writer: WriteBatcher,
     deployed: DeployedDetector,
     time_ahead_max_us: i64,
+    rules: Arc<SelectionRules>,
     rate_limit: Arc<RateLimit>,
     totals: Arc<Totals>,
     listing: Arc<Listing>,
@@ -85,6 +87,7 @@ impl Service {
             writer,
             deployed: config.deployed,
             time_ahead_max_us: config.time_ahead_max_us,
+            rules: Arc::new(config.rules.clone()),
             rate_limit: Arc::new(rate_limit),
             totals,
             listing: Arc::default(),
@@ -231,6 +234,10 @@ impl Service {
 
     pub(crate) fn deployed(&self) -> DeployedDetector {
         self.deployed
+    }
+
+    pub(crate) fn rules(&self) -> &SelectionRules {
+        &self.rules
     }
 
     pub(crate) fn time_ahead_max_us(&self) -> i64 {

@@ -75,11 +75,16 @@ const PROBLEM_CODES: &[&str] = &[
 ];
 
 /// Fields that an answer omits instead of setting them to null.
-const OPTIONAL: [(&str, &str); 6] = [
+const OPTIONAL: [(&str, &str); 11] = [
+    ("IngestAnswer", "not_selected"),
     ("IngestAnswer", "verdicts_omitted"),
     ("BodyAnswer", "duplicates"),
     ("BodyAnswer", "verdicts_omitted"),
     ("VerdictAnswer", "learning"),
+    ("VerdictAnswer", "rate"),
+    ("AnomalyAnswer", "rate"),
+    ("SampleAnswer", "rate"),
+    ("ConfigAnswer", "kind"),
     ("AnomalyAnswer", "episode"),
     ("LearningAnswer", "ready_at"),
 ];

@@ -1,5 +1,7 @@
 //! Answers about samples: their outcomes and verdicts.
 
+use std::collections::BTreeMap;
+
 use domain::Judgement;
 use intake::RejectedSample;
 use serde::Serialize;
@@ -19,6 +21,9 @@ pub struct IngestAnswer {
     pub duplicates: usize,
     /// Samples older than everything stored of their series.
     pub too_old: usize,
+    /// Samples that a rule of the deployment dropped, by the name of the rule; absent if there are none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_selected: BTreeMap<String, usize>,
     /// Samples that were not stored, each with its reason.
     pub rejected: Vec<RejectedSample>,
     /// Verdicts, as selected by the request.
@@ -31,7 +36,8 @@ pub struct IngestAnswer {
 impl IngestAnswer {
     /// Number of samples read: the sum of all outcomes.
     pub fn n_read(&self) -> usize {
-        self.accepted + self.duplicates + self.too_old + self.rejected.len()
+        let n_not_selected: usize = self.not_selected.values().sum();
+        self.accepted + self.duplicates + self.too_old + n_not_selected + self.rejected.len()
     }
 
     /// True if the store failed for some samples; resending the whole request is safe.

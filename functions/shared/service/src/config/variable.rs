@@ -135,6 +135,10 @@ variables! {
         "Detector of all series without their own; `traffic` if absent.";
     GENERATION: "TIDEMARK_DETECTOR_GENERATION", Values::Number(0..=4_294_967_295), "0",
         "Raise by one with each change of the detector: series of a lower generation migrate once.";
+    RULES: "TIDEMARK_RULES", Values::Text("JSON array of rules"), "",
+        "Rules that select and rename samples before they are stored; see [selecting](selecting.md).";
+    RULES_FILE: "TIDEMARK_RULES_FILE", FILE, "",
+        "File with the same rules, instead of the variable.";
     JUDGE_CACHE: "TIDEMARK_JUDGE_CACHE_BYTES_MAX", Values::Number(0..=BYTES_MAX), "",
         "Size of the cache of detector states in bytes, about 11 KB per series. A cached series is written with one store \
          call instead of two. By default 16777216 with Redis, and 0 with the embedded store.";

@@ -113,6 +113,8 @@ metrics! {
         "Samples by their outcome in the store.";
     SamplesRejected: COUNTER "samples_rejected_total" &["code"],
         "Samples rejected, by error code.";
+    SamplesNotSelected: COUNTER "samples_not_selected_total" &["rule"],
+        "Samples that a rule dropped before they were stored, by the name of the rule.";
     StreamRecords: COUNTER "stream_records_total" &["trigger", "result"],
         "Records received from queues and streams, by result.";
     LateSamples: COUNTER "late_samples_total" &[],

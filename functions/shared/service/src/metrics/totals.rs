@@ -176,6 +176,12 @@ impl Totals {
         self.note(|emf| emf.count(MetricName::SamplesRejected, &[("code", code.as_str())], n));
     }
 
+    /// Counts samples that a rule dropped.
+    pub(crate) fn count_not_selected(&self, rule: &str, n: u64) {
+        self.lock().add(MetricName::SamplesNotSelected, &[rule], n);
+        self.note(|emf| emf.count(MetricName::SamplesNotSelected, &[("rule", rule)], n));
+    }
+
     /// Counts records of an event.
     pub(crate) fn count_records(&self, trigger: Trigger, result: RecordResult, n: u64) {
         let (trigger, result) = (trigger.as_str(), result.as_str());

@@ -7,4 +7,5 @@ mod counters;
 mod deployment;
 mod limits;
 mod reading;
+mod selection;
 mod writing;
