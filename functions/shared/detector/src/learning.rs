@@ -22,5 +22,5 @@ pub(crate) use bucket::SeasonBucket;
 pub(crate) use hysteresis::Hysteresis;
 pub(crate) use interval::SamplingInterval;
 pub(crate) use marginal_threshold::MarginalThreshold;
-pub(crate) use own_tail::OwnTail;
+pub(crate) use own_tail::{OwnTail, RunTail};
 pub(crate) use suppression::Suppression;

@@ -5,13 +5,13 @@
 //!   not hide the others.
 //! - **Score.** The verdict is that of the signal with the largest share of its threshold; a share above 1 is an anomaly.
 //!   The deviation signal counts together with the step, which is measured against the tail of the series itself:
-//!   `sqrt(d * s)`, each in thresholds (see [`crate::signals::step`]). Shift, variance and flat suppress repeats (see
+//!   `sqrt(d * s)`, each in thresholds and bounded by twice the other (see [`crate::signals::step`]). Shift, variance and flat suppress repeats (see
 //!   [`crate::learning::suppression`]), and an anomaly lasts until it is over (see [`crate::learning::hysteresis`]).
 //! - **Thresholds.** Set for at most 0.2 false alarm runs per series and day over all signals. Another budget multiplies
 //!   them by `(0.2 / budget)^0.2`, as measured on synthetic traffic. Each score then raises its own threshold where
 //!   chance reaches it too often (see [`crate::learning::marginal_threshold`]).
 //! - **Constants.** Chosen on synthetic traffic, the AIOps 2018 KPI series and Microsoft's series.
-//! - **Cost.** That of the signals; 6,057 bytes without novelty.
+//! - **Cost.** That of the signals; 6,101 bytes without novelty.
 
 mod assessment;
 mod state;
@@ -25,7 +25,7 @@ use crate::learning::season::{Calendar, Season};
 use crate::learning::zone::Zone;
 use crate::signal_set::SignalSet;
 use crate::signals::deviation::Deviation;
-use crate::signals::{gap, novelty};
+use crate::signals::{gap, novelty, shift};
 use domain::{Expectation, JudgedSample, Sample, Signal, Verdict, VerdictKind};
 
 pub(crate) use crate::detectors::tidemark::assessment::Assessment;
@@ -36,8 +36,12 @@ const DEVIATION_THRESHOLD: f64 = 2.5;
 
 /// Accepted excess of marginal peaks a day (see [`crate::learning::marginal_threshold`]), in budgets: of the deviation
 /// signal, and of each other score.
-const DEVIATION_EXCESS: f64 = 1.5;
-const SUPPRESSED_EXCESS: f64 = 0.4;
+const DEVIATION_EXCESS: f64 = 2.0;
+const SUPPRESSED_EXCESS: f64 = 0.3;
+
+/// Largest ratio of the two scores that the deviation signal joins: a value far from usual by a step that is not is no
+/// anomaly.
+const RATIO_MAX: f64 = 2.0;
 
 /// False alarm runs per series and day at which the thresholds were set.
 const BUDGET: f64 = 0.2;
@@ -59,6 +63,11 @@ pub struct Tidemark {
     pub false_alarms_per_day: f64,
     /// Season and time zone.
     pub calendar: Calendar,
+}
+
+/// Geometric mean of both scores, each bounded by [`RATIO_MAX`] times the other.
+fn joint(a: f64, b: f64) -> f64 {
+    (a.min(RATIO_MAX * b) * b.min(RATIO_MAX * a)).sqrt()
 }
 
 impl Tidemark {
@@ -138,28 +147,34 @@ impl Tidemark {
         let position = state.deviation.daily_position(self.calendar, sample);
         let residual = state.baseline.residual(position, sample);
         let changes = state.shift.changes(residual.z, n, interval_s);
-        let shift = state.shift.judge(residual.z, &changes, n);
+        let shift_scores = state.shift.judge(residual.z, &changes, n);
         let variance = state.variance.judge(residual.z, n, interval_s);
         let flat = state.flat.judge(sample, n);
         let interval = &state.deviation.interval;
         let strictness = self.strictness(interval.interval_us());
-        let unscaled = [shift[0], shift[1], shift[2], shift[3], variance[0], variance[1], flat];
-        let raw = std::array::from_fn(|i| unscaled[i] / strictness / state.thresholds[i].factor());
+        let samples_per_day = DAY_US / interval.interval_us().max(1.0);
+        let budget = self.false_alarms_per_day;
+        let shift = state.shift.shares(shift_scores, strictness, samples_per_day, budget);
+        let others = [variance[0], variance[1], flat].map(|score| score / strictness);
+        let raw = std::array::from_fn(|i| {
+            let share = shift.get(i).copied().unwrap_or_else(|| others[i - shift::N_SCORES]);
+            share / state.thresholds[i].factor()
+        });
         let decay = Suppression::decay(interval.pause_us(sample).max(0.0) / DAY_US);
         let detector = self.deviation();
         let deviation = detector.judge(before, &state.deviation, sample);
         let step = state.step.step(sample.value(), state.expected(self.calendar, sample), n);
-        let samples_per_day = DAY_US / interval.interval_us().max(1.0);
         let deviation_share = deviation.score / detector.threshold;
-        let step_share = state.step.judge(&step, n, samples_per_day, self.false_alarms_per_day);
+        let step_share = state.step.judge(&step, n, samples_per_day, budget);
         TrafficAssessment {
             deviation,
-            joint: (deviation_share * step_share.unwrap_or(deviation_share)).sqrt()
+            joint: joint(deviation_share, step_share.unwrap_or(deviation_share))
                 / state.thresholds[N_SUPPRESSED].factor(),
             step,
             position,
             residual,
             changes,
+            shift_scores,
             decay,
             raw,
             suppressed: std::array::from_fn(|i| state.suppressions[i].judge(raw[i], decay)),
@@ -200,7 +215,7 @@ impl Tidemark {
         }
         let z = traffic.residual.z;
         state.hysteresis.learn(z, traffic.alarm(self.signals));
-        state.shift.learn(z, &traffic.changes, n);
+        state.shift.learn(z, &traffic.changes, &traffic.shift_scores, n);
         state.variance.learn(z, n);
         state.flat.learn(sample, n);
         state.baseline.learn(traffic.position, sample);

@@ -50,10 +50,12 @@ impl OwnTail {
 
     /// Learns a score, after `n` others.
     pub(crate) fn learn(&mut self, score: f64, n: u64) {
-        if score <= 0.0 {
-            return;
+        if score > 0.0 {
+            self.learn_ln(score.ln() as f32, n);
         }
-        let ln = score.ln() as f32;
+    }
+
+    fn learn_ln(&mut self, ln: f32, n: u64) {
         if *self == Self::default() {
             *self = Self { low: ln, high: ln };
         }
@@ -61,6 +63,44 @@ impl OwnTail {
             let step = quantile::step(ln > *quantile, share, n);
             *quantile = (*quantile + step).clamp(-LN_MAX, LN_MAX);
         }
+    }
+}
+
+/// Own tail of a score that stays high for many samples: of a run above the high quantile only the first counts.
+///
+/// Otherwise two incidents of an hour each day would be the usual tail of the series, and hide the third.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct RunTail {
+    tail: OwnTail,
+    is_above: bool,
+}
+
+impl RunTail {
+    /// Encoded length, in bytes.
+    pub(crate) const LEN: usize = OwnTail::LEN + 1;
+
+    pub(crate) fn write(self, out: &mut ByteWriter) {
+        self.tail.write(out);
+        out.u8(u8::from(self.is_above));
+    }
+
+    pub(crate) fn read(from: &mut ByteReader<'_>) -> Option<Self> {
+        Some(Self { tail: OwnTail::read(from)?, is_above: from.bool()? })
+    }
+
+    /// Score that runs exceed `alarms_per_day` times a day; `None` if no score was learned.
+    pub(crate) fn limit(self, samples_per_day: f64, alarms_per_day: f64) -> Option<f64> {
+        self.tail.limit(samples_per_day, alarms_per_day)
+    }
+
+    /// Learns a score, after `n` others.
+    pub(crate) fn learn(&mut self, score: f64, n: u64) {
+        let ln = if score > 0.0 { score.ln() as f32 } else { f32::NEG_INFINITY };
+        let is_above = ln > self.tail.high;
+        if score > 0.0 && !(is_above && self.is_above) {
+            self.tail.learn_ln(ln, n);
+        }
+        self.is_above = is_above;
     }
 }
 
@@ -98,6 +138,19 @@ mod tests {
         assert!(tail.limit(1_440.0, 0.05) > tail.limit(1_440.0, 0.2));
         assert!(tail.limit(86_400.0, 0.2) > tail.limit(1_440.0, 0.2));
         assert_eq!(tail.limit(24.0, 1.0), tail.limit(24.0, 10.0));
+    }
+
+    #[test]
+    fn incidents_that_last_for_hours_hardly_raise_the_limit_of_runs() {
+        let limit = |is_incident: fn(u64) -> bool| {
+            let mut tail = RunTail::default();
+            for n in 0..30_000 {
+                tail.learn(if is_incident(n) { 50.0 } else { 1.0 + uniform(n) }, n);
+            }
+            tail.limit(1_440.0, 0.2).unwrap()
+        };
+        assert!(limit(|n| n % 700 < 60) < 1.3 * limit(|_| false), "{}", limit(|n| n % 700 < 60));
+        assert!(limit(|n| n % 20 == 0) > 40.0);
     }
 
     #[test]

@@ -36,6 +36,8 @@ use domain::{JudgedSample, Sample, Verdict, VerdictKind};
 
 /// Share of the variance of all residuals in the variance of a bucket: a bucket alone has few visits.
 const SHARED_SHARE: f64 = 0.5;
+/// Largest noise of a time of day, relative to that of all.
+const NOISE_MAX: f64 = 4.0;
 /// Weight of the newest residual in the variance of all residuals.
 const RESIDUAL_RATE: f64 = 0.001;
 /// The same for rare samples: a week and a half of hours, else the first weeks would count for months.
@@ -172,9 +174,15 @@ impl DeviationState {
         self.table.daily(self.position(calendar, sample))
     }
 
-    /// Expected value at the time of `sample`.
-    pub(crate) fn expected_at(&self, calendar: Calendar, sample: Sample) -> f64 {
-        self.expected(self.position(calendar, sample), sample).0
+    /// Expected value at the time of `sample`, and how noisy that time is, relative to all.
+    pub(crate) fn expected_at(&self, calendar: Calendar, sample: Sample) -> (f64, f64) {
+        let position = self.position(calendar, sample);
+        let noise = self.table.expected(position).filter(|_| self.residual_var > 0.0);
+        let noise = noise.map_or(1.0, |MeanVar { var, .. }| {
+            let relative = (1.0 - SHARED_SHARE) * var / self.residual_var + SHARED_SHARE;
+            relative.sqrt().min(NOISE_MAX)
+        });
+        (self.expected(position, sample).0, noise)
     }
 
     fn position(&self, calendar: Calendar, sample: Sample) -> SeasonPosition {

@@ -5,14 +5,16 @@
 //!   `score = sqrt(|a| / max(1, rms(a)) * |d| / rms(d))` if both have the same sign. This is the rule of the deviation
 //!   signal for averages: noise that hides one sample does not hide ten. A ramp shifts its own reference; for it, `a` is
 //!   an exponentially weighted mean (rate 0.03), and `d` its distance from a slower one (rate 0.005).
-//! - **Thresholds.** 4, 3 and 3.5 for the lengths, 1.6 for the ramp. Neither a return to usual is an alarm, since `a` is
+//! - **Thresholds.** 4, 3 and 3.5 for the lengths, 1.6 for the ramp, or the limit of the score's own tail if that is
+//!   higher (see [`crate::learning::own_tail`]): a level that wanders each day must go farther. Neither a return to usual is an alarm, since `a` is
 //!   then small, nor a lasting level, since `d` is.
 //! - **Constants.** Lengths are round; thresholds were chosen on synthetic traffic, the AIOps 2018 KPI series and
 //!   Microsoft's series. An average over more than two and a half hours is not judged: it would follow the daily cycle.
-//! - **Cost.** Two passes over 80 residuals; 316 bytes of residuals and 48 of scalars.
+//! - **Cost.** Two passes over 80 residuals, four logarithms and exponentials; 316 bytes of residuals and 84 of scalars.
 //! - **Limits.** Raises a false alarm on the first weekend; misses a shift smaller than the usual wandering of the level.
 
 use crate::bytes::{ByteReader, ByteWriter};
+use crate::learning::RunTail;
 use crate::signals::variance::SPAN_S_MAX;
 
 /// Numbers of averaged residuals.
@@ -60,6 +62,7 @@ pub(crate) struct ShiftState {
     ramp_reference: f64,
     // Mean squares of `a` and `d` of each score.
     squares: [(f32, f32); N_SCORES],
+    tails: [RunTail; N_SCORES],
     // Ring buffer: residual `n` is at `n % N_RESIDUALS`.
     residuals: [f32; N_RESIDUALS],
 }
@@ -78,13 +81,19 @@ impl Default for ShiftState {
     fn default() -> Self {
         let (length, ramp) = (SQUARE_START as f32, RAMP_SQUARE_START as f32);
         let squares = [(length, length), (length, length), (length, length), (ramp, ramp)];
-        Self { ramp: 0.0, ramp_reference: 0.0, squares, residuals: [0.0; N_RESIDUALS] }
+        Self {
+            ramp: 0.0,
+            ramp_reference: 0.0,
+            squares,
+            tails: [RunTail::default(); N_SCORES],
+            residuals: [0.0; N_RESIDUALS],
+        }
     }
 }
 
 impl ShiftState {
     /// Encoded length of the scalars, in bytes.
-    pub(crate) const SCALARS_LEN: usize = 16 + 32;
+    pub(crate) const SCALARS_LEN: usize = 16 + 32 + N_SCORES * RunTail::LEN;
 
     /// Encoded length of the residuals, in bytes.
     pub(crate) const RESIDUALS_LEN: usize = N_RESIDUALS * 4;
@@ -95,6 +104,7 @@ impl ShiftState {
             out.f32(average);
             out.f32(distance);
         }
+        self.tails.iter().for_each(|tail| tail.write(out));
     }
 
     pub(crate) fn write_residuals(&self, out: &mut ByteWriter) {
@@ -110,6 +120,9 @@ impl ShiftState {
             *average = from.finite_f32().filter(is_square)?;
             *distance = from.finite_f32().filter(is_square)?;
         }
+        for tail in &mut state.tails {
+            *tail = RunTail::read(from)?;
+        }
         Some(state)
     }
 
@@ -118,6 +131,20 @@ impl ShiftState {
             *residual = from.finite_f32().filter(|residual| residual.abs() <= READ_MAX)?;
         }
         Some(())
+    }
+
+    /// `scores` in the limits of their own tails where these are higher than the thresholds, multiplied by `strictness`.
+    pub(crate) fn shares(
+        &self,
+        scores: [f64; N_SCORES],
+        strictness: f64,
+        samples_per_day: f64,
+        alarms_per_day: f64,
+    ) -> [f64; N_SCORES] {
+        std::array::from_fn(|i| {
+            let limit = self.tails[i].limit(samples_per_day, alarms_per_day).unwrap_or_default();
+            scores[i] / strictness.max(limit)
+        })
     }
 
     /// Scores of residual `z` with its level changes, after `n` others, in thresholds.
@@ -136,8 +163,17 @@ impl ShiftState {
         })
     }
 
-    /// Learns residual `z`, the newest of its series, with its level changes, after `n` others.
-    pub(crate) fn learn(&mut self, z: f64, changes: &LevelChanges, n: u64) {
+    /// Learns residual `z`, the newest of its series, with its level changes and their scores, after `n` others.
+    pub(crate) fn learn(
+        &mut self,
+        z: f64,
+        changes: &LevelChanges,
+        scores: &[f64; N_SCORES],
+        n: u64,
+    ) {
+        for (tail, score) in self.tails.iter_mut().zip(scores) {
+            tail.learn(*score, n);
+        }
         let even = 1.0 / (n + 100) as f64;
         for (i, change) in changes.iter().enumerate() {
             let Some(LevelChange { average, distance }) = *change else { continue };
@@ -217,10 +253,11 @@ mod tests {
         let mut crossings = Vec::new();
         for n in 0..4_000 {
             let changes = state.changes(z(n), n, interval_s);
-            if state.judge(z(n), &changes, n).iter().any(|score| *score > 1.0) {
+            let scores = state.judge(z(n), &changes, n);
+            if state.shares(scores, 1.0, 1_440.0, 0.2).iter().any(|share| *share > 1.0) {
                 crossings.push(n);
             }
-            state.learn(z(n), &changes, n);
+            state.learn(z(n), &changes, &scores, n);
         }
         crossings
     }
@@ -237,6 +274,19 @@ mod tests {
     fn a_ramp_is_an_alarm_while_it_grows() {
         let at = crossings(60.0, |n| noise(n) + n.saturating_sub(3_000).min(200) as f64 / 25.0);
         assert!(at.first().is_some_and(|n| (3_000..3_120).contains(n)), "{at:?}");
+    }
+
+    #[test]
+    fn a_shift_must_go_farther_where_the_level_wanders_each_hour() {
+        let first_above = |wanders: bool, by: f64| {
+            let wander = |n: u64| if wanders && n / 12 % 5 == 4 { 4.0 } else { 0.0 };
+            let shift = |n: u64| if n >= 3_600 { by } else { 0.0 };
+            let at = crossings(60.0, |n| noise(n) + wander(n) + shift(n));
+            at.into_iter().find(|n| *n >= 3_600)
+        };
+        assert!(first_above(false, 3.0).is_some_and(|n| n < 3_620));
+        assert!(first_above(true, -3.0).is_none_or(|n| n > 3_630), "{:?}", first_above(true, -3.0));
+        assert!(first_above(true, -12.0).is_some_and(|n| n < 3_620));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Step: a change that neither the season, the level nor the previous sample explains; a factor of the deviation signal.
 //!
 //! - **Formula.** `e = x - mu - level` is the residual after season and level;
-//!   `j = sqrt(min(|x - x'|, 4 |e|) * |e|)` for the previous sample `x'`: the return from a spike is far from it only. The
+//!   `j = sqrt(min(|x - x'|, 4 |e|) * |e|) / noise` for the previous sample `x'`: the return from a spike is far from it
+//!   only. `noise^2` is the mean of 1 and the variance at this time of day over that of all times. The
 //!   score is `j` as a share of 1.2 times the limit of its own tail (see [`crate::learning::own_tail`]). Then
 //!   `level += 0.3 * e`, but not during the first 25 samples of an anomaly: the return from it is no alarm.
 //! - **Why.** The same distance is rare on one series and hourly on another. What a series does in its own hundred most
@@ -62,12 +63,12 @@ impl StepState {
         Some(Self { level, last, n_held: n_held.min(HELD_MAX), tail: OwnTail::read(from)? })
     }
 
-    /// Step of `value` where the season expects `expected`, after `n` other samples.
-    pub(crate) fn step(&self, value: f64, expected: f64, n: u64) -> Step {
+    /// Step of `value` after `n` other samples, where the season expects a value and a noise relative to all.
+    pub(crate) fn step(&self, value: f64, (expected, noise): (f64, f64), n: u64) -> Step {
         let last = if n == 0 { value } else { self.last };
         let residual = value - expected - self.level;
         let change = (value - last).abs().min(RATIO_MAX * residual.abs());
-        Step { residual, size: (change * residual.abs()).sqrt() }
+        Step { residual, size: (change * residual.abs()).sqrt() / noise }
     }
 
     /// Score of `step` after `n` others, in limits of the own tail; `None` while it is unknown.
@@ -110,7 +111,7 @@ mod tests {
         let mut state = StepState::default();
         let mut scores = Vec::new();
         for n in 0..3_000 {
-            let step = state.step(value(n), 100.0, n);
+            let step = state.step(value(n), (100.0, 1.0), n);
             scores.push(state.judge(&step, n, 1_440.0, 0.2).unwrap_or_default());
             state.learn(value(n), &step, n, scores.last().is_some_and(|score| *score > 1.0));
         }

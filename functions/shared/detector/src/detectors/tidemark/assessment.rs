@@ -7,7 +7,7 @@ use crate::learning::season::DailyPosition;
 use crate::learning::suppression::SuppressedScore;
 use crate::signal_set::SignalSet;
 use crate::signals::novelty::NoveltyFeatures;
-use crate::signals::shift::LevelChanges;
+use crate::signals::shift::{self, LevelChanges};
 use crate::signals::step::Step;
 use domain::{Expectation, Signal, Verdict, VerdictKind};
 
@@ -60,6 +60,8 @@ pub(super) struct TrafficAssessment {
     pub(super) position: DailyPosition,
     pub(super) residual: Residual,
     pub(super) changes: LevelChanges,
+    /// Scores of the level changes, in thresholds, before the own tail.
+    pub(super) shift_scores: [f64; shift::N_SCORES],
     /// Decay of the run counts since the previous sample.
     pub(super) decay: f64,
     /// Scores before repeat suppression.

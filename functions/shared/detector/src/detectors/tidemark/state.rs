@@ -197,8 +197,8 @@ impl TrafficState {
         Some(())
     }
 
-    /// Value that the season of the deviation signal expects at the time of `sample`.
-    pub(super) fn expected(&self, calendar: Calendar, sample: Sample) -> f64 {
+    /// Value that the season of the deviation signal expects at the time of `sample`, and the relative noise of that time.
+    pub(super) fn expected(&self, calendar: Calendar, sample: Sample) -> (f64, f64) {
         self.deviation.expected_at(calendar, sample)
     }
 
