@@ -11,7 +11,7 @@
 //!   them by `(0.2 / budget)^0.2`, as measured on synthetic traffic. Each score then raises its own threshold where
 //!   chance reaches it too often (see [`crate::learning::marginal_threshold`]).
 //! - **Constants.** Chosen on synthetic traffic, the AIOps 2018 KPI series and Microsoft's series.
-//! - **Cost.** That of the signals; 6,101 bytes without novelty.
+//! - **Cost.** That of the signals; 6,197 bytes without novelty.
 
 mod assessment;
 mod state;
@@ -178,7 +178,8 @@ impl Tidemark {
             decay,
             raw,
             suppressed: std::array::from_fn(|i| state.suppressions[i].judge(raw[i], decay)),
-            gap: gap::judge(interval, state.pause, sample) / strictness,
+            gap: gap::judge(interval, state.pause, &state.regular, self.calendar, sample)
+                / strictness,
             usual_step: state.variance.usual_step() * residual.scale,
             continuing: state.hysteresis.judge(residual.z),
         }
@@ -204,6 +205,10 @@ impl Tidemark {
         let interval = &state.deviation.interval;
         let pause_us = interval.pause_us(sample).max(0.0);
         let age_days = n as f64 * interval.interval_us() / DAY_US;
+        let is_long = gap::pause_us_min(interval, state.pause).is_some_and(|min| pause_us > min);
+        if is_long {
+            state.regular.learn(self.calendar, interval.last_us(), pause_us);
+        }
         state.pause.learn(pause_us, n);
         for (i, threshold) in state.thresholds.iter_mut().enumerate() {
             let (score, share) = match traffic.raw.get(i) {
@@ -235,6 +240,8 @@ impl Tidemark {
     pub(crate) fn pause_us_min(&self, state: &TidemarkState) -> Option<f64> {
         let traffic = state.traffic.as_ref().filter(|_| self.signals.contains(Signal::Gap))?;
         let interval = &traffic.deviation.interval;
-        Some(gap::pause_us_min(interval, traffic.pause)? * self.strictness(interval.interval_us()))
+        let pause_us_min = gap::pause_us_min(interval, traffic.pause)?;
+        let regular_us = traffic.regular.usual_us(self.calendar, interval.last_us());
+        Some(pause_us_min.max(regular_us) * self.strictness(interval.interval_us()))
     }
 }

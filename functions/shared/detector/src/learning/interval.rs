@@ -32,6 +32,11 @@ impl SamplingInterval {
         self.n_samples
     }
 
+    /// Time of the newest learned sample, in microseconds.
+    pub(crate) fn last_us(&self) -> i64 {
+        self.last_us as i64
+    }
+
     /// Estimated interval, in microseconds; 0 before the second sample.
     pub(crate) fn interval_us(&self) -> f64 {
         self.interval_us

@@ -19,7 +19,7 @@ use domain::Sample;
 /// Number of buckets: five minutes of a day each, the finest common sampling interval.
 pub(crate) const N_BUCKETS: usize = 288;
 /// Hours of a day; with hourly buckets, those of the day come before those of the week.
-const N_HOURS: usize = 24;
+pub(crate) const N_HOURS: usize = 24;
 const N_WEEKDAYS: usize = 7;
 const HOUR_US: i64 = 3_600_000_000;
 const DAY_US: i64 = 24 * HOUR_US;
@@ -118,6 +118,14 @@ impl Calendar {
             let day = (of_day / (DAY_US / N_BUCKETS as i64)) as usize;
             SeasonPosition { season, day, week: None, weekday }
         }
+    }
+}
+
+impl Calendar {
+    /// Day, modulo 256, and hour of the day at `at_us`.
+    pub(crate) fn day_and_hour(self, at_us: i64) -> (u8, usize) {
+        let local_us = self.zone.local_us(at_us);
+        (local_us.div_euclid(DAY_US) as u8, (local_us.rem_euclid(DAY_US) / HOUR_US) as usize)
     }
 }
 

@@ -3,13 +3,16 @@
 //! - **Formula.** `score = pause / max(2.5 * usual, 1 s)`, where `usual` is the larger of the interval of
 //!   [`crate::learning::interval`] and the pause that one sample in a hundred exceeds. Late and repeated times have a
 //!   negative or zero pause and are never alarms.
+//!   A pause that began in the same hour of the day three times, each within eight days of the one before, is usual up to
+//!   1.5 times its running mean length: opening hours, a nightly batch.
 //! - **Why.** Lost samples and random arrival times are usual for some series: a tail that falls geometrically reaches
 //!   2.5 times its hundredth about once in a hundred thousand samples.
-//! - **Cost.** A logarithm and an exponential; 4 bytes.
-//! - **Limits.** A pause each night is reported each morning, unless one sample in a hundred ends such a pause. A series
-//!   that stops permanently has no next sample to judge: the sweep finds it (see [`crate::silence`]).
+//! - **Cost.** A logarithm and an exponential; 100 bytes.
+//! - **Limits.** A weekend that begins in the same hour as each night is reported on each Monday. A series that stops
+//!   permanently has no next sample to judge: the sweep finds it (see [`crate::silence`]).
 
 use crate::bytes::{ByteReader, ByteWriter};
+use crate::learning::season::{Calendar, N_HOURS};
 use crate::learning::{SamplingInterval, quantile};
 use domain::Sample;
 
@@ -25,11 +28,31 @@ const JITTER: f32 = 0.1;
 const LN_US_MAX: f32 = 44.0;
 /// Samples before judging.
 const JUDGED_AFTER: u64 = 20;
+const DAY_US: f64 = 86_400e6;
+
+/// Pauses that began in one hour of the day, from which they are usual.
+const REGULAR_MIN: u8 = 3;
+/// Longest time between two pauses of the same hour that are regular, in days: a week and a day.
+const REGULAR_DAYS_MAX: u8 = 8;
+/// Length of a regular pause up to which the next one is usual, in mean lengths.
+const REGULAR_FACTOR: f64 = 1.5;
+/// Weight of the newest regular pause in their mean, after an even average of the first four.
+const REGULAR_RATE: f32 = 0.25;
 
 /// Score of `sample`, in thresholds.
-pub(crate) fn judge(interval: &SamplingInterval, pause: UsualPause, sample: Sample) -> f64 {
+pub(crate) fn judge(
+    interval: &SamplingInterval,
+    pause: UsualPause,
+    regular: &RegularPauses,
+    calendar: Calendar,
+    sample: Sample,
+) -> f64 {
     let pause_us = interval.pause_us(sample).max(0.0);
-    pause_us_min(interval, pause).map_or(0.0, |pause_us_min| pause_us / pause_us_min)
+    let Some(pause_us_min) = pause_us_min(interval, pause) else { return 0.0 };
+    if pause_us <= pause_us_min {
+        return pause_us / pause_us_min;
+    }
+    pause_us / pause_us_min.max(regular.usual_us(calendar, interval.last_us()))
 }
 
 /// Shortest pause that is an alarm, in microseconds; `None` while the interval is unknown.
@@ -75,6 +98,73 @@ impl UsualPause {
     }
 }
 
+/// Pauses that recur at a time of day, by the hour in which they begin.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct RegularPauses {
+    hours: [RegularPause; N_HOURS],
+}
+
+/// Pauses that began in one hour of the day.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct RegularPause {
+    // Mean length, as a fraction of a day in 1/256; saturates at 255 days and is 0 without any.
+    days_256: u16,
+    n_pauses: u8,
+    // Day of the newest, modulo 256.
+    day: u8,
+}
+
+impl RegularPauses {
+    /// Encoded length, in bytes.
+    pub(crate) const LEN: usize = 4 * N_HOURS;
+
+    pub(crate) fn write(&self, out: &mut ByteWriter) {
+        for hour in &self.hours {
+            out.bytes(&hour.days_256.to_le_bytes());
+            out.u8(hour.n_pauses);
+            out.u8(hour.day);
+        }
+    }
+
+    pub(crate) fn read(from: &mut ByteReader<'_>) -> Option<Self> {
+        let mut state = Self::default();
+        for hour in &mut state.hours {
+            let days_256 = u16::from_le_bytes([from.u8()?, from.u8()?]);
+            *hour = RegularPause { days_256, n_pauses: from.u8()?, day: from.u8()? };
+        }
+        Some(state)
+    }
+
+    /// Longest pause after a sample at `last_us` that is usual at that time, in microseconds; 0 if none is.
+    pub(crate) fn usual_us(&self, calendar: Calendar, last_us: i64) -> f64 {
+        let (day, hour) = calendar.day_and_hour(last_us);
+        let pause = self.hours[hour];
+        let is_usual = pause.n_pauses >= REGULAR_MIN && pause.age_days(day) <= REGULAR_DAYS_MAX;
+        if is_usual { REGULAR_FACTOR * f64::from(pause.days_256) / 256.0 * DAY_US } else { 0.0 }
+    }
+
+    /// Learns a pause of `pause_us`, longer than usual for most samples, after a sample at `last_us`.
+    pub(crate) fn learn(&mut self, calendar: Calendar, last_us: i64, pause_us: f64) {
+        let (day, hour) = calendar.day_and_hour(last_us);
+        let pause = &mut self.hours[hour];
+        if pause.age_days(day) > REGULAR_DAYS_MAX {
+            *pause = RegularPause::default();
+        }
+        let rate = REGULAR_RATE.max(1.0 / (f32::from(pause.n_pauses) + 1.0));
+        let (old, new) = (f32::from(pause.days_256), (pause_us / DAY_US * 256.0) as f32);
+        // The cast saturates, so a pause of a year is one of 255 days.
+        pause.days_256 = (old + rate * (new - old)).round() as u16;
+        pause.n_pauses = pause.n_pauses.saturating_add(1);
+        pause.day = day;
+    }
+}
+
+impl RegularPause {
+    fn age_days(self, day: u8) -> u8 {
+        day.wrapping_sub(self.day)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,7 +180,12 @@ mod tests {
     }
 
     fn judged(sample: Sample) -> f64 {
-        judge(&learned(), UsualPause::default(), sample)
+        judged_after(&learned(), sample)
+    }
+
+    fn judged_after(interval: &SamplingInterval, sample: Sample) -> f64 {
+        let regular = RegularPauses::default();
+        judge(interval, UsualPause::default(), &regular, Calendar::default(), sample)
     }
 
     #[test]
@@ -118,8 +213,8 @@ mod tests {
         let mut interval = SamplingInterval::default();
         let at = |at_us| Sample::new(at_us, 1.0).unwrap();
         (0..100).for_each(|i| interval.learn(at(i / 10 * 300 + i % 10)));
-        assert!(judge(&interval, UsualPause::default(), at(9 * 300 + 9 + 100_000)) < 1.0);
-        assert!(judge(&interval, UsualPause::default(), at(9 * 300 + 9 + 1_100_000)) > 1.0);
+        assert!(judged_after(&interval, at(9 * 300 + 9 + 100_000)) < 1.0);
+        assert!(judged_after(&interval, at(9 * 300 + 9 + 1_100_000)) > 1.0);
     }
 
     #[test]
@@ -132,6 +227,55 @@ mod tests {
     fn a_gap_of_a_day_does_not_hide_a_later_one() {
         let mut interval = learned();
         interval.learn(sample(1_540));
-        assert!(judge(&interval, UsualPause::default(), sample(1_544)) > 1.0);
+        assert!(judged_after(&interval, sample(1_544)) > 1.0);
+    }
+
+    /// Scores of the first sample of each day, of a series with samples from eight to six, and days of which the last hour
+    /// is missing.
+    fn mornings(days: i64, short_days: &[i64]) -> Vec<f64> {
+        let (mut interval, mut usual) = (SamplingInterval::default(), UsualPause::default());
+        let (mut regular, calendar) = (RegularPauses::default(), Calendar::default());
+        let mut scores = Vec::new();
+        for day in 0..days {
+            let end = if short_days.contains(&day) { 14 * 60 } else { 18 * 60 };
+            for minute in (8 * 60..end).step_by(5) {
+                let sample = sample(day * 1_440 + minute);
+                let score = judge(&interval, usual, &regular, calendar, sample);
+                if minute == 8 * 60 {
+                    scores.push(score);
+                }
+                let pause_us = interval.pause_us(sample);
+                if pause_us_min(&interval, usual)
+                    .is_some_and(|pause_us_min| pause_us > pause_us_min)
+                {
+                    regular.learn(calendar, interval.last_us(), pause_us);
+                }
+                usual.learn(pause_us, interval.n_samples());
+                interval.learn(sample);
+            }
+        }
+        scores
+    }
+
+    #[test]
+    fn a_pause_each_night_is_usual_after_three_nights() {
+        let scores = mornings(20, &[]);
+        assert!(scores[1..4].iter().all(|score| *score > 1.0), "{scores:?}");
+        assert!(scores[4..].iter().all(|score| *score < 1.0), "{scores:?}");
+    }
+
+    #[test]
+    fn a_pause_that_begins_early_is_a_gap_where_each_night_has_one() {
+        assert!(mornings(20, &[14])[15] > 1.0);
+    }
+
+    #[test]
+    fn pauses_weeks_apart_are_no_regular_ones() {
+        let (mut regular, calendar) = (RegularPauses::default(), Calendar::default());
+        for week in 0..10 {
+            let last_us = week * 14 * 86_400_000_000;
+            regular.learn(calendar, last_us, 3_600e6);
+            assert_eq!(regular.usual_us(calendar, last_us), 0.0);
+        }
     }
 }

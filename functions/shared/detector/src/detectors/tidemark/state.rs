@@ -9,7 +9,7 @@ use crate::learning::{
 use crate::signal_set::SignalSet;
 use crate::signals::deviation::DeviationState;
 use crate::signals::flat::FlatState;
-use crate::signals::gap::UsualPause;
+use crate::signals::gap::{RegularPauses, UsualPause};
 use crate::signals::novelty::NoveltyState;
 use crate::signals::shift::{self, ShiftState};
 use crate::signals::step::StepState;
@@ -48,6 +48,7 @@ pub(super) struct TrafficState {
     pub(super) hysteresis: Hysteresis,
     pub(super) step: StepState,
     pub(super) pause: UsualPause,
+    pub(super) regular: RegularPauses,
     // Those of the suppressed scores, then that of the deviation signal.
     pub(super) thresholds: [MarginalThreshold; N_SUPPRESSED + 1],
 }
@@ -132,6 +133,7 @@ impl TrafficState {
         + Hysteresis::LEN
         + StepState::LEN
         + UsualPause::LEN
+        + RegularPauses::LEN
         + (N_SUPPRESSED + 1) * MarginalThreshold::LEN
         + N_SUPPRESSED * Suppression::LEN
         + ShiftState::RESIDUALS_LEN
@@ -156,8 +158,9 @@ impl TrafficState {
         }
     }
 
-    /// Writes the residuals, then both buckets of each time of day, which change together.
+    /// Writes the regular pauses and the residuals, then both buckets of each time of day, which change together.
     fn write_tables(&self, out: &mut ByteWriter) {
+        self.regular.write(out);
         self.shift.write_residuals(out);
         for (short, long) in self.deviation.table.buckets.iter().zip(self.baseline.buckets.iter()) {
             short.write(out);
@@ -175,6 +178,7 @@ impl TrafficState {
             hysteresis: Hysteresis::read(from)?,
             step: StepState::read(from)?,
             pause: UsualPause::read(from)?,
+            regular: RegularPauses::default(),
             suppressions: Default::default(),
             thresholds: Default::default(),
         };
@@ -188,6 +192,7 @@ impl TrafficState {
     }
 
     fn read_tables(&mut self, from: &mut ByteReader<'_>) -> Option<()> {
+        self.regular = RegularPauses::read(from)?;
         self.shift.read_residuals(from)?;
         let (short, long) = (&mut self.deviation.table.buckets, &mut self.baseline.buckets);
         for (short, long) in short.iter_mut().zip(long.iter_mut()) {
