@@ -149,10 +149,13 @@ impl ShiftState {
 
     /// Scores of residual `z` with its level changes, after `n` others, in thresholds.
     pub(crate) fn judge(&self, z: f64, changes: &LevelChanges, n: u64) -> [f64; N_SCORES] {
+        // One sample is a spike, which the deviation signal finds.
+        let before = f64::from(self.residuals[(n.wrapping_sub(1) % N_RESIDUALS as u64) as usize]);
         std::array::from_fn(|i| {
             let Some(LevelChange { average, distance }) = changes[i] else { return 0.0 };
             let (average_square, distance_square) = self.squares[i];
-            let is_over = average.signum() * z < NEWEST_MIN;
+            let is_over = average.signum() * z < NEWEST_MIN
+                || (i != RAMP && average.signum() * before < NEWEST_MIN);
             if is_over || average * distance <= 0.0 || (i == RAMP && n <= RAMP_JUDGED_AFTER) {
                 return 0.0;
             }
@@ -274,6 +277,12 @@ mod tests {
     fn a_ramp_is_an_alarm_while_it_grows() {
         let at = crossings(60.0, |n| noise(n) + n.saturating_sub(3_000).min(200) as f64 / 25.0);
         assert!(at.first().is_some_and(|n| (3_000..3_120).contains(n)), "{at:?}");
+    }
+
+    #[test]
+    fn a_single_sample_is_no_shift() {
+        assert!(crossings(60.0, |n| if n % 1_000 == 999 { 40.0 } else { 0.0 }).is_empty());
+        assert!(!crossings(60.0, |n| if n % 1_000 >= 998 { 40.0 } else { 0.0 }).is_empty());
     }
 
     #[test]
