@@ -218,6 +218,11 @@ impl Judge {
         self.config.as_configured(sample) == sample
     }
 
+    /// Size of the window, and of the rates of a counter, in bytes.
+    pub fn window_n_bytes(&self) -> usize {
+        self.window.n_bytes() + self.rates.as_ref().map_or(0, Window::n_bytes)
+    }
+
     /// Source of the memory.
     pub fn origin(&self) -> MemoryOrigin {
         self.origin

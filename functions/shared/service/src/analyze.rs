@@ -33,7 +33,7 @@ impl Service {
     ) -> Result<AnalyzeAnswer, ServiceError> {
         let key = SeriesKey::new(tenant.clone(), series);
         let (state, anomalies) = self.read_judged(&key, ANOMALIES_SHOWN).await?;
-        let judge = self.restore_for_reading(&state);
+        let judge = self.restore_for_reading(&key, &state);
         let memory = judge.memory();
         Ok(AnalyzeAnswer {
             series: SeriesName::from(key.series()),
@@ -61,7 +61,7 @@ impl Service {
     ) -> Result<SamplesAnswer, ServiceError> {
         let key = SeriesKey::new(tenant.clone(), series);
         let (state, anomalies) = self.read_judged(&key, ANOMALIES_KEPT_MAX).await?;
-        let judge = self.restore_for_reading(&state);
+        let judge = self.restore_for_reading(&key, &state);
         let explained = anomalies.iter().chain(&judge.memory().last);
         let explained: BTreeMap<i64, &Judgement> =
             explained.map(|judgement| (judgement.sample.at_us(), judgement)).collect();
@@ -106,10 +106,10 @@ impl Service {
     }
 
     /// Restores the judge of a series with the detector that it was last judged by.
-    fn restore_for_reading(&self, state: &SeriesState) -> Judge {
+    fn restore_for_reading(&self, key: &SeriesKey, state: &SeriesState) -> Judge {
         let stored = state.memory.as_deref().and_then(Memory::decode);
         let shared = stored.filter(|memory| !memory.has_own_detector);
-        let deployed = shared.map_or(self.deployed(), |memory| DeployedDetector {
+        let deployed = shared.map_or(self.deployed_for(key), |memory| DeployedDetector {
             detector: memory.detector,
             generation: memory.generation,
         });

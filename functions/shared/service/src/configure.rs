@@ -35,7 +35,7 @@ impl Service {
         request: ConfigRequest,
     ) -> Result<ConfigAnswer, ServiceError> {
         let key = SeriesKey::new(tenant.clone(), series);
-        let config = request.config(&self.deployed().detector)?;
+        let config = request.config(&self.deployed_for(&key).detector)?;
         let put = self.store().put_config(&key, &config);
         let revision = self.measure(StoreOperation::Commit, put).await?;
         info!(series = ?key.series(), revision, "series configured");
@@ -58,7 +58,7 @@ impl Service {
         ConfigAnswer {
             series: SeriesName::from(key.series()),
             configured: revision != 0,
-            detector: config.detector.unwrap_or(self.deployed().detector).to_string(),
+            detector: config.detector.unwrap_or(self.deployed_for(key).detector).to_string(),
             own_detector: config.detector.is_some(),
             kind: config.kind.map(SampleKind::as_str),
             maintenance: MaintenanceAnswer::of(config),

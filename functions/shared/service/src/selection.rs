@@ -13,7 +13,8 @@ mod rule;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use domain::Tenant;
+use detector::DeployedDetector;
+use domain::{SeriesKey, Tenant};
 use intake::{IncomingSample, RejectedSample, RejectionCode};
 
 use self::rule::{Rule, RuleAction};
@@ -29,7 +30,7 @@ static DEFAULTS: LazyLock<Vec<Rule>> =
 /// Origin of samples; it decides which rules apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SampleOrigin {
-    /// Our own format: whoever sends it has chosen what to send.
+    /// Our own format: its senders choose what to send.
     Own,
     /// The format of another product, which sends all that it has.
     Foreign,
@@ -56,6 +57,18 @@ impl SelectionRules {
     /// Parses an array of rules in JSON.
     pub fn parse(text: &str) -> Result<Self, RuleError> {
         Ok(Self { rules: rule::parse(text)? })
+    }
+
+    /// Detector of a stored series in a deployment: by the first rule that sets one for it.
+    pub(crate) fn detector_of(
+        &self,
+        deployed: DeployedDetector,
+        key: &SeriesKey,
+    ) -> DeployedDetector {
+        let mut rules = self.rules.iter().filter(|rule| rule.detector.is_some());
+        let rule = rules.find(|rule| rule.is_of(key.tenant()) && rule.matches(key.series()));
+        let detector = rule.and_then(|rule| rule.detector).unwrap_or(deployed.detector);
+        DeployedDetector { detector, ..deployed }
     }
 
     /// Applies the rules to the samples of a tenant.
@@ -95,7 +108,7 @@ fn apply<'r>(
     tenant: &Tenant,
     mut sample: IncomingSample,
 ) -> Selection<'r> {
-    for rule in rules.filter(|rule| rule.is_of(tenant)) {
+    for rule in rules.filter(|rule| rule.detector.is_none() && rule.is_of(tenant)) {
         if !rule.matches(&sample.series) {
             continue;
         }
@@ -230,6 +243,29 @@ mod tests {
         let selected =
             select(rules, SampleOrigin::Own, vec![IncomingSample { kind, ..sample("t", &[]) }]);
         assert_eq!(selected.samples[0].kind, kind);
+    }
+
+    #[test]
+    fn the_first_rule_with_a_detector_sets_that_of_a_series() {
+        let rules = r#"[
+            {"name":"short","metric":"orders","rename":"orders_total"},
+            {"name":"theirs","tenant":"u","detector":"robust"},
+            {"name":"orders","metric":"orders_total","detector":"zscore:window=50,threshold=4"},
+            {"name":"others","detector":"ewma:alpha=0.2,threshold=5"}]"#;
+        let rules = SelectionRules::parse(rules).unwrap();
+        let deployed = DeployedDetector { detector: detector::Detector::default(), generation: 3 };
+        let detector = |tenant, metric| {
+            let key = SeriesKey::new(Tenant::new(tenant), sample(metric, &[]).series);
+            let found = rules.detector_of(deployed, &key);
+            (found.detector.name(), found.generation)
+        };
+        assert_eq!(detector("t", "orders_total"), ("zscore", 3));
+        assert_eq!(
+            (detector("u", "orders_total"), detector("t", "cpu")),
+            (("robust", 3), ("ewma", 3))
+        );
+        let key = SeriesKey::new(Tenant::new("t"), sample("cpu", &[]).series);
+        assert_eq!(SelectionRules::default().detector_of(deployed, &key), deployed);
     }
 
     #[test]

@@ -79,7 +79,9 @@ impl Service {
     ) -> Self {
         let totals = if config.writes_emf() { Totals::with_emf() } else { Totals::default() };
         let totals = Arc::new(totals);
-        let writer = WriteBatcher::new(Arc::clone(&store), Arc::clone(&totals), config);
+        let rules = Arc::new(config.rules.clone());
+        let writer =
+            WriteBatcher::new(Arc::clone(&store), Arc::clone(&totals), config, Arc::clone(&rules));
         let rate_limit = RateLimit::new(config.samples_per_s_max, config.limits.n_samples_max);
         Self {
             store,
@@ -87,7 +89,7 @@ impl Service {
             writer,
             deployed: config.deployed,
             time_ahead_max_us: config.time_ahead_max_us,
-            rules: Arc::new(config.rules.clone()),
+            rules,
             rate_limit: Arc::new(rate_limit),
             totals,
             listing: Arc::default(),
@@ -234,6 +236,11 @@ impl Service {
 
     pub(crate) fn deployed(&self) -> DeployedDetector {
         self.deployed
+    }
+
+    /// Detector of a series in this deployment.
+    pub(crate) fn deployed_for(&self, key: &SeriesKey) -> DeployedDetector {
+        self.rules.detector_of(self.deployed, key)
     }
 
     pub(crate) fn rules(&self) -> &SelectionRules {

@@ -94,7 +94,7 @@ impl Service {
             }
             Err(error) => return Err(error),
         };
-        match self.silence_of(&state, now_us) {
+        match self.silence_of(key, &state, now_us) {
             SilenceResult::Ended(commit) => {
                 let call = self.store().commit(key, &commit);
                 let outcome = self.measure(StoreOperation::Commit, call).await;
@@ -120,10 +120,10 @@ impl Service {
         Ok(self.measure(StoreOperation::Commit, call).await?)
     }
 
-    fn silence_of(&self, state: &SeriesState, now_us: i64) -> SilenceResult {
+    fn silence_of(&self, key: &SeriesKey, state: &SeriesState, now_us: i64) -> SilenceResult {
         let retry = SilenceResult::CheckAgain(SilenceCheck::At(now_us + RETRY_US));
         // Pending samples are judged first, and a lost or foreign memory is left to the next write.
-        let Ok(mut judge) = restore_judge(self.deployed(), state) else { return retry };
+        let Ok(mut judge) = restore_judge(self.deployed_for(key), state) else { return retry };
         if !state.inbox.is_empty() || judge.origin() != MemoryOrigin::Stored {
             return retry;
         }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use detector::Detector;
 use domain::{SampleKind, Series, Tenant};
 use serde::Deserialize;
 use thiserror::Error;
@@ -36,6 +37,8 @@ pub(super) struct Rule {
     drop_labels: Vec<String>,
     /// New kind of the samples.
     pub(super) kind: Option<SampleKind>,
+    /// Detector of the series, which the rule matches as they are stored.
+    pub(super) detector: Option<Detector>,
     /// Ends the rules for a sample; `None` to continue with the next rule.
     pub(super) action: Option<RuleAction>,
 }
@@ -104,6 +107,7 @@ struct RuleText {
     #[serde(default)]
     drop_labels: Vec<String>,
     kind: Option<String>,
+    detector: Option<String>,
     then: Option<RuleAction>,
 }
 
@@ -168,6 +172,8 @@ fn rule(text: RuleText) -> Result<Rule, RuleError> {
             invalid(&name, format!("`kind` is `{kind}`: expected `gauge` or `counter`"))
         })?),
     };
+    let detector = text.detector.as_deref().map(str::parse).transpose();
+    let detector = detector.map_err(|error| invalid(&name, format!("`detector`: {error}")))?;
     let action = text.then;
     let rule = Rule {
         name,
@@ -179,11 +185,17 @@ fn rule(text: RuleText) -> Result<Rule, RuleError> {
         keep_labels,
         drop_labels,
         kind,
+        detector,
         action,
     };
-    if rule.action.is_none() && rule.kind.is_none() && !rule.changes_names() {
+    let changes_samples = rule.action.is_some() || rule.kind.is_some() || rule.changes_names();
+    if rule.detector.is_some() && changes_samples {
         let expected =
-            "it does nothing: expected `then`, `rename`, `keep_labels`, `drop_labels` or `kind`";
+            "`detector` is of series as they are stored: expected a rule of its own for it";
+        return Err(invalid(&rule.name, expected));
+    }
+    if rule.detector.is_none() && !changes_samples {
+        let expected = "it does nothing: expected `then`, `rename`, `keep_labels`, `drop_labels`, `kind` or `detector`";
         return Err(invalid(&rule.name, expected));
     }
     Ok(rule)
@@ -206,6 +218,14 @@ mod tests {
             ),
             (r#"[{"name":"a","metric":5,"then":"drop"}]"#, "expected a pattern, or an array"),
             (r#"[{"name":"a","metric":"a"}]"#, "rule `a` is invalid: it does nothing"),
+            (
+                r#"[{"name":"a","detector":"zscor"}]"#,
+                "rule `a` is invalid: `detector`: detector `zscor`",
+            ),
+            (
+                r#"[{"name":"a","detector":"ewma","then":"keep"}]"#,
+                "`detector` is of series as they are stored: expected a rule of its own",
+            ),
             (r#"[{"name":"a","rename":""}]"#, "rule `a` is invalid: `rename`: metric"),
             (
                 r#"[{"name":"a","kind":"total"}]"#,

@@ -18,6 +18,7 @@ use super::series_round::WriteRequest;
 use crate::config::Config;
 use crate::low_priority;
 use crate::metrics::Totals;
+use crate::selection::SelectionRules;
 
 /// Requests that may wait for the next round of a series; further ones are rejected as overload.
 const QUEUE_LEN_MAX: usize = 4_096;
@@ -48,9 +49,14 @@ impl WriteQueues {
 type QueuedOutcomes = oneshot::Receiver<Result<Vec<SampleOutcome>, WriteError>>;
 
 impl WriteBatcher {
-    pub(crate) fn new(store: Arc<dyn Store>, totals: Arc<Totals>, config: &Config) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        totals: Arc<Totals>,
+        config: &Config,
+        rules: Arc<SelectionRules>,
+    ) -> Self {
         let cache_bytes_max = config.judge_cache_bytes_max;
-        let runner = RoundRunner::new(store, totals, config.deployed, cache_bytes_max);
+        let runner = RoundRunner::new(store, totals, (config.deployed, rules), cache_bytes_max);
         Self { runner: Arc::new(runner), queues: Arc::default() }
     }
 

@@ -37,7 +37,7 @@ impl CachedJudge {
     /// Returns the approximate size, in steps of 1 KiB so that it rarely changes.
     fn n_bytes(&self) -> u64 {
         // A decoded memory takes about as many bytes as an encoded one: its tables stay packed.
-        let n_bytes = self.judge.memory_len() + self.judge.window().n_bytes() + OVERHEAD;
+        let n_bytes = self.judge.memory_len() + self.judge.window_n_bytes() + OVERHEAD;
         n_bytes.next_multiple_of(1 << 10) as u64
     }
 }

@@ -20,6 +20,7 @@ use super::optimistic::{OrderedSamples, order_fresh};
 use super::series_round::{SeriesRound, WriteRequest};
 use crate::failpoint::{Failpoint, reach};
 use crate::metrics::{StoreOperation, Totals};
+use crate::selection::SelectionRules;
 
 /// Series judged between two yields: about 0.1 ms.
 const SERIES_PER_YIELD: usize = 8;
@@ -33,6 +34,7 @@ pub(super) struct RoundRunner {
     pub(super) store: Arc<dyn Store>,
     pub(super) totals: Arc<Totals>,
     pub(super) deployed: DeployedDetector,
+    pub(super) rules: Arc<SelectionRules>,
     pub(super) cache: JudgeCache,
     /// True if the last series that was not cached turned out to be new; the next one is assumed to be new too.
     pub(super) expects_new: AtomicBool,
@@ -42,11 +44,11 @@ impl RoundRunner {
     pub(super) fn new(
         store: Arc<dyn Store>,
         totals: Arc<Totals>,
-        deployed: DeployedDetector,
+        (deployed, rules): (DeployedDetector, Arc<SelectionRules>),
         cache_bytes_max: usize,
     ) -> Self {
         let cache = JudgeCache::new(cache_bytes_max);
-        Self { store, totals, deployed, cache, expects_new: AtomicBool::new(true) }
+        Self { store, totals, deployed, rules, cache, expects_new: AtomicBool::new(true) }
     }
 
     /// Runs one round and answers its requests.
@@ -121,7 +123,7 @@ impl RoundRunner {
     /// samples are fresh to it; `None` if the series is to be read first.
     fn prepare(&self, series: &mut SeriesRound) -> Option<Append> {
         let samples = series.samples();
-        let cached = self.cache.take(&series.key).or_else(|| self.assume_new());
+        let cached = self.cache.take(&series.key).or_else(|| self.assume_new(&series.key));
         if cached.is_none() && !samples.is_empty() && !self.cache.is_off() {
             return None;
         }
@@ -147,7 +149,7 @@ impl RoundRunner {
         self.expects_new.store(state.memory.is_none() && state.window.is_empty(), Relaxed);
         (series.cached, series.judged) = (None, Vec::new());
         let samples = series.samples();
-        let judge = restore_judge(self.deployed, state).ok();
+        let judge = restore_judge(self.deployed_for(&series.key), state).ok();
         let judge = judge.filter(|judge| judge.origin() != MemoryOrigin::Relearned);
         let cached = judge.map(|judge| CachedJudge::new(judge, state.version, state.revision()));
         let ordered = cached.as_ref().and_then(|cached| self.order(&series, cached, &samples));
@@ -176,12 +178,16 @@ impl RoundRunner {
     }
 
     /// Creates the judge of a new series, if the last uncached series were new.
-    fn assume_new(&self) -> Option<CachedJudge> {
+    fn assume_new(&self, key: &SeriesKey) -> Option<CachedJudge> {
         if self.cache.is_off() || !self.expects_new.load(Relaxed) {
             return None;
         }
-        let judge = restore_judge(self.deployed, &SeriesState::default()).ok()?;
+        let judge = restore_judge(self.deployed_for(key), &SeriesState::default()).ok()?;
         Some(CachedJudge::new(judge, 0, 0))
+    }
+
+    pub(super) fn deployed_for(&self, key: &SeriesKey) -> DeployedDetector {
+        self.rules.detector_of(self.deployed, key)
     }
 
     fn judge_optimistically(

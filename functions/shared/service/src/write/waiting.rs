@@ -67,7 +67,7 @@ impl RoundRunner {
         series: &mut SeriesRound,
         state: &SeriesState,
     ) -> Result<Commit, WriteError> {
-        let judge = restore_judge(self.deployed, state)?;
+        let judge = restore_judge(self.deployed_for(&series.key), state)?;
         let is_relearned = judge.origin() == MemoryOrigin::Relearned;
         let mut cached = CachedJudge::new(judge, state.version, state.revision());
         let stored = state.memory.as_deref().unwrap_or_default();

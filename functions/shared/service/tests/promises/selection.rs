@@ -49,6 +49,26 @@ async fn the_default_rules_apply_to_the_formats_of_other_products_only() {
     assert_eq!((own.accepted, own.not_selected.len()), (1, 0));
 }
 
+#[tokio::test]
+async fn a_rule_sets_the_detector_of_the_series_that_it_matches() {
+    let rules = r#"[{"name":"orders","metric":"rps","detector":"zscore:window=50,threshold=4"}]"#;
+    let service = service(&[("TIDEMARK_RULES", rules)]);
+    send(&service, batch_of("rps", (0..3).map(|i| (Some(minute(i)), 1.0)))).await;
+    send(&service, batch_of("cpu", (0..3).map(|i| (Some(minute(i)), 1.0)))).await;
+    let tenant = Tenant::default();
+    let by_rule = service.analyze(&tenant, series("rps")).await.unwrap();
+    assert_eq!(
+        (by_rule.detector.as_str(), by_rule.own_detector),
+        ("zscore:window=50,threshold=4", false)
+    );
+    assert_eq!(
+        service.series_config(&tenant, series("rps")).await.unwrap().detector,
+        by_rule.detector
+    );
+    let other = service.analyze(&tenant, series("cpu")).await.unwrap();
+    assert!(other.detector.starts_with("traffic"), "{}", other.detector);
+}
+
 #[test]
 fn rules_come_from_a_variable_or_a_file() {
     let file = tempfile::NamedTempFile::new().unwrap();
