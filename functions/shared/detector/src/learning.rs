@@ -6,6 +6,7 @@
 pub mod adaptive_threshold;
 pub mod baseline;
 pub mod bucket;
+pub mod floor;
 pub mod hysteresis;
 pub mod interval;
 pub mod marginal_threshold;

