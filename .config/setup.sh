@@ -9,6 +9,7 @@ debian_of() {
   cat <<'TABLE'
 amtool         prometheus-alertmanager
 cc             gcc libc6-dev
+prometheus     prometheus
 promtool       prometheus
 python3        python3
 redis-cli      redis-tools

@@ -5,7 +5,7 @@ use intake::{BodyFormat, IncomingBatch, RequestLimits, parse};
 const FORMATS: [BodyFormat; 2] = [BodyFormat::Json, BodyFormat::Ndjson];
 
 /// Limits that a short body can reach.
-const SMALL: RequestLimits =
+pub(crate) const SMALL: RequestLimits =
     RequestLimits { n_samples_max: 5, body_bytes_max: 1000, unpacked_bytes_max: 400 };
 
 /// Parses a body in every format, with the default limits and with small ones.
@@ -20,7 +20,7 @@ pub fn body(bytes: &[u8]) {
     }
 }
 
-fn check_samples(batch: &IncomingBatch, limits: &RequestLimits) {
+pub(crate) fn check_samples(batch: &IncomingBatch, limits: &RequestLimits) {
     assert!(batch.n_read() <= limits.n_samples_max);
     assert!(batch.samples.is_sorted_by_key(|sample| sample.index));
     assert!(batch.rejected.is_sorted_by_key(|rejected| rejected.index));
@@ -31,7 +31,7 @@ fn check_samples(batch: &IncomingBatch, limits: &RequestLimits) {
 }
 
 /// Checks that every index up to the last is accepted or rejected.
-fn check_indexes(batch: &IncomingBatch) {
+pub(crate) fn check_indexes(batch: &IncomingBatch) {
     let samples = batch.samples.iter().map(|sample| sample.index);
     let rejected = batch.rejected.iter().map(|rejected| rejected.index);
     let mut indexes: Vec<_> = samples.chain(rejected).collect();

@@ -15,8 +15,20 @@ use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
 /// Paths whose handlers read input.
-const PATHS: [&str; 7] =
-    ["/ingest", "/analyze", "/series", "/series/config", "/anomalies", "/metrics", "/sweep"];
+const PATHS: [&str; 12] = [
+    "/ingest",
+    "/analyze",
+    "/series",
+    "/series/config",
+    "/anomalies",
+    "/metrics",
+    "/sweep",
+    "/api/v1/write",
+    "/v1/metrics",
+    "/write",
+    "/api/v2/write",
+    "/api/v3/write_lp",
+];
 
 const METHODS: [Method; 4] = [Method::GET, Method::POST, Method::PUT, Method::DELETE];
 

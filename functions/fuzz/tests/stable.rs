@@ -142,3 +142,18 @@ fn event_holds_for_all_bytes() {
 fn http_event_holds_for_all_bytes() {
     check("http_event");
 }
+
+#[test]
+fn remote_write_holds_for_all_bytes() {
+    check("remote_write");
+}
+
+#[test]
+fn otlp_holds_for_all_bytes() {
+    check("otlp");
+}
+
+#[test]
+fn line_protocol_holds_for_all_bytes() {
+    check("line_protocol");
+}

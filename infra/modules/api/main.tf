@@ -4,6 +4,11 @@ locals {
   # Routes for senders and readers only: `/metrics`, `/readyz` and others require no authentication in the function.
   routes = {
     "POST /ingest"          = "ingest"
+    "POST /api/v1/write"    = "ingest"
+    "POST /v1/metrics"      = "ingest"
+    "POST /write"           = "ingest"
+    "POST /api/v2/write"    = "ingest"
+    "POST /api/v3/write_lp" = "ingest"
     "GET /analyze"          = "analyze"
     "POST /analyze"         = "analyze"
     "GET /anomalies"        = "analyze"

@@ -60,11 +60,11 @@ pub struct IncomingBatch {
     pub samples: Vec<IncomingSample>,
     /// Invalid samples, in the order of the request.
     pub rejected: Vec<RejectedSample>,
-    /// Counts of what the request contained beside these samples.
+    /// Counts of all else in the request.
     pub extras: BatchExtras,
 }
 
-/// Counts of what a request of another product contained beside the stored and the rejected samples.
+/// Counts of all else in a request of another product: beside the samples that are stored or rejected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BatchExtras {
     /// Samples that are stored or rejected, other than those of native histograms.
@@ -111,9 +111,9 @@ impl<'l> BatchBuilder<'l> {
         self.limits.n_samples_max
     }
 
-    /// True if one more object fits, of at most two samples.
-    pub(crate) fn has_room(&self) -> bool {
-        self.batch.n_read() + 2 <= self.limits.n_samples_max
+    /// True if one more object of at most `n_samples` fits.
+    pub(crate) fn has_room(&self, n_samples: usize) -> bool {
+        self.batch.n_read() + n_samples <= self.limits.n_samples_max
     }
 
     /// Counts beside the samples.

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use crate::error::IntakeError;
 use crate::limits::RequestLimits;
+use crate::line_protocol::TimePrecision;
 use crate::sample_fault::clip;
 use crate::snappy;
 use crate::unpack::unpack;
@@ -25,7 +26,17 @@ pub enum BodyFormat {
     RemoteWriteV1,
     /// Prometheus remote write 2.0.
     RemoteWriteV2,
+    /// Metrics of OpenTelemetry as Protocol Buffers.
+    OtlpBinary,
+    /// Metrics of OpenTelemetry as JSON.
+    OtlpJson,
+    /// InfluxDB line protocol with times in this unit.
+    LineProtocol(TimePrecision),
 }
+
+/// Halves of the limit on the unpacked body that OpenTelemetry may use: each data point repeats names and attributes, so
+/// that 10,000 of them have 20 MiB.
+const OTLP_UNPACKED_HALVES: usize = 5;
 
 /// Content types of Prometheus remote write.
 const REMOTE_WRITE_TYPES: &str = "application/x-protobuf, with `proto=prometheus.WriteRequest` or \
@@ -83,11 +94,40 @@ impl BodyFormat {
         }
     }
 
+    /// Parses the `Content-Type` of OTLP.
+    pub fn of_otlp(content_type: Option<&str>) -> Result<Self, IntakeError> {
+        let content_type = content_type.unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        if media_type.eq_ignore_ascii_case("application/x-protobuf") {
+            Ok(Self::OtlpBinary)
+        } else if media_type.eq_ignore_ascii_case("application/json") {
+            Ok(Self::OtlpJson)
+        } else {
+            Err(IntakeError::TypeUnsupported {
+                found: clip(content_type.to_owned(), QUOTED_LEN_MAX),
+                wanted: "application/x-protobuf or application/json",
+            })
+        }
+    }
+
+    /// The limits of a request in this format.
+    pub fn limits(self, limits: RequestLimits) -> RequestLimits {
+        match self {
+            Self::OtlpBinary | Self::OtlpJson => {
+                let unpacked_bytes_max = (limits.unpacked_bytes_max / 2)
+                    .saturating_mul(OTLP_UNPACKED_HALVES)
+                    .max(limits.unpacked_bytes_max);
+                RequestLimits { unpacked_bytes_max, ..limits }
+            }
+            _ => limits,
+        }
+    }
+
     /// Content encoding of a request that names none.
     pub fn default_encoding(self) -> Option<&'static str> {
         match self {
-            Self::Json | Self::Ndjson => None,
             Self::RemoteWriteV1 | Self::RemoteWriteV2 => Some("snappy"),
+            _ => None,
         }
     }
 
@@ -99,10 +139,10 @@ impl BodyFormat {
         limits: &RequestLimits,
     ) -> Result<Cow<'a, [u8]>, IntakeError> {
         match self {
-            Self::Json | Self::Ndjson => unpack(body, content_encoding, limits),
             Self::RemoteWriteV1 | Self::RemoteWriteV2 => {
                 unpack_remote_write(body, content_encoding, limits)
             }
+            _ => unpack(body, content_encoding, limits),
         }
     }
 }
@@ -174,6 +214,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn metrics_of_opentelemetry_may_unpack_to_20_mib() {
+        let limits = |format: BodyFormat| format.limits(RequestLimits::default());
+        assert_eq!(limits(BodyFormat::OtlpBinary).unpacked_bytes_max, 20 << 20);
+        assert_eq!(limits(BodyFormat::OtlpJson).unpacked_bytes_max, 20 << 20);
+        assert_eq!(limits(BodyFormat::Json), RequestLimits::default());
+    }
+
+    #[test]
+    fn otlp_is_binary_or_json() {
+        let format = |content_type| BodyFormat::of_otlp(Some(content_type)).ok();
+        assert_eq!(format("application/x-protobuf"), Some(BodyFormat::OtlpBinary));
+        assert_eq!(format("Application/JSON; charset=utf-8"), Some(BodyFormat::OtlpJson));
+        assert_eq!(format("application/grpc"), None);
+        assert!(BodyFormat::of_otlp(None).is_err());
     }
 
     #[test]

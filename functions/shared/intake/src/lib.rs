@@ -31,6 +31,10 @@
 //!
 //! Both skip a byte order mark.
 //!
+//! Other products send formats of their own: [`BodyFormat::of_remote_write`] and [`BodyFormat::of_otlp`] determine them by
+//! their content types, [`BodyFormat::unpack`] decodes the encodings that they allow. Their rules are in `remote_write`,
+//! `otlp` and `line_protocol`; the keys below are those of JSON.
+//!
 //! | key | value | if missing or null |
 //! |---|---|---|
 //! | `source` | a name | [`domain::series::SOURCE_DEFAULT`] |
@@ -71,11 +75,13 @@ mod format;
 mod json;
 mod kind;
 mod limits;
+mod line_protocol;
 mod literal;
 mod metric_stream;
 mod ndjson;
 mod object;
 mod object_fields;
+mod otlp;
 mod parse;
 mod protobuf;
 mod remote_write;
@@ -96,6 +102,7 @@ pub use crate::error::{ErrorClass, IntakeError};
 pub use crate::event::{EventError, EventRecord, Trigger, TriggerEvent};
 pub use crate::format::BodyFormat;
 pub use crate::limits::RequestLimits;
+pub use crate::line_protocol::TimePrecision;
 pub use crate::parse::parse;
 pub use crate::time::time_us;
 pub use crate::unpack::unpack;

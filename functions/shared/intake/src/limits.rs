@@ -8,9 +8,8 @@ const N_SAMPLES_MAX: usize = 10_000;
 /// Longest body as sent, in bytes: 1 MiB is 10,000 canonical samples of about 100 bytes.
 const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// Longest unpacked body, in bytes: metrics with their attributes compress about twentyfold, a decompression bomb a
-/// thousandfold.
-const UNPACKED_BYTES_MAX: usize = 20 << 20;
+/// Longest unpacked body, in bytes: JSON compresses about eightfold, a decompression bomb a thousandfold.
+const UNPACKED_BYTES_MAX: usize = 8 << 20;
 
 /// Limits of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

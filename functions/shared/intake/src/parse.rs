@@ -4,7 +4,7 @@ use crate::batch::{BatchBuilder, IncomingBatch};
 use crate::error::IntakeError;
 use crate::format::BodyFormat;
 use crate::limits::RequestLimits;
-use crate::{json, ndjson, remote_write};
+use crate::{json, line_protocol, ndjson, otlp, remote_write};
 
 /// Byte order mark that some editors and spreadsheets write before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -21,6 +21,9 @@ pub fn parse(
         BodyFormat::Json | BodyFormat::Ndjson => parse_text(body, format, limits),
         BodyFormat::RemoteWriteV1 => remote_write::v1::read(body, limits),
         BodyFormat::RemoteWriteV2 => remote_write::v2::read(body, limits),
+        BodyFormat::OtlpBinary => otlp::binary::read(body, limits),
+        BodyFormat::OtlpJson => otlp::json::read(body, limits),
+        BodyFormat::LineProtocol(precision) => line_protocol::read(body, precision, limits),
     }
 }
 

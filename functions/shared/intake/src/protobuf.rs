@@ -31,12 +31,12 @@ pub(crate) enum WireValue<'a> {
 
 /// One field of a message.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Field<'a> {
+pub(crate) struct ProtobufField<'a> {
     pub(crate) number: u32,
     value: WireValue<'a>,
 }
 
-impl<'a> Field<'a> {
+impl<'a> ProtobufField<'a> {
     /// A string, or the bytes of a message or of a packed list.
     pub(crate) fn bytes(&self) -> Result<&'a [u8], ProtobufError> {
         match self.value {
@@ -51,8 +51,8 @@ impl<'a> Field<'a> {
     }
 
     /// The fields of a message.
-    pub(crate) fn fields(&self) -> Result<Fields<'a>, ProtobufError> {
-        self.bytes().map(Fields::of)
+    pub(crate) fn fields(&self) -> Result<ProtobufFields<'a>, ProtobufError> {
+        self.bytes().map(ProtobufFields::of)
     }
 
     /// An `int32`, `int64`, `uint32`, `uint64`, `bool` or `enum`; negative numbers are sent with 64 bits.
@@ -93,16 +93,28 @@ impl<'a> Field<'a> {
 
 /// Reads the fields of a message in the order of its bytes; ends after the first error.
 #[derive(Debug, Clone)]
-pub(crate) struct Fields<'a> {
+pub(crate) struct ProtobufFields<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Fields<'a> {
+impl<'a> ProtobufFields<'a> {
     pub(crate) fn of(message: &'a [u8]) -> Self {
         Self { rest: message }
     }
 
-    fn read(&mut self) -> Result<Field<'a>, ProtobufError> {
+    /// The fields with a number; an error in any field is returned, too.
+    pub(crate) fn numbered(
+        &self,
+        number: u32,
+    ) -> impl Iterator<Item = Result<ProtobufField<'a>, ProtobufError>> + use<'a> {
+        let is_wanted = move |field: &Result<ProtobufField<'_>, _>| match field {
+            Ok(field) => field.number == number,
+            Err(_) => true,
+        };
+        self.clone().filter(is_wanted)
+    }
+
+    fn read(&mut self) -> Result<ProtobufField<'a>, ProtobufError> {
         let key = varint(&mut self.rest)?;
         let number = u32::try_from(key >> 3).ok().filter(|number| *number > 0);
         let number = number.ok_or(ProtobufError::KeyInvalid)?;
@@ -117,7 +129,7 @@ impl<'a> Fields<'a> {
             5 => WireValue::Fixed32(u32::from_le_bytes(self.array()?)),
             _ => return Err(ProtobufError::KeyInvalid),
         };
-        Ok(Field { number, value })
+        Ok(ProtobufField { number, value })
     }
 
     fn take(&mut self, len: usize) -> Result<&'a [u8], ProtobufError> {
@@ -133,8 +145,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl<'a> Iterator for Fields<'a> {
-    type Item = Result<Field<'a>, ProtobufError>;
+impl<'a> Iterator for ProtobufFields<'a> {
+    type Item = Result<ProtobufField<'a>, ProtobufError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
@@ -232,7 +244,8 @@ mod tests {
     #[test]
     fn fields_are_read_as_an_encoder_wrote_them() {
         let bytes = sent().encode_to_vec();
-        let fields: Vec<Field<'_>> = Fields::of(&bytes).collect::<Result<_, _>>().unwrap();
+        let fields: Vec<ProtobufField<'_>> =
+            ProtobufFields::of(&bytes).collect::<Result<_, _>>().unwrap();
         assert_eq!(fields[0].text().unwrap(), Some("größe"));
         assert_eq!(fields[1].int64().unwrap(), -5);
         assert_eq!(fields[2].double().unwrap(), 1.5);
@@ -247,7 +260,8 @@ mod tests {
     #[test]
     fn a_field_of_another_type_is_an_error() {
         let bytes = sent().encode_to_vec();
-        let fields: Vec<Field<'_>> = Fields::of(&bytes).collect::<Result<_, _>>().unwrap();
+        let fields: Vec<ProtobufField<'_>> =
+            ProtobufFields::of(&bytes).collect::<Result<_, _>>().unwrap();
         assert_eq!(fields[0].varint(), Err(ProtobufError::TypeWrong(1)));
         assert_eq!(fields[1].text(), Err(ProtobufError::TypeWrong(2)));
         assert_eq!(fields[1].double(), Err(ProtobufError::TypeWrong(2)));
@@ -257,9 +271,10 @@ mod tests {
     #[test]
     fn each_truncation_is_an_error_or_a_shorter_message() {
         let bytes = sent().encode_to_vec();
-        let whole: Vec<Field<'_>> = Fields::of(&bytes).collect::<Result<_, _>>().unwrap();
+        let whole: Vec<ProtobufField<'_>> =
+            ProtobufFields::of(&bytes).collect::<Result<_, _>>().unwrap();
         for len in 0..bytes.len() {
-            match Fields::of(&bytes[..len]).collect::<Result<Vec<_>, _>>() {
+            match ProtobufFields::of(&bytes[..len]).collect::<Result<Vec<_>, _>>() {
                 Ok(fields) => assert!(whole.starts_with(&fields), "{len}"),
                 Err(error) => assert_eq!(error, ProtobufError::Truncated, "{len}"),
             }
@@ -281,7 +296,7 @@ mod tests {
             ),
         ];
         for (bytes, error) in cases {
-            assert_eq!(Fields::of(bytes).last(), Some(Err(error)), "{bytes:?}");
+            assert_eq!(ProtobufFields::of(bytes).last(), Some(Err(error)), "{bytes:?}");
         }
     }
 }

@@ -3,21 +3,27 @@
 //! A series is named by its labels: `__name__` is the metric, and `job` the source. Each sample is checked by itself: a
 //! series without a name, or with a label given twice, rejects its samples, and no others. Labels in another order than
 //! sorted are the same series.
+//!
+//! Samples are counters by the metadata of their request, or without any by the end of the name.
 
-pub(crate) mod histogram;
+mod histogram;
+mod metric_type;
+mod sent_sample;
 pub(crate) mod v1;
 pub(crate) mod v2;
 
 use std::collections::BTreeMap;
 
+use domain::Series;
 use domain::series::{LABELS_MAX, SOURCE_DEFAULT, SeriesError, is_name};
-use domain::{SampleKind, Series};
 
 use crate::batch::{BatchBuilder, IncomingSample};
 use crate::code::RejectionCode;
 use crate::error::IntakeError;
 use crate::protobuf::ProtobufError;
-use crate::remote_write::histogram::{HistogramSample, sample_at};
+use crate::remote_write::histogram::HistogramSample;
+use crate::remote_write::metric_type::MetricType;
+use crate::remote_write::sent_sample::SentSample;
 use crate::sample_fault::{SampleFault, quoted};
 
 /// Label with the name of the metric.
@@ -93,52 +99,49 @@ impl<'a> SentLabels<'a> {
 }
 
 /// The series of some samples, or the reason to reject them.
-struct SeriesWriter<'b, 'l> {
+struct SampleCollector<'b, 'l> {
     builder: &'b mut BatchBuilder<'l>,
     metric: String,
+    is_counter: bool,
     series: Result<Series, SampleFault>,
 }
 
-impl<'b, 'l> SeriesWriter<'b, 'l> {
-    fn new(builder: &'b mut BatchBuilder<'l>, labels: &SentLabels<'_>) -> Self {
+impl<'b, 'l> SampleCollector<'b, 'l> {
+    fn new(
+        builder: &'b mut BatchBuilder<'l>,
+        labels: &SentLabels<'_>,
+        metric_type: MetricType,
+    ) -> Self {
         let metric = labels.metric().unwrap_or_default().to_owned();
-        Self { builder, metric, series: labels.series() }
+        let is_counter = metric_type.is_counter(&metric);
+        Self { builder, metric, is_counter, series: labels.series() }
     }
 
     /// Adds a sample; a value that is none, such as a staleness marker, is only counted.
-    fn push(&mut self, at_ms: i64, value: f64) -> Result<(), IntakeError> {
-        if !self.builder.has_room() {
+    fn push(&mut self, sent: SentSample) -> Result<(), IntakeError> {
+        if !self.builder.has_room(1) {
             self.builder.extras().n_unread += 1;
             return Ok(());
         }
         let sample = match &self.series {
-            Ok(_) if !value.is_finite() => {
+            Ok(_) if !sent.value.is_finite() => {
                 self.builder.extras().n_absent += 1;
                 return Ok(());
             }
-            Ok(series) => sample_at(at_ms, value).map(|sample| (series.clone(), sample)),
+            Ok(series) => sent.incoming(series, self.is_counter),
             Err(fault) => Err(fault.clone()),
         };
         let index = self.builder.next_index();
         self.builder.extras().n_samples += 1;
         match sample {
-            Ok((series, sample)) => {
-                let (at_us, value) = (Some(sample.at_us()), sample.value());
-                self.builder.accept(IncomingSample {
-                    index,
-                    series,
-                    at_us,
-                    value,
-                    kind: SampleKind::Gauge,
-                })
-            }
+            Ok(sample) => self.builder.accept(IncomingSample { index, ..sample }),
             Err(fault) => self.builder.reject(index, Some(&self.metric), fault),
         }
     }
 
     /// Adds the number and the sum of a native histogram, each to a series of its own.
     fn push_histogram(&mut self, histogram: &HistogramSample) -> Result<(), IntakeError> {
-        if !self.builder.has_room() {
+        if !self.builder.has_room(2) {
             self.builder.extras().n_unread += 1;
             return Ok(());
         }
@@ -154,15 +157,8 @@ impl<'b, 'l> SeriesWriter<'b, 'l> {
         self.builder.extras().histograms.push(index);
         match parts {
             Ok(parts) => {
-                for (series, sample) in parts {
-                    let (at_us, value) = (Some(sample.at_us()), sample.value());
-                    self.builder.accept(IncomingSample {
-                        index,
-                        series,
-                        at_us,
-                        value,
-                        kind: SampleKind::Gauge,
-                    })?;
+                for sample in parts {
+                    self.builder.accept(IncomingSample { index, ..sample })?;
                 }
                 Ok(())
             }
@@ -173,20 +169,21 @@ impl<'b, 'l> SeriesWriter<'b, 'l> {
 
 #[cfg(test)]
 mod tests {
+    use domain::SampleKind;
     use prost::Message;
 
     use super::*;
     use crate::batch::IncomingBatch;
     use crate::limits::RequestLimits;
     use crate::testbed::remote_write::{
-        Exemplar, Histogram, STALE_MARKER, TimeSeries, WriteRequest, sample, series,
+        Exemplar, Histogram, STALE_MARKER, TimeSeries, WriteRequestMessage, sample, series,
     };
 
     const UP: [(&str, &str); 3] =
         [("__name__", "up"), ("instance", "localhost:9090"), ("job", "node")];
 
     /// Reads a request as each version.
-    fn read(request: &WriteRequest, limits: &RequestLimits) -> IncomingBatch {
+    fn read(request: &WriteRequestMessage, limits: &RequestLimits) -> IncomingBatch {
         let v1 = v1::read(&request.encode_to_vec(), limits).unwrap();
         let v2 = v2::read(&request.to_v2(0).encode_to_vec(), limits).unwrap();
         assert_eq!(v1, v2);
@@ -194,7 +191,7 @@ mod tests {
     }
 
     fn batch(timeseries: Vec<TimeSeries>) -> IncomingBatch {
-        read(&WriteRequest::of(timeseries), &RequestLimits::default())
+        read(&WriteRequestMessage::of(timeseries), &RequestLimits::default())
     }
 
     fn name(source: &str, metric: &str, labels: &[(&str, &str)]) -> Series {
@@ -296,9 +293,9 @@ mod tests {
     fn samples_past_the_limit_are_counted() {
         let samples: Vec<_> = (0..9).map(|i| sample(i, 1.0)).collect();
         let limits = RequestLimits { n_samples_max: 4, ..RequestLimits::default() };
-        let batch = read(&WriteRequest::of(vec![series(&UP, samples)]), &limits);
+        let batch = read(&WriteRequestMessage::of(vec![series(&UP, samples)]), &limits);
         assert_eq!(batch.samples.len() + batch.extras.n_unread, 9);
-        assert!((3..=4).contains(&batch.samples.len()));
+        assert_eq!(batch.samples.len(), 4);
     }
 
     #[test]
@@ -337,7 +334,7 @@ mod tests {
     #[test]
     fn a_malformed_message_is_an_error() {
         let limits = RequestLimits::default();
-        let request = WriteRequest::of(vec![series(&UP, vec![sample(1, 1.0)])]);
+        let request = WriteRequestMessage::of(vec![series(&UP, vec![sample(1, 1.0)])]);
         let bytes = request.encode_to_vec();
         for len in 1..bytes.len() {
             assert_eq!(v1::read(&bytes[..len], &limits).unwrap_err().code(), "body_malformed");
@@ -353,7 +350,7 @@ mod tests {
     #[test]
     fn a_reference_to_no_symbol_rejects_its_series() {
         let limits = RequestLimits::default();
-        let request = WriteRequest::of(vec![series(&UP, vec![sample(1, 1.0)])]);
+        let request = WriteRequestMessage::of(vec![series(&UP, vec![sample(1, 1.0)])]);
         for references in [vec![1, 99], vec![1, 2, 3], vec![u32::MAX; 2]] {
             let mut request = request.to_v2(0);
             request.timeseries.push(request.timeseries[0].clone());

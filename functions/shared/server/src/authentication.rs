@@ -2,9 +2,10 @@
 //!
 //! Handlers receive the tenant of the key as a request extension.
 
-use axum::extract::Request;
+use axum::extract::{Query, Request};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use base64::prelude::{BASE64_STANDARD, Engine};
 
 use crate::app::App;
 use crate::error::RequestError;
@@ -17,7 +18,9 @@ pub(crate) fn authenticate(
     request: &mut Request,
 ) -> Result<(), RequestError> {
     let Some(right) = route.right(request.method()) else { return Ok(()) };
-    let tenant = app.config().access.admit(bearer(request.headers()), right)?;
+    let influx = route.dialect.is_influx().then(|| influx_key(request)).flatten();
+    let key = bearer(request.headers()).or(influx.as_deref());
+    let tenant = app.config().access.admit(key, right)?;
     request.extensions_mut().insert(tenant);
     Ok(())
 }
@@ -28,6 +31,28 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (Some(value), None) = (values.next(), values.next()) else { return None };
     let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+/// The key in the forms of InfluxDB: `Token`, the password of `Basic`, or the parameter `p` of version 1.
+fn influx_key(request: &Request) -> Option<String> {
+    let mut values = request.headers().get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return query_key(request) };
+    let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+    if values.next().is_some() {
+        return None;
+    }
+    if scheme.eq_ignore_ascii_case("token") {
+        return Some(key.trim().to_owned());
+    }
+    let credentials = BASE64_STANDARD.decode(key.trim()).ok()?;
+    let credentials = String::from_utf8(credentials).ok()?;
+    let (_, password) = credentials.split_once(':')?;
+    scheme.eq_ignore_ascii_case("basic").then(|| password.to_owned())
+}
+
+fn query_key(request: &Request) -> Option<String> {
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(request.uri()).ok()?;
+    pairs.into_iter().find(|(name, _)| name == "p").map(|(_, password)| password)
 }
 
 #[cfg(test)]

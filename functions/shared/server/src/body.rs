@@ -116,7 +116,7 @@ async fn parse_short(
     unpacked: &[u8],
     cost: SampleCost,
 ) -> Result<SamplesBody, RequestError> {
-    let limits = app.config().limits;
+    let limits = body.format.limits(app.config().limits);
     let mut permit = app.in_flight().reserve(tenant, cost.room_max(unpacked.len(), &limits))?;
     let batch = service::parse(unpacked, body.format, &limits)?;
     let room = cost.room(unpacked.len(), batch.n_read());
@@ -136,7 +136,7 @@ async fn parse_long(
     body: RawBody,
     cost: SampleCost,
 ) -> (usize, Result<SamplesBody, RequestError>) {
-    let limits = app.config().limits;
+    let limits = body.format.limits(app.config().limits);
     let (bytes, format, encoding) = (body.bytes, body.format, body.encoding);
     let _received = body.permit;
     let len_max = limits.unpacked_bytes_max;

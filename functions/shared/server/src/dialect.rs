@@ -7,9 +7,11 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
+use serde_json::json;
 
 use crate::body::content_type;
-use crate::problem::ProblemDetail;
+use crate::otlp_message;
+use crate::problem::{ProblemCode, ProblemDetail};
 
 /// Headers with the numbers that a request of Prometheus remote write has stored: samples, histograms, exemplars.
 pub(crate) const WRITTEN: [HeaderName; 3] = [
@@ -18,6 +20,8 @@ pub(crate) const WRITTEN: [HeaderName; 3] = [
     HeaderName::from_static("x-prometheus-remote-write-exemplars-written"),
 ];
 
+pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(crate) const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// The form of the errors of a route.
@@ -27,6 +31,12 @@ pub(crate) enum Dialect {
     Problem,
     /// Text, with the numbers that were stored.
     RemoteWrite,
+    /// `google.rpc.Status`, in the encoding of the request.
+    Otlp,
+    /// JSON with `error`, of the versions 1 and 3 of InfluxDB.
+    Influx,
+    /// JSON with `code` and `message`, of version 2 of InfluxDB.
+    InfluxV2,
 }
 
 /// True if the body of a request is declared as JSON.
@@ -38,18 +48,38 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
 
 impl Dialect {
     /// Translates a response with a problem; returns any other unchanged.
-    pub(crate) fn translate(self, mut response: Response, _is_json: bool) -> Response {
+    pub(crate) fn translate(self, mut response: Response, is_json: bool) -> Response {
         let Some(ProblemDetail(detail)) = response.extensions().get().cloned() else {
             return response;
         };
+        let status = response.status();
         match self {
-            Self::Problem => return response,
+            Self::Problem => {}
             Self::RemoteWrite => {
                 translate_remote_write(&mut response);
                 set_body(&mut response, TEXT, detail + "\n");
             }
+            Self::Otlp if is_json => {
+                set_body(&mut response, JSON, otlp_message::status_json(status, &detail));
+            }
+            Self::Otlp => {
+                set_body(&mut response, PROTOBUF, otlp_message::status_binary(status, &detail));
+            }
+            Self::Influx => {
+                let body = json!({ "error": detail });
+                set_body(&mut response, JSON, body.to_string());
+            }
+            Self::InfluxV2 => {
+                let body = json!({ "code": influx_code(status), "message": detail });
+                set_body(&mut response, JSON, body.to_string());
+            }
         }
         response
+    }
+
+    /// True if the API key may be in the forms that clients of InfluxDB send.
+    pub(crate) fn is_influx(self) -> bool {
+        matches!(self, Self::Influx | Self::InfluxV2)
     }
 }
 
@@ -61,6 +91,37 @@ fn translate_remote_write(response: &mut Response) {
     for name in WRITTEN {
         response.headers_mut().insert(name, HeaderValue::from(0));
     }
+}
+
+/// The code of version 2 of InfluxDB for a status.
+pub(crate) fn influx_code(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "unauthorized",
+        StatusCode::FORBIDDEN => "forbidden",
+        StatusCode::PAYLOAD_TOO_LARGE => "request too large",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "unsupported media type",
+        StatusCode::TOO_MANY_REQUESTS => "too many requests",
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => "unavailable",
+        status if status.is_client_error() => "invalid",
+        _ => "internal error",
+    }
+}
+
+/// A response in a dialect, with the code of its problem for the log.
+pub(crate) fn response(
+    status: StatusCode,
+    content_type: HeaderValue,
+    body: impl Into<Body>,
+    code: Option<&'static str>,
+) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    if let Some(code) = code {
+        response.extensions_mut().insert(ProblemCode(code));
+    }
+    crate::problem::set_retry_after(&mut response);
+    response
 }
 
 fn set_body(response: &mut Response, content_type: HeaderValue, body: impl Into<Body>) {

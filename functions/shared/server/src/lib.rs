@@ -21,6 +21,7 @@ mod request_id;
 mod body;
 mod counted_body;
 mod dialect;
+mod otlp_message;
 mod page;
 mod query;
 mod response_limit;

@@ -34,11 +34,13 @@ pub(crate) struct QueryParams {
 impl QueryParams {
     /// Decodes a query. Each name must be one of `known`.
     pub(crate) fn parse(uri: &Uri, known: &[&str]) -> Result<Self, RequestError> {
-        let query = Query::<Vec<(String, String)>>::try_from_uri(uri);
-        let Query(pairs) = query.map_err(|_| RequestError::ParameterInvalid {
+        let invalid = || RequestError::ParameterInvalid {
             name: "query",
             expected: "percent-encoded UTF-8".to_owned(),
-        })?;
+        };
+        let query = Query::<Vec<(String, String)>>::try_from_uri(uri);
+        let is_encoded = is_percent_encoded(uri.query().unwrap_or_default());
+        let Query(pairs) = query.ok().filter(|_| is_encoded).ok_or_else(invalid)?;
         let params = Self { pairs };
         params.check_names(known)?;
         Ok(params)
@@ -123,6 +125,13 @@ impl QueryParams {
     }
 }
 
+/// True for percent-encoded UTF-8: the parser replaces other bytes, which would name another series.
+fn is_percent_encoded(query: &str) -> bool {
+    let is_hex = |text: &str| text.bytes().take_while(u8::is_ascii_hexdigit).count() >= 2;
+    query.split('%').skip(1).all(|text| is_hex(text.get(..2).unwrap_or_default()))
+        && percent_decode_str(query).decode_utf8().is_ok()
+}
+
 /// The name of a label: `%3D` and `%25` stand for `=`, which ends it, and for `%`.
 fn label_name(text: &str) -> Option<Cow<'_, str>> {
     percent_decode_str(text).decode_utf8().ok()
@@ -154,6 +163,16 @@ mod tests {
         let expected = Series::new("checkout", "rps", labels.into()).unwrap();
         assert_eq!(series.series().unwrap(), expected);
         assert_eq!(params("metric=rps").series().unwrap().source(), SOURCE_DEFAULT);
+    }
+
+    #[test]
+    fn a_query_that_is_not_percent_encoded_utf8_is_refused() {
+        for query in ["metric=%ff%fe", "metric=%zz", "metric=a%2", "metric=%", "%c3=1"] {
+            let uri = format!("/?{query}").parse().unwrap();
+            let error = QueryParams::parse(&uri, &["metric"]).unwrap_err();
+            assert_eq!(error.code(), "parameter_invalid", "{query}");
+        }
+        assert_eq!(params("metric=gr%C3%B6%C3%9Fe%25").value("metric").unwrap(), Some("größe%"));
     }
 
     #[test]

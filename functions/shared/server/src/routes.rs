@@ -6,8 +6,10 @@ mod analyze;
 mod config;
 mod debug;
 mod history;
+mod influx;
 mod ingest;
 mod operation;
+mod otlp;
 mod remote_write;
 mod root;
 mod samples;
@@ -68,6 +70,10 @@ const ADMIN: Option<Right> = Some(Right::Admin);
 const INGEST: Route = tenant("/ingest", &[("POST", WRITE)], || post(ingest::ingest));
 const REMOTE_WRITE: Route =
     sender("/api/v1/write", Dialect::RemoteWrite, || post(remote_write::write));
+const OTLP: Route = sender("/v1/metrics", Dialect::Otlp, || post(otlp::export));
+const INFLUX_V1: Route = sender("/write", Dialect::Influx, || post(influx::write_v1));
+const INFLUX_V2: Route = sender("/api/v2/write", Dialect::InfluxV2, || post(influx::write_v2));
+const INFLUX_V3: Route = sender("/api/v3/write_lp", Dialect::Influx, || post(influx::write_v3));
 const ANALYZE: Route = tenant("/analyze", &[("GET", READ), ("POST", READ)], || {
     get(analyze::stored).post(analyze::sent)
 });
@@ -91,6 +97,8 @@ const ROOT: Route = operation("/", || get(root::root));
 const LIVEZ: Route = operation("/livez", || get(operation::livez));
 const READYZ: Route = operation("/readyz", || get(operation::readyz));
 const HEALTHZ: Route = operation("/healthz", || get(operation::readyz));
+const PING: Route = operation("/ping", || get(influx::ping));
+const HEALTH: Route = operation("/health", || get(influx::health));
 const METRICS: Route = operation("/metrics", || get(operation::metrics));
 const OPENAPI: Route = operation("/openapi.json", || get(operation::openapi));
 
@@ -148,8 +156,22 @@ pub(crate) const UI: &[Route] = &[
     operation("/ui/chart.css", || get(ui::chart_style)),
 ];
 
-const INGEST_ROUTES: &[Route] =
-    &[INGEST, REMOTE_WRITE, ROOT, LIVEZ, READYZ, HEALTHZ, METRICS, OPENAPI];
+const INGEST_ROUTES: &[Route] = &[
+    INGEST,
+    REMOTE_WRITE,
+    OTLP,
+    INFLUX_V1,
+    INFLUX_V2,
+    INFLUX_V3,
+    PING,
+    HEALTH,
+    ROOT,
+    LIVEZ,
+    READYZ,
+    HEALTHZ,
+    METRICS,
+    OPENAPI,
+];
 const ANALYZE_ROUTES: &[Route] = &[
     ANALYZE, SERIES, SAMPLES, CONFIG, ANOMALIES, EPISODES, SWEEP, ROOT, LIVEZ, READYZ, HEALTHZ,
     METRICS, OPENAPI,
@@ -157,6 +179,10 @@ const ANALYZE_ROUTES: &[Route] = &[
 const STANDALONE_ROUTES: &[Route] = &[
     INGEST,
     REMOTE_WRITE,
+    OTLP,
+    INFLUX_V1,
+    INFLUX_V2,
+    INFLUX_V3,
     ANALYZE,
     SERIES,
     SAMPLES,
@@ -164,6 +190,8 @@ const STANDALONE_ROUTES: &[Route] = &[
     ANOMALIES,
     EPISODES,
     SWEEP,
+    PING,
+    HEALTH,
     ROOT,
     LIVEZ,
     READYZ,

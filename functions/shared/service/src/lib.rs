@@ -52,7 +52,8 @@ pub use telemetry::init_tracing;
 pub use detector::{Detector, SpecError};
 pub use intake::{
     BatchExtras, BodyFormat, ErrorClass, EventError, EventRecord, IncomingBatch, IncomingSample,
-    IntakeError, RejectedSample, RequestLimits, Trigger, TriggerEvent, parse, time_us, unpack,
+    IntakeError, RejectedSample, RequestLimits, TimePrecision, Trigger, TriggerEvent, parse,
+    time_us, unpack,
 };
 pub use store::{
     History, HistoryOptions, INSTANCE_LEASE_S, Instance, PastRange, TokenBucket, TokenGrant,

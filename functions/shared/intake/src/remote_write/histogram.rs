@@ -3,25 +3,24 @@
 //! Both become series of their own, `<metric>_count` and `<metric>_sum`, as those of a classic histogram. The buckets are
 //! read only to check that they add up to the number.
 
-use domain::{Sample, Series};
+use domain::Series;
 
+use crate::batch::IncomingSample;
 use crate::code::RejectionCode;
-use crate::protobuf::{Field, Fields, ProtobufError, zigzag};
+use crate::protobuf::{ProtobufError, ProtobufField, ProtobufFields, zigzag};
+use crate::remote_write::sent_sample::SentSample;
 use crate::sample_fault::SampleFault;
 
-/// Microseconds of a millisecond.
-const US_PER_MS: i64 = 1_000;
-
-/// A sample at a time in milliseconds.
-pub(super) fn sample_at(at_ms: i64, value: f64) -> Result<Sample, SampleFault> {
-    // A time past 64 bits is as far out of range as the last one within them.
-    Ok(Sample::new(at_ms.saturating_mul(US_PER_MS), value)?)
-}
+/// `ResetHint` of a histogram whose numbers may fall.
+const GAUGE_HINT: u64 = 3;
 
 /// A `Histogram`, which has the same fields in both versions.
 #[derive(Debug, Default)]
 pub(crate) struct HistogramSample {
     at_ms: i64,
+    start_ms: i64,
+    /// True if the numbers may fall.
+    is_gauge: bool,
     count: f64,
     sum: f64,
     /// Numbers of whole observations; a histogram of rates has fractions instead, whose sum is not exact.
@@ -35,7 +34,7 @@ struct WholeCounts {
 }
 
 impl HistogramSample {
-    pub(crate) fn read(fields: Fields<'_>) -> Result<Self, ProtobufError> {
+    pub(crate) fn read(fields: ProtobufFields<'_>) -> Result<Self, ProtobufError> {
         let mut histogram = Self::default();
         let (mut count, mut zero_count, mut in_buckets) = (None, 0_u64, 0_u64);
         for field in fields {
@@ -46,7 +45,9 @@ impl HistogramSample {
                 3 => histogram.sum = field.double()?,
                 6 => zero_count = field.varint()?,
                 9 | 12 => in_buckets = in_buckets.saturating_add(observations(&field)?),
+                14 => histogram.is_gauge = field.varint()? == GAUGE_HINT,
                 15 => histogram.at_ms = field.int64()?,
+                17 => histogram.start_ms = field.int64()?,
                 _ => {}
             }
         }
@@ -64,7 +65,7 @@ impl HistogramSample {
     }
 
     /// The samples of the series of the number and of the sum.
-    pub(crate) fn samples(&self, series: &Series) -> Result<[(Series, Sample); 2], SampleFault> {
+    pub(crate) fn samples(&self, series: &Series) -> Result<[IncomingSample; 2], SampleFault> {
         if let Some(WholeCounts { count, in_buckets }) = self.whole
             && count != in_buckets
         {
@@ -76,14 +77,15 @@ impl HistogramSample {
         let part = |suffix: &str, value| {
             let metric = format!("{}{suffix}", series.metric());
             let series = Series::new(series.source(), metric, series.labels().clone())?;
-            Ok::<_, SampleFault>((series, sample_at(self.at_ms, value)?))
+            let sample = SentSample { value, at_ms: self.at_ms, start_ms: self.start_ms };
+            sample.incoming(&series, !self.is_gauge)
         };
         Ok([part("_count", self.count)?, part("_sum", self.sum)?])
     }
 }
 
 /// Sum of the buckets, each sent as the difference to the one before.
-fn observations(deltas: &Field<'_>) -> Result<u64, ProtobufError> {
+fn observations(deltas: &ProtobufField<'_>) -> Result<u64, ProtobufError> {
     let (mut bucket, mut sum) = (0_i64, 0_u64);
     for delta in deltas.varints()? {
         bucket = bucket.saturating_add(zigzag(delta?));

@@ -10,7 +10,7 @@ use prost::Message;
 pub const STALE_MARKER: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
 
 #[derive(Clone, PartialEq, Message)]
-pub struct WriteRequest {
+pub struct WriteRequestMessage {
     #[prost(message, repeated, tag = "1")]
     pub timeseries: Vec<TimeSeries>,
     #[prost(message, repeated, tag = "3")]
@@ -22,7 +22,7 @@ pub struct TimeSeries {
     #[prost(message, repeated, tag = "1")]
     pub labels: Vec<Label>,
     #[prost(message, repeated, tag = "2")]
-    pub samples: Vec<Sample>,
+    pub samples: Vec<SampleMessage>,
     #[prost(message, repeated, tag = "3")]
     pub exemplars: Vec<Exemplar>,
     #[prost(message, repeated, tag = "4")]
@@ -39,7 +39,7 @@ pub struct Label {
 
 /// A sample of both versions; version 1.0 has no start.
 #[derive(Clone, Copy, PartialEq, Message)]
-pub struct Sample {
+pub struct SampleMessage {
     #[prost(double, tag = "1")]
     pub value: f64,
     #[prost(int64, tag = "2")]
@@ -104,7 +104,7 @@ pub struct TimeSeriesV2 {
     #[prost(uint32, repeated, tag = "1")]
     pub labels_refs: Vec<u32>,
     #[prost(message, repeated, tag = "2")]
-    pub samples: Vec<Sample>,
+    pub samples: Vec<SampleMessage>,
     #[prost(message, repeated, tag = "3")]
     pub histograms: Vec<Histogram>,
     #[prost(message, repeated, tag = "4")]
@@ -143,16 +143,16 @@ pub fn labels(pairs: &[(&str, &str)]) -> Vec<Label> {
 }
 
 /// A sample without a start.
-pub fn sample(timestamp: i64, value: f64) -> Sample {
-    Sample { value, timestamp, start_timestamp: 0 }
+pub fn sample(timestamp: i64, value: f64) -> SampleMessage {
+    SampleMessage { value, timestamp, start_timestamp: 0 }
 }
 
 /// A series of version 1.0.
-pub fn series(pairs: &[(&str, &str)], samples: Vec<Sample>) -> TimeSeries {
+pub fn series(pairs: &[(&str, &str)], samples: Vec<SampleMessage>) -> TimeSeries {
     TimeSeries { labels: labels(pairs), samples, ..TimeSeries::default() }
 }
 
-impl WriteRequest {
+impl WriteRequestMessage {
     /// A request with these series.
     pub fn of(timeseries: Vec<TimeSeries>) -> Self {
         Self { timeseries, metadata: Vec::new() }

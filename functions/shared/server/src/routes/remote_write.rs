@@ -1,7 +1,7 @@
 //! `POST /api/v1/write`: samples of Prometheus remote write.
 //!
 //! Prometheus drops a request that is answered with 4xx, also 429, and retries one that is answered with 5xx. So whatever
-//! a retry can mend is a 503, and samples that no retry can store are a 400, while the others are stored.
+//! a retry can repair is a 503, and samples that no retry can store are a 400, while the others are stored.
 
 use std::collections::BTreeSet;
 

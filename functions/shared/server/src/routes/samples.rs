@@ -80,12 +80,12 @@ impl StoredBatch {
             .map(|(code, n)| format!("{n} {code}"))
             .collect();
         let (n_refused, n_sent) = (self.n_refused(), self.n_sent());
-        let mut summary =
-            format!("{n_refused} of {n_sent} samples were not stored: {}", reasons.join(", "));
-        if let Some(first) = self.answer.rejected.first() {
+        let reasons = reasons.join(", ");
+        let first = self.answer.rejected.first().map(|first| {
             let metric = first.metric.as_deref().unwrap_or_default();
-            summary += &format!("; the first, of `{}`: {}", metric.escape_debug(), first.detail);
-        }
-        summary
+            format!("; the first, of `{}`: {}", metric.escape_debug(), first.detail)
+        });
+        let first = first.unwrap_or_default();
+        format!("{n_refused} of {n_sent} samples were not stored: {reasons}{first}")
     }
 }

@@ -45,6 +45,10 @@ pub(crate) async fn closed_port() -> String {
     format!("redis://{}", listener.local_addr().unwrap())
 }
 
+/// Paths to which other products send samples.
+const SENDERS: [&str; 5] =
+    ["/api/v1/write", "/v1/metrics", "/write", "/api/v2/write", "/api/v3/write_lp"];
+
 /// A client of a router.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
@@ -144,6 +148,19 @@ impl Answer {
     /// The body as text.
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.to_vec()).unwrap()
+    }
+
+    /// Asserts that a route refused a request: with a problem, or with this status in the dialect of a sender.
+    #[track_caller]
+    pub(crate) fn is_refused(&self, path: &str, status: u16, code: &str) -> String {
+        if !SENDERS.contains(&path) {
+            return self.is_problem(status, code);
+        }
+        // Prometheus remote write has no 413.
+        let status = if (path, status) == ("/api/v1/write", 413) { 400 } else { status };
+        assert_eq!(self.status, status, "{path} {self:?}");
+        assert_ne!(self.headers["content-type"], "application/problem+json", "{path}");
+        String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// Asserts that the response is a problem with this status and code; returns its detail.

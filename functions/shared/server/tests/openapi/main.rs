@@ -8,6 +8,7 @@
 
 mod operations;
 mod schemas;
+mod senders;
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +16,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 const DESCRIPTION: &str = "Send samples to `ingest`: the answer has a verdict for each. `analyze` reports what is normal, \
-    what is not, and why.\n\nThe function `ingest` serves `/ingest`, the function `analyze` the routes tagged `analyze`; \
+    what is not, and why.\n\nThe function `ingest` serves the routes tagged `ingest`, the function `analyze` the routes tagged `analyze`; \
     `standalone` serves both, and each serves the routes tagged `operation`. `GET` includes `HEAD`. An unknown path is a \
     problem 404, an unknown method a problem 405 with `Allow`. Answers are compressed as `Accept-Encoding` allows, with \
     gzip or zstd. A valid `X-Request-Id` of a request is returned. Fields may be added to an answer; none is removed.";

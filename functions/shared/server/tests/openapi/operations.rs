@@ -3,33 +3,28 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-const WRITE: Option<&str> = Some("write");
+use crate::senders;
+
+pub(crate) const WRITE: Option<&str> = Some("write");
 const READ: Option<&str> = Some("read");
 const ADMIN: Option<&str> = Some("admin");
 
 const SERIES: [&str; 3] = ["Source", "Metric", "Label"];
 const HISTORY: [&str; 6] = ["Source", "Metric", "Label", "Since", "TimeCursor", "Limit"];
 
-/// Headers of each answer to Prometheus remote write.
-const WRITTEN: [&str; 3] = [
-    "X-Prometheus-Remote-Write-Samples-Written",
-    "X-Prometheus-Remote-Write-Histograms-Written",
-    "X-Prometheus-Remote-Write-Exemplars-Written",
-];
-
 /// An operation under construction.
-struct Operation(Value);
+pub(crate) struct Operation(pub(crate) Value);
 
 impl Operation {
     /// An operation of a tag, with the right that it requires.
-    fn new(id: &str, tag: &str, right: Option<&str>, summary: &str) -> Self {
+    pub(crate) fn new(id: &str, tag: &str, right: Option<&str>, summary: &str) -> Self {
         let security = right.map_or(json!([]), |right| json!([{ "key": [right] }, {}]));
         Self(json!({
             "operationId": id, "security": security, "tags": [tag], "summary": summary, "responses": {}
         }))
     }
 
-    fn description(mut self, description: &str) -> Self {
+    pub(crate) fn description(mut self, description: &str) -> Self {
         self.0["description"] = json!(description);
         self
     }
@@ -40,7 +35,7 @@ impl Operation {
         names.iter().fold(self, |operation, name| operation.parameter(reference(name)))
     }
 
-    fn parameter(mut self, parameter: Value) -> Self {
+    pub(crate) fn parameter(mut self, parameter: Value) -> Self {
         if self.0["parameters"].is_null() {
             self.0["parameters"] = json!([]);
         }
@@ -73,7 +68,7 @@ impl Operation {
     }
 
     /// Adds a response with these headers beside the request id, and this content.
-    fn response(
+    pub(crate) fn response(
         mut self,
         status: u16,
         description: &str,
@@ -101,7 +96,7 @@ impl Operation {
     }
 
     /// Adds the shared responses of these statuses, and those that every operation can have.
-    fn problems(mut self, statuses: &[u16]) -> Self {
+    pub(crate) fn problems(mut self, statuses: &[u16]) -> Self {
         for status in statuses.iter().chain(&[400, 500, 504]) {
             let name = name_of(*status);
             self.0["responses"][status.to_string()] =
@@ -173,6 +168,10 @@ pub(crate) fn headers() -> Value {
         },
         "WWW-Authenticate": {
             "description": "`Bearer`, with the error code of RFC 6750.",
+            "schema": { "type": "string" }
+        },
+        "X-Influxdb-Version": {
+            "description": "Version, by which clients of InfluxDB recognize it.",
             "schema": { "type": "string" }
         },
         "X-Prometheus-Remote-Write-Samples-Written": {
@@ -250,7 +249,13 @@ pub(crate) fn paths() -> Value {
     json!({
         "/": { "get": introduction() },
         "/ingest": { "post": ingest() },
-        "/api/v1/write": { "post": remote_write() },
+        "/api/v1/write": { "post": senders::remote_write() },
+        "/v1/metrics": { "post": senders::otlp() },
+        "/write": { "post": senders::influx("influxWriteV1", "1") },
+        "/api/v2/write": { "post": senders::influx("influxWriteV2", "2") },
+        "/api/v3/write_lp": { "post": senders::influx("influxWriteV3", "3") },
+        "/ping": { "get": senders::influx_ping() },
+        "/health": { "get": senders::influx_health() },
         "/analyze": { "get": analyze_stored(), "post": analyze_sent() },
         "/series": { "get": list_series(), "delete": forget_series() },
         "/series/samples": { "get": list_samples() },
@@ -309,52 +314,6 @@ fn ingest() -> Value {
             unavailable,
         )
         .0
-}
-
-fn remote_write() -> Value {
-    let bytes =
-        || json!({ "schema": { "type": "string", "contentMediaType": "application/x-protobuf" } });
-    let body = json!({
-        "required": true,
-        "description": "A message of Prometheus remote write 1.0 or 2.0; `Content-Encoding` snappy (block format, also if \
-                        there is no such header) or zstd.",
-        "content": {
-            "application/x-protobuf": bytes(),
-            "application/x-protobuf;proto=io.prometheus.write.v2.Request": bytes()
-        }
-    });
-    let mut operation =
-        Operation::new("remoteWrite", "ingest", WRITE, "Store samples of Prometheus remote write")
-            .description(
-                "`__name__` is the metric, `job` the source, each other label a label. Samples without a value (NaN, \
-                 infinities and staleness markers) count as written, and are not stored.",
-            )
-            .response(204, "All samples are stored.", &WRITTEN, Value::Null);
-    let text = || json!({ "text/plain": { "schema": { "type": "string" } } });
-    for (status, description, more) in [
-        (
-            400,
-            "The body cannot be read or is too large, or the named samples were refused: the others are stored.",
-            None,
-        ),
-        (401, "The API key is missing or unknown.", Some("WWW-Authenticate")),
-        (403, "The API key lacks the right of this operation.", Some("WWW-Authenticate")),
-        (415, "The content type or content encoding is not supported.", None),
-        (429, "The tenant exceeds its rate limit.", Some("Retry-After")),
-        (
-            503,
-            "The store is unavailable, or the process is overloaded: retry the whole request.",
-            Some("Retry-After"),
-        ),
-        (504, "The request timeout passed. Stored samples stay stored; a retry is safe.", None),
-    ] {
-        let headers: Vec<&str> = WRITTEN.into_iter().chain(more).collect();
-        operation = operation.response(status, description, &headers, text());
-    }
-    operation.0["requestBody"] = body;
-    operation.0["responses"]["500"] =
-        json!({ "$ref": "#/components/responses/InternalServerError" });
-    operation.0
 }
 
 fn analyze_stored() -> Value {

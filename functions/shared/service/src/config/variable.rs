@@ -150,8 +150,9 @@ variables! {
         "Samples per request.";
     BODY_BYTES_MAX: "TIDEMARK_BODY_BYTES_MAX", Values::Number(1..=1 << 30), "1048576",
         "Size of a request body as sent, in bytes.";
-    UNPACKED_BYTES_MAX: "TIDEMARK_UNPACKED_BYTES_MAX", Values::Number(1..=1 << 32), "20971520",
-        "Size of a request body after decompression, in bytes.";
+    UNPACKED_BYTES_MAX: "TIDEMARK_UNPACKED_BYTES_MAX", Values::Number(1..=1 << 32), "8388608",
+        "Size of a request body after decompression, in bytes; metrics of OpenTelemetry may have two and a half times as \
+         many.";
     IN_FLIGHT_BYTES: "TIDEMARK_IN_FLIGHT_BYTES_MAX", Values::Number(1..=BYTES_MAX), "67108864",
         "Memory for requests in bytes: bodies, and the samples, judges and answers that they become. Beyond it short \
          requests get 503, and long ones wait.";
