@@ -217,10 +217,8 @@ async fn good_samples_of_a_request_with_bad_ones_are_kept() {
 
 #[tokio::test]
 async fn series_above_the_limit_of_a_request_are_counted_and_the_others_kept() {
-    let client = Client::with(&[
-        ("TIDEMARK_SAMPLES_MAX", "200"),
-        ("TIDEMARK_REQUEST_TIMEOUT_MS", "300000"),
-    ]);
+    let client =
+        Client::with(&[("TIDEMARK_SAMPLES_MAX", "200"), ("TIDEMARK_REQUEST_TIMEOUT_MS", "300000")]);
     let series = (0..100_000).map(|i| up(&i.to_string(), vec![sample(AT_MS, 1.0)]));
     let answer = v1(&client, series.collect()).await;
     assert_eq!(outcome(&answer), (400, [200, 0, 0]));
