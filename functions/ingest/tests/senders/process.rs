@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use store::testbed::RedisServer;
 
-/// Pause between two looks at a condition.
+/// Pause between two checks of a condition.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Looks at a condition before a test fails: a minute, as a loaded machine may take seconds.
-const LOOKS_MAX: usize = 600;
+/// Checks of a condition before a test fails: a minute, as a loaded machine may take seconds.
+const CHECKS_MAX: usize = 600;
 
 /// A process that is killed when dropped.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ pub(crate) fn get(port: u16, path: &str) -> Option<String> {
 /// Waits until a condition holds.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    for _ in 0..LOOKS_MAX {
+    for _ in 0..CHECKS_MAX {
         if condition() {
             return;
         }

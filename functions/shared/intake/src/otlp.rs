@@ -131,7 +131,7 @@ impl<'a> Origin<'a> {
     }
 }
 
-/// How the values of a metric relate to time.
+/// Relation of the values of a metric to time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Temporality {
     #[default]
@@ -150,7 +150,7 @@ impl Temporality {
     }
 }
 
-/// What the data points of a metric are.
+/// Kind of the data points of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
     Gauge,
