@@ -3,6 +3,7 @@
 use super::*;
 use crate::{Judge, SeriesConfig, Window};
 use domain::{JudgedSample, Judgement, SampleKind, VerdictKind};
+use proptest::prelude::*;
 
 const MINUTE_US: i64 = 60_000_000;
 const COUNTER: SampleKind = SampleKind::Counter { started_at_us: None };
@@ -167,4 +168,42 @@ fn a_configured_kind_learns_again_from_the_stored_totals_once() {
     assert_eq!(judge.judge(gauge(101, -5.0)).verdict.kind, VerdictKind::Learning);
     assert!(judge.memory().is_counter);
     assert_eq!(restored(&judge, &config).origin(), crate::MemoryOrigin::Stored);
+}
+
+/// Totals of distinct seconds with their starts, in any order of arrival.
+fn shuffled_totals() -> impl Strategy<Value = Vec<Sample>> {
+    let start = prop::option::of(0i64..400);
+    prop::collection::btree_map(0i64..400, (0u32..50, start), 1..200)
+        .prop_map(|totals| {
+            let sample = |(second, (total, start)): (i64, (u32, Option<i64>))| {
+                let started_at_us = start.map(|start| start * 1_000_000);
+                let kind = SampleKind::Counter { started_at_us };
+                Sample::of_kind(second * 1_000_000, f64::from(total), kind).unwrap()
+            };
+            totals.into_iter().map(sample).collect::<Vec<_>>()
+        })
+        .prop_shuffle()
+}
+
+proptest! {
+    #[test]
+    fn the_rates_of_a_window_do_not_depend_on_the_order_of_arrival(totals in shuffled_totals()) {
+        let mut judge = Judge::new(DEPLOYED.detector);
+        for total in &totals {
+            judge.judge(*total);
+        }
+        let mut sorted = totals;
+        sorted.sort_by_key(Sample::at_us);
+        let oldest_us = judge.window().judged()[0].sample.at_us();
+        let wanted: Vec<(i64, f64)> = sorted
+            .windows(2)
+            .filter(|pair| pair[0].at_us() >= oldest_us)
+            .filter_map(|pair| {
+                Some((pair[1].at_us(), crate::counter::rate(Some(pair[0]), pair[1]).per_second()?))
+            })
+            .collect();
+        prop_assert_eq!(rates(judge.read_window()), wanted);
+        let again = restored(&judge, &SeriesConfig::default());
+        prop_assert_eq!(rates(again.read_window()), rates(judge.read_window()));
+    }
 }
