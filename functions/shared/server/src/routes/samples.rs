@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use axum::extract::Request;
 use domain::Tenant;
-use service::{BatchExtras, BodyFormat, IngestAnswer, IntakeError, VerdictFilter, low_priority};
+use service::{
+    BatchExtras, BodyFormat, IngestAnswer, IntakeError, SampleOrigin, VerdictFilter, low_priority,
+};
 
 use crate::app::App;
 use crate::body::{SampleCost, SamplesBody, read_samples};
@@ -39,7 +41,10 @@ pub(crate) async fn store(
     let service = app.service().clone();
     let ingest = async move {
         match admission {
-            Ok(()) => service.ingest(&tenant, batch, VerdictFilter::Anomalies).await,
+            Ok(()) => {
+                let (origin, filter) = (SampleOrigin::Foreign, VerdictFilter::Anomalies);
+                service.ingest_from(origin, &tenant, batch, filter).await
+            }
             // Answered sample by sample, like a failure of the store during the ingestion.
             Err(error) => service.ingest_refused(batch, &error),
         }

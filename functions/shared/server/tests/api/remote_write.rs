@@ -235,3 +235,28 @@ async fn a_store_that_is_away_is_a_503_to_retry() {
     assert!(answer.headers.contains_key("retry-after"));
     assert!(answer.text().contains("store_unavailable"), "{}", answer.text());
 }
+
+#[tokio::test]
+async fn what_the_default_rules_drop_is_written_for_its_sender_and_not_stored() {
+    let client = Client::standalone();
+    let named =
+        |name: &str| series(&[("__name__", name), ("job", "node")], vec![sample(AT_MS, 1.0)]);
+    let names = ["http_requests_total", "http_duration_seconds_bucket", "node_uname_info", "up"];
+    for answer in
+        [v1(&client, names.map(named).into()).await, v2(&client, names.map(named).into()).await]
+    {
+        assert_eq!(outcome(&answer), (204, [4, 0, 0]));
+    }
+    let list = client.get("/series").await.json();
+    let mut stored: Vec<&str> = list["series"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|one| one["metric"].as_str())
+        .collect();
+    stored.sort_unstable();
+    assert_eq!(stored, ["http_requests_total", "up"]);
+    let metrics = client.get("/metrics").await;
+    let dropped = "samples_not_selected_total{rule=\"default-buckets\"} 2";
+    assert!(metrics.text().contains(dropped), "{}", metrics.text());
+}
