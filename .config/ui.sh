@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if ! command -v chromedriver >/dev/null; then
-  echo 'ui: the page was NOT tested: `chromedriver` is not installed' >&2
+  echo 'ui: the page was NOT tested: chromedriver is not installed' >&2
   exit 0
 fi
 .tools/ui/bin/python -B -m pytest --quiet -p no:cacheprovider functions/standalone/tests/ui
