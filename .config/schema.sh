@@ -13,5 +13,5 @@ trap 'kill $pid 2>/dev/null || true; wait $pid 2>/dev/null || true; rm -f "$log"
 until address=$(grep --only-matching --max-count 1 '127.0.0.1:[0-9]*' "$log"); do sleep 0.1; done
 # schemathesis writes files into its working directory.
 cd .tools/schemathesis
-bin/schemathesis run "http://$address/openapi.json" --max-examples 25 --seed "${SCHEMA_SEED:-1}" \
+PYTHONDONTWRITEBYTECODE=1 SCHEMATHESIS_HOOKS=schema_hooks PYTHONPATH=../../.config bin/schemathesis run "http://$address/openapi.json" --max-examples 25 --seed "${SCHEMA_SEED:-1}" \
   --exclude-checks positive_data_acceptance,negative_data_rejection
