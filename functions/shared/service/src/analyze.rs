@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use detector::{DeployedDetector, Detector, Judge, Memory};
+use detector::{DeployedDetector, Detector, Judge, Memory, counter};
 use domain::{JudgedSample, Judgement, Sample, Series, SeriesKey, Tenant};
 use futures_util::future::try_join;
 use intake::{IncomingBatch, IncomingSample, RejectedSample, RejectionCode};
@@ -65,12 +65,9 @@ impl Service {
         let explained = anomalies.iter().chain(&judge.memory().last);
         let explained: BTreeMap<i64, &Judgement> =
             explained.map(|judgement| (judgement.sample.at_us(), judgement)).collect();
-        let samples = judge.window().judged().iter().map(|judged| {
-            let of_time = explained.get(&judged.sample.at_us());
-            of_time.map_or_else(
-                || SampleAnswer::of(&judged.judgement()),
-                |known| SampleAnswer::of(known),
-            )
+        let samples = counter::judgements(judge.window().judged()).map(|judgement| {
+            let explained = explained.get(&judgement.sample.at_us());
+            SampleAnswer::of(explained.copied().unwrap_or(&judgement))
         });
         Ok(SamplesAnswer { series: SeriesName::from(key.series()), samples: samples.collect() })
     }

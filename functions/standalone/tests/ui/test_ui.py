@@ -67,6 +67,17 @@ def test_a_link_shows_a_series_with_its_chart_and_a_chosen_sample(deploy, browse
     browser.until_text("497.2")
 
 
+def test_of_a_counter_the_rate_is_shown(deploy, browse):
+    deployment, browser = deploy(), browse()
+    now = int(time.time()) // 60 * 60
+    total = lambda i: 1_000_000 + 7_200 * i + (50_000 if i == 59 else 0)
+    name = {"source": "checkout", "metric": "requests_total", "kind": "counter"}
+    deployment.send([{**name, "timestamp": now - 60 * (59 - i), "value": total(i)} for i in range(60)])
+    browser.open(f"{deployment.url}/ui#series?source=checkout&metric=requests_total")
+    # 57,200 in a minute.
+    browser.until_text("rate a second\n953.33", "a rate of 953.3 is above the band")
+
+
 def test_a_search_finds_series_and_can_be_linked_to(deploy, browse):
     deployment, browser = deploy(), browse()
     for source in ("checkout", "search"):

@@ -64,6 +64,8 @@ function duration(ms) {
 }
 
 const ago = (ms) => element("span", { title: time(ms) }, `${duration(Date.now() - ms)} ago`);
+// The number that was judged: of a counter the rate, which its first sample does not have.
+const judged = (sample) => sample.rate ?? sample.value;
 const range = (band) => band && `${number(band[0])} to ${number(band[1])}`;
 
 // ---- The API ----
@@ -146,7 +148,7 @@ async function overview(isCurrent) {
     cells: [
       state(stateOf(item)),
       element("span", {}, seriesLink(item), " ", labels(item.labels)),
-      number(item.last?.value), number(item.last?.expected),
+      number(item.last && judged(item.last)), number(item.last?.expected),
       item.anomaly_count.toLocaleString(),
       item.episode && element("span", {}, `${item.episode.state}, `, ago(item.episode.start)),
       item.last && ago(item.last.timestamp),
@@ -223,7 +225,7 @@ function showColumns(series, samples, episodes) {
   const sample = samples.find((item) => item.timestamp === chosen) ?? series.last ?? samples.at(-1);
   const isChosen = sample && sample.timestamp === chosen;
   const verdict = card(isChosen ? "Chosen sample" : "Newest sample", sample ? details([
-    ["time", time(sample.timestamp)], ["value", number(sample.value)], ["verdict", state(sample.verdict ?? "normal")],
+    ["time", time(sample.timestamp)], ["value", number(sample.value)], ["rate a second", number(sample.rate)], ["verdict", state(sample.verdict ?? "normal")],
     ["expected", number(sample.expected)], ["usual range", range(sample.band)], ["signal", sample.signal],
     ["score", number(sample.score)], ["arrived", sample.late ? "late" : null], ["why", sample.reason],
   ]) : "None.");

@@ -58,7 +58,7 @@ function makeChart(into, selection) {
     for (const sample of samples) {
       const isChosen = sample.timestamp === selection.chosen();
       if (sample.verdict !== "anomaly" && !isChosen) continue;
-      const x = u.valToPos(sample.timestamp / 1000, "x", true), y = u.valToPos(sample.value, "y", true);
+      const x = u.valToPos(sample.timestamp / 1000, "x", true), y = u.valToPos(judged(sample), "y", true);
       if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
       ctx.beginPath();
       ctx.arc(x, y, (isChosen ? 6 : 4) * devicePixelRatio, 0, 2 * Math.PI);
@@ -94,7 +94,8 @@ function makeChart(into, selection) {
     plot.over.addEventListener("dblclick", fit);
   }
 
-  const data = () => [samples.map((sample) => sample.timestamp / 1000), samples.map((sample) => sample.value)];
+  const isCounter = () => samples.some((sample) => sample.rate !== undefined);
+  const data = () => [samples.map((sample) => sample.timestamp / 1000), samples.map((sample) => (isCounter() && sample.rate === undefined ? null : judged(sample)))];
   new ResizeObserver(() => plot && box.isConnected && plot.setSize({ width: box.clientWidth, height: plot.height })).observe(box);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot && box.isConnected && make());
 
