@@ -35,7 +35,7 @@ run "api" {
   }
 
   assert {
-    condition     = length([for route in keys(aws_apigatewayv2_route.this) : route if can(regex("metrics|livez|readyz|healthz|debug|proxy|default", route))]) == 0
+    condition     = length([for route in keys(aws_apigatewayv2_route.this) : route if can(regex(" /(metrics|livez|readyz|healthz|debug|ui)|proxy|default", route))]) == 0
     error_message = "a route without authentication in the function is exposed"
   }
 

@@ -15,7 +15,7 @@
 //! | 103 | 13 | silence: flag, usual age, next check |
 //! | 116 | 1 | flags: 1 if the series has its own detector, 2 if the fields of a counter follow |
 //! | 117 | 1 | length of the spec |
-//! | | 33 | of a counter only: see [`counter_fields`] |
+//! | | 33 | of a counter only: see `counter_fields` |
 //! | | | scalars of the detector, then its tables |
 //! | | 71 | open episode, or one that a further anomaly may join |
 //! | | | spec |
