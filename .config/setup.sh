@@ -19,7 +19,7 @@ xz             xz-utils
 TABLE
   # Ubuntu has no package of Chromium, only a snap: there the page is not tested, unless Chromium is installed.
   if grep -q '^ID=debian' /etc/os-release; then
-    echo 'chromedriver   chromium chromium-driver'
+    echo 'chromedriver   chromium chromium-driver fonts-dejavu-core'
   fi
 }
 
