@@ -44,6 +44,24 @@ impl SampleKind {
         }
     }
 
+    /// The kind in eight bytes: the start of a counter, -1 for one without a start, -2 for a gauge.
+    pub fn to_i64(self) -> i64 {
+        match self {
+            Self::Gauge => GAUGE,
+            Self::Counter { started_at_us } => started_at_us.unwrap_or(START_UNKNOWN),
+        }
+    }
+
+    /// Inverse of [`SampleKind::to_i64`].
+    pub fn from_i64(number: i64) -> Option<Self> {
+        match number {
+            GAUGE => Some(Self::Gauge),
+            START_UNKNOWN => Some(Self::Counter { started_at_us: None }),
+            0.. => Some(Self::Counter { started_at_us: Some(number) }),
+            _ => None,
+        }
+    }
+
     /// True for a counter.
     pub fn is_counter(self) -> bool {
         matches!(self, Self::Counter { .. })
@@ -61,10 +79,10 @@ impl SampleKind {
     }
 }
 
-/// Start of a sample of a gauge, which has none.
+/// Stands for a gauge where the start of a counter is.
 const GAUGE: i64 = -2;
 
-/// Start of a counter that does not give it.
+/// Stands for a start that is not given.
 const START_UNKNOWN: i64 = -1;
 
 /// One finite value at one time.
@@ -72,8 +90,8 @@ const START_UNKNOWN: i64 = -1;
 pub struct Sample {
     at_us: i64,
     value: f64,
-    // The kind in eight bytes: a window stores hundreds of samples. The start of a counter, or one of two marks.
-    start_us: i64,
+    // The kind as a number: a window stores hundreds of samples.
+    kind: i64,
 }
 
 impl Sample {
@@ -83,21 +101,16 @@ impl Sample {
     /// Negative zero becomes zero, so that equal values have equal texts.
     pub fn new(at_us: i64, value: f64) -> Result<Self, SampleError> {
         check_time(at_us)?;
-        Ok(Self { at_us, value: check_value(value)?, start_us: GAUGE })
+        Ok(Self { at_us, value: check_value(value)?, kind: GAUGE })
     }
 
     /// Sample of any kind.
     pub fn of_kind(at_us: i64, value: f64, kind: SampleKind) -> Result<Self, SampleError> {
-        let start_us = match kind {
-            SampleKind::Gauge => GAUGE,
-            SampleKind::Counter { started_at_us: None } => START_UNKNOWN,
-            SampleKind::Counter { started_at_us: Some(started_at_us) } => {
-                check_time(started_at_us)?;
-                started_at_us
-            }
-        };
+        if let SampleKind::Counter { started_at_us: Some(started_at_us) } = kind {
+            check_time(started_at_us)?;
+        }
         check_time(at_us)?;
-        Ok(Self { at_us, value: kind.check_value(value)?, start_us })
+        Ok(Self { at_us, value: kind.check_value(value)?, kind: kind.to_i64() })
     }
 
     /// Microseconds since the Unix epoch.
@@ -112,16 +125,12 @@ impl Sample {
 
     /// Meaning of the value.
     pub fn kind(&self) -> SampleKind {
-        match self.start_us {
-            GAUGE => SampleKind::Gauge,
-            START_UNKNOWN => SampleKind::Counter { started_at_us: None },
-            started_at_us => SampleKind::Counter { started_at_us: Some(started_at_us) },
-        }
+        SampleKind::from_i64(self.kind).unwrap_or_default()
     }
 
     /// True for a sample of a counter.
     pub fn is_counter(&self) -> bool {
-        self.start_us != GAUGE
+        self.kind != GAUGE
     }
 }
 

@@ -1,19 +1,13 @@
 //! Fields of a counter inside a memory: 33 bytes that only the memory of a counter has.
 //!
-//! A byte that is 1 if the detector has learned rates; then start and rate of the last judgement, and of the peak of the
-//! episode. A start is -2 for a sample of a gauge and -1 for a counter without one; a rate is NaN if it is not known.
+//! A byte that is 1 if the detector has learned rates; then kind and rate of the last judgement, and of the peak of the
+//! episode. A kind is a number (see [`SampleKind::to_i64`]); a rate is NaN if it is not known.
 
 use crate::bytes::{ByteReader, ByteWriter};
 use domain::{Judgement, Rate, SampleKind};
 
 /// Encoded length, in bytes.
 pub(super) const COUNTER_FIELDS_LEN: usize = 1 + 2 * 16;
-
-/// Encodes the start of a sample of a gauge.
-const GAUGE: i64 = -2;
-
-/// Encodes a start that is not known.
-const START_UNKNOWN: i64 = -1;
 
 /// Kind and rate of one judgement.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -52,10 +46,7 @@ impl CounterFields {
         }
         out.u8(u8::from(self.is_counter));
         for field in [self.last, self.peak] {
-            out.i64(match field.kind {
-                SampleKind::Gauge => GAUGE,
-                SampleKind::Counter { started_at_us } => started_at_us.unwrap_or(START_UNKNOWN),
-            });
+            out.i64(field.kind.to_i64());
             out.f64(field.rate.per_second().unwrap_or(f64::NAN));
         }
     }
@@ -66,14 +57,7 @@ impl CounterFields {
         let mut from = ByteReader::new(bytes);
         let is_counter = from.bool()?;
         let mut field = || {
-            let start_us = from.i64()?;
-            let rate = from.finite_or_nan()?;
-            let kind = match start_us {
-                GAUGE => SampleKind::Gauge,
-                START_UNKNOWN => SampleKind::Counter { started_at_us: None },
-                0.. => SampleKind::Counter { started_at_us: Some(start_us) },
-                _ => return None,
-            };
+            let (kind, rate) = (SampleKind::from_i64(from.i64()?)?, from.finite_or_nan()?);
             let rate = match kind {
                 SampleKind::Gauge => Rate::NotCounter,
                 SampleKind::Counter { .. } if rate.is_nan() => Rate::Unknown,
