@@ -23,5 +23,5 @@ pub(crate) use bucket::SeasonBucket;
 pub(crate) use hysteresis::Hysteresis;
 pub(crate) use interval::SamplingInterval;
 pub(crate) use marginal_threshold::MarginalThreshold;
-pub(crate) use own_tail::{OwnTail, RunTail};
+pub(crate) use own_tail::{OwnTail, Rarity, RunTail};
 pub(crate) use suppression::Suppression;

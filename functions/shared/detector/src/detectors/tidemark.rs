@@ -20,9 +20,9 @@ mod tests;
 
 use crate::detectors::tidemark::assessment::{NoveltyAssessment, TrafficAssessment};
 use crate::detectors::tidemark::state::{N_SUPPRESSED, NoveltySignalState, TrafficState};
-use crate::learning::Suppression;
 use crate::learning::season::{Calendar, Season};
 use crate::learning::zone::Zone;
+use crate::learning::{Rarity, Suppression};
 use crate::signal_set::SignalSet;
 use crate::signals::deviation::Deviation;
 use crate::signals::{gap, novelty, shift};
@@ -153,8 +153,8 @@ impl Tidemark {
         let interval = &state.deviation.interval;
         let strictness = self.strictness(interval.interval_us());
         let samples_per_day = DAY_US / interval.interval_us().max(1.0);
-        let budget = self.false_alarms_per_day;
-        let shift = state.shift.shares(shift_scores, strictness, samples_per_day, budget);
+        let rarity = Rarity::new(samples_per_day, self.false_alarms_per_day);
+        let shift = state.shift.shares(shift_scores, strictness, rarity);
         let others = [variance[0], variance[1], flat].map(|score| score / strictness);
         let raw = std::array::from_fn(|i| {
             let share = shift.get(i).copied().unwrap_or_else(|| others[i - shift::N_SCORES]);
@@ -165,7 +165,8 @@ impl Tidemark {
         let deviation = detector.judge(before, &state.deviation, sample);
         let step = state.step.step(sample.value(), state.expected(self.calendar, sample), n);
         let deviation_share = deviation.score / detector.threshold;
-        let step_share = state.step.judge(&step, n, samples_per_day, budget);
+        let step_share = state.step.judge(&step, n, rarity);
+        let pause = gap::judge(interval, state.pause, &state.regular, self.calendar, sample);
         TrafficAssessment {
             deviation,
             joint: joint(deviation_share, step_share.unwrap_or(deviation_share))
@@ -178,8 +179,8 @@ impl Tidemark {
             decay,
             raw,
             suppressed: std::array::from_fn(|i| state.suppressions[i].judge(raw[i], decay)),
-            gap: gap::judge(interval, state.pause, &state.regular, self.calendar, sample)
-                / strictness,
+            gap: pause.score / strictness,
+            is_long_pause: pause.is_long,
             usual_step: state.variance.usual_step() * residual.scale,
             continuing: state.hysteresis.judge(residual.z),
         }
@@ -205,8 +206,7 @@ impl Tidemark {
         let interval = &state.deviation.interval;
         let pause_us = interval.pause_us(sample).max(0.0);
         let age_days = n as f64 * interval.interval_us() / DAY_US;
-        let is_long = gap::pause_us_min(interval, state.pause).is_some_and(|min| pause_us > min);
-        if is_long {
+        if traffic.is_long_pause {
             state.regular.learn(self.calendar, interval.last_us(), pause_us);
         }
         state.pause.learn(pause_us, n);

@@ -1,8 +1,9 @@
 //! Own tail: how far a score reaches on one series, and the value that it exceeds at a given rate.
 //!
 //! - **Formula.** Two quantiles of `ln score`, exceeded by 30 % and by 1 % of the samples (see
-//!   [`crate::learning::quantile`]). Beyond them the tail is a line in `ln score`: `limit = exp(q99 + 0.117 * ln(0.01 * samples_per_day / alarms_per_day) * (q99 - q70))`. A power
-//!   law would have 0.29 instead of 0.117; the tails of load metrics are lighter.
+//!   [`crate::learning::quantile`]). Beyond them the tail is a line in `ln score`:
+//!   `limit = exp(q99 + 0.117 * ln(0.01 * samples_per_day / alarms_per_day) * (q99 - q70))`. A power law would have 0.29
+//!   instead of 0.117; the tails of load metrics are lighter.
 //! - **Why.** A fixed limit raises dozens of alarms a day on a heavy-tailed series, and misses events on a calm one.
 //! - **Constants.** Chosen on the AIOps 2018 KPI series and Microsoft's series.
 //! - **Cost.** A logarithm for each sample, an exponential for each judgement; 8 bytes.
@@ -15,6 +16,17 @@ use crate::learning::quantile;
 const SHARES: [f64; 2] = [0.3, 0.01];
 /// Slope of the tail beyond the high quantile, in distances of the quantiles per factor of e in rate.
 const SLOPE: f64 = 0.117;
+
+/// Logarithm of how much rarer than the high quantile a score must be; the same for all tails of a sample.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rarity(f64);
+
+impl Rarity {
+    /// Rarity of scores that are exceeded `alarms_per_day` times a day.
+    pub(crate) fn new(samples_per_day: f64, alarms_per_day: f64) -> Self {
+        Self((SHARES[1] * samples_per_day / alarms_per_day).max(1.0).ln())
+    }
+}
 
 /// Two quantiles of the logarithm of a score; both are 0 before the first.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -38,13 +50,12 @@ impl OwnTail {
         Some(Self { low, high: from.finite_f32().filter(quantile)? })
     }
 
-    /// Score that is exceeded `alarms_per_day` times a day; `None` if no score was learned.
-    pub(crate) fn limit(self, samples_per_day: f64, alarms_per_day: f64) -> Option<f64> {
+    /// Score that is exceeded as rarely as `rarity` demands; `None` if no score was learned.
+    pub(crate) fn limit(self, Rarity(beyond): Rarity) -> Option<f64> {
         if self == Self::default() {
             return None;
         }
         let (low, high) = (f64::from(self.low), f64::from(self.high));
-        let beyond = (SHARES[1] * samples_per_day / alarms_per_day).max(1.0).ln();
         Some((high + SLOPE * beyond * (high - low).max(0.0)).min(f64::from(LN_MAX)).exp())
     }
 
@@ -88,9 +99,9 @@ impl RunTail {
         Some(Self { tail: OwnTail::read(from)?, is_above: from.bool()? })
     }
 
-    /// Score that runs exceed `alarms_per_day` times a day; `None` if no score was learned.
-    pub(crate) fn limit(self, samples_per_day: f64, alarms_per_day: f64) -> Option<f64> {
-        self.tail.limit(samples_per_day, alarms_per_day)
+    /// Score that runs exceed as rarely as `rarity` demands; `None` if no score was learned.
+    pub(crate) fn limit(self, rarity: Rarity) -> Option<f64> {
+        self.tail.limit(rarity)
     }
 
     /// Learns a score, after `n` others.
@@ -127,7 +138,7 @@ mod tests {
     #[test]
     fn a_heavy_tail_has_a_higher_limit_than_a_light_one() {
         let (light, heavy) = (learned(|u| 1.0 + u), learned(|u| (1.0 - u).powf(-0.5)));
-        let limit = |tail: OwnTail| tail.limit(1_440.0, 0.2).unwrap();
+        let limit = |tail: OwnTail| tail.limit(Rarity::new(1_440.0, 0.2)).unwrap();
         assert!((1.9..3.0).contains(&limit(light)), "{}", limit(light));
         assert!(limit(heavy) > 12.0, "{}", limit(heavy));
     }
@@ -135,9 +146,9 @@ mod tests {
     #[test]
     fn a_smaller_budget_and_more_samples_raise_the_limit() {
         let tail = learned(|u| -(1.0 - u).ln());
-        assert!(tail.limit(1_440.0, 0.05) > tail.limit(1_440.0, 0.2));
-        assert!(tail.limit(86_400.0, 0.2) > tail.limit(1_440.0, 0.2));
-        assert_eq!(tail.limit(24.0, 1.0), tail.limit(24.0, 10.0));
+        assert!(tail.limit(Rarity::new(1_440.0, 0.05)) > tail.limit(Rarity::new(1_440.0, 0.2)));
+        assert!(tail.limit(Rarity::new(86_400.0, 0.2)) > tail.limit(Rarity::new(1_440.0, 0.2)));
+        assert_eq!(tail.limit(Rarity::new(24.0, 1.0)), tail.limit(Rarity::new(24.0, 10.0)));
     }
 
     #[test]
@@ -147,7 +158,7 @@ mod tests {
             for n in 0..30_000 {
                 tail.learn(if is_incident(n) { 50.0 } else { 1.0 + uniform(n) }, n);
             }
-            tail.limit(1_440.0, 0.2).unwrap()
+            tail.limit(Rarity::new(1_440.0, 0.2)).unwrap()
         };
         assert!(limit(|n| n % 700 < 60) < 1.3 * limit(|_| false), "{}", limit(|n| n % 700 < 60));
         assert!(limit(|n| n % 20 == 0) > 40.0);
@@ -155,6 +166,6 @@ mod tests {
 
     #[test]
     fn zeros_are_not_learned() {
-        assert_eq!(learned(|_| 0.0).limit(1_440.0, 0.2), None);
+        assert_eq!(learned(|_| 0.0).limit(Rarity::new(1_440.0, 0.2)), None);
     }
 }

@@ -39,20 +39,30 @@ const REGULAR_FACTOR: f64 = 1.5;
 /// Weight of the newest regular pause in their mean, after an even average of the first four.
 const REGULAR_RATE: f32 = 0.25;
 
-/// Score of `sample`, in thresholds.
+/// Assessment of the pause before a sample.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pause {
+    /// Length, in thresholds.
+    pub(crate) score: f64,
+    /// True for one that would be an alarm if it recurred at no hour.
+    pub(crate) is_long: bool,
+}
+
+/// Assesses the pause before `sample`.
 pub(crate) fn judge(
     interval: &SamplingInterval,
     pause: UsualPause,
     regular: &RegularPauses,
     calendar: Calendar,
     sample: Sample,
-) -> f64 {
+) -> Pause {
     let pause_us = interval.pause_us(sample).max(0.0);
-    let Some(pause_us_min) = pause_us_min(interval, pause) else { return 0.0 };
-    if pause_us <= pause_us_min {
-        return pause_us / pause_us_min;
-    }
-    pause_us / pause_us_min.max(regular.usual_us(calendar, interval.last_us()))
+    let Some(least_us) = pause_us_min(interval, pause) else {
+        return Pause { score: 0.0, is_long: false };
+    };
+    let is_long = pause_us > least_us;
+    let regular_us = if is_long { regular.usual_us(calendar, interval.last_us()) } else { 0.0 };
+    Pause { score: pause_us / least_us.max(regular_us), is_long }
 }
 
 /// Shortest pause that is an alarm, in microseconds; `None` while the interval is unknown.
@@ -185,7 +195,7 @@ mod tests {
 
     fn judged_after(interval: &SamplingInterval, sample: Sample) -> f64 {
         let regular = RegularPauses::default();
-        judge(interval, UsualPause::default(), &regular, Calendar::default(), sample)
+        judge(interval, UsualPause::default(), &regular, Calendar::default(), sample).score
     }
 
     #[test]
@@ -240,14 +250,12 @@ mod tests {
             let end = if short_days.contains(&day) { 14 * 60 } else { 18 * 60 };
             for minute in (8 * 60..end).step_by(5) {
                 let sample = sample(day * 1_440 + minute);
-                let score = judge(&interval, usual, &regular, calendar, sample);
+                let Pause { score, is_long } = judge(&interval, usual, &regular, calendar, sample);
                 if minute == 8 * 60 {
                     scores.push(score);
                 }
                 let pause_us = interval.pause_us(sample);
-                if pause_us_min(&interval, usual)
-                    .is_some_and(|pause_us_min| pause_us > pause_us_min)
-                {
+                if is_long {
                     regular.learn(calendar, interval.last_us(), pause_us);
                 }
                 usual.learn(pause_us, interval.n_samples());

@@ -14,7 +14,7 @@
 //! - **Limits.** Raises a false alarm on the first weekend; misses a shift smaller than the usual wandering of the level.
 
 use crate::bytes::{ByteReader, ByteWriter};
-use crate::learning::RunTail;
+use crate::learning::{Rarity, RunTail};
 use crate::signals::variance::SPAN_S_MAX;
 
 /// Numbers of averaged residuals.
@@ -138,11 +138,10 @@ impl ShiftState {
         &self,
         scores: [f64; N_SCORES],
         strictness: f64,
-        samples_per_day: f64,
-        alarms_per_day: f64,
+        rarity: Rarity,
     ) -> [f64; N_SCORES] {
         std::array::from_fn(|i| {
-            let limit = self.tails[i].limit(samples_per_day, alarms_per_day).unwrap_or_default();
+            let limit = self.tails[i].limit(rarity).unwrap_or_default();
             scores[i] / strictness.max(limit)
         })
     }
@@ -257,7 +256,8 @@ mod tests {
         for n in 0..4_000 {
             let changes = state.changes(z(n), n, interval_s);
             let scores = state.judge(z(n), &changes, n);
-            if state.shares(scores, 1.0, 1_440.0, 0.2).iter().any(|share| *share > 1.0) {
+            if state.shares(scores, 1.0, Rarity::new(1_440.0, 0.2)).iter().any(|share| *share > 1.0)
+            {
                 crossings.push(n);
             }
             state.learn(z(n), &changes, &scores, n);

@@ -12,7 +12,7 @@
 //! - **Limits.** Does not detect a change that lasts: the shift signal does.
 
 use crate::bytes::{ByteReader, ByteWriter};
-use crate::learning::OwnTail;
+use crate::learning::{OwnTail, Rarity};
 
 /// Weight of the newest residual in the level.
 const LEVEL_RATE: f64 = 0.3;
@@ -75,18 +75,12 @@ impl StepState {
     }
 
     /// Score of `step` after `n` others, in limits of the own tail; `None` while it is unknown.
-    pub(crate) fn judge(
-        &self,
-        step: &Step,
-        n: u64,
-        samples_per_day: f64,
-        alarms_per_day: f64,
-    ) -> Option<f64> {
+    pub(crate) fn judge(&self, step: &Step, n: u64, rarity: Rarity) -> Option<f64> {
         if n < JUDGED_AFTER {
             return None;
         }
         let early = KNOWN_AFTER as f64 / n.min(KNOWN_AFTER) as f64;
-        let limit = early * LIMIT_FACTOR * self.tail.limit(samples_per_day, alarms_per_day)?;
+        let limit = early * LIMIT_FACTOR * self.tail.limit(rarity)?;
         Some((step.size / limit.max(LIMIT_MIN)).min(SHARE_MAX))
     }
 
@@ -115,7 +109,7 @@ mod tests {
         let mut scores = Vec::new();
         for n in 0..3_000 {
             let step = state.step(value(n), (100.0, 1.0), n);
-            scores.push(state.judge(&step, n, 1_440.0, 0.2).unwrap_or_default());
+            scores.push(state.judge(&step, n, Rarity::new(1_440.0, 0.2)).unwrap_or_default());
             state.learn(value(n), &step, n, scores.last().is_some_and(|score| *score > 1.0));
         }
         scores

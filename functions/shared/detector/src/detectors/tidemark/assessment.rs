@@ -69,6 +69,8 @@ pub(super) struct TrafficAssessment {
     /// Scores after it.
     pub(super) suppressed: [SuppressedScore; N_SUPPRESSED],
     pub(super) gap: f64,
+    /// True if the pause before the sample is a gap, or a regular one.
+    pub(super) is_long_pause: bool,
     /// Usual step from sample to sample, in the unit of the samples.
     pub(super) usual_step: f64,
     /// Signal of the anomaly that continues.
