@@ -88,6 +88,7 @@ mod remote_write;
 mod sample_fault;
 mod scalar;
 mod snappy;
+mod source;
 mod time;
 mod time_keys;
 mod unknown_keys;

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::str;
 
-use domain::series::{LABELS_MAX, SOURCE_DEFAULT, SeriesError, is_name};
+use domain::series::{LABELS_MAX, SOURCE_DEFAULT, SeriesError};
 use domain::{Sample, SampleKind, Series};
 
 use crate::batch::{BatchBuilder, IncomingBatch, IncomingSample};
@@ -16,6 +16,7 @@ use crate::code::RejectionCode;
 use crate::error::IntakeError;
 use crate::limits::RequestLimits;
 use crate::sample_fault::{SampleFault, quoted};
+use crate::source;
 
 /// Tag that becomes the source.
 const SOURCE_TAG: &str = "host";
@@ -204,11 +205,11 @@ fn read_line(line: &str, precision: TimePrecision) -> Result<Line<'_>, SampleFau
 
 fn push(index: usize, line: Line<'_>, builder: &mut BatchBuilder<'_>) -> Result<(), IntakeError> {
     let Line { measurement, mut tags, fields, at_us } = line;
-    let host = tags.get(SOURCE_TAG).filter(|host| is_name(host) && *host != SOURCE_DEFAULT);
-    let source = host.cloned().unwrap_or_else(|| SOURCE_DEFAULT.to_owned());
-    if source != SOURCE_DEFAULT {
+    let host = source::of_sender(tags.get(SOURCE_TAG).map(String::as_str)).map(str::to_owned);
+    if host.is_some() {
         tags.remove(SOURCE_TAG);
     }
+    let source = host.as_deref().unwrap_or(SOURCE_DEFAULT);
     let mut is_empty = true;
     for (field, value) in fields {
         let FieldValue::Number(value) = value else { continue };
@@ -222,7 +223,7 @@ fn push(index: usize, line: Line<'_>, builder: &mut BatchBuilder<'_>) -> Result<
         };
         is_empty = false;
         builder.extras().n_samples += 1;
-        let sample = Series::new(source.clone(), &*metric, tags.clone())
+        let sample = Series::new(source, &*metric, tags.clone())
             .map_err(SampleFault::from)
             .and_then(|series| Ok((series, Sample::new(at_us.unwrap_or_default(), value)?)));
         match sample {

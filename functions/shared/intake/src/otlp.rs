@@ -19,13 +19,14 @@ pub(crate) mod json;
 use std::collections::BTreeMap;
 
 use domain::sample::AT_US_MAX;
-use domain::series::{LABELS_MAX, SERIES_LEN_MAX, SOURCE_DEFAULT, SeriesError, is_name};
+use domain::series::{LABELS_MAX, SERIES_LEN_MAX, SOURCE_DEFAULT, SeriesError};
 use domain::{SampleKind, Series};
 
 use crate::batch::{BatchBuilder, IncomingSample};
 use crate::code::RejectionCode;
 use crate::error::IntakeError;
 use crate::sample_fault::{SampleFault, quoted};
+use crate::source;
 
 /// Attribute that becomes the source.
 const SERVICE_NAME: &str = "service.name";
@@ -119,8 +120,7 @@ impl<'a> Origin<'a> {
             add("scope", name, value);
         }
         let service = self.resource.values.get(SERVICE_NAME).map(String::as_str);
-        // A service named as the default source stays a label, or it would be the series of a sender without a name.
-        let source = service.filter(|name| is_name(name) && *name != SOURCE_DEFAULT);
+        let source = source::of_sender(service);
         for (name, value) in &self.resource.values {
             let is_source = source.is_some() && name == SERVICE_NAME;
             if !is_source {

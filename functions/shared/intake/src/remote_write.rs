@@ -15,7 +15,7 @@ pub(crate) mod v2;
 use std::collections::BTreeMap;
 
 use domain::Series;
-use domain::series::{LABELS_MAX, SOURCE_DEFAULT, SeriesError, is_name};
+use domain::series::{LABELS_MAX, SOURCE_DEFAULT, SeriesError};
 
 use crate::batch::{BatchBuilder, IncomingSample};
 use crate::code::RejectionCode;
@@ -25,6 +25,7 @@ use crate::remote_write::histogram::HistogramSample;
 use crate::remote_write::metric_type::MetricType;
 use crate::remote_write::sent_sample::SentSample;
 use crate::sample_fault::{SampleFault, quoted};
+use crate::source;
 
 /// Label with the name of the metric.
 const NAME_LABEL: &str = "__name__";
@@ -87,14 +88,12 @@ impl<'a> SentLabels<'a> {
             let detail = format!("label `{NAME_LABEL}` is missing: wanted the name of the metric");
             return Err(SampleFault::new(RejectionCode::MetricMissing, detail));
         };
-        // A job named as the default source stays a label, or it would be the series of a sender without a job.
-        let job = labels.get(JOB_LABEL).filter(|job| is_name(job) && **job != SOURCE_DEFAULT);
-        let source = job.copied().unwrap_or(SOURCE_DEFAULT);
-        if source != SOURCE_DEFAULT {
+        let job = source::of_sender(labels.get(JOB_LABEL).copied());
+        if job.is_some() {
             labels.remove(JOB_LABEL);
         }
         let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Ok(Series::new(source, metric, labels.collect())?)
+        Ok(Series::new(job.unwrap_or(SOURCE_DEFAULT), metric, labels.collect())?)
     }
 }
 
