@@ -47,8 +47,8 @@ impl Route {
 
     /// True if the body of a request has samples, which are counted instead of the request.
     pub(crate) fn takes_samples(&self, method: &Method) -> bool {
-        *method == Method::POST
-            && [INGEST.path, ANALYZE.path, REMOTE_WRITE.path].contains(&self.path)
+        let is_sender = self.dialect != Dialect::Problem;
+        *method == Method::POST && (is_sender || [INGEST.path, ANALYZE.path].contains(&self.path))
     }
 }
 

@@ -241,6 +241,29 @@ async fn every_request_costs_of_the_rate_and_affects_no_other_tenant() {
 }
 
 #[tokio::test]
+async fn requests_of_all_senders_cost_of_the_rate_of_samples_and_not_of_reads() {
+    let vars = [("TIDEMARK_TENANT_READS_PER_S_MAX", "1")];
+    let empty_block: &[u8] = &[0];
+    let senders: [(&str, &str, &[u8]); 6] = [
+        ("/ingest", "application/json", b"[]"),
+        ("/api/v1/write", "application/x-protobuf", empty_block),
+        ("/v1/metrics", "application/json", b"{}"),
+        ("/write", "text/plain", b""),
+        ("/api/v2/write", "text/plain", b""),
+        ("/api/v3/write_lp", "text/plain", b""),
+    ];
+    for (path, content_type, body) in senders {
+        let [one, _] = two_tenants_with(&vars);
+        // More than the burst of reads.
+        for _ in 0..100 {
+            let mut request = request(Method::POST, path, Body::from(body.to_vec()));
+            request.headers_mut().insert("content-type", content_type.parse().unwrap());
+            assert_ne!(one.send(request).await.status, 429, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_tenant_at_its_series_limit_can_write_existing_series() {
     let [one, other] = two_tenants_with(&[("TIDEMARK_TENANT_SERIES_MAX", "2")]);
     let body = r#"[{"metric":"a","value":1},{"metric":"b","value":1},{"metric":"c","value":1}]"#;
