@@ -3,18 +3,21 @@
 // Functions of app.js that it uses are defined once the page is loaded.
 "use strict";
 
-function color(name) {
-  // `light-dark` needs an element to be computed on.
+// The colors of the page as it is now: `light-dark` needs an element to be computed on, and a canvas needs the result.
+function palette() {
   const probe = element("i", {});
-  probe.style.color = `var(${name})`;
   document.body.append(probe);
-  const computed = getComputedStyle(probe).color;
+  const color = (name) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const [anomaly, normal, faint, accent] = ["--anomaly", "--normal", "--faint", "--accent"].map(color);
   probe.remove();
-  return computed;
+  return { anomaly, normal, faint, accent };
 }
 
-function faded(name, share) {
-  return color(name).replace(/rgba?\(([^)]+)\)/, (_, parts) => `rgba(${parts.split(",").slice(0, 3).join(",")}, ${share})`);
+function faded(color, share) {
+  return color.replace(/rgba?\(([^)]+)\)/, (_, parts) => `rgba(${parts.split(",").slice(0, 3).join(",")}, ${share})`);
 }
 
 // Makes a chart in an element. `selection.chosen` returns the time of the chosen sample, `selection.choose` changes it.
@@ -27,9 +30,11 @@ function makeChart(into, selection) {
       element("div", { className: "key-of-chart grow" }, key("value", "value"), key("anomaly", "anomaly"),
         key("band", "usual range: pale now, bars at anomalies"), key("episode", "episode")), reset),
     box, element("p", { className: "faint" }, "Drag to zoom. Click or use ← and → for the verdict of a sample."));
-  let plot = null, samples = [], episodes = [], band = null, isZoomed = false;
-  const range = () => [samples[0].timestamp / 1000, samples.at(-1).timestamp / 1000 + 1];
-  const fit = () => { isZoomed = false; const [min, max] = range(); plot.setScale("x", { min, max }); };
+  let plot = null, colors = null, samples = [], episodes = [], band = null, isZoomed = false;
+  const fit = () => {
+    isZoomed = false;
+    plot.setScale("x", { min: samples[0].timestamp / 1000, max: samples.at(-1).timestamp / 1000 + 1 });
+  };
 
   function draw(u) {
     const { ctx } = u, { left, top, width, height } = u.bbox;
@@ -38,14 +43,14 @@ function makeChart(into, selection) {
     ctx.beginPath();
     ctx.rect(left, top, width, height);
     ctx.clip();
-    ctx.fillStyle = faded("--anomaly", 0.13);
+    ctx.fillStyle = faded(colors.anomaly, 0.13);
     for (const episode of episodes) {
       const from = x(episode.start);
       ctx.fillRect(from - 2, top, Math.max(x(episode.end) - from, 2) + 4, height);
     }
-    ctx.fillStyle = faded("--normal", 0.1);
+    ctx.fillStyle = faded(colors.normal, 0.1);
     if (band) ctx.fillRect(left, y(band[1]), width, y(band[0]) - y(band[1]));
-    ctx.fillStyle = faded("--normal", 0.4);
+    ctx.fillStyle = faded(colors.normal, 0.4);
     const bar = Math.max(4, Math.min(14, width / samples.length * 0.7));
     for (const sample of samples) {
       if (sample.band) ctx.fillRect(x(sample.timestamp) - bar / 2, y(sample.band[1]), bar, y(sample.band[0]) - y(sample.band[1]));
@@ -62,13 +67,15 @@ function makeChart(into, selection) {
       if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
       ctx.beginPath();
       ctx.arc(x, y, (isChosen ? 6 : 4) * devicePixelRatio, 0, 2 * Math.PI);
-      ctx.fillStyle = color(sample.verdict === "anomaly" ? "--anomaly" : "--accent");
+      ctx.fillStyle = sample.verdict === "anomaly" ? colors.anomaly : colors.accent;
       ctx.fill();
     }
   }
 
   function make() {
-    const axis = () => ({ stroke: color("--faint"), grid: { stroke: faded("--faint", 0.15), width: 1 }, ticks: { stroke: faded("--faint", 0.3), width: 1 } });
+    colors = palette();
+    const line = (share) => ({ stroke: faded(colors.faint, share), width: 1 });
+    const axis = () => ({ stroke: colors.faint, grid: line(0.15), ticks: line(0.3) });
     const options = {
       width: box.clientWidth, height: Math.min(340, Math.max(220, innerHeight * 0.4)),
       cursor: { y: false, points: { size: 8 } },
@@ -82,7 +89,7 @@ function makeChart(into, selection) {
         } },
       },
       axes: [axis(), { ...axis(), size: 64, values: (_, values) => values.map(number) }],
-      series: [{}, { stroke: color("--accent"), width: 1.6, points: { show: false }, spanGaps: false }],
+      series: [{}, { stroke: colors.accent, width: 1.6, points: { show: false }, spanGaps: false }],
       hooks: {
         drawClear: [draw], draw: [drawPoints],
         setSelect: [(u) => { isZoomed = u.select.width > 0 || isZoomed; }],
@@ -94,12 +101,17 @@ function makeChart(into, selection) {
     plot.over.addEventListener("dblclick", fit);
   }
 
-  const isCounter = () => samples.some((sample) => sample.rate !== undefined);
-  const data = () => [samples.map((sample) => sample.timestamp / 1000), samples.map((sample) => (isCounter() && sample.rate === undefined ? null : judged(sample)))];
+  const data = () => {
+    const isCounter = samples.some((sample) => sample.rate !== undefined);
+    const value = isCounter ? (sample) => sample.rate ?? null : judged;
+    return [samples.map((sample) => sample.timestamp / 1000), samples.map(value)];
+  };
   new ResizeObserver(() => plot && box.isConnected && plot.setSize({ width: box.clientWidth, height: plot.height })).observe(box);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plot && box.isConnected && make());
 
   return {
+    recolor() {
+      if (plot && box.isConnected) make();
+    },
     step(by) {
       const at = samples.findIndex((sample) => sample.timestamp === selection.chosen());
       selection.choose(samples[Math.max(0, Math.min(samples.length - 1, (at < 0 ? samples.length - 1 : at) + by))]?.timestamp);
