@@ -8,6 +8,7 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::json;
+use service::BodyFormat;
 
 use crate::body::content_type;
 use crate::otlp_message;
@@ -39,14 +40,15 @@ pub(crate) enum Dialect {
     InfluxV2,
 }
 
-/// True if the body of a request is declared as JSON.
-pub(crate) fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = content_type(headers).unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default();
-    media_type.trim().eq_ignore_ascii_case("application/json")
-}
-
 impl Dialect {
+    /// True if errors are to be JSON, as the request is: of OTLP, whose errors have the encoding of the request.
+    pub(crate) fn is_json(self, headers: &HeaderMap) -> bool {
+        let is_otlp_json = || {
+            BodyFormat::of_otlp(content_type(headers).as_deref()).ok() == Some(BodyFormat::OtlpJson)
+        };
+        self == Self::Otlp && is_otlp_json()
+    }
+
     /// Translates a response with a problem; returns any other unchanged.
     pub(crate) fn translate(self, mut response: Response, is_json: bool) -> Response {
         let Some(ProblemDetail(detail)) = response.extensions().get().cloned() else {

@@ -23,7 +23,6 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::app::App;
 use crate::authentication::authenticate;
-use crate::dialect;
 use crate::error::{MalformedRequest, RequestError};
 use crate::http::ConnectionKind;
 use crate::problem;
@@ -73,7 +72,7 @@ pub(crate) async fn guard(
     next: Next,
 ) -> Response {
     let dialect = route.dialect;
-    let is_json = dialect::is_json(request.headers());
+    let is_json = dialect.is_json(request.headers());
     let is_reserved = request.extensions().get() == Some(&ConnectionKind::Reserved);
     let admitted = match route.kind {
         RouteKind::Tenant if is_reserved => Err(RequestError::Overloaded { what: "connections" }),

@@ -15,7 +15,7 @@ use crate::routes::{self, Route, RouteKind};
 
 /// The router of the function that `app` is.
 pub fn router(app: App) -> Router {
-    if routes::of(app.function()).is_empty() {
+    if routes::of(app.function()).next().is_none() {
         return Router::new().fallback(route_unknown).with_state(app);
     }
     declare_metrics(&app);
@@ -35,8 +35,7 @@ fn enabled_routes(app: &App) -> impl Iterator<Item = &'static Route> {
     let is_for_operators = app.function().audience() == Audience::Operators;
     let has_debug = app.config().serves_debug && !is_for_operators;
     let has_series_metrics = app.config().exporter_series_max > 0;
-    let routes = routes::of(app.function()).iter();
-    routes
+    routes::of(app.function())
         .filter(move |route| has_series_metrics || route.path != routes::SERIES_METRICS.path)
         .chain(if has_debug { routes::DEBUG } else { &[] })
         .chain(if app.serves_ui() { routes::UI } else { &[] })

@@ -156,65 +156,32 @@ pub(crate) const UI: &[Route] = &[
     operation("/ui/chart.css", || get(ui::chart_style)),
 ];
 
-const INGEST_ROUTES: &[Route] = &[
-    INGEST,
-    REMOTE_WRITE,
-    OTLP,
-    INFLUX_V1,
-    INFLUX_V2,
-    INFLUX_V3,
-    PING,
-    HEALTH,
-    ROOT,
-    LIVEZ,
-    READYZ,
-    HEALTHZ,
-    METRICS,
-    OPENAPI,
-];
-const ANALYZE_ROUTES: &[Route] = &[
-    ANALYZE, SERIES, SAMPLES, CONFIG, ANOMALIES, EPISODES, SWEEP, ROOT, LIVEZ, READYZ, HEALTHZ,
-    METRICS, OPENAPI,
-];
-const STANDALONE_ROUTES: &[Route] = &[
-    INGEST,
-    REMOTE_WRITE,
-    OTLP,
-    INFLUX_V1,
-    INFLUX_V2,
-    INFLUX_V3,
-    ANALYZE,
-    SERIES,
-    SAMPLES,
-    CONFIG,
-    ANOMALIES,
-    EPISODES,
-    SWEEP,
-    PING,
-    HEALTH,
-    ROOT,
-    LIVEZ,
-    READYZ,
-    HEALTHZ,
-    METRICS,
-    OPENAPI,
-];
+/// Routes of senders.
+const SENDING: &[Route] =
+    &[INGEST, REMOTE_WRITE, OTLP, INFLUX_V1, INFLUX_V2, INFLUX_V3, PING, HEALTH];
+
+/// Routes of readers.
+const READING: &[Route] = &[ANALYZE, SERIES, SAMPLES, CONFIG, ANOMALIES, EPISODES, SWEEP];
+
+/// Routes of every function that tenants call.
+const COMMON: &[Route] = &[ROOT, LIVEZ, READYZ, HEALTHZ, METRICS, OPENAPI];
 
 /// The routes of a function.
-pub(crate) fn of(function: Function) -> &'static [Route] {
-    match function {
-        Function::Exporter => &[METRICS, SERIES_METRICS, LIVEZ, READYZ],
-        Function::Sweeper => &[OPEN_SWEEP, LIVEZ, READYZ],
-        Function::Ingest => INGEST_ROUTES,
+pub(crate) fn of(function: Function) -> impl Iterator<Item = &'static Route> {
+    let groups: &[&[Route]] = match function {
+        Function::Exporter => &[&[METRICS, SERIES_METRICS, LIVEZ, READYZ]],
+        Function::Sweeper => &[&[OPEN_SWEEP, LIVEZ, READYZ]],
+        Function::Ingest => &[SENDING, COMMON],
         Function::IngestStream => &[],
-        Function::Analyze => ANALYZE_ROUTES,
-        Function::Standalone => STANDALONE_ROUTES,
-    }
+        Function::Analyze => &[READING, COMMON],
+        Function::Standalone => &[SENDING, READING, COMMON],
+    };
+    groups.iter().copied().flatten()
 }
 
 /// The route of a function with this path.
 pub(crate) fn find(function: Function, path: &str) -> Option<&'static Route> {
-    of(function).iter().chain(DEBUG).chain(UI).find(|route| route.path == path)
+    of(function).chain(DEBUG).chain(UI).find(|route| route.path == path)
 }
 
 #[cfg(test)]
@@ -273,7 +240,7 @@ mod tests {
 
     #[test]
     fn standalone_serves_the_routes_of_both_functions() {
-        let paths = |function| of(function).iter().map(|route| route.path).collect::<BTreeSet<_>>();
+        let paths = |function| of(function).map(|route| route.path).collect::<BTreeSet<_>>();
         let both = &paths(Function::Ingest) | &paths(Function::Analyze);
         assert_eq!(paths(Function::Standalone), both);
     }

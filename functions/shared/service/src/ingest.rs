@@ -57,6 +57,21 @@ impl Service {
         self.ingest_from(SampleOrigin::Own, tenant, batch, filter).await
     }
 
+    /// Stores and judges the samples of a request; rejects each of them if the request was not admitted, as after a failure
+    /// of the store during the ingestion.
+    pub async fn ingest_admitted(
+        &self,
+        admission: Result<(), ServiceError>,
+        tenant: &Tenant,
+        batch: IncomingBatch,
+        (origin, filter): (SampleOrigin, VerdictFilter),
+    ) -> IngestAnswer {
+        match admission {
+            Ok(()) => self.ingest_from(origin, tenant, batch, filter).await,
+            Err(error) => self.ingest_refused(batch, &error),
+        }
+    }
+
     /// Selects samples of an origin by the rules of the deployment, stores and judges them.
     pub async fn ingest_from(
         &self,
@@ -128,7 +143,7 @@ impl Service {
     }
 
     /// Answers a batch that was not stored because of `error`.
-    pub fn ingest_refused(&self, batch: IncomingBatch, error: &ServiceError) -> IngestAnswer {
+    fn ingest_refused(&self, batch: IncomingBatch, error: &ServiceError) -> IngestAnswer {
         let mut answer = IngestAnswer { rejected: batch.rejected, ..IngestAnswer::default() };
         let refused = |sample: &IncomingSample| {
             sample.reject(RejectionCode::StoreUnavailable, error.public_detail())

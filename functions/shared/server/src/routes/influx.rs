@@ -45,7 +45,7 @@ pub(crate) async fn write_v2(
     let stored = write(&app, tenant, request, "ns").await?;
     let body = |stored: &StoredBatch| {
         let message = format!("partial write: {}", stored.summary());
-        json!({ "code": influx_code(status(stored)), "message": message })
+        json!({ "code": influx_code(stored.status()), "message": message })
     };
     Ok(answer(stored, body))
 }
@@ -109,18 +109,8 @@ fn parameter(request: &Request, name: &str) -> Option<String> {
     pairs.into_iter().find(|pair| pair.0 == name).map(|pair| pair.1)
 }
 
-fn status(stored: &StoredBatch) -> StatusCode {
-    if stored.answer.is_store_unavailable() {
-        StatusCode::SERVICE_UNAVAILABLE
-    } else if stored.n_refused() > 0 {
-        StatusCode::BAD_REQUEST
-    } else {
-        StatusCode::NO_CONTENT
-    }
-}
-
 fn answer(stored: StoredBatch, body: impl Fn(&StoredBatch) -> Value) -> Response {
-    let status = status(&stored);
+    let status = stored.status();
     if status == StatusCode::NO_CONTENT {
         return counted(status.into_response(), stored.permit);
     }

@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::Tenant;
-use service::{BodyFormat, IngestAnswer, VerdictFilter, low_priority};
+use service::{BodyFormat, IngestAnswer, SampleOrigin, VerdictFilter, low_priority};
 
 use crate::app::App;
 use crate::body::{SampleCost, SamplesBody, content_type, read_samples};
@@ -32,11 +32,8 @@ pub(crate) async fn ingest(
         read_samples(&app, &tenant, request, format, cost).await?;
     let len_max = app.answer_len_max();
     let ingest = async move {
-        let mut answer = match admission {
-            Ok(()) => app.service().ingest(&tenant, batch, wanted).await,
-            // Answered sample by sample, like a failure of the store during the ingestion.
-            Err(error) => app.service().ingest_refused(batch, &error),
-        };
+        let how = (SampleOrigin::Own, wanted);
+        let mut answer = app.service().ingest_admitted(admission, &tenant, batch, how).await;
         let (status, first) = (status(&answer), answer.rejected.first().map(|sample| sample.code));
         (status, first, response_limit::to_json(&mut answer, len_max))
     };

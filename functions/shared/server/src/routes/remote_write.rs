@@ -28,7 +28,7 @@ pub(crate) async fn write(
 ) -> Result<Response, RequestError> {
     let format = BodyFormat::of_remote_write(content_type(request.headers()).as_deref());
     let stored = store(&app, tenant, request, format).await?;
-    let (status, written) = (status(&stored), written(&stored));
+    let (status, written) = (stored.status(), written(&stored));
     let mut response = match status {
         StatusCode::NO_CONTENT => status.into_response(),
         _ => (status, stored.summary() + "\n").into_response(),
@@ -41,16 +41,6 @@ pub(crate) async fn write(
         response.extensions_mut().insert(ProblemCode(code));
     }
     Ok(counted(response, stored.permit))
-}
-
-fn status(stored: &StoredBatch) -> StatusCode {
-    if stored.answer.is_store_unavailable() {
-        StatusCode::SERVICE_UNAVAILABLE
-    } else if stored.n_refused() > 0 {
-        StatusCode::BAD_REQUEST
-    } else {
-        StatusCode::NO_CONTENT
-    }
 }
 
 /// The numbers of samples, histograms and exemplars that are stored now, or have no value to store.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::extract::Request;
+use axum::http::StatusCode;
 use domain::Tenant;
 use service::{
     BatchExtras, BodyFormat, IngestAnswer, IntakeError, SampleOrigin, VerdictFilter, low_priority,
@@ -40,20 +41,25 @@ pub(crate) async fn store(
     let extras = std::mem::take(&mut batch.extras);
     let service = app.service().clone();
     let ingest = async move {
-        match admission {
-            Ok(()) => {
-                let (origin, filter) = (SampleOrigin::Foreign, VerdictFilter::Anomalies);
-                service.ingest_from(origin, &tenant, batch, filter).await
-            }
-            // Answered sample by sample, like a failure of the store during the ingestion.
-            Err(error) => service.ingest_refused(batch, &error),
-        }
+        let how = (SampleOrigin::Foreign, VerdictFilter::Anomalies);
+        service.ingest_admitted(admission, &tenant, batch, how).await
     };
     let answer = if is_long { low_priority::run(ingest).await } else { ingest.await };
     Ok(StoredBatch { answer, extras, permit })
 }
 
 impl StoredBatch {
+    /// The status for senders that a 204 satisfies: 503 for what a retry can store, 400 for what none can.
+    pub(crate) fn status(&self) -> StatusCode {
+        if self.answer.is_store_unavailable() {
+            StatusCode::SERVICE_UNAVAILABLE
+        } else if self.n_refused() > 0 {
+            StatusCode::BAD_REQUEST
+        } else {
+            StatusCode::NO_CONTENT
+        }
+    }
+
     /// Number of samples that a retry cannot store either.
     pub(crate) fn n_refused(&self) -> usize {
         self.answer.rejected.len() + self.answer.too_old + self.extras.n_unread
