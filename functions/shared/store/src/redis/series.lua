@@ -81,8 +81,7 @@ end
 
 -- All keys of a series expire together, at the earliest `ttl_s` after its last receipt; a little later, so that not
 -- every receipt writes the expiry. A series with a single sample expires earlier.
-local expiring = {} -- time, name with tenant, ...
-local single, not_single = {}, {} -- time, name, ...; name, ...
+local expiring, single, not_single -- of the group: time, name with tenant, ...; time, name, ...; name, ...
 local function expire(name, pending_name, is_single)
   local ttl = is_single and single_ttl_s or ttl_max_s
   redis.call('EXPIRE', memory, ttl)
@@ -141,7 +140,7 @@ local function is_expiry_due()
   return redis.call('TTL', memory) < ttl_s
 end
 
-local received = {} -- time, name, ...
+local received -- of the group: time, name, ...
 local function add_receipt(name)
   received[#received + 1] = now
   received[#received + 1] = name
