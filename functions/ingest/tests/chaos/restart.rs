@@ -1,6 +1,5 @@
 //! Restarts of a Redis that persists as `kind` configures it, under writes.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use store::Topology;
@@ -9,10 +8,8 @@ use tokio::time::sleep;
 
 use crate::account::finished;
 use crate::dice::Dice;
-use crate::kit::{rounds, seed, wait_for};
-use crate::process::Process;
-use crate::trouble::{IMPATIENT, lens, spawn_writers};
-use crate::workload::Workload;
+use crate::kit::seed;
+use crate::trouble::{recovered, start_writing};
 
 /// The configuration that `kind` deploys; files and folders of the container are those of this test instead.
 const DEPLOYED: &str = include_str!("../../../../kind/base/redis.conf");
@@ -39,10 +36,7 @@ async fn a_graceful_restart_of_the_deployed_redis_loses_no_acknowledged_sample()
     assert!(arguments.join(" ").contains("--appendonly yes"), "{arguments:?}");
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut redis = RedisServer::start_with(&words);
-    let processes: Vec<Process> =
-        (0..2).map(|_| Process::start(&redis.url(), &IMPATIENT)).collect();
-    let workload = Arc::new(Workload::new(&lens(rounds())));
-    let writers = spawn_writers(&workload, &processes, seed);
+    let (_processes, workload, writers) = start_writing(&redis.url(), seed);
     let mut faults = 0;
     while workload.is_unfinished() {
         sleep(Duration::from_millis(dice.roll(50..400))).await;
@@ -52,10 +46,7 @@ async fn a_graceful_restart_of_the_deployed_redis_loses_no_acknowledged_sample()
         });
         workload.fault();
         faults += 1;
-        wait_for("a sample is acknowledged again", async || {
-            (workload.has_recovered() || !workload.is_unfinished()).then_some(())
-        })
-        .await;
+        recovered(&workload).await;
     }
     let row = finished(&workload, writers, (&redis.url(), Topology::Single), faults).await;
     assert!(faults > 1, "{faults} restarts show little");

@@ -44,16 +44,32 @@ pub(crate) fn spawn_writers(
     (0..6).map(writer).collect()
 }
 
+/// Starts two processes over a Redis, and a workload that both get.
+pub(crate) fn start_writing(
+    redis_url: &str,
+    seed: u64,
+) -> (Vec<Process>, Arc<Workload>, Vec<JoinHandle<()>>) {
+    let processes: Vec<Process> = (0..2).map(|_| Process::start(redis_url, &IMPATIENT)).collect();
+    let workload = Arc::new(Workload::new(&lens(rounds())));
+    let writers = spawn_writers(&workload, &processes, seed);
+    (processes, workload, writers)
+}
+
+/// Waits until a sample is acknowledged after a fault: faults without a pause would not measure the recovery.
+pub(crate) async fn recovered(workload: &Workload) {
+    wait_for("a sample is acknowledged again", async || {
+        (workload.has_recovered() || !workload.is_unfinished()).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_silent_or_broken_network_loses_no_sample() {
     let seed = seed("network");
     let mut dice = Dice::new(seed, 1_000);
     let redis = RedisServer::start();
     let network = Proxy::start(redis.port());
-    let processes: Vec<Process> =
-        (0..2).map(|_| Process::start(&network.url(), &IMPATIENT)).collect();
-    let workload = Arc::new(Workload::new(&lens(rounds())));
-    let writers = spawn_writers(&workload, &processes, seed);
+    let (_processes, workload, writers) = start_writing(&network.url(), seed);
     let mut kinds = BTreeSet::new();
     let mut faults = 0;
     while workload.is_unfinished() {
@@ -71,11 +87,7 @@ async fn a_slow_silent_or_broken_network_loses_no_sample() {
         sleep(Duration::from_millis(dice.roll(5..60))).await;
         network.heal();
         workload.fault();
-        // Faults without a pause between them would not measure the recovery.
-        wait_for("a sample is acknowledged again", async || {
-            (workload.has_recovered() || !workload.is_unfinished()).then_some(())
-        })
-        .await;
+        recovered(&workload).await;
     }
     let row = finished(&workload, writers, (&redis.url(), Topology::Single), faults).await;
     assert!(kinds.len() > 3 && network.n_cut() > 0, "{kinds:?} show little");
@@ -157,10 +169,7 @@ async fn after_a_restart_of_an_empty_redis_series_relearn_and_report_it() {
 async fn flushed_scripts_are_loaded_again() {
     let seed = seed("script flush");
     let redis = RedisServer::start();
-    let processes: Vec<Process> =
-        (0..2).map(|_| Process::start(&redis.url(), &IMPATIENT)).collect();
-    let workload = Arc::new(Workload::new(&lens(rounds())));
-    let writers = spawn_writers(&workload, &processes, seed);
+    let (_processes, workload, writers) = start_writing(&redis.url(), seed);
     let mut faults = 0;
     while workload.is_unfinished() {
         assert_eq!(redis.cli(&["SCRIPT", "FLUSH"]), "OK");
