@@ -32,7 +32,8 @@ ALLOWED = {
     # The history implements a port of `store`.
     "aws": ["store", "protocol", *PURE],
     "service": ["intake", "store", "aws", "protocol", *PURE],
-    "server": ["service", "domain"],
+    # Its page for people draws charts as the reports do.
+    "server": ["service", "domain", "page"],
     "ingest": ["server"],
     # Pass the history to `server`, so that the package of `ingest` does not contain the AWS SDK.
     "analyze": ["server", "aws"],

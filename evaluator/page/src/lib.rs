@@ -1,14 +1,19 @@
 //! Builds self-contained HTML pages: style and chart script are part of the page, so a report opens offline.
 //!
-//! Shared by the reports of detection quality and of load, which do not depend on each other.
+//! Shared by the reports of detection quality and of load, which do not depend on each other. The page of the functions
+//! draws its charts by the same uPlot.
+
+/// uPlot, which draws charts; `vendor/update.sh` downloads another version.
+pub const UPLOT_SCRIPT: &str = include_str!("../vendor/uPlot.iife.min.js");
+
+/// Style sheet of uPlot.
+pub const UPLOT_STYLE: &str = include_str!("../vendor/uPlot.min.css");
 
 /// Style sheet of every report, light and dark, with that of uPlot.
 pub const STYLE: &str =
     concat!(include_str!("../vendor/uPlot.min.css"), "\n", include_str!("style.css"));
 
-/// uPlot, which draws the charts, and the functions that the scripts of every report share.
-///
-/// `vendor/update.sh` downloads another version of uPlot.
+/// uPlot, and the functions that the scripts of every report share.
 pub const CHART_SCRIPT: &str =
     concat!(include_str!("../vendor/uPlot.iife.min.js"), "\n", include_str!("chart.js"));
 

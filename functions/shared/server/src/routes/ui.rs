@@ -1,7 +1,7 @@
 //! `/ui`: a page on which people see series, their anomalies and episodes, and configure detectors.
 //!
-//! The page and its files are public: they hold no data, and ask the API with the key that their user enters. The chart
-//! is uPlot 1.6.32 (MIT), as published on npm.
+//! The page and its files are public: they hold no data, and ask the API with the key that their user enters. Charts
+//! are drawn by the uPlot of the reports.
 
 use axum::http::HeaderName;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
@@ -28,11 +28,11 @@ pub(crate) async fn style() -> impl IntoResponse {
 }
 
 pub(crate) async fn chart_script() -> impl IntoResponse {
-    (JAVASCRIPT, include_str!("../ui/vendor/uPlot.iife.min.js"))
+    (JAVASCRIPT, ::page::UPLOT_SCRIPT)
 }
 
 pub(crate) async fn chart_style() -> impl IntoResponse {
-    (CSS, include_str!("../ui/vendor/uPlot.min.css"))
+    (CSS, ::page::UPLOT_STYLE)
 }
 
 const JAVASCRIPT: [(HeaderName, &str); 1] = [(CONTENT_TYPE, "text/javascript; charset=utf-8")];

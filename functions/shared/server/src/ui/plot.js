@@ -3,22 +3,8 @@
 // Functions of app.js that it uses are defined once the page is loaded.
 "use strict";
 
-// The colors of the page as it is now: `light-dark` needs an element to be computed on, and a canvas needs the result.
-function palette() {
-  const probe = element("i", {});
-  document.body.append(probe);
-  const color = (name) => {
-    probe.style.color = `var(${name})`;
-    return getComputedStyle(probe).color;
-  };
-  const [anomaly, normal, faint, accent] = ["--anomaly", "--normal", "--faint", "--accent"].map(color);
-  probe.remove();
-  return { anomaly, normal, faint, accent };
-}
-
-function faded(color, share) {
-  return color.replace(/rgba?\(([^)]+)\)/, (_, parts) => `rgba(${parts.split(",").slice(0, 3).join(",")}, ${share})`);
-}
+// A color of the style sheet, so that the chart follows the light and the dark scheme.
+const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`);
 
 // Makes a chart in an element. `selection.chosen` returns the time of the chosen sample, `selection.choose` changes it.
 function makeChart(into, selection) {
@@ -30,7 +16,7 @@ function makeChart(into, selection) {
       element("div", { className: "key-of-chart grow" }, key("value", "value"), key("anomaly", "anomaly"),
         key("band", "usual range: pale now, bars at anomalies"), key("episode", "episode")), reset),
     box, element("p", { className: "faint" }, "Drag to zoom. Click or use ← and → for the verdict of a sample."));
-  let plot = null, colors = null, samples = [], episodes = [], band = null, isZoomed = false;
+  let plot = null, samples = [], episodes = [], band = null, isZoomed = false;
   const fit = () => {
     isZoomed = false;
     plot.setScale("x", { min: samples[0].timestamp / 1000, max: samples.at(-1).timestamp / 1000 + 1 });
@@ -43,14 +29,15 @@ function makeChart(into, selection) {
     ctx.beginPath();
     ctx.rect(left, top, width, height);
     ctx.clip();
-    ctx.fillStyle = faded(colors.anomaly, 0.13);
+    const paint = (name, share) => Object.assign(ctx, { fillStyle: color(name), globalAlpha: share });
+    paint("anomaly", 0.13);
     for (const episode of episodes) {
       const from = x(episode.start);
       ctx.fillRect(from - 2, top, Math.max(x(episode.end) - from, 2) + 4, height);
     }
-    ctx.fillStyle = faded(colors.normal, 0.1);
+    paint("normal", 0.1);
     if (band) ctx.fillRect(left, y(band[1]), width, y(band[0]) - y(band[1]));
-    ctx.fillStyle = faded(colors.normal, 0.4);
+    paint("normal", 0.4);
     const bar = Math.max(4, Math.min(14, width / samples.length * 0.7));
     for (const sample of samples) {
       if (sample.band) ctx.fillRect(x(sample.timestamp) - bar / 2, y(sample.band[1]), bar, y(sample.band[0]) - y(sample.band[1]));
@@ -67,15 +54,14 @@ function makeChart(into, selection) {
       if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
       ctx.beginPath();
       ctx.arc(x, y, (isChosen ? 6 : 4) * devicePixelRatio, 0, 2 * Math.PI);
-      ctx.fillStyle = sample.verdict === "anomaly" ? colors.anomaly : colors.accent;
+      ctx.fillStyle = color(sample.verdict === "anomaly" ? "anomaly" : "accent");
       ctx.fill();
     }
   }
 
   function make() {
-    colors = palette();
-    const line = (share) => ({ stroke: faded(colors.faint, share), width: 1 });
-    const axis = () => ({ stroke: colors.faint, grid: line(0.15), ticks: line(0.3) });
+    const line = () => ({ stroke: () => color("line"), width: 1 });
+    const axis = () => ({ stroke: () => color("faint"), grid: line(), ticks: line() });
     const options = {
       width: box.clientWidth, height: Math.min(340, Math.max(220, innerHeight * 0.4)),
       cursor: { y: false, points: { size: 8 } },
@@ -89,13 +75,12 @@ function makeChart(into, selection) {
         } },
       },
       axes: [axis(), { ...axis(), size: 64, values: (_, values) => values.map(number) }],
-      series: [{}, { stroke: colors.accent, width: 1.6, points: { show: false }, spanGaps: false }],
+      series: [{}, { stroke: () => color("accent"), width: 1.6, points: { show: false }, spanGaps: false }],
       hooks: {
         drawClear: [draw], draw: [drawPoints],
         setSelect: [(u) => { isZoomed = u.select.width > 0 || isZoomed; }],
       },
     };
-    plot?.destroy();
     plot = new uPlot(options, data(), box);
     plot.over.addEventListener("click", () => { if (plot.cursor.idx !== null) selection.choose(samples[plot.cursor.idx]?.timestamp); });
     plot.over.addEventListener("dblclick", fit);
@@ -110,7 +95,7 @@ function makeChart(into, selection) {
 
   return {
     recolor() {
-      if (plot && box.isConnected) make();
+      if (plot && box.isConnected) plot.redraw(false, true);
     },
     step(by) {
       const at = samples.findIndex((sample) => sample.timestamp === selection.chosen());
