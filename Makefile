@@ -71,6 +71,7 @@ endif
 	.tools/kind/bin/python -B -m pytest --quiet -p no:cacheprovider kind/tests
 	.tools/kind/bin/python -B -m pytest --quiet -p no:cacheprovider docs/tests
 	@.config/ui.sh
+	.tools/alerts/bin/python -B -m pytest --quiet -p no:cacheprovider functions/standalone/tests/alerts
 
 .PHONY: chaos
 chaos: setup ## Inject faults for a few minutes, and check that no acknowledged sample is lost

@@ -22,22 +22,25 @@ import rust
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 # The crates of the workspace that each crate may name outside its tests.
-PURE = ["detector", "domain"]
+PURE = ["detector", "alert", "domain"]
 ALLOWED = {
     "domain": [],
-    "detector": ["domain"],
+    # When an episode becomes an alert; part of the configuration of a series, which the detector reads.
+    "alert": ["domain"],
+    "detector": ["alert", "domain"],
     "protocol": PURE,
     "intake": ["protocol", *PURE],
     "store": ["protocol", *PURE],
     # The history implements a port of `store`.
     "aws": ["store", "protocol", *PURE],
+    "receiver": ["aws", "alert", "domain"],
     "service": ["intake", "store", "aws", "protocol", *PURE],
     # Its page for people draws charts as the reports do.
     "server": ["service", "domain", "page"],
     "ingest": ["server"],
     # Pass the history to `server`, so that the package of `ingest` does not contain the AWS SDK.
-    "analyze": ["server", "aws"],
-    "standalone": ["server", "aws"],
+    "analyze": ["server", "aws", "receiver"],
+    "standalone": ["server", "aws", "receiver"],
     "page": [],
     "quality": ["page", *PURE],
     "load": ["page", *PURE],

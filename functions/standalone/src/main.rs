@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
-use server::Function;
+use server::{Adapters, Function};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    server::run_with_history(Function::Standalone, aws::open).await
+    let adapters = Adapters { history: aws::open, receivers: receiver::open };
+    server::run_with(Function::Standalone, adapters).await
 }

@@ -16,12 +16,17 @@ mod secret_login;
 #[cfg(feature = "history")]
 mod history;
 
+#[cfg(feature = "receivers")]
+mod receivers;
+
 #[cfg(feature = "testbed")]
 pub mod testbed;
 
 pub use elasticache::{CacheUser, ElastiCacheLogin};
 #[cfg(feature = "history")]
 pub use history::{HistoryTable, QualityRow, open};
+#[cfg(feature = "receivers")]
+pub use receivers::{EventBus, SnsTopic};
 pub use role::{Clock, RoleCredentials};
 pub use secret_arn::SecretArn;
 pub use secret_login::{SecretLogin, StoredPassword};

@@ -1,7 +1,8 @@
-//! Configuration of one series: its own detector, the kind of its samples, and maintenance windows.
+//! Configuration of one series: its own detector, the kind of its samples, the policy of its alerts, and maintenance windows.
 //!
 //! A maintenance window changes verdicts but not what is learned, so it can be set and removed without relearning.
 
+use alert::AlertPolicy;
 use domain::{Sample, SampleKind};
 use thiserror::Error;
 
@@ -20,6 +21,8 @@ pub struct SeriesConfig {
     pub detector: Option<Detector>,
     /// Kind of all samples of the series, without a start; `None` for that of each sample.
     pub kind: Option<SampleKind>,
+    /// Policy of its alerts, if it has its own; boxed, as few series do.
+    alert_policy: Option<Box<AlertPolicy>>,
     maintenance: Vec<MaintenanceWindow>,
 }
 
@@ -40,7 +43,18 @@ impl SeriesConfig {
         if maintenance.len() > MAINTENANCE_WINDOWS_MAX {
             return Err(SeriesConfigError::MaintenanceTooMany(maintenance.len()));
         }
-        Ok(Self { detector, kind: None, maintenance })
+        Ok(Self { detector, kind: None, alert_policy: None, maintenance })
+    }
+
+    /// The same configuration with a policy of alerts.
+    #[must_use]
+    pub fn with_alert_policy(self, alert_policy: Option<AlertPolicy>) -> Self {
+        Self { alert_policy: alert_policy.map(Box::new), ..self }
+    }
+
+    /// Policy of its alerts; `None` for that of the deployment.
+    pub fn alert_policy(&self) -> Option<&AlertPolicy> {
+        self.alert_policy.as_deref()
     }
 
     /// The same configuration for samples of a kind.

@@ -1,10 +1,13 @@
 //! Text of a stored configuration.
 //!
-//! `<revision> <detector>`, then a line `<from_us> <until_us> <reason>` for each maintenance window. The detector is empty
+//! `<revision> <detector>`, then a line `policy <policy of alerts>` if there is one, and a line `<from_us> <until_us> <reason>` for each maintenance window. The detector is empty
 //! if the series follows its deployment. A space and `gauge` or `counter` follow it, if the kind is configured. At most about 3 KB, by the limits of a configuration.
 
 use detector::{MaintenanceWindow, SeriesConfig};
 use domain::SampleKind;
+
+/// Beginning of the line of the policy.
+const POLICY: &str = "policy ";
 
 /// The stored configuration of a series.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,8 +25,12 @@ impl StoredConfig {
         if let Some(kind) = config.kind {
             detector = format!("{detector} {}", kind.as_str());
         }
+        let mut first = detector;
+        if let Some(policy) = config.alert_policy() {
+            first = format!("{first}\n{POLICY}{policy}");
+        }
         let maintenance = config.maintenance().iter();
-        maintenance.fold(detector, |text, window| {
+        maintenance.fold(first, |text, window| {
             format!("{text}\n{} {} {}", window.from_us(), window.until_us(), window.reason())
         })
     }
@@ -46,8 +53,16 @@ impl StoredConfig {
             "" => None,
             spec => Some(spec.parse().ok()?),
         };
+        let mut lines = lines.peekable();
+        let policy = lines.next_if(|line| line.starts_with(POLICY));
+        let policy = policy.map(|line| line.trim_start_matches(POLICY).parse().ok());
         let maintenance: Option<Vec<MaintenanceWindow>> = lines.map(maintenance).collect();
         let config = SeriesConfig::new(detector, maintenance?).ok()?.with_kind(kind);
+        // A policy of a later version is not read as none: the series would alert as its deployment.
+        let config = match policy {
+            Some(policy) => config.with_alert_policy(Some(policy?)),
+            None => config,
+        };
         Some(Self { revision: revision.parse().ok()?, config })
     }
 }
@@ -67,7 +82,10 @@ mod tests {
     use super::*;
 
     /// Longest text of a configuration, in bytes.
-    const TEXT_LEN_MAX: usize = 4_096;
+    const TEXT_LEN_MAX: usize = 5_120;
+
+    /// Longest policy of alerts, in bytes.
+    const POLICY_LEN_MAX: usize = 1_024;
 
     #[test]
     fn the_largest_configuration_stays_within_its_bound() {
@@ -76,7 +94,8 @@ mod tests {
             MaintenanceWindow::new(last_us - 1, last_us, "ä".repeat(REASON_LEN_MAX / 2)).unwrap();
         let maintenance = vec![maintenance; MAINTENANCE_WINDOWS_MAX];
         let config = SeriesConfig::new(Some(Detector::default()), maintenance).unwrap();
-        assert!(StoredConfig::text_of(&config).len() + detector::spec::SPEC_LEN_MAX < TEXT_LEN_MAX);
+        let len = StoredConfig::text_of(&config).len();
+        assert!(len + detector::spec::SPEC_LEN_MAX + POLICY_LEN_MAX < TEXT_LEN_MAX);
     }
 
     proptest! {
@@ -84,6 +103,7 @@ mod tests {
         fn a_configuration_reads_back(
             which in 0..=Detector::ALL.len(),
             kind in prop::option::of(prop::sample::select(vec![SampleKind::Gauge, SampleKind::Counter { started_at_us: None }])),
+            policy in prop::option::of(prop::sample::select(vec!["", "off", "samples=3/5,receivers=a"])),
             maintenance in prop::collection::vec((0i64..1 << 53, 1i64..1 << 40, "[ -~äß]{0,40}"), 0..=MAINTENANCE_WINDOWS_MAX),
         ) {
             let maintenance = maintenance.into_iter().map(|(from_us, len, reason)| {
@@ -91,6 +111,8 @@ mod tests {
             });
             let detector = Detector::ALL.get(which).copied();
             let config = SeriesConfig::new(detector, maintenance.collect()).unwrap().with_kind(kind);
+            let policy = policy.map(|policy| policy.parse().unwrap());
+            let config = config.with_alert_policy(policy);
             let text = format!("1732060800000000 {}", StoredConfig::text_of(&config));
             let stored = StoredConfig { revision: 1_732_060_800_000_000, config };
             prop_assert_eq!(StoredConfig::from_text(&text), Some(stored));

@@ -8,13 +8,14 @@ use service::config::Variable;
 use crate::function::Function;
 
 /// The variables that the help lists: the first to decide on.
-const MAIN_VARIABLES: [&str; 8] = [
+const MAIN_VARIABLES: [&str; 9] = [
     "LISTEN_HOST",
     "PORT",
     "REDIS_URL",
     "TIDEMARK_API_KEYS",
     "TIDEMARK_ACCESS",
     "TIDEMARK_DETECTOR",
+    "TIDEMARK_ALERTS",
     "TIDEMARK_HISTORY_TABLE",
     "RUST_LOG",
 ];
@@ -38,6 +39,7 @@ pub(crate) fn parse(function: Function, arguments: &[&str]) -> Result<CliCommand
         }
         (["exporter"], Function::Analyze) => Ok(CliCommand::Serve(Function::Exporter)),
         (["sweeper"], Function::Analyze) => Ok(CliCommand::Serve(Function::Sweeper)),
+        (["notifier"], Function::Analyze) => Ok(CliCommand::Serve(Function::Notifier)),
         (["key", tenant, rights], _) => make_key(tenant, rights).map(CliCommand::Print),
         _ => Err(format!("`{}` is not a command: see `{function} --help`", arguments.join(" "))),
     }
@@ -56,7 +58,7 @@ fn help(function: Function) -> String {
     let (summary, version) = (function.summary(), env!("CARGO_PKG_VERSION"));
     let mut modes = String::new();
     if function == Function::Analyze {
-        for mode in [Function::Exporter, Function::Sweeper] {
+        for mode in [Function::Exporter, Function::Sweeper, Function::Notifier] {
             // Writing to a string cannot fail.
             let _infallible = writeln!(modes, "  analyze {mode:<17} {}", mode.summary());
         }

@@ -22,17 +22,20 @@ pub enum Function {
     Exporter,
     /// A mode of analyze: sweeps without authentication, for a scheduler that has no key.
     Sweeper,
+    /// A mode of analyze: delivers alerts without authentication, always on.
+    Notifier,
 }
 
 impl Function {
     /// All functions.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Ingest,
         Self::IngestStream,
         Self::Analyze,
         Self::Standalone,
         Self::Exporter,
         Self::Sweeper,
+        Self::Notifier,
     ];
 
     /// The name in logs and metric labels.
@@ -44,6 +47,7 @@ impl Function {
             Self::Standalone => "standalone",
             Self::Exporter => "exporter",
             Self::Sweeper => "sweeper",
+            Self::Notifier => "notifier",
         }
     }
 
@@ -64,6 +68,7 @@ impl Function {
             }
             Self::Exporter => "exports the totals of all functions to Prometheus",
             Self::Sweeper => "sweeps on `POST /sweep` without a key, for a scheduler",
+            Self::Notifier => "delivers alerts to the receivers of TIDEMARK_ALERTS",
         }
     }
 
@@ -78,10 +83,15 @@ impl Function {
     /// The clients it serves.
     pub(crate) fn audience(self) -> Audience {
         match self {
-            Self::Exporter | Self::Sweeper => Audience::Operators,
+            Self::Exporter | Self::Sweeper | Self::Notifier => Audience::Operators,
             Self::IngestStream => Audience::Triggers,
             _ => Audience::Tenants,
         }
+    }
+
+    /// True if it delivers alerts, if it has receivers; one process of a deployment does so at a time.
+    pub(crate) fn notifies(self) -> bool {
+        self == Self::Notifier || self.sweeps()
     }
 
     /// True if it sweeps samples that a crashed writer left unjudged; one function of a deployment is enough.

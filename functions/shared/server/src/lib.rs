@@ -50,4 +50,4 @@ pub use crate::lambda::{
     InvocationAnswer, InvocationError, StreamAnswer, answer_event, serve_lambda,
 };
 pub use crate::router::router;
-pub use crate::run::{HistoryOpener, RunError, run, run_with_history};
+pub use crate::run::{Adapters, HistoryOpener, ReceiverOpener, RunError, run, run_with};

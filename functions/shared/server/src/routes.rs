@@ -2,6 +2,7 @@
 //!
 //! The router, the request metrics and the API document are checked against, or built from, this table.
 
+mod alerts;
 mod analyze;
 mod config;
 mod debug;
@@ -87,6 +88,8 @@ const CONFIG: Route =
     });
 const ANOMALIES: Route = tenant("/anomalies", &[("GET", READ)], || get(history::anomalies));
 const EPISODES: Route = tenant("/episodes", &[("GET", READ)], || get(history::episodes));
+const ALERTS: Route = tenant("/alerts", &[("GET", READ)], || get(alerts::list));
+const PREVIEW: Route = tenant("/alerts/preview", &[("POST", READ)], || post(alerts::preview));
 const SWEEP: Route = tenant("/sweep", &[("POST", ADMIN)], || post(sweep::sweep));
 /// Without authentication, for a scheduler: it reveals no series, and does only what the next sweep would.
 const OPEN_SWEEP: Route = tenant("/sweep", &[("POST", None)], || post(sweep::sweep));
@@ -161,7 +164,8 @@ const SENDING: &[Route] =
     &[INGEST, REMOTE_WRITE, OTLP, INFLUX_V1, INFLUX_V2, INFLUX_V3, PING, HEALTH];
 
 /// Routes of readers.
-const READING: &[Route] = &[ANALYZE, SERIES, SAMPLES, CONFIG, ANOMALIES, EPISODES, SWEEP];
+const READING: &[Route] =
+    &[ANALYZE, SERIES, SAMPLES, CONFIG, ANOMALIES, EPISODES, ALERTS, PREVIEW, SWEEP];
 
 /// Routes of every function that tenants call.
 const COMMON: &[Route] = &[ROOT, LIVEZ, READYZ, HEALTHZ, METRICS, OPENAPI];
@@ -171,6 +175,7 @@ pub(crate) fn of(function: Function) -> impl Iterator<Item = &'static Route> {
     let groups: &[&[Route]] = match function {
         Function::Exporter => &[&[METRICS, SERIES_METRICS, LIVEZ, READYZ]],
         Function::Sweeper => &[&[OPEN_SWEEP, LIVEZ, READYZ]],
+        Function::Notifier => &[&[METRICS, LIVEZ, READYZ]],
         Function::Ingest => &[SENDING, COMMON],
         Function::IngestStream => &[],
         Function::Analyze => &[READING, COMMON],

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use axum::Router;
 use service::config::Audience;
 use service::{
-    Access, Config, ConfigError, History, HistoryOptions, Service, init_tracing, now_us, store_for,
+    Access, Config, ConfigError, History, HistoryOptions, Receiver, ReceiverOptions, Service,
+    init_tracing, now_us, store_for,
 };
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -90,6 +91,23 @@ impl RunError {
     }
 }
 
+/// Opens the configured receivers of alerts; the error names the one that cannot be opened, and why.
+///
+/// The binary passes it in, so that the linker drops their clients from a function that does not notify.
+pub type ReceiverOpener =
+    fn(
+        Vec<ReceiverOptions>,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<Arc<dyn Receiver>>, String>> + Send>>;
+
+/// Adapters that a binary adds to the use cases.
+#[derive(Clone, Copy, Debug)]
+pub struct Adapters {
+    /// Opens the history.
+    pub history: HistoryOpener,
+    /// Opens the receivers of alerts.
+    pub receivers: ReceiverOpener,
+}
+
 /// Runs the command line of a function: by default serves it as the environment configures, until SIGTERM or SIGINT.
 ///
 /// `--help` lists the commands and exit codes.
@@ -97,18 +115,18 @@ pub async fn run(function: Function) -> ExitCode {
     run_command(function, None).await
 }
 
-/// Like [`run`], for a function that saves episodes in a history if one is configured.
-pub async fn run_with_history(function: Function, open: HistoryOpener) -> ExitCode {
-    run_command(function, Some(open)).await
+/// Like [`run`], for a function that saves episodes in a history and delivers alerts, if these are configured.
+pub async fn run_with(function: Function, adapters: Adapters) -> ExitCode {
+    run_command(function, Some(adapters)).await
 }
 
 #[expect(clippy::print_stderr, reason = "the log may not be configured yet")]
-async fn run_command(binary: Function, open: Option<HistoryOpener>) -> ExitCode {
+async fn run_command(binary: Function, adapters: Option<Adapters>) -> ExitCode {
     let arguments: Vec<String> =
         env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match cli::parse(binary, &arguments) {
-        Ok(CliCommand::Serve(function)) => serve(function, open, environment()).await,
+        Ok(CliCommand::Serve(function)) => serve(function, adapters, environment()).await,
         Ok(CliCommand::Print(text)) => print(&text),
         Err(message) => Err(RunError::Arguments(message)),
     };
@@ -135,7 +153,7 @@ fn environment() -> Vec<(String, String)> {
 
 async fn serve(
     function: Function,
-    open: Option<HistoryOpener>,
+    adapters: Option<Adapters>,
     vars: Vec<(String, String)>,
 ) -> Result<(), RunError> {
     let audience = function.audience();
@@ -145,13 +163,25 @@ async fn serve(
     }
     let store = store_for(&config, function.store_scope())?;
     init_tracing(&config);
-    let history = match (open, &config.history) {
-        (Some(open), Some(options)) if function.sweeps() => {
-            Some(open(options.clone(), now_us).await)
+    let history = match (adapters, &config.history) {
+        (Some(adapters), Some(options)) if function.sweeps() => {
+            Some((adapters.history)(options.clone(), now_us).await)
         }
         _ => None,
     };
-    let app = App::new(function, Service::with_history(store, history, &config), &config);
+    let mut service = Service::with_history(store, history, &config);
+    if let Some(adapters) = adapters.filter(|_| function.notifies()) {
+        let receivers = (adapters.receivers)(config.alerts.receivers.clone()).await;
+        let receivers =
+            receivers.map_err(|problem| ConfigError::one(format!("TIDEMARK_ALERTS: {problem}")))?;
+        if !receivers.is_empty() {
+            service = service.with_receivers(receivers);
+        } else if function == Function::Notifier {
+            let expected = "TIDEMARK_ALERTS has no receivers: expected at least one";
+            return Err(ConfigError::one(expected).into());
+        }
+    }
+    let app = App::new(function, service, &config);
     let router = router(app.clone());
     app.service().count_cold_start(function.name());
     #[cfg(feature = "profiling")]

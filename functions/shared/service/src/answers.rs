@@ -2,6 +2,7 @@
 //!
 //! Field names are stable; new fields may be added. Times are Unix milliseconds, fractional if needed.
 
+mod alerts;
 mod history;
 mod milliseconds;
 mod operation;
@@ -9,6 +10,7 @@ mod parts;
 mod sample;
 mod series;
 
+pub use alerts::{AlertAnswer, AlertsAnswer, DeliveryAnswer, PreviewAnswer, PreviewSeriesAnswer};
 pub use history::{AnomaliesPage, AnomalyAnswer, EpisodeAnswer, EpisodeSpan, EpisodesPage};
 pub use operation::{ConfigAnswer, MaintenanceAnswer, SweepAnswer};
 pub use parts::{LearningAnswer, SeriesName};

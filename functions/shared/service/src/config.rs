@@ -17,16 +17,17 @@ use store::{HistoryOptions, RedisCredentials, RedisOptions, StoreLimits};
 use tracing_subscriber::filter::Targets;
 
 use crate::access::{Access, ApiKeys, parse_tenant};
+use crate::alerting::AlertRules;
 use crate::platform::Platform;
 use crate::selection::SelectionRules;
 
 use self::reader::ConfigReader;
 use self::variable::{
-    ACCESS, API_KEYS, API_KEYS_FILE, BODY_BYTES_MAX, CONNECTIONS_MAX, DEBUG, DETECTOR, EMF,
-    EMF_NAMESPACE, EXPORTER_SERIES, GENERATION, HISTORY_DAYS, HISTORY_TABLE, IN_FLIGHT_BYTES,
-    IN_FLIGHT_REQUESTS, JUDGE_CACHE, LISTEN_HOST, PORT, READS_PER_S, REQUEST_TIMEOUT, RULES,
-    RULES_FILE, SAMPLES_MAX, SAMPLES_PER_S, SERIES_MAX, STORE_BYTES, STREAM_POISONED,
-    STREAM_TENANT, TENANT_PERCENT, TIME_AHEAD, UI, UNPACKED_BYTES_MAX,
+    ACCESS, ALERTS, ALERTS_FILE, API_KEYS, API_KEYS_FILE, BODY_BYTES_MAX, CONNECTIONS_MAX, DEBUG,
+    DETECTOR, EMF, EMF_NAMESPACE, EXPORTER_SERIES, GENERATION, HISTORY_DAYS, HISTORY_TABLE,
+    IN_FLIGHT_BYTES, IN_FLIGHT_REQUESTS, JUDGE_CACHE, LISTEN_HOST, PORT, READS_PER_S,
+    REQUEST_TIMEOUT, RULES, RULES_FILE, SAMPLES_MAX, SAMPLES_PER_S, SERIES_MAX, STORE_BYTES,
+    STREAM_POISONED, STREAM_TENANT, TENANT_PERCENT, TIME_AHEAD, UI, UNPACKED_BYTES_MAX,
 };
 
 pub use self::log::LogFormat;
@@ -81,6 +82,8 @@ pub struct Config {
     pub store_limits: StoreLimits,
     /// Rules that select and rename samples.
     pub rules: SelectionRules,
+    /// Receivers and policies of alerts.
+    pub alerts: AlertRules,
     /// Limits of one request.
     pub limits: RequestLimits,
     /// Size of all request bodies in memory, in bytes.
@@ -169,6 +172,7 @@ impl Config {
                 memory_bytes: Some(reader.number(&STORE_BYTES)).filter(|bytes| *bytes > 0),
             },
             rules: reader.rules(),
+            alerts: reader.alerts(),
             limits: RequestLimits {
                 n_samples_max: reader.number(&SAMPLES_MAX) as usize,
                 body_bytes_max: reader.number(&BODY_BYTES_MAX) as usize,
@@ -252,6 +256,17 @@ impl ConfigReader {
                 SelectionRules::default()
             }
         }
+    }
+
+    fn alerts(&mut self) -> AlertRules {
+        let text = self.text_or_file(&ALERTS, &ALERTS_FILE);
+        let source = if self.text(&ALERTS_FILE).is_some() { ALERTS_FILE } else { ALERTS };
+        text.as_deref().map_or_else(AlertRules::default, |text| {
+            AlertRules::parse(text).unwrap_or_else(|error| {
+                self.mistakes.push(format!("{}: {error}", source.name));
+                AlertRules::default()
+            })
+        })
     }
 
     fn access(&mut self, listen_host: IpAddr) -> Access {

@@ -3,30 +3,29 @@
 //! Parsing is strict: an unknown field is probably misspelled, and a wrong configuration would go unnoticed. Each error
 //! names the field and what was expected.
 
-use std::fmt;
+mod error;
+mod fields;
 
-use detector::{Detector, MaintenanceWindow, SeriesConfig, SeriesConfigError, SpecError};
+use crate::alerting::AlertRules;
+use alert::{AlertPolicy, PolicyError};
+use detector::{Detector, MaintenanceWindow, SeriesConfig};
 use domain::SampleKind;
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use thiserror::Error;
+
+use self::error::invalid;
+use self::fields::fields;
+
+pub use self::error::ConfigRequestError;
 
 /// Fields that set the detector parameter of the same name.
 const PARAMETERS: [&str; 3] = ["false_alarms_per_day", "season", "time_zone"];
 
-const FIELDS: [&str; 6] =
-    ["detector", PARAMETERS[0], PARAMETERS[1], PARAMETERS[2], "maintenance", "kind"];
+const FIELDS: [&str; 7] =
+    ["detector", PARAMETERS[0], PARAMETERS[1], PARAMETERS[2], "maintenance", "kind", "alerts"];
 
 const MAINTENANCE_FIELDS: [&str; 3] = ["from", "until", "reason"];
 
 const SEASONS: [&str; 4] = ["auto", "day", "week", "none"];
-
-/// Longest field name that an error quotes, in bytes.
-const QUOTED_LEN_MAX: usize = 64;
-
-/// Fields read of an object; more than any valid object has.
-const FIELDS_MAX: usize = 32;
 
 /// Configuration of one series as requested.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +34,7 @@ pub struct ConfigRequest {
     parameters: Vec<(&'static str, String)>,
     maintenance: Vec<MaintenanceWindow>,
     kind: Option<SampleKind>,
+    alert_policy: Option<AlertPolicy>,
 }
 
 impl ConfigRequest {
@@ -44,13 +44,19 @@ impl ConfigRequest {
         let text = std::str::from_utf8(body).map_err(|error| malformed(error.to_string()))?;
         let body: &RawValue =
             serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
-        let mut request =
-            Self { detector: None, parameters: Vec::new(), maintenance: Vec::new(), kind: None };
+        let mut request = Self {
+            detector: None,
+            parameters: Vec::new(),
+            maintenance: Vec::new(),
+            kind: None,
+            alert_policy: None,
+        };
         for (field, raw) in fields("", body.get(), &FIELDS)? {
             match field {
                 "detector" => request.detector = Some(detector(raw)?),
                 "maintenance" => request.maintenance = maintenance(raw)?,
                 "kind" => request.kind = Some(kind(raw)?),
+                "alerts" => request.alert_policy = Some(alert_policy(raw)?),
                 _ => request.parameters.push((field, parameter(field, raw)?)),
             }
         }
@@ -61,7 +67,11 @@ impl ConfigRequest {
     ///
     /// Parameters without a detector change a copy of the deployment's detector, which becomes the series' own. Without
     /// parameters and detector the series follows the deployment.
-    pub(crate) fn config(self, deployed: &Detector) -> Result<SeriesConfig, ConfigRequestError> {
+    pub(crate) fn config(
+        self,
+        deployed: &Detector,
+        alerts: &AlertRules,
+    ) -> Result<SeriesConfig, ConfigRequestError> {
         let mut own = self.detector;
         for (field, text) in self.parameters {
             let detector = own.as_ref().unwrap_or(deployed).with(field, &text);
@@ -70,7 +80,12 @@ impl ConfigRequest {
         let config = SeriesConfig::new(own, self.maintenance).map_err(|source| {
             ConfigRequestError::MaintenanceWindow { field: "maintenance".to_owned(), source }
         });
-        Ok(config?.with_kind(self.kind))
+        if let Some(policy) = &self.alert_policy {
+            alerts
+                .check_receivers(policy)
+                .map_err(|problem| ConfigRequestError::AlertPolicy { field: "alerts", problem })?;
+        }
+        Ok(config?.with_kind(self.kind).with_alert_policy(self.alert_policy))
     }
 }
 
@@ -78,6 +93,15 @@ fn detector(raw: &str) -> Result<Detector, ConfigRequestError> {
     let field = "detector";
     let text = string(field, raw, "the spec of a detector")?;
     text.parse().map_err(|source| ConfigRequestError::Detector { field, source })
+}
+
+fn alert_policy(raw: &str) -> Result<AlertPolicy, ConfigRequestError> {
+    let field = "alerts";
+    let text = string(field, raw, "a policy such as `direction=below,samples=3/5`, or `off`")?;
+    text.parse().map_err(|error: PolicyError| ConfigRequestError::AlertPolicy {
+        field,
+        problem: error.to_string(),
+    })
 }
 
 fn kind(raw: &str) -> Result<SampleKind, ConfigRequestError> {
@@ -131,125 +155,6 @@ fn string(field: &str, raw: &str, expected: &str) -> Result<String, ConfigReques
     serde_json::from_str(raw).map_err(|_| invalid(field, expected))
 }
 
-fn invalid(field: &str, expected: &str) -> ConfigRequestError {
-    ConfigRequestError::FieldInvalid { field: field.to_owned(), expected: expected.to_owned() }
-}
-
-/// Splits the object at path `at` into its fields; rejects unknown and repeated ones, leaves out those that are null.
-fn fields<'a>(
-    at: &str,
-    raw: &'a str,
-    known: &[&'static str],
-) -> Result<Vec<(&'static str, &'a str)>, ConfigRequestError> {
-    let whole = if at.is_empty() { "body" } else { at.trim_end_matches('.') };
-    let RawFields(given) = serde_json::from_str(raw).map_err(|_| invalid(whole, "an object"))?;
-    let mut fields: Vec<(&'static str, &'a str)> = Vec::with_capacity(given.len());
-    for (name, raw) in given {
-        let Some(field) = known.iter().find(|field| **field == name) else {
-            let name = name.get(..name.floor_char_boundary(QUOTED_LEN_MAX)).unwrap_or_default();
-            let field = format!("{at}{name}");
-            return Err(ConfigRequestError::FieldUnknown { field, known: known.to_vec() });
-        };
-        if fields.iter().any(|(other, _)| other == field) {
-            return Err(invalid(&format!("{at}{field}"), "it once"));
-        }
-        fields.push((field, raw.get()));
-    }
-    fields.retain(|(_, raw)| *raw != "null");
-    Ok(fields)
-}
-
-/// Entries of an object, including repeated ones.
-struct RawFields<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for RawFields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(RawFieldsVisitor)
-    }
-}
-
-struct RawFieldsVisitor;
-
-impl<'de> Visitor<'de> for RawFieldsVisitor {
-    type Value = RawFields<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = Vec::new();
-        while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-            if fields.len() == FIELDS_MAX {
-                return Err(A::Error::custom("too many fields"));
-            }
-            fields.push((name, value));
-        }
-        Ok(RawFields(fields))
-    }
-}
-
-/// Error in a requested configuration.
-#[derive(Debug, Clone, PartialEq, Error)]
-#[non_exhaustive]
-pub enum ConfigRequestError {
-    /// The body is not JSON.
-    #[error("body is not JSON: {problem}")]
-    Malformed {
-        /// Message of the parser.
-        problem: String,
-    },
-    /// The field does not exist.
-    #[error("field `{field}` is unknown: expected one of {}", known.join(", "))]
-    FieldUnknown {
-        /// Path.
-        field: String,
-        /// Existing fields.
-        known: Vec<&'static str>,
-    },
-    /// The value of a field is invalid.
-    #[error("field `{field}` is invalid: expected {expected}")]
-    FieldInvalid {
-        /// Path.
-        field: String,
-        /// Accepted values.
-        expected: String,
-    },
-    /// A maintenance window is invalid.
-    #[error("field `{field}` is invalid: {source}")]
-    MaintenanceWindow {
-        /// Path.
-        field: String,
-        /// Reason.
-        source: SeriesConfigError,
-    },
-    /// A field makes an invalid detector.
-    #[error("field `{field}` is invalid: {source}")]
-    Detector {
-        /// Name.
-        field: &'static str,
-        /// Reason.
-        source: SpecError,
-    },
-}
-
-impl ConfigRequestError {
-    /// Bounded error code.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Malformed { .. } => "body_malformed",
-            Self::FieldUnknown { .. } | Self::FieldInvalid { .. } => "config_invalid",
-            Self::MaintenanceWindow { source, .. } => source.code(),
-            Self::Detector { source, .. } => source.code(),
-        }
-    }
-
-    /// True if the body is not JSON.
-    pub fn is_malformed(&self) -> bool {
-        matches!(self, Self::Malformed { .. })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,7 +162,28 @@ mod tests {
     const ZSCORE: &str = "zscore:window=50,threshold=3";
 
     fn config(body: &str) -> Result<SeriesConfig, ConfigRequestError> {
-        ConfigRequest::parse(body.as_bytes())?.config(&ZSCORE.parse().unwrap())
+        ConfigRequest::parse(body.as_bytes())?
+            .config(&ZSCORE.parse().unwrap(), &AlertRules::default())
+    }
+
+    #[test]
+    fn a_policy_of_alerts_is_read_and_its_mistakes_are_named() {
+        let config = |policy: &str| config(&format!(r#"{{"alerts":"{policy}"}}"#));
+        let policy = config("direction=below,samples=3/5").unwrap();
+        let policy = policy.alert_policy().unwrap();
+        assert_eq!(policy.to_string(), "direction=below,samples=3/5");
+        let cases = [
+            ("direction=up", "field `alerts` is invalid: `direction` is `up`: expected above"),
+            (
+                "receivers=ops",
+                "field `alerts` is invalid: receiver `ops` is unknown: this deployment",
+            ),
+        ];
+        for (policy, expected) in cases {
+            let error = config(policy).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+        assert_eq!(super::tests::config(r#"{"alerts":3}"#).unwrap_err().code(), "config_invalid");
     }
 
     #[test]

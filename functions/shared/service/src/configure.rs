@@ -35,7 +35,7 @@ impl Service {
         request: ConfigRequest,
     ) -> Result<ConfigAnswer, ServiceError> {
         let key = SeriesKey::new(tenant.clone(), series);
-        let config = request.config(&self.deployed_for(&key).detector)?;
+        let config = request.config(&self.deployed_for(&key).detector, self.alert_rules())?;
         let put = self.store().put_config(&key, &config);
         let revision = self.measure(StoreOperation::Commit, put).await?;
         info!(series = ?key.series(), revision, "series configured");
@@ -61,6 +61,7 @@ impl Service {
             detector: config.detector.unwrap_or(self.deployed_for(key).detector).to_string(),
             own_detector: config.detector.is_some(),
             kind: config.kind.map(SampleKind::as_str),
+            alerts: config.alert_policy().map(ToString::to_string),
             maintenance: MaintenanceAnswer::of(config),
             revision,
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use store::{HistoryError, StoreError};
 use thiserror::Error;
 
+use crate::alerting::PreviewError;
 use crate::config_request::ConfigRequestError;
 
 /// Error of a use case.
@@ -17,6 +18,9 @@ pub enum ServiceError {
     /// The configuration of a series is invalid.
     #[error(transparent)]
     Config(#[from] ConfigRequestError),
+    /// A preview of alerts is invalid.
+    #[error(transparent)]
+    Preview(#[from] PreviewError),
     /// The tenant exceeds its rate limit.
     #[error(
         "the tenant sends more than {rate_per_s} samples per second: nothing of this request was stored, retry after {} s",
@@ -45,6 +49,7 @@ impl ServiceError {
         match self {
             Self::NotFound => "series_unknown",
             Self::Config(error) => error.code(),
+            Self::Preview(_) => "preview_invalid",
             Self::RateExceeded { .. } => "rate_exceeded",
             Self::Store(error) => error.code(),
             Self::History(error) => error.code(),
@@ -80,6 +85,7 @@ impl ServiceError {
     pub fn is_unacceptable(&self) -> bool {
         match self {
             Self::Config(error) => !error.is_malformed(),
+            Self::Preview(_) => true,
             Self::Store(error) => matches!(error, StoreError::TooManyConfigs { .. }),
             _ => false,
         }

@@ -7,6 +7,7 @@
 mod ingest;
 mod write;
 
+mod alerting;
 mod analyze;
 mod configure;
 mod history_query;
@@ -30,12 +31,15 @@ mod error;
 mod failpoint;
 pub mod low_priority;
 mod metrics;
+mod pattern;
 mod platform;
 mod rate_limit;
+mod series_matcher;
 mod telemetry;
 mod warnings;
 
 pub use access::{Access, AccessError, Right};
+pub use alerting::{AlertRules, AlertRulesError, Notified, PreviewError, PreviewRequest};
 pub use analyze::WORST_SHOWN;
 pub use answers::{IngestAnswer, VerdictFilter};
 pub use clock::now_us;
@@ -49,6 +53,7 @@ pub use service::{Service, StoreScope, store_for};
 pub use telemetry::init_tracing;
 
 // Types of the lower crates that calls of this crate take or return.
+pub use alert::{Receiver, ReceiverOptions};
 pub use detector::{Detector, SpecError};
 pub use intake::{
     BatchExtras, BodyFormat, ErrorClass, EventError, EventRecord, IncomingBatch, IncomingSample,

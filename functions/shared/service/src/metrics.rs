@@ -13,7 +13,7 @@ pub(crate) use exposition::{
     encode, family, labeled_gauge, render_gauges, render_instances, render_process, render_totals,
 };
 pub use name::{FUNCTIONS, RecordResult};
-pub(crate) use name::{MetricName, StoreOperation};
+pub(crate) use name::{MetricName, NotificationResult, StoreOperation};
 pub(crate) use store_calls::StoreReply;
 pub use totals::RequestFacts;
 pub(crate) use totals::Totals;

@@ -7,7 +7,6 @@
 //! kept. After those of the deployment come the default rules, for the formats of other products only: they drop what
 //! is no measurement of load.
 
-mod pattern;
 mod rule;
 
 use std::collections::BTreeMap;
@@ -66,7 +65,8 @@ impl SelectionRules {
         key: &SeriesKey,
     ) -> DeployedDetector {
         let mut rules = self.rules.iter().filter(|rule| rule.detector.is_some());
-        let rule = rules.find(|rule| rule.is_of(key.tenant()) && rule.matches(key.series()));
+        let rule = rules
+            .find(|rule| rule.matcher.is_of(key.tenant()) && rule.matcher.matches(key.series()));
         let detector = rule.and_then(|rule| rule.detector).unwrap_or(deployed.detector);
         DeployedDetector { detector, ..deployed }
     }
@@ -108,8 +108,8 @@ fn apply<'r>(
     tenant: &Tenant,
     mut sample: IncomingSample,
 ) -> Selection<'r> {
-    for rule in rules.filter(|rule| rule.detector.is_none() && rule.is_of(tenant)) {
-        if !rule.matches(&sample.series) {
+    for rule in rules.filter(|rule| rule.detector.is_none() && rule.matcher.is_of(tenant)) {
+        if !rule.matcher.matches(&sample.series) {
             continue;
         }
         if let Some(series) = rule.changed(&sample.series) {

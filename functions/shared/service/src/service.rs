@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use alert::Receiver;
 use detector::DeployedDetector;
 use domain::{SeriesKey, Tenant};
 use futures_util::future::try_join4;
@@ -11,6 +12,7 @@ use store::{
 };
 use tracing::warn;
 
+use crate::alerting::{AlertRules, Notifier};
 use crate::clock::steady_us;
 use crate::config::{Config, ConfigError};
 use crate::error::ServiceError;
@@ -29,6 +31,8 @@ use crate::write::WriteBatcher;
 pub struct Service {
     store: Arc<dyn Store>,
     history: Option<Arc<dyn History>>,
+    notifier: Option<Arc<Notifier>>,
+    alert_rules: Arc<AlertRules>,
     writer: WriteBatcher,
     deployed: DeployedDetector,
     time_ahead_max_us: i64,
@@ -86,6 +90,8 @@ impl Service {
         Self {
             store,
             history,
+            notifier: None,
+            alert_rules: Arc::new(config.alerts.clone()),
             writer,
             deployed: config.deployed,
             time_ahead_max_us: config.time_ahead_max_us,
@@ -95,6 +101,13 @@ impl Service {
             listing: Arc::default(),
             warnings: Arc::default(),
         }
+    }
+
+    /// The same use cases with receivers of the configured alerts.
+    #[must_use]
+    pub fn with_receivers(self, receivers: Vec<Arc<dyn Receiver>>) -> Self {
+        let rules = (*self.alert_rules).clone();
+        Self { notifier: Some(Arc::new(Notifier::new(rules, receivers))), ..self }
     }
 
     /// Checks that the store answers, and that deployments of this generation use the same detector.
@@ -220,6 +233,19 @@ impl Service {
 
     pub(crate) fn history(&self) -> Option<&dyn History> {
         self.history.as_deref()
+    }
+
+    /// True if this process can notify receivers.
+    pub fn has_receivers(&self) -> bool {
+        self.notifier.is_some()
+    }
+
+    pub(crate) fn notifier(&self) -> Option<&Notifier> {
+        self.notifier.as_deref()
+    }
+
+    pub(crate) fn alert_rules(&self) -> &AlertRules {
+        &self.alert_rules
     }
 
     pub(crate) fn writer(&self) -> &WriteBatcher {

@@ -1,4 +1,4 @@
-//! Use case without a request: judges pending samples, detects silent series, saves episodes and configurations.
+//! Use case without a request: judges pending samples, detects silent series, notifies, saves episodes and configurations.
 //!
 //! Any replica may sweep at any time, several at once: each step is a compare-and-set or idempotent. A sweep is bounded
 //! in series and time; the next one continues.
@@ -40,6 +40,11 @@ impl Service {
         let mut answer = SweepAnswer::default();
         self.judge_pending(&mut answer).await?;
         self.check_silence(&mut answer).await?;
+        // Receivers are notified at once of episodes that changed in this sweep.
+        match self.notify().await {
+            Ok(notified) => answer.notified = notified.delivered,
+            Err(error) => warn!(code = error.code(), %error, "alerts not checked"),
+        }
         let on_history = async {
             self.back_up_configs(&mut answer).await;
             self.save_episodes(&mut answer).await;

@@ -3,6 +3,7 @@
 //! For a laptop, a single pod and the tests of everything above; its data ends with the process. It follows the
 //! protocol of the Redis store step by step, under one lock.
 
+mod alerts;
 mod config;
 mod leases;
 mod reader;

@@ -8,6 +8,7 @@
 //! Architecture invariant: every store passes the same conformance suite (`tests/conformance`), and both agree after every step
 //! of generated histories (`tests/differential.rs`).
 
+mod alerts;
 mod credentials;
 mod error;
 mod ports;
@@ -27,6 +28,7 @@ mod redis;
 #[cfg(feature = "testbed")]
 pub mod testbed;
 
+pub use alerts::{ALERTS_TTL_S, DueAlerts, Requeue, StoredAlerts};
 pub use config_backup::{CONFIGS_COMPLETE_TTL_S, ConfigBackupStatus, UnsavedConfig};
 pub use credentials::{CredentialsError, CredentialsProvider, Login};
 pub use embedded::EmbeddedStore;
@@ -36,8 +38,8 @@ pub use history::{History, HistoryError, HistoryOptions};
 pub use instances::{INSTANCE_LEASE_S, INSTANCES_MAX, Instance};
 pub use limits::{SERIES_MAX_DEFAULT, StoreLimits, TENANT_PERCENT_DEFAULT};
 pub use ports::{
-    ConfigStore, InstanceLeases, RateLimiter, SeriesReader, SeriesWriter, Store, StoreStatus,
-    SweepQueues,
+    AlertStore, ConfigStore, InstanceLeases, RateLimiter, SeriesReader, SeriesWriter, Store,
+    StoreStatus, SweepQueues,
 };
 pub use protocol::limits::{
     ANOMALIES_AGE_MAX_US, ANOMALIES_KEPT_MAX, APPEND_MAX, EPISODES_KEPT_MAX, INBOX_LEN_MAX,

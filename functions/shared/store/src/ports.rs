@@ -1,9 +1,10 @@
-//! The ports of a store, one trait per use: writing, reading, configuration, sweeping, limits, leases, status.
+//! The ports of a store, one trait per use: writing, reading, configuration, sweeping, alerts, limits, leases, status.
 //!
 //! A use case asks for the trait it needs; [`Store`] is all of them. Only the adapters know where series are stored.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use detector::{DeployedDetector, SeriesConfig, SilenceCheck};
@@ -11,9 +12,9 @@ use domain::{Judgement, SeriesKey, Tenant};
 
 use crate::{
     Append, AppendOutcome, CircuitCounts, ClassifiedSamples, Commit, CommitOutcome,
-    ConfigBackupStatus, DataLoss, Instance, ListedSeries, NewSample, Page, PastRange, SeriesState,
-    SeriesSummary, StoreError, StoreGauges, StoredConfig, StoredEpisode, TenantCounts, TokenGrant,
-    TokenRequest, UnsavedEpisodes,
+    ConfigBackupStatus, DataLoss, DueAlerts, Instance, ListedSeries, NewSample, Page, PastRange,
+    Requeue, SeriesState, SeriesSummary, StoreError, StoreGauges, StoredAlerts, StoredConfig,
+    StoredEpisode, TenantCounts, TokenGrant, TokenRequest, UnsavedEpisodes,
 };
 
 /// Every port of a store.
@@ -22,6 +23,7 @@ pub trait Store:
     + SeriesReader
     + ConfigStore
     + SweepQueues
+    + AlertStore
     + RateLimiter
     + InstanceLeases
     + StoreStatus
@@ -36,6 +38,7 @@ impl<S> Store for S where
         + SeriesReader
         + ConfigStore
         + SweepQueues
+        + AlertStore
         + RateLimiter
         + InstanceLeases
         + StoreStatus
@@ -206,6 +209,41 @@ pub trait SweepQueues {
 
     /// Records that the history holds all notable changes of a series up to `version`.
     async fn mark_episodes_saved(&self, key: &SeriesKey, version: i64) -> Result<(), StoreError>;
+}
+
+/// Stores the alerts of series, and queues the series whose alerts are to be checked.
+///
+/// While a notifier runs, the commit that changes an episode queues its series, so that no change is missed.
+#[async_trait]
+pub trait AlertStore {
+    /// Takes or renews the lease of the notifier; returns false if another holder has it.
+    async fn lease_notifier(&self, holder: &str, lease: Duration) -> Result<bool, StoreError>;
+
+    /// Ends the lease of a holder.
+    async fn release_notifier(&self, holder: &str) -> Result<(), StoreError>;
+
+    /// Series whose alerts are to be checked by `now_us`, those with changed episodes first, at most `limit`; makes the
+    /// store queue them for the next [`crate::ALERTS_TTL_S`].
+    async fn due_alerts(&self, now_us: i64, limit: usize) -> Result<Vec<DueAlerts>, StoreError>;
+
+    /// Alerts of a series.
+    async fn alerts(&self, key: &SeriesKey) -> Result<StoredAlerts, StoreError>;
+
+    /// Saves the alerts of a series if the stored version is that of `alerts`, and moves it in the queue; an empty text
+    /// removes them. Returns whether it did.
+    async fn save_alerts(
+        &self,
+        key: &SeriesKey,
+        alerts: &StoredAlerts,
+        requeue: Option<Requeue>,
+    ) -> Result<bool, StoreError>;
+
+    /// Queued series of a tenant, at most `limit`: all that have alerts, and some that will.
+    async fn alerting_series(
+        &self,
+        tenant: &Tenant,
+        limit: usize,
+    ) -> Result<Vec<SeriesKey>, StoreError>;
 }
 
 /// Limits the samples per second of a tenant.

@@ -20,6 +20,7 @@ mod scripts;
 mod series_calls;
 mod store;
 
+mod alerts;
 mod config;
 mod leases;
 mod reader;

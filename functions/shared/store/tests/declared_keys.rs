@@ -15,10 +15,10 @@ use detector::{DeployedDetector, Detector, SeriesConfig, SilenceCheck};
 use domain::{Series, SeriesKey, Tenant};
 use store::testbed::{RedisServer, judged, patient_options};
 use store::{
-    Append, AppendOutcome, Commit, CommitOutcome, ConfigStore, EpisodeUpdate, Instance,
+    AlertStore, Append, AppendOutcome, Commit, CommitOutcome, ConfigStore, EpisodeUpdate, Instance,
     InstanceLeases, NewSample, OnRefusal, OptimisticCommit, RateLimiter, ReceiptUpdate, RedisStore,
-    SeriesReader, SeriesState, SeriesWriter, StoreStatus, StoredConfig, SweepQueues, TokenRequest,
-    Topology,
+    Requeue, SeriesReader, SeriesState, SeriesWriter, StoreStatus, StoredAlerts, StoredConfig,
+    SweepQueues, TokenRequest, Topology,
 };
 
 /// Members of a set of commands that have no key, or whose keys are not their second word.
@@ -43,7 +43,8 @@ fn commit_of(state: &SeriesState, samples: &[domain::Sample]) -> Commit {
 
 /// Runs every script of the store, each on its longest way.
 async fn run_all(store: &RedisStore) {
-    store.unsaved_episodes(10).await.unwrap(); // From now on, episodes are queued for the history.
+    store.unsaved_episodes(10).await.unwrap(); // From now on, episodes are queued for the history,
+    store.due_alerts(0, 10).await.unwrap(); // and for a notifier.
     for metric in ["a", "b"] {
         let key = key(metric);
         for i in 0..40_i64 {
@@ -64,7 +65,12 @@ async fn run_all(store: &RedisStore) {
         store.mark_config_saved(&key, revision).await.unwrap();
         store.remove_config(&key).await.unwrap();
         store.mark_episodes_saved(&key, 1).await.unwrap();
+        let alerts = StoredAlerts { version: 0, text: "alerts".to_owned() };
+        let requeue = Some(Requeue { from: -1, to_us: Some(7) });
+        assert!(store.save_alerts(&key, &alerts, requeue).await.unwrap());
     }
+    assert!(store.lease_notifier("a", Duration::from_secs(9)).await.unwrap());
+    store.release_notifier("a").await.unwrap();
     let lost = StoredConfig { revision: 7, config: SeriesConfig::default() };
     store.restore_config(&key("c"), &lost).await.unwrap();
     let request = TokenRequest { rate_per_s: 1, burst: 9, min: 1, max: 2 };

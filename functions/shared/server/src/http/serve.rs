@@ -40,6 +40,9 @@ const FLUSH_PERIOD: Duration = Duration::from_secs(1);
 /// Timeout of the last flush: Knative may kill a process 2 s after SIGTERM.
 const LAST_FLUSH_TIMEOUT: Duration = Duration::from_millis(1_800);
 
+/// Period at which alerts are checked and delivered.
+const NOTIFY_PERIOD: Duration = Duration::from_secs(1);
+
 /// Period at which samples that a crashed writer left unjudged are swept.
 const SWEEP_PERIOD: Duration = Duration::from_secs(30);
 
@@ -57,6 +60,9 @@ pub async fn serve_http(
     let sweeping =
         app.function().sweeps().then(|| tokio::spawn(sweep_periodically(app.service().clone())));
 
+    let notifies = app.function().notifies() && app.service().has_receivers();
+    let notifying = notifies.then(|| tokio::spawn(notify_periodically(app.service().clone())));
+
     let connections = accept_until(shutdown, listener, app, &router).await;
     info!(n_connections = connections.receiver_count(), "shutting down");
     // The send fails if no connection is open. Each connection drops its receiver when it is closed.
@@ -68,6 +74,10 @@ pub async fn serve_http(
 
     // A sweep may be aborted at any point, as the next one continues. A flush may not.
     sweeping.inspect(JoinHandle::abort);
+    if let Some(notifying) = notifying {
+        notifying.abort();
+        app.service().stop_notifying().await;
+    }
     drop(stop);
     let last_flush = async {
         if let Err(error) = flushing.await {
@@ -144,6 +154,20 @@ async fn flush_periodically(app: App, mut stopped: watch::Receiver<()>) {
     }
 }
 
+/// Delivers alerts every [`NOTIFY_PERIOD`].
+async fn notify_periodically(service: Service) {
+    loop {
+        match service.notify().await {
+            Ok(notified) if notified.delivered == 0 && notified.failed == 0 => {}
+            Ok(notified) => {
+                info!(delivered = notified.delivered, failed = notified.failed, "notified");
+            }
+            Err(error) => warn!(code = error.code(), %error, "alerts not checked"),
+        }
+        sleep(NOTIFY_PERIOD).await;
+    }
+}
+
 async fn sweep_periodically(service: Service) {
     loop {
         sleep(SWEEP_PERIOD).await;
@@ -151,6 +175,7 @@ async fn sweep_periodically(service: Service) {
             Ok(swept) if swept.is_idle() => {}
             Ok(swept) => info!(
                 judged = swept.judged,
+                notified = swept.notified,
                 failed = swept.failed,
                 silent = swept.silent,
                 episodes_saved = swept.episodes_saved,

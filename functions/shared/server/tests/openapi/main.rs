@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
 
+mod alerts;
 mod operations;
 mod schemas;
 mod senders;

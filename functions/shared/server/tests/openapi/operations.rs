@@ -3,10 +3,10 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::senders;
+use crate::{alerts, senders};
 
 pub(crate) const WRITE: Option<&str> = Some("write");
-const READ: Option<&str> = Some("read");
+pub(crate) const READ: Option<&str> = Some("read");
 const ADMIN: Option<&str> = Some("admin");
 
 const SERIES: [&str; 3] = ["Source", "Metric", "Label"];
@@ -30,7 +30,7 @@ impl Operation {
     }
 
     /// Adds shared parameters by their names in `components`.
-    fn parameters(self, names: &[&str]) -> Self {
+    pub(crate) fn parameters(self, names: &[&str]) -> Self {
         let reference = |name| json!({ "$ref": format!("#/components/parameters/{name}") });
         names.iter().fold(self, |operation, name| operation.parameter(reference(name)))
     }
@@ -58,11 +58,12 @@ impl Operation {
         self
     }
 
-    fn config_body(mut self) -> Self {
+    /// Adds a body with this schema.
+    pub(crate) fn body(mut self, request: &str, description: &str) -> Self {
         self.0["requestBody"] = json!({
             "required": true,
-            "description": "At most 64 KiB; may be compressed. Unknown fields are rejected.",
-            "content": { "application/json": { "schema": schema("SeriesConfigRequest") } }
+            "description": description,
+            "content": { "application/json": { "schema": schema(request) } }
         });
         self
     }
@@ -81,7 +82,7 @@ impl Operation {
     }
 
     /// Adds a response with a JSON answer.
-    fn answer(self, status: u16, description: &str, answer: &str) -> Self {
+    pub(crate) fn answer(self, status: u16, description: &str, answer: &str) -> Self {
         self.response(
             status,
             description,
@@ -90,7 +91,7 @@ impl Operation {
         )
     }
 
-    fn example(mut self, example: Value) -> Self {
+    pub(crate) fn example(mut self, example: Value) -> Self {
         self.0["responses"]["200"]["content"]["application/json"]["example"] = example;
         self
     }
@@ -106,11 +107,11 @@ impl Operation {
     }
 }
 
-fn schema(name: &str) -> Value {
+pub(crate) fn schema(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
-fn problem_content() -> Value {
+pub(crate) fn problem_content() -> Value {
     json!({ "application/problem+json": { "schema": schema("Problem") } })
 }
 
@@ -262,6 +263,8 @@ pub(crate) fn paths() -> Value {
         "/series/config": { "get": series_config(), "put": configure_series(), "delete": unconfigure_series() },
         "/anomalies": { "get": list_anomalies() },
         "/episodes": { "get": list_episodes() },
+        "/alerts": { "get": alerts::list() },
+        "/alerts/preview": { "post": alerts::preview() },
         "/sweep": { "post": sweep() },
         "/livez": { "get": health("livez", "Liveness", "The process responds.", &[]) },
         "/readyz": { "get": health("readyz", "Readiness", "The store responds.", &[503]) },
@@ -407,7 +410,10 @@ fn configure_series() -> Value {
              counters are preserved. A configuration does not expire.",
         )
         .parameters(&SERIES)
-        .config_body()
+        .body(
+            "SeriesConfigRequest",
+            "At most 64 KiB; may be compressed. Unknown fields are rejected.",
+        )
         .answer(200, "The stored configuration.", "ConfigAnswer")
         .problems(&[400, 401, 403, 413, 415, 429, 503])
         .response(
@@ -469,14 +475,15 @@ fn list_episodes() -> Value {
 fn sweep() -> Value {
     Operation::new("sweep", "analyze", ADMIN, "Run a sweep")
         .description(
-            "Judges pending samples, detects series that became silent, saves episodes and configurations in the history, \
+            "Judges pending samples, detects series that became silent, delivers alerts, saves episodes and configurations in the history, \
              and restores lost configurations, for all tenants, at most a thousand series each. A process that listens on a \
              port sweeps every 30 seconds; one that scales to zero, or runs on AWS Lambda, needs a schedule. Concurrent \
              sweeps are safe. The body is ignored.",
         )
         .answer(200, "The result.", "SweepAnswer")
         .example(json!({
-            "series": 2, "judged": 2, "failed": 0, "checked": 1, "silent": 1, "episodes_saved": 1, "unsaved": 0,
+            "series": 2, "judged": 2, "failed": 0, "checked": 1, "silent": 1, "notified": 1, "episodes_saved": 1,
+            "unsaved": 0,
             "configs_saved": 0, "configs_unsaved": 0, "configs_restored": 0, "more": false
         }))
         .problems(&[401, 403, 503])

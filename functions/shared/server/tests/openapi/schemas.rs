@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 use service::answers::{
-    AnalyzeAnswer, AnomaliesPage, BodyAnswer, ConfigAnswer, EpisodesPage, IngestAnswer,
-    SamplesAnswer, SeriesPage, SummaryAnswer, SweepAnswer,
+    AlertsAnswer, AnalyzeAnswer, AnomaliesPage, BodyAnswer, ConfigAnswer, EpisodesPage,
+    IngestAnswer, PreviewAnswer, SamplesAnswer, SeriesPage, SummaryAnswer, SweepAnswer,
 };
 use utoipa::OpenApi;
 
@@ -17,6 +17,8 @@ use utoipa::OpenApi;
     SamplesAnswer,
     AnomaliesPage,
     EpisodesPage,
+    AlertsAnswer,
+    PreviewAnswer,
     ConfigAnswer,
     SweepAnswer,
 )))]
@@ -56,6 +58,7 @@ const PROBLEM_CODES: &[&str] = &[
     "parameter_missing",
     "parameter_repeated",
     "parameter_unknown",
+    "preview_invalid",
     "rate_exceeded",
     "request_malformed",
     "right_missing",
@@ -149,6 +152,8 @@ fn close_sets(schemas: &mut Map<String, Value>) {
             ("signal", optional(&signals)),
             ("code", json!(codes)),
             ("state", json!(["open", "silent", "over"])),
+            ("phase", json!(["pending", "firing", "resolved"])),
+            ("severity", json!(["info", "warning", "critical"])),
         ] {
             let Some(field) = fields.get_mut(name) else { continue };
             *field = json!({ "enum": words, "description": field["description"] });

@@ -20,6 +20,8 @@ pub struct SweepAnswer {
     pub checked: usize,
     /// Series among them that newly fell silent.
     pub silent: usize,
+    /// Messages delivered to receivers of alerts.
+    pub notified: usize,
     /// Episodes saved to the history.
     pub episodes_saved: usize,
     /// Series with episodes not yet saved because the history failed.
@@ -57,6 +59,8 @@ pub struct ConfigAnswer {
     /// Kind of all samples of the series, `gauge` or `counter`; absent if each sample has its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<&'static str>,
+    /// Policy of its alerts; null if it follows the deployment.
+    pub alerts: Option<String>,
     /// Maintenance windows: anomalies inside them are not reported.
     pub maintenance: Vec<MaintenanceAnswer>,
     /// Increases with each change of the configuration; 0 if there is none.

@@ -139,6 +139,10 @@ variables! {
         "Rules that select and rename samples before they are stored; see [selecting](selecting.md).";
     RULES_FILE: "TIDEMARK_RULES_FILE", FILE, "",
         "File with the same rules, instead of the variable.";
+    ALERTS: "TIDEMARK_ALERTS", Values::Text("JSON object"), "",
+        "Receivers and policies of alerts; see [alerts](alerts.md). Without it there are no receivers.";
+    ALERTS_FILE: "TIDEMARK_ALERTS_FILE", FILE, "",
+        "File with the same object, instead of the variable.";
     JUDGE_CACHE: "TIDEMARK_JUDGE_CACHE_BYTES_MAX", Values::Number(0..=BYTES_MAX), "",
         "Size of the cache of detector states in bytes, about 11 KB per series. A cached series is written with one store \
          call instead of two. By default 16777216 with Redis, and 0 with the embedded store.";

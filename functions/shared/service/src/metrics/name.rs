@@ -7,8 +7,8 @@ use intake::Trigger;
 use prometheus::proto::MetricType;
 
 /// Every function, as in the label `function`.
-pub const FUNCTIONS: [&str; 6] =
-    ["analyze", "exporter", "ingest", "ingest-stream", "standalone", "sweeper"];
+pub const FUNCTIONS: [&str; 7] =
+    ["analyze", "exporter", "ingest", "ingest-stream", "notifier", "standalone", "sweeper"];
 
 /// Outcomes of a sample in the store.
 const SAMPLE_OUTCOMES: [&str; 5] = ["accepted", "duplicate", "conflict", "too_old", "full"];
@@ -72,6 +72,28 @@ impl RecordResult {
     }
 }
 
+/// Result of a message to a receiver of alerts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotificationResult {
+    /// The receiver took it.
+    Delivered,
+    /// The receiver did not take it; the message is sent again, unless it is given up.
+    Failed,
+    /// The message is not sent any more.
+    GivenUp,
+}
+
+impl NotificationResult {
+    /// Value of the label `result`.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::GivenUp => "given_up",
+        }
+    }
+}
+
 macro_rules! metrics {
     ($($variant:ident: $kind:ident $name:literal $labels:expr, $help:literal;)*) => {
         /// A metric.
@@ -131,6 +153,10 @@ metrics! {
         "Processes started.";
     Silences: COUNTER "silences_total" &[],
         "Series that fell silent.";
+    Alerts: COUNTER "alerts_total" &["phase"],
+        "Changes of alerts, by the phase that began.";
+    Notifications: COUNTER "notifications_total" &["receiver", "result"],
+        "Messages to receivers of alerts, by result.";
     EpisodesLost: COUNTER "episodes_lost_total" &[],
         "Episodes dropped from the store before the history saved them.";
     StoreLosses: COUNTER "store_losses_total" &[],
@@ -210,6 +236,7 @@ impl MetricName {
             Self::StoreCommandDuration | Self::StoreErrors => {
                 owned(&StoreOperation::ALL.map(StoreOperation::as_str))
             }
+            Self::Alerts => owned(&["firing", "resolved"]),
             Self::ColdStarts => owned(&FUNCTIONS),
             Self::HistoryErrors => owned(&HISTORY_OPERATIONS),
             _ if self.labels().is_empty() => vec![String::new()],

@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use alert::{Alert, SeriesAlerts};
 use intake::Trigger;
 
 use crate::metrics::emf_buffer::EmfBuffer;
-use crate::metrics::name::{MetricName, RecordResult, StoreOperation};
+use crate::metrics::name::{MetricName, NotificationResult, RecordResult, StoreOperation};
 
 /// Upper bounds of the latency buckets, in seconds: from a warm answer of the memory store to the deadline.
 pub(crate) const LATENCY_BUCKETS_S: [f64; 12] =
@@ -162,6 +163,29 @@ impl Totals {
     /// Counts a failed operation of the history.
     pub(crate) fn count_history_error(&self, operation: &'static str) {
         self.lock().add(MetricName::HistoryErrors, &[operation], 1);
+    }
+
+    /// Counts the changes of alerts between two states of a series.
+    pub(crate) fn count_alert_changes(&self, before: &SeriesAlerts, after: &SeriesAlerts) {
+        for alert in &after.alerts {
+            let known = before.alerts.iter().find(|other| other.start_us == alert.start_us);
+            let revision = known.map_or(0, Alert::revision);
+            for change in alert.changes.iter().filter(|change| change.revision > revision) {
+                self.lock().add(MetricName::Alerts, &[change.phase.as_str()], 1);
+                self.note(|emf| {
+                    emf.count(MetricName::Alerts, &[("phase", change.phase.as_str())], 1);
+                });
+            }
+        }
+    }
+
+    /// Counts a message to a receiver of alerts.
+    pub(crate) fn count_notification(&self, receiver: &str, result: NotificationResult) {
+        self.lock().add(MetricName::Notifications, &[receiver, result.as_str()], 1);
+        self.note(|emf| {
+            let labels = [("receiver", receiver), ("result", result.as_str())];
+            emf.count(MetricName::Notifications, &labels, 1);
+        });
     }
 
     /// Counts shards that lost acknowledged samples.

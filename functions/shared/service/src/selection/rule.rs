@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use detector::Detector;
-use domain::{SampleKind, Series, Tenant};
+use domain::{SampleKind, Series};
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::pattern::Pattern;
+use crate::pattern::Pattern;
+use crate::series_matcher::SeriesMatcher;
 
 /// Most rules of a deployment: each sample is compared with all of them.
 pub const RULES_MAX: usize = 64;
@@ -25,10 +26,8 @@ const LABELS_MAX: usize = 64;
 pub(super) struct Rule {
     /// Name in answers and metrics.
     pub(super) name: String,
-    tenant: Option<Pattern>,
-    source: Option<Pattern>,
-    metric: Option<Pattern>,
-    labels: BTreeMap<String, Pattern>,
+    /// The series that it matches.
+    pub(super) matcher: SeriesMatcher,
     /// New name of the metric.
     rename: Option<String>,
     /// Labels that stay; all if `None`.
@@ -54,22 +53,6 @@ pub(super) enum RuleAction {
 }
 
 impl Rule {
-    /// True if the rule is one of this tenant.
-    pub(super) fn is_of(&self, tenant: &Tenant) -> bool {
-        self.tenant.as_ref().is_none_or(|pattern| pattern.matches(tenant.as_str()))
-    }
-
-    /// True if all matchers match; a missing label is an empty one.
-    pub(super) fn matches(&self, series: &Series) -> bool {
-        let is_match = |pattern: &Option<Pattern>, text: &str| {
-            pattern.as_ref().is_none_or(|pattern| pattern.matches(text))
-        };
-        let label = |name: &str| series.labels().get(name).map_or("", String::as_str);
-        is_match(&self.metric, series.metric())
-            && is_match(&self.source, series.source())
-            && self.labels.iter().all(|(name, pattern)| pattern.matches(label(name)))
-    }
-
     /// The series with the name and the labels that the rule gives it; `None` if it changes neither.
     pub(super) fn changed(&self, series: &Series) -> Option<Series> {
         if !self.changes_names() {
@@ -177,10 +160,7 @@ fn rule(text: RuleText) -> Result<Rule, RuleError> {
     let action = text.then;
     let rule = Rule {
         name,
-        tenant,
-        source,
-        metric,
-        labels,
+        matcher: SeriesMatcher { tenant, source, metric, labels },
         rename,
         keep_labels,
         drop_labels,

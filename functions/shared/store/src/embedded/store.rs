@@ -8,7 +8,7 @@ use protocol::admission::SeriesLimits;
 use protocol::{StoredConfig, StoredSeries, totals};
 
 use crate::rate_limit::TokenBucket;
-use crate::{Instance, SERIES_TTL_S, SINGLE_SAMPLE_TTL_S, StoreLimits};
+use crate::{Instance, SERIES_TTL_S, SINGLE_SAMPLE_TTL_S, StoreLimits, StoredAlerts};
 
 /// Series in the memory of this process.
 #[derive(Debug)]
@@ -39,6 +39,12 @@ pub(super) struct EmbeddedState {
     pub(super) unsaved_configs: BTreeMap<SeriesKey, i64>,
     pub(super) are_configs_complete: bool,
     pub(super) is_history_enabled: bool,
+    pub(super) alerts: HashMap<SeriesKey, StoredAlerts>,
+    /// Series by the next check of their alerts: its time, or their negative version after a change of their episodes.
+    pub(super) alert_checks: BTreeMap<SeriesKey, i64>,
+    pub(super) are_alerts_enabled: bool,
+    /// Holder of the lease of the notifier, with its end.
+    pub(super) notifier: Option<(String, i64)>,
     pub(super) totals: BTreeMap<String, u64>,
     /// Reports of processes, with the end of their lease.
     pub(super) instances: BTreeMap<String, (i64, Instance)>,

@@ -46,6 +46,10 @@ impl SeriesWriter for EmbeddedStore {
         let had_config = state.remove_config(key, now_us);
         state.unsaved_episodes.remove(key);
         state.remove_silence_check(key);
+        // The notifier resolves the alerts of a removed series.
+        if let Some(place) = state.alert_checks.get_mut(key) {
+            *place = 0;
+        }
         let Some(series) = state.series.remove(key) else { return Ok(had_config) };
         state.remove_receipt(key, series.received_us);
         // All parts of a series may have been lost.
@@ -176,6 +180,10 @@ impl EmbeddedState {
         if self.is_history_enabled && update.is_notable {
             let key = self.shared_key(key);
             self.unsaved_episodes.entry(key).or_insert(version - 1);
+        }
+        if self.are_alerts_enabled {
+            let key = self.shared_key(key);
+            self.alert_checks.insert(key, -version);
         }
         let saved_version = self.unsaved_episodes.get(key).copied();
         let Some(series) = self.series.get_mut(key) else { return };

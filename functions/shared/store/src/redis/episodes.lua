@@ -32,6 +32,9 @@ function store_episodes(pending_name, update, next_version)
     return
   end
   redis.call('EXPIRE', episodes, ttl_s)
+  if redis.call('EXISTS', alert_checks) == 1 then
+    redis.call('ZADD', alert_checks, whole(-next_version), pending_name)
+  end
   if is_notable and redis.call('EXISTS', history_enabled) == 1 then
     redis.call('ZADD', unsaved_episodes, 'NX', whole(next_version - 1), pending_name)
   end

@@ -15,6 +15,9 @@ pub(super) const LEASES_KEY: &str = "tm:{0}:leases";
 /// Hash of the reports of processes.
 pub(super) const INSTANCES_KEY: &str = "tm:{0}:instances";
 
+/// Lease of the process that notifies.
+pub(super) const NOTIFIER_KEY: &str = "tm:{0}:notifier";
+
 /// Keys of one series and of its shard.
 pub(super) struct SeriesKeys {
     pub(super) shard: u16,
@@ -41,6 +44,11 @@ impl SeriesKeys {
     /// Episodes, by start.
     pub(super) fn episodes(&self) -> String {
         format!("{}:episodes", self.series)
+    }
+
+    /// Alerts, in the text of the notifier.
+    pub(super) fn alerts(&self) -> String {
+        format!("{}:alerts", self.series)
     }
 
     pub(super) fn series_index(&self) -> String {
@@ -93,6 +101,13 @@ pub(super) fn configured(shard: u16, tenant: &str) -> String {
 /// Series by the time of their next silence check.
 pub(super) fn silence_checks(shard: u16) -> String {
     format!("tm:{{{shard}}}:silence_checks")
+}
+
+/// Series by the time of the next check of their alerts; by their negative version after a change of their episodes.
+///
+/// Exists while a notifier is in use: commits then add to it.
+pub(super) fn alert_checks(shard: u16) -> String {
+    format!("tm:{{{shard}}}:alert_checks")
 }
 
 /// Series with episodes that the history does not hold, by the version up to which it does.

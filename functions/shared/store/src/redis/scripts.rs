@@ -12,6 +12,9 @@ pub(super) struct Scripts {
     pub(super) restore_config: Script,
     pub(super) mark_config_saved: Script,
     pub(super) mark_episodes_saved: Script,
+    pub(super) save_alerts: Script,
+    pub(super) lease_notifier: Script,
+    pub(super) release_notifier: Script,
     pub(super) take_tokens: Script,
     pub(super) renew_lease: Script,
 }
@@ -26,6 +29,9 @@ impl Scripts {
             restore_config: Script::new(include_str!("restore_config.lua")),
             mark_config_saved: Script::new(include_str!("mark_config_saved.lua")),
             mark_episodes_saved: Script::new(include_str!("mark_episodes_saved.lua")),
+            save_alerts: Script::new(include_str!("save_alerts.lua")),
+            lease_notifier: Script::new(include_str!("lease_notifier.lua")),
+            release_notifier: Script::new(include_str!("release_notifier.lua")),
             take_tokens: Script::new(include_str!("take_tokens.lua")),
             renew_lease: Script::new(include_str!("renew_lease.lua")),
         }

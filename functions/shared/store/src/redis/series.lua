@@ -7,7 +7,7 @@
 -- Series of one shard and tenant are a group, and share keys.
 --
 -- KEYS: of each group: index of series, index of pending, totals, index of anomalous, expiries of series, silence checks,
---       unsaved episodes, the mark of an enabled history, series with a single sample,
+--       unsaved episodes, the mark of an enabled history, series with a single sample, checks of alerts,
 --       then inbox, window, anomalies, memory, config, episodes of each of its series
 -- ARGV: limits (see series_calls.rs): least and longest time to live in seconds, inbox length max, inbox read max,
 --       anomalies kept max, stored window length min, ranked series max, episodes kept max, time to live of a series
@@ -17,7 +17,7 @@
 -- Returns: the server time, the accepted samples of the shard of the first group if this call accepted some, otherwise
 --       '', and for each series the reply of its script, or {false, reason} if a key of the series has
 --       the wrong type
-local SHARED_KEYS, SERIES_KEYS, SHARED_ARGUMENTS = 9, 6, 11
+local SHARED_KEYS, SERIES_KEYS, SHARED_ARGUMENTS = 10, 6, 11
 local ttl_s, ttl_max_s = tonumber(ARGV[1]), ARGV[2]
 local inbox_len_max, inbox_read_max, anomalies_kept_max = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local stored_len_min, ranked_max, episodes_kept_max = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -29,7 +29,7 @@ local now = time[1] .. string.format('%06d', time[2])
 
 -- Keys of the current group, and of the current series.
 local series_index, pending_index, totals, anomalous_index, expiries
-local silence_checks, unsaved_episodes, history_enabled, single_samples
+local silence_checks, unsaved_episodes, history_enabled, single_samples, alert_checks
 local inbox, window, anomalies, memory, config, episodes
 local has_inbox, has_window, has_memory, has_config
 local version, cursor, floor
@@ -264,7 +264,7 @@ end
 -- Opens the group whose keys begin at KEYS[k].
 local function open_group(k)
   series_index, pending_index, totals, anomalous_index, expiries = unpack(KEYS, k, k + 4)
-  silence_checks, unsaved_episodes, history_enabled, single_samples = unpack(KEYS, k + 5, k + 8)
+  silence_checks, unsaved_episodes, history_enabled, single_samples, alert_checks = unpack(KEYS, k + 5, k + 9)
   n_of_tenant, n_of_all = nil, nil
   received, expiring, single, not_single = {}, {}, {}, {}
 end

@@ -11,8 +11,8 @@ use redis::{Cmd, Script, ToRedisArgs, Value, cmd};
 
 use super::connection::{Call, Connection, Topology};
 use super::keys::{
-    SeriesKeys, expiries, history_enabled, index_member, pending_index, silence_checks,
-    totals as totals_key, unsaved_episodes,
+    SeriesKeys, alert_checks, expiries, history_enabled, index_member, pending_index,
+    silence_checks, totals as totals_key, unsaved_episodes,
 };
 use super::reply::{self, CallReply, unreadable};
 use protocol::admission::SeriesLimits;
@@ -38,7 +38,7 @@ const SERIES_TTL_MAX_S: u64 = SERIES_TTL_S + SERIES_TTL_S / 100;
 const RANKED_MAX: usize = 1_000;
 
 /// Keys of a call that all of its series share.
-const SHARED_KEYS: usize = 9;
+const SHARED_KEYS: usize = 10;
 
 /// Keys of each series of a call.
 const SERIES_KEYS: usize = 6;
@@ -180,7 +180,7 @@ fn write_keys<C: SeriesCall>(command: &mut Cmd, group: &[&C], n_shards: u16) {
             command.arg(keys.series_index()).arg(pending_index(shard)).arg(totals_key(shard));
             command.arg(keys.anomalous_index()).arg(expiries(shard)).arg(silence_checks(shard));
             command.arg(unsaved_episodes(shard)).arg(history_enabled(shard));
-            command.arg(keys.single_samples());
+            command.arg(keys.single_samples()).arg(alert_checks(shard));
         }
         command.arg(&keys.samples()).arg(keys.config()).arg(keys.episodes());
     }

@@ -53,6 +53,8 @@ impl SeriesWriter for RedisStore {
         for queue in queues {
             commands.cmd("ZREM").arg(queue).arg(&member).ignore();
         }
+        // The notifier resolves the alerts of a removed series.
+        commands.cmd("ZADD").arg(keys::alert_checks(shard)).arg("XX").arg(0).arg(&member).ignore();
         let (n_keys,): (u64,) =
             self.connection.query_all(Call::once(shard), commands.atomic()).await?;
         // The configuration last: after a failure before it, the client repeats the request, and the removal reaches

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+mod alerts;
 mod append;
 mod commit;
 mod config;
@@ -142,6 +143,12 @@ conformance! {
         a_minor_change_of_an_episode_keeps_its_notable_version,
         the_oldest_episodes_are_dropped_and_counted_if_unsaved,
         silence_checks_are_due_at_their_time,
+    }
+    alerts: {
+        a_changed_episode_queues_its_series_once_a_notifier_runs,
+        alerts_are_saved_over_the_version_that_was_read,
+        a_forgotten_series_is_checked_again_if_it_has_alerts,
+        one_notifier_holds_the_lease,
     }
     status: {
         a_token_bucket_refills_at_its_rate,

@@ -13,11 +13,11 @@ const ALTERNATIVES_MAX: usize = 64;
 
 /// One of several texts with `*` and `?`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pattern(Vec<String>);
+pub(crate) struct Pattern(Vec<String>);
 
 impl Pattern {
     /// True if one of the alternatives matches the whole text.
-    pub(super) fn matches(&self, text: &str) -> bool {
+    pub(crate) fn matches(&self, text: &str) -> bool {
         self.0.iter().any(|alternative| is_match(alternative, text))
     }
 }

@@ -1,0 +1,91 @@
+//! Receivers of a process, and which of them fail.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use alert::Receiver;
+
+use super::rules::AlertRules;
+use crate::clock::steady_us;
+
+/// First pause after a receiver failed as a whole: 2 s, in microseconds.
+const PAUSE_US: i64 = 2_000_000;
+
+/// Longest such pause: a minute, in microseconds.
+const PAUSE_US_MAX: i64 = 60_000_000;
+
+/// Receivers of a process, with the rules of alerts.
+#[derive(Debug)]
+pub(crate) struct Notifier {
+    rules: AlertRules,
+    receivers: Vec<Arc<dyn Receiver>>,
+    /// Name of this process in the lease.
+    holder: String,
+    /// Held during a round: one at a time in a process.
+    turn: tokio::sync::Mutex<()>,
+    /// By receiver that failed: its failures in a row, and the time of its next try.
+    // A `std::sync::Mutex`: it is never locked across an await.
+    pauses: Mutex<BTreeMap<String, (u32, i64)>>,
+}
+
+impl Notifier {
+    pub(crate) fn new(rules: AlertRules, receivers: Vec<Arc<dyn Receiver>>) -> Self {
+        let holder = format!("{:032x}", random_u128());
+        let (turn, pauses) = (tokio::sync::Mutex::default(), Mutex::default());
+        Self { rules, receivers, holder, turn, pauses }
+    }
+
+    /// Name of this process in the lease.
+    pub(super) fn holder(&self) -> &str {
+        &self.holder
+    }
+
+    pub(super) fn receivers(&self) -> &[Arc<dyn Receiver>] {
+        &self.receivers
+    }
+
+    /// Takes the turn of a round; `None` if another one is running in this process.
+    pub(super) fn take_turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        self.turn.try_lock().ok()
+    }
+
+    pub(super) fn rules(&self) -> &AlertRules {
+        &self.rules
+    }
+
+    pub(super) fn receiver_names(&self) -> Vec<String> {
+        self.receivers.iter().map(|receiver| receiver.name().to_owned()).collect()
+    }
+
+    /// True if a receiver must be reminded.
+    pub(super) fn forgets(&self, name: &str) -> bool {
+        self.receivers.iter().any(|receiver| receiver.name() == name && receiver.forgets())
+    }
+
+    /// True if a receiver failed a moment ago.
+    pub(super) fn is_paused(&self, receiver: &str, now_us: i64) -> bool {
+        let pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        pauses.get(receiver).is_some_and(|(_, next_us)| now_us < *next_us)
+    }
+
+    /// Pauses a receiver that took nothing, so that the others need not wait for it in each round.
+    pub(super) fn pause(&self, receiver: &str, is_failing: bool, now_us: i64) {
+        let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_failing {
+            pauses.remove(receiver);
+            return;
+        }
+        let (n_failures, next_us) = pauses.entry(receiver.to_owned()).or_default();
+        *next_us = now_us + (PAUSE_US << (*n_failures).min(10)).min(PAUSE_US_MAX);
+        *n_failures += 1;
+    }
+}
+
+fn random_u128() -> u128 {
+    let mut bytes = [0; 16];
+    // Without randomness, two processes that start in the same microsecond would notify at once, which is only wasteful.
+    if getrandom::fill(&mut bytes).is_err() {
+        return steady_us() as u128;
+    }
+    u128::from_ne_bytes(bytes)
+}

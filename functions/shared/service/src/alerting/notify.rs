@@ -1,0 +1,189 @@
+//! Use case without a request: checks the alerts of series with changed episodes, and delivers what changed.
+//!
+//! One process of a deployment notifies at a time, under a lease; another one continues where it stopped. A message is
+//! delivered at least once: one that was sent before a failure is sent again with the same identity.
+
+use std::time::Duration;
+
+use alert::{AlertChange, AlertMessage, Receiver, ReceiverError};
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
+use tokio::time::timeout;
+use tracing::warn;
+
+use super::check::AlertCheck;
+use super::notifier::Notifier;
+use crate::clock::steady_us;
+use crate::error::ServiceError;
+use crate::metrics::{NotificationResult, StoreOperation};
+use crate::service::Service;
+
+/// Time after which another process may notify.
+const LEASE: Duration = Duration::from_secs(15);
+
+/// Series checked in one round.
+const CHECKED_MAX: usize = 500;
+
+/// Series checked concurrently.
+const CONCURRENCY: usize = 16;
+
+/// Messages for one receiver in one round.
+const MESSAGES_MAX: usize = 64;
+
+/// Longest time for which a round waits for one receiver: within the lease.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// Work of one round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Notified {
+    /// Series whose alerts were checked.
+    pub checked: usize,
+    /// Messages delivered.
+    pub delivered: usize,
+    /// Messages that a receiver did not take.
+    pub failed: usize,
+}
+
+/// A message of a check, with the places of check and alert.
+struct Outgoing {
+    check: usize,
+    alert: usize,
+    change: AlertChange,
+    message: AlertMessage,
+}
+
+impl Service {
+    /// Checks the alerts that are due, and delivers what changed; does nothing without receivers, or if another process
+    /// notifies.
+    pub async fn notify(&self) -> Result<Notified, ServiceError> {
+        let Some(notifier) = self.notifier() else { return Ok(Notified::default()) };
+        let Some(_turn) = notifier.take_turn() else { return Ok(Notified::default()) };
+        let lease = self.store().lease_notifier(notifier.holder(), LEASE);
+        if !self.measure(StoreOperation::Lease, lease).await? {
+            return Ok(Notified::default());
+        }
+        let now_us = steady_us();
+        let due = self.store().due_alerts(now_us, CHECKED_MAX);
+        let due = self.measure(StoreOperation::List, due).await?;
+        let n_due = due.len();
+        let checks = due.into_iter().map(|due| self.check_alerts(due, notifier, now_us));
+        let checks: Vec<Result<Option<AlertCheck>, ServiceError>> =
+            stream::iter(checks).buffer_unordered(CONCURRENCY).collect().await;
+        let mut done = Notified { checked: n_due, ..Notified::default() };
+        let mut checks: Vec<AlertCheck> =
+            checks.into_iter().filter_map(|check| check.inspect_err(warn_of).ok()?).collect();
+        let deliveries = notifier
+            .receivers()
+            .iter()
+            .map(|receiver| self.deliver(notifier, receiver.as_ref(), &checks, now_us));
+        for (receiver, delivered) in notifier.receivers().iter().zip(join_all(deliveries).await) {
+            for (outgoing, result) in delivered {
+                let is_delivered = result.is_ok();
+                if record(&mut checks, receiver.name(), &outgoing, &result, steady_us()) {
+                    let given_up = NotificationResult::GivenUp;
+                    self.totals().count_notification(receiver.name(), given_up);
+                }
+                done.delivered += usize::from(is_delivered);
+                done.failed += usize::from(!is_delivered);
+            }
+        }
+        let finished =
+            checks.into_iter().map(|check| self.finish_check(check, notifier, steady_us()));
+        let finished: Vec<Result<(), ServiceError>> =
+            stream::iter(finished).buffer_unordered(CONCURRENCY).collect().await;
+        finished.iter().filter_map(|finished| finished.as_ref().err()).for_each(warn_of);
+        Ok(done)
+    }
+
+    /// Lets another process notify at once.
+    pub async fn stop_notifying(&self) {
+        let Some(notifier) = self.notifier() else { return };
+        if let Err(error) = self.store().release_notifier(notifier.holder()).await {
+            warn!(code = error.code(), %error, "the lease of the notifier is not released");
+        }
+    }
+
+    /// Sends the messages that are due to one receiver.
+    async fn deliver(
+        &self,
+        notifier: &Notifier,
+        receiver: &dyn Receiver,
+        checks: &[AlertCheck],
+        now_us: i64,
+    ) -> Vec<(Outgoing, Result<(), ReceiverError>)> {
+        let name = receiver.name();
+        let outgoing = outgoing(notifier, receiver, checks, now_us);
+        if outgoing.is_empty() || notifier.is_paused(name, now_us) {
+            return Vec::new();
+        }
+        let messages: Vec<AlertMessage> =
+            outgoing.iter().map(|outgoing| outgoing.message.clone()).collect();
+        let late =
+            || ReceiverError::Failed { reason: "it does not answer".to_owned(), retry_after: None };
+        let results = timeout(DELIVERY_TIMEOUT, receiver.send(&messages, now_us)).await;
+        let results = results.unwrap_or_else(|_| messages.iter().map(|_| Err(late())).collect());
+        let is_failing = results.iter().all(Result::is_err);
+        notifier.pause(name, is_failing, steady_us());
+        if let Some(Err(error)) = results.iter().find(|result| result.is_err()) {
+            let n_failed = results.iter().filter(|result| result.is_err()).count();
+            warn!(receiver = name, n_failed, %error, "alerts are not delivered");
+        }
+        for result in &results {
+            let result = match result {
+                Ok(()) => NotificationResult::Delivered,
+                Err(_) => NotificationResult::Failed,
+            };
+            self.totals().count_notification(name, result);
+        }
+        outgoing.into_iter().zip(results).collect()
+    }
+}
+
+/// Messages that are due to a receiver.
+fn outgoing(
+    notifier: &Notifier,
+    receiver: &dyn Receiver,
+    checks: &[AlertCheck],
+    now_us: i64,
+) -> Vec<Outgoing> {
+    let page_url = notifier.rules().page_url.as_deref();
+    let of_check = |(check, checked): (usize, &AlertCheck)| {
+        let alerts = checked.alerts.alerts.iter().enumerate();
+        let heard =
+            alerts.filter(|(_, alert)| alert.receivers.iter().any(|name| name == receiver.name()));
+        let due = heard.filter_map(|(position, alert)| {
+            let change = alert.due(receiver.name(), receiver.forgets(), now_us)?;
+            let message = checked.message(alert, change, page_url);
+            Some(Outgoing { check, alert: position, change, message })
+        });
+        due.collect::<Vec<_>>()
+    };
+    checks.iter().enumerate().flat_map(of_check).take(MESSAGES_MAX).collect()
+}
+
+/// Records the result of one message in its alert; returns whether the message is given up.
+fn record(
+    checks: &mut [AlertCheck],
+    receiver: &str,
+    outgoing: &Outgoing,
+    result: &Result<(), ReceiverError>,
+    now_us: i64,
+) -> bool {
+    let alert = &mut checks[outgoing.check].alerts.alerts[outgoing.alert];
+    let delivery = alert.deliveries.entry(receiver.to_owned()).or_default();
+    match result {
+        Ok(()) => {
+            delivery.delivered(&outgoing.change, now_us);
+            false
+        }
+        Err(ReceiverError::Failed { retry_after, .. }) => {
+            let retry_after_us = retry_after.map(|wait| wait.as_micros() as i64);
+            delivery.failed(&outgoing.change, now_us, retry_after_us, false)
+        }
+        Err(_) => delivery.failed(&outgoing.change, now_us, None, true),
+    }
+}
+
+fn warn_of(error: &ServiceError) {
+    warn!(code = error.code(), %error, "the alerts of a series are not checked");
+}
