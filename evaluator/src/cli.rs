@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::command::{
-    capacity, compare, gate, generate, list, load, promise, records, replay, report, run, score,
-    sweep, tune,
+    alerts, capacity, compare, gate, generate, list, load, promise, records, replay, report, run,
+    score, sweep, tune,
 };
 use crate::exit_code::EXIT_CODES;
 
@@ -35,6 +35,8 @@ enum Command {
     Sweep(sweep::SweepArgs),
     /// Recommend a detector for each series of a history, with evidence.
     Tune(tune::TuneArgs),
+    /// Show how many alerts a policy would have made of a history, as CSV.
+    Alerts(alerts::AlertsArgs),
     /// Convert a record to another form.
     #[command(mut_arg("csv_out", |arg| arg.visible_alias("csv")))]
     Report(report::ReportArgs),
@@ -63,6 +65,7 @@ impl Cli {
             Command::Score(args) => score::run(&args)?,
             Command::Promise(args) => promise::run(&args)?,
             Command::Sweep(args) => sweep::run(&args)?,
+            Command::Alerts(args) => alerts::run(&args)?,
             Command::Tune(args) => return tune::run(&args),
             Command::Records(args) => records::run(&args)?,
             Command::Report(args) => report::run(&args)?,

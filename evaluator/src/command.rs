@@ -1,5 +1,6 @@
 //! The subcommands, one per file.
 
+pub(crate) mod alerts;
 pub(crate) mod capacity;
 pub(crate) mod compare;
 pub(crate) mod gate;

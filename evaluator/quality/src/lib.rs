@@ -2,7 +2,8 @@
 //!
 //! Read in this order: a `scenario` generates, or `read` reads, `labeled` series; a `contender` judges them; `score`
 //! counts; `measure` joins the counts into a `record`; `report` renders it, `html` as a page with charts. `tune`
-//! recommends a detector for a history. `replay` sends a series to a deployment and scores its verdicts.
+//! recommends a detector for a history. `replay` sends a series to a deployment and scores its verdicts. `alerting` tries a policy
+//! of alerts.
 //! Architecture invariant: verdicts come from the detector crate that production runs; nothing here judges a sample.
 
 pub mod labeled;
@@ -16,6 +17,7 @@ pub mod score;
 pub mod record;
 pub mod report;
 
+pub mod alerting;
 pub mod replay;
 pub mod tune;
 
