@@ -22,7 +22,7 @@ SECRETS = {
 }
 
 # Overlays that are applied together are checked together.
-TOGETHER = [["dev"], ["plain"], ["dev", "load"], ["plain", "load"], ["dev", "sweep"]]
+TOGETHER = [["dev"], ["plain"], ["dev", "load"], ["plain", "load"], ["dev", "sweep"], ["dev", "notify"]]
 
 REMOVED = object()
 
@@ -208,9 +208,13 @@ CONNECTIONS = {
 }
 
 
-@pytest.mark.parametrize("overlay", ["dev", "plain"])
-def test_policies_allow_the_listed_connections_only(overlay):
-    found = [document for document in documents(overlay) if document["metadata"]["name"] != "outside"]
+# Those that an overlay adds.
+ADDED = {"notify": {("notifier", "redis", 6379), ("notifier", "alertmanager", 9093)}}
+
+
+@pytest.mark.parametrize("overlays", [["dev"], ["plain"], ["dev", "notify"]], ids="+".join)
+def test_policies_allow_the_listed_connections_only(overlays):
+    found = [document for document in all_of(overlays) if document["metadata"]["name"] != "outside"]
     pods = [pod for pod in map(Pod.of, found) if pod is not None]
     policies = [document["spec"] for document in found if document["kind"] == "NetworkPolicy"]
     allowed = {
@@ -220,7 +224,7 @@ def test_policies_allow_the_listed_connections_only(overlay):
         for port in (p for p in target.ports if isinstance(p, int))
         if source is not target and may_connect(policies, source, target, port)
     }
-    assert allowed == CONNECTIONS
+    assert allowed == CONNECTIONS.union(*(ADDED.get(overlay, set()) for overlay in overlays))
 
 
 def may_connect(policies, source, target, port):
