@@ -47,6 +47,16 @@ locals {
     TIDEMARK_HISTORY_DAYS  = tostring(var.history.days)
   } : {}
 
+  # Only `analyze` notifies: its sweep does.
+  receivers = concat(
+    [for i, arn in var.alerts.sns_topic_arns : { name = "sns-${i}", sns = arn, eventbridge = null, alertmanager = null }],
+    [for i, arn in var.alerts.event_bus_arns : { name = "eventbridge-${i}", sns = null, eventbridge = arn, alertmanager = null }],
+    length(var.alerts.alertmanager_urls) == 0 ? [] : [{ name = "alertmanager", sns = null, eventbridge = null, alertmanager = var.alerts.alertmanager_urls }],
+  )
+  alerts = length(local.receivers) == 0 ? {} : {
+    TIDEMARK_ALERTS = jsonencode({ receivers = local.receivers, policies = var.alerts.policies, page_url = var.alerts.page_url })
+  }
+
   # IAM or the API's authorizer authenticates callers before the function runs, except with `keys`: the function checks them.
   access = var.front.authorization == "keys" ? { TIDEMARK_API_KEYS = join(",", var.api_keys) } : { TIDEMARK_ACCESS = "open" }
 
@@ -84,6 +94,21 @@ locals {
       # The operations that `functions/shared/aws` calls.
       Action   = ["dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:Query"]
       Resource = module.table[*].arn
+    },
+  ] : { Sid = statement.Sid, Action = statement.Action, Resource = statement.Resource } if statement.when]
+
+  alert_statements = [for statement in [
+    {
+      when     = length(var.alerts.sns_topic_arns) > 0
+      Sid      = "AlertTopics"
+      Action   = ["sns:Publish"]
+      Resource = var.alerts.sns_topic_arns
+    },
+    {
+      when     = length(var.alerts.event_bus_arns) > 0
+      Sid      = "AlertBuses"
+      Action   = ["events:PutEvents"]
+      Resource = var.alerts.event_bus_arns
     },
   ] : { Sid = statement.Sid, Action = statement.Action, Resource = statement.Resource } if statement.when]
 
@@ -174,6 +199,10 @@ module "network" {
   existing  = var.network.vpc_id == null ? null : { vpc_id = var.network.vpc_id, subnet_ids = var.network.subnet_ids }
   has_table = var.history.enabled
   table_arn = one(module.table[*].arn)
+  services = concat(
+    length(var.alerts.sns_topic_arns) > 0 ? ["sns"] : [],
+    length(var.alerts.event_bus_arns) > 0 ? ["events"] : [],
+  )
 
   external_cache_port = local.is_external ? try(tonumber(regex(":([0-9]+)$", var.cache.url)[0]), 6379) : null
 }
@@ -239,10 +268,10 @@ module "analyze" {
   memory_mb            = var.analyze.memory_mb
   timeout_s            = var.analyze.timeout_s
   reserved_concurrency = var.analyze.reserved_concurrency
-  environment = merge(local.environment, local.access, local.history, {
+  environment = merge(local.environment, local.access, local.history, local.alerts, {
     TIDEMARK_REQUEST_TIMEOUT_MS = tostring(var.analyze.timeout_s * 1000 - 1000)
   })
-  statements         = concat(local.statements, local.history_statements)
+  statements         = concat(local.statements, local.history_statements, local.alert_statements)
   vpc                = local.vpc
   kms_key_arn        = local.kms_key_arn
   log_retention_days = var.log.retention_days

@@ -300,6 +300,41 @@ variable "history" {
   }
 }
 
+variable "alerts" {
+  description = <<-EOT
+    Receivers of alerts: topics of SNS, buses of EventBridge, or all instances of an Alertmanager in the network; and the
+    policies by which (docs/alerts.md), first match first. The sweep delivers, so within a minute. In a new network, SNS and
+    EventBridge get interface endpoints, which cost about 8 USD a month and zone each. There are no webhooks here, as their
+    secrets would be in the state: EventBridge has API destinations. `page_url` is the address of the page for people.
+  EOT
+  type = object({
+    sns_topic_arns    = optional(list(string), [])
+    event_bus_arns    = optional(list(string), [])
+    alertmanager_urls = optional(list(string), [])
+    page_url          = optional(string)
+    policies = optional(list(object({
+      name   = string
+      policy = string
+      tenant = optional(string)
+      source = optional(string)
+      metric = optional(string)
+      labels = optional(map(string), {})
+    })), [])
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for arn in var.alerts.sns_topic_arns : can(regex("^arn:[^:]+:sns:[^:]+:[0-9]+:.+$", arn))])
+    error_message = "Expected ARNs of topics such as `arn:aws:sns:eu-central-1:123456789012:alerts`."
+  }
+
+  validation {
+    condition     = alltrue([for arn in var.alerts.event_bus_arns : can(regex("^arn:[^:]+:events:[^:]+:[0-9]+:event-bus/.+$", arn))])
+    error_message = "Expected ARNs of buses such as `arn:aws:events:eu-central-1:123456789012:event-bus/alerts`."
+  }
+}
+
 variable "network" {
   description = <<-EOT
     The network of cache and functions. By default a new one with addresses `cidr` in `n_zones` zones, without a route to

@@ -97,6 +97,38 @@ run "only_analyze_uses_the_history" {
   }
 }
 
+run "only_analyze_notifies_and_only_the_named_receivers" {
+  variables {
+    alerts = {
+      sns_topic_arns = ["arn:aws:sns:eu-central-1:123456789012:alerts"]
+      event_bus_arns = ["arn:aws:events:eu-central-1:123456789012:event-bus/alerts"]
+      policies       = [{ name = "all", policy = "severity=critical" }]
+    }
+  }
+
+  assert {
+    condition = { for key, policy in output.policies : key => [for statement in jsondecode(policy).Statement : [statement.Action, statement.Resource] if startswith(statement.Sid, "Alert")] } == {
+      analyze = [
+        [["sns:Publish"], ["arn:aws:sns:eu-central-1:123456789012:alerts"]],
+        [["events:PutEvents"], ["arn:aws:events:eu-central-1:123456789012:event-bus/alerts"]],
+      ]
+      ingest        = []
+      ingest-stream = []
+    }
+    error_message = "a function has rights on receivers without using them, or `analyze` has others"
+  }
+
+  assert {
+    condition     = [for function in [module.analyze, module.ingest, module.ingest_stream[0]] : contains(keys(function.environment), "TIDEMARK_ALERTS")] == [true, false, false]
+    error_message = "`analyze` lacks its receivers, or another function has them"
+  }
+
+  assert {
+    condition     = [for receiver in jsondecode(module.analyze.environment["TIDEMARK_ALERTS"]).receivers : receiver.name] == ["sns-0", "eventbridge-0"]
+    error_message = "the receivers of `analyze` are not those of the variable"
+  }
+}
+
 run "variables_contain_no_secret" {
   assert {
     condition     = alltrue([for function in [module.ingest, module.analyze, module.ingest_stream[0]] : length(setintersection(keys(function.environment), ["REDIS_PASSWORD"])) == 0])

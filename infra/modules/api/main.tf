@@ -13,6 +13,8 @@ locals {
     "POST /analyze"         = "analyze"
     "GET /anomalies"        = "analyze"
     "GET /episodes"         = "analyze"
+    "GET /alerts"           = "analyze"
+    "POST /alerts/preview"  = "analyze"
     "GET /series"           = "analyze"
     "DELETE /series"        = "analyze"
     "GET /series/samples"   = "analyze"

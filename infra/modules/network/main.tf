@@ -142,6 +142,47 @@ resource "aws_vpc_security_group_egress_rule" "functions_to_dynamodb" {
   tags              = var.tags
 }
 
+resource "aws_security_group" "endpoints" {
+  count       = local.is_own && length(var.services) > 0 ? 1 : 0
+  name        = "${var.name}-endpoints"
+  description = "Endpoints: ingress from the functions, no egress"
+  vpc_id      = local.vpc_id
+  tags        = merge(var.tags, { Name = "${var.name}-endpoints" })
+}
+
+resource "aws_vpc_security_group_ingress_rule" "endpoints" {
+  count                        = local.is_own && length(var.services) > 0 ? 1 : 0
+  security_group_id            = aws_security_group.endpoints[0].id
+  description                  = "HTTPS, from the functions"
+  referenced_security_group_id = aws_security_group.functions.id
+  ip_protocol                  = "tcp"
+  from_port                    = 443
+  to_port                      = 443
+  tags                         = var.tags
+}
+
+resource "aws_vpc_security_group_egress_rule" "functions_to_services" {
+  count                        = local.is_own && length(var.services) > 0 ? 1 : 0
+  security_group_id            = aws_security_group.functions.id
+  description                  = "Services, through their endpoints"
+  referenced_security_group_id = aws_security_group.endpoints[0].id
+  ip_protocol                  = "tcp"
+  from_port                    = 443
+  to_port                      = 443
+  tags                         = var.tags
+}
+
+resource "aws_vpc_endpoint" "services" {
+  for_each            = local.is_own ? toset(var.services) : toset([])
+  vpc_id              = local.vpc_id
+  service_name        = "com.amazonaws.${data.aws_region.current.name}.${each.value}"
+  vpc_endpoint_type   = "Interface"
+  subnet_ids          = aws_subnet.private[*].id
+  security_group_ids  = [aws_security_group.endpoints[0].id]
+  private_dns_enabled = true
+  tags                = merge(var.tags, { Name = "${var.name}-${each.value}" })
+}
+
 # In an existing network, its routes and endpoints restrict this further.
 resource "aws_vpc_security_group_egress_rule" "functions_to_endpoints" {
   count             = local.is_own ? 0 : 1

@@ -37,6 +37,11 @@ variable "table_arn" {
   type        = string
 }
 
+variable "services" {
+  description = "Services that the functions call through interface endpoints of a new network, such as `sns`."
+  type        = list(string)
+}
+
 variable "has_table" {
   description = "True if there is a table; known at plan time, unlike its ARN."
   type        = bool
