@@ -13,6 +13,7 @@ mod connection;
 mod credentials;
 
 mod acknowledged;
+mod call_turns;
 mod capacity;
 mod cardinality_limit;
 mod clock;

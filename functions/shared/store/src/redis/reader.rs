@@ -168,7 +168,7 @@ impl SeriesReader for RedisStore {
 }
 
 impl RedisStore {
-    /// The next series of several shards from `start` on, each with its shard.
+    /// The next `limit` series of several shards from `start` on, each with its shard.
     async fn list_shards(
         &self,
         shards: &[u16],
@@ -188,6 +188,10 @@ impl RedisStore {
             let last = (start.received_us, start.name.as_str());
             for (name, received) in members {
                 let received_us = received as i64;
+                // Of thousands that the shards return, the first are listed.
+                if listed.len() == limit {
+                    return Ok(listed);
+                }
                 if *shard != start.shard || (received_us, name.as_str()) > last {
                     let key = SeriesKey::from_name(tenant, &name)?;
                     listed.push((*shard, ListedSeries { key, received_us }));

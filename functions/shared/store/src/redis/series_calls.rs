@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use domain::{Judgement, SeriesKey};
-use futures_util::future::join_all;
 use redis::{Cmd, Script, ToRedisArgs, Value, cmd};
 
+use super::call_turns::{BatchSize, CallTurns};
 use super::connection::{Call, Connection, Topology};
 use super::keys::{
     SeriesKeys, alert_checks, expiries, history_enabled, index_member, pending_index,
@@ -98,6 +98,13 @@ fn group<C: SeriesCall>(calls: &[C], topology: Topology, n_shards: u16) -> Vec<V
     groups
 }
 
+/// A batch is short if one call to a single server carries it.
+fn batch_size<C: SeriesCall>(calls: &[C]) -> BatchSize {
+    let n_samples: usize = calls.iter().map(SeriesCall::n_samples).sum();
+    let is_short = calls.len() <= SERIES_MAX && n_samples <= SAMPLES_MAX;
+    if is_short { BatchSize::Short } else { BatchSize::Long }
+}
+
 /// Shard and tenant of a series.
 fn owner<C: SeriesCall>(call: &C, n_shards: u16) -> (u16, &str) {
     (call.key().shard(n_shards), call.key().tenant().as_str())
@@ -106,6 +113,7 @@ fn owner<C: SeriesCall>(call: &C, n_shards: u16) -> (u16, &str) {
 /// Shards on which scripts run, with the limits of series of each.
 pub(super) struct ShardCalls<'a> {
     pub(super) connection: &'a Connection,
+    pub(super) turns: &'a CallTurns,
     pub(super) n_shards: u16,
     pub(super) limits: SeriesLimits,
 }
@@ -129,7 +137,7 @@ impl ShardCalls<'_> {
             let how = if is_repeatable { Call::repeatable(shard) } else { Call::once(shard) };
             async move { (shard, self.connection.evaluate::<Value>(how, script, &command).await) }
         });
-        let replies = join_all(replies).await;
+        let replies = self.turns.make_all(batch_size(calls), replies.collect()).await;
         let missing = || Err(unreadable("answer"));
         let mut by_call: Vec<Result<Value, StoreError>> = calls.iter().map(|_| missing()).collect();
         for (positions, (shard, reply)) in groups.iter().zip(replies) {

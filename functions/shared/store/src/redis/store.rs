@@ -6,6 +6,7 @@ use domain::SeriesKey;
 use protocol::admission::SeriesLimits;
 
 use super::acknowledged::AcknowledgedCounts;
+use super::call_turns::CallTurns;
 use super::capacity::Capacity;
 use super::cardinality_limit::CardinalityLimit;
 use super::clock::ServerClocks;
@@ -21,6 +22,7 @@ use crate::{SERIES_TTL_S, StoreError, StoreLimits};
 #[derive(Debug)]
 pub struct RedisStore {
     pub(super) connection: Connection,
+    turns: CallTurns,
     pub(super) n_shards: u16,
     pub(super) scripts: Scripts,
     pub(super) limits: StoreLimits,
@@ -43,6 +45,7 @@ impl RedisStore {
     ) -> Result<Self, StoreError> {
         Ok(Self {
             connection: Connection::new(options, credentials)?,
+            turns: CallTurns::new(options.topology),
             n_shards: options.n_shards,
             scripts: Scripts::new(),
             limits: StoreLimits::default(),
@@ -92,7 +95,12 @@ impl RedisStore {
             }
         };
         let limits = self.series_limits().of_shard(self.n_shards);
-        let scripts = ShardCalls { connection: &self.connection, n_shards: self.n_shards, limits };
+        let scripts = ShardCalls {
+            connection: &self.connection,
+            turns: &self.turns,
+            n_shards: self.n_shards,
+            limits,
+        };
         scripts.run(script, calls, on_reply).await
     }
 
