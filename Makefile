@@ -72,6 +72,7 @@ endif
 	.tools/kind/bin/python -B -m pytest --quiet -p no:cacheprovider docs/tests
 	@.config/ui.sh
 	.tools/alerts/bin/python -B -m pytest --quiet -p no:cacheprovider functions/standalone/tests/alerts
+	.tools/senders/bin/python -B -m pytest --quiet -p no:cacheprovider functions/standalone/tests/senders
 
 .PHONY: chaos
 chaos: setup ## Inject faults for a few minutes, and check that no acknowledged sample is lost

@@ -15,6 +15,7 @@ python3        python3
 redis-cli      redis-tools
 redis-server   redis-server
 shellcheck     shellcheck
+vmagent        victoria-metrics
 xz             xz-utils
 TABLE
   # Ubuntu has no package of Chromium, only a snap: there the page is not tested, unless Chromium is installed.

@@ -10,8 +10,8 @@
 //!
 //! The resource attribute `service.name` is the source. Labels are the attributes of the data point, of the scope with
 //! `otel.scope.name`, and of the resource; where an inner attribute has the same name, that of the scope or the resource
-//! is named `scope.<name>` or `resource.<name>`. Resource attributes of the process (`process.*`) and the SDK
-//! (`telemetry.*`) are left out: they would name new series at each restart or update.
+//! is named `scope.<name>` or `resource.<name>`. Resource attributes of the process, the container, the operating system and
+//! the versions of the service and the SDK are left out: they would name new series at each restart or update.
 
 pub(crate) mod binary;
 pub(crate) mod json;
@@ -32,7 +32,7 @@ use crate::source;
 const SERVICE_NAME: &str = "service.name";
 
 /// Beginnings of the names of resource attributes that are left out.
-const LEFT_OUT: [&str; 2] = ["process.", "telemetry."];
+const LEFT_OUT: [&str; 5] = ["process.", "telemetry.", "os.", "container.id", "service.version"];
 
 /// Label with the name of the scope.
 const SCOPE_NAME: &str = "otel.scope.name";

@@ -166,19 +166,27 @@ mod tests {
             "kube_pod_info",
             "process_start_time_seconds",
             "node_boot_time_seconds",
+            "node_time_seconds",
+            "go_memstats_last_gc_time_seconds",
+            "kube_job_status_completion_time",
+            "prometheus_config_last_reload_success_timestamp_seconds",
+            "prometheus_remote_storage_highest_timestamp_in_seconds",
+            "traefik_config_last_reload_success",
+            "traefik.config.reload.lastSuccessTimestamp",
             "ALERTS",
             "scrape_samples_scraped",
             "http_requests_total",
             "http_request_duration_seconds_sum",
             "up",
+            "prometheus_config_last_reload_successful",
             "information",
             "process_cpu_seconds_total",
         ];
         let samples = names.map(|name| sample(name, &[])).into();
         let selected = select("[]", SampleOrigin::Foreign, samples);
-        assert_eq!(metrics(&selected), names[7..]);
+        assert_eq!(metrics(&selected), names[14..]);
         let n_dropped: usize = selected.not_selected.values().sum();
-        assert_eq!((n_dropped, selected.not_selected["default-buckets"]), (7, 1));
+        assert_eq!((n_dropped, selected.not_selected["default-buckets"]), (14, 1));
     }
 
     #[test]

@@ -80,7 +80,14 @@ fn all_shapes() -> ExportRequest {
         }],
     });
     export(
-        &[("service.name", "checkout"), ("telemetry.sdk.name", "x"), ("process.pid", "7")],
+        &[
+            ("service.name", "checkout"),
+            ("telemetry.sdk.name", "x"),
+            ("process.pid", "7"),
+            ("os.description", "Debian"),
+            ("container.id", "eefd714f92d9"),
+            ("service.version", "3.7.15"),
+        ],
         vec![
             metric("cpu", MetricKind::Gauge(numbers(0.5, 0, false))),
             metric("queue", MetricKind::Sum(numbers(-3.0, CUMULATIVE, false))),
@@ -154,7 +161,9 @@ fn json_is_the_same_samples() {
             sum("unspecified", 1.0, json!(0), true)
         ] }],
         "resource": { "attributes": [
-            text("service.name", "checkout"), text("telemetry.sdk.name", "x"), text("process.pid", "7")
+            text("service.name", "checkout"), text("telemetry.sdk.name", "x"), text("process.pid", "7"),
+            text("os.description", "Debian"), text("container.id", "eefd714f92d9"),
+            text("service.version", "3.7.15")
         ] }
     }] });
     let read = json::read(request.to_string().as_bytes(), &RequestLimits::default()).unwrap();
