@@ -3,9 +3,10 @@
 use crate::Detector;
 use crate::bytes::{ByteReader, ByteWriter};
 use crate::detectors::ewma::EwmaState;
-use crate::detectors::tidemark::{Assessment, TidemarkState};
+use crate::detectors::tidemark::{Assessment, Tidemark, TidemarkState};
 use crate::learning::SeasonBucket;
 use crate::learning::season::N_BUCKETS;
+use crate::signal_score::{SignalScore, UsualValue};
 use crate::signals::deviation::DeviationState;
 use domain::{JudgedSample, Sample};
 
@@ -89,6 +90,46 @@ impl DetectorState {
             (Detector::Tidemark(tidemark), Self::Tidemark(state)) => tidemark.pause_us_min(state),
             _ => None,
         }
+    }
+
+    /// Share of its threshold that each signal of the composite detector reaches.
+    pub(crate) fn shares(
+        &self,
+        tidemark: &Tidemark,
+        before: &[JudgedSample],
+        sample: Sample,
+    ) -> Vec<SignalScore> {
+        let Self::Tidemark(state) = self else { return Vec::new() };
+        let assessment = tidemark.judge(before, state, sample);
+        let of = |signal| {
+            Some(SignalScore {
+                signal,
+                score: assessment.share(signal)?,
+                threshold: 1.0,
+                adaptive_factor: state.adaptive_factor(signal),
+            })
+        };
+        tidemark.signals.iter().filter_map(of).collect()
+    }
+
+    /// Usual value at this time of the day or week; `None` without a season, or while it is unknown.
+    pub(crate) fn seasonal(&self, detector: &Detector, sample: Sample) -> Option<UsualValue> {
+        let (calendar, state) = match (detector, self) {
+            (Detector::Deviation(deviation), Self::Deviation(state)) => (deviation.calendar, state),
+            (Detector::Tidemark(tidemark), Self::Tidemark(state)) => {
+                (tidemark.calendar, state.deviation()?)
+            }
+            _ => return None,
+        };
+        let (value, deviation) = state.seasonal_at(calendar, sample)?;
+        Some(UsualValue { value, deviation, n_samples: None })
+    }
+
+    /// Level of a detector that does not read the window.
+    pub(crate) fn level(&self) -> Option<UsualValue> {
+        let Self::Ewma(state) = self else { return None };
+        let (value, deviation) = state.level();
+        (state.n() > 0).then_some(UsualValue { value, deviation, n_samples: None })
     }
 
     /// Number of samples learned, for a detector that does not count those of its window.

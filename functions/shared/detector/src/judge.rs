@@ -106,6 +106,11 @@ impl Judge {
         self.after_maintenance(sample.at_us(), self.assess_read(read.sample).verdict)
     }
 
+    /// Reads a sample as the detector does; `None` if there is nothing to judge.
+    pub(crate) fn read_configured(&self, sample: Sample) -> Option<Sample> {
+        self.read(self.config.as_configured(sample)).sample
+    }
+
     /// Assesses what the detector reads of a sample; without a rate there is nothing to judge.
     fn assess_read(&self, read: Option<Sample>) -> Assessment {
         let unjudged = || Assessment::without_signals(Verdict::unjudged(VerdictKind::Learning));

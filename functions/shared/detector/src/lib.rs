@@ -28,6 +28,7 @@ mod bytes;
 pub mod learning;
 
 pub mod detectors;
+mod signal_score;
 mod signal_set;
 pub mod signals;
 
@@ -40,12 +41,16 @@ pub mod memory;
 pub mod silence;
 
 mod episode_changes;
+pub mod explanation;
 pub mod judge;
 mod migration;
 mod open_episode;
 
 pub use detector::{Detector, WINDOW_LEN_MAX, WINDOW_LEN_MIN};
 pub use episode_changes::EpisodeChanges;
+pub use explanation::{
+    SampleExplanation, SignalScore, SilencingValue, UsualValue, is_continuation,
+};
 pub use judge::{Judge, LearningProgress};
 pub use learning::moments::Moments;
 pub use learning::season::{Calendar, Season};
@@ -54,6 +59,7 @@ pub use memory::{Counters, Memory};
 pub use migration::{DeployedDetector, MemoryOrigin, RestoreError};
 pub use open_episode::{OpenEpisode, rejoin_us};
 pub use series_config::{MaintenanceWindow, SeriesConfig, SeriesConfigError};
+pub use signal_score::{SignalScore, UsualValue};
 pub use signal_set::{SignalSet, SignalUnknown};
 pub use silence::{SilenceCheck, SilenceState};
 pub use spec::SpecError;

@@ -15,6 +15,7 @@ use crate::Detector;
 use crate::spec::parameter::parameters;
 
 pub use crate::spec::error::{SPEC_LEN_MAX, SpecError};
+pub(crate) use crate::spec::parameter::NUMBER_MAX;
 
 impl Detector {
     /// The same detector with another value of one parameter.

@@ -38,6 +38,11 @@ impl EwmaState {
         self.n
     }
 
+    /// Mean and standard deviation.
+    pub(crate) fn level(&self) -> (f64, f64) {
+        (self.mean, self.var.sqrt())
+    }
+
     pub(crate) fn write(&self, out: &mut ByteWriter) {
         out.u64(self.n);
         out.f64s(&[self.mean, self.var]);

@@ -84,6 +84,9 @@ impl Tidemark {
     /// Length of the window that is read, in samples.
     pub const WINDOW: usize = 50;
 
+    /// Least budget.
+    pub(crate) const FALSE_ALARMS_PER_DAY_MIN: f64 = 1e-3;
+
     /// Samples required before judging.
     pub const MIN: usize = 10;
 
@@ -94,6 +97,11 @@ impl Tidemark {
         let per_sample = if interval_us > 0.0 { (INTERVAL_US / interval_us).max(1.0) } else { 1.0 };
         let excess = BUDGET / self.false_alarms_per_day * per_sample;
         if excess == 1.0 { 1.0 } else { excess.powf(BUDGET_EXPONENT) }
+    }
+
+    /// Ratio of a score's share of its threshold under another budget to that under this one.
+    pub(crate) fn relative_share(&self, false_alarms_per_day: f64) -> f64 {
+        (false_alarms_per_day / self.false_alarms_per_day).powf(BUDGET_EXPONENT)
     }
 
     fn deviation(&self) -> Deviation {

@@ -183,6 +183,17 @@ impl DeviationState {
         (self.expected(position, sample).0, noise)
     }
 
+    /// Expected value and deviation at the time of day or week of `sample`, if the season is known.
+    pub(crate) fn seasonal_at(&self, calendar: Calendar, sample: Sample) -> Option<(f64, f64)> {
+        let position = self.position(calendar, sample);
+        self.table.expected(position).map(|_| self.expected(position, sample))
+    }
+
+    /// Factor by which the signal has raised its threshold.
+    pub(crate) fn threshold_factor(&self) -> f64 {
+        self.threshold.factor()
+    }
+
     fn position(&self, calendar: Calendar, sample: Sample) -> SeasonPosition {
         calendar.position(sample, self.interval.interval_us())
     }

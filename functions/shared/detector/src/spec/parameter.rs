@@ -13,6 +13,9 @@ use crate::signal_set::SignalSet;
 use crate::signals::deviation::Deviation;
 use crate::spec::error::SpecError;
 
+/// Largest threshold.
+pub(crate) const NUMBER_MAX: f64 = 1e4;
+
 /// Field of one parameter, with its valid range.
 #[derive(PartialEq)]
 pub(super) enum Field<'a> {
@@ -29,31 +32,34 @@ pub(super) fn parameters(detector: &mut Detector) -> Vec<(&'static str, Field<'_
     match detector {
         Detector::Zscore(Zscore { window, threshold, min, window_end }) => vec![
             ("window", Field::Count(window, WINDOW_LEN_MIN)),
-            ("threshold", Field::Number(threshold, 0.0, 1e4)),
+            ("threshold", Field::Number(threshold, 0.0, NUMBER_MAX)),
             ("self", Field::WindowEnd(window_end)),
             ("min", Field::Count(min, 1)),
         ],
         Detector::Robust(Robust { window, threshold, min }) => vec![
             ("window", Field::Count(window, WINDOW_LEN_MIN)),
-            ("threshold", Field::Number(threshold, 0.0, 1e4)),
+            ("threshold", Field::Number(threshold, 0.0, NUMBER_MAX)),
             ("min", Field::Count(min, 1)),
         ],
         Detector::Deviation(Deviation { window, threshold, min, calendar }) => vec![
             ("window", Field::Count(window, WINDOW_LEN_MIN)),
-            ("threshold", Field::Number(threshold, 0.0, 1e4)),
+            ("threshold", Field::Number(threshold, 0.0, NUMBER_MAX)),
             ("min", Field::Count(min, 1)),
             ("season", Field::Season(&mut calendar.season)),
             ("time_zone", Field::Zone(&mut calendar.zone)),
         ],
         Detector::Tidemark(Tidemark { signals, false_alarms_per_day, calendar }) => vec![
             ("signals", Field::Signals(signals)),
-            ("false_alarms_per_day", Field::Number(false_alarms_per_day, 1e-3, 100.0)),
+            (
+                "false_alarms_per_day",
+                Field::Number(false_alarms_per_day, Tidemark::FALSE_ALARMS_PER_DAY_MIN, 100.0),
+            ),
             ("season", Field::Season(&mut calendar.season)),
             ("time_zone", Field::Zone(&mut calendar.zone)),
         ],
         Detector::Ewma(Ewma { alpha, threshold, min }) => vec![
             ("alpha", Field::Number(alpha, 1e-6, 1.0)),
-            ("threshold", Field::Number(threshold, 0.0, 1e4)),
+            ("threshold", Field::Number(threshold, 0.0, NUMBER_MAX)),
             ("min", Field::Count(min, 1)),
         ],
     }

@@ -1,6 +1,6 @@
 //! Result of judging one sample: the verdict, and what each signal computed, which learning reuses.
 
-use crate::detectors::tidemark::state::N_SUPPRESSED;
+use crate::detectors::tidemark::state::{N_SUPPRESSED, SUPPRESSED_SIGNALS, scores_of};
 use crate::learning::baseline::Residual;
 use crate::learning::hysteresis;
 use crate::learning::season::DailyPosition;
@@ -10,17 +10,6 @@ use crate::signals::novelty::NoveltyFeatures;
 use crate::signals::shift::{self, LevelChanges};
 use crate::signals::step::Step;
 use domain::{Expectation, Signal, Verdict, VerdictKind};
-
-/// Signal of each score with repeat suppression.
-const SUPPRESSED_SIGNALS: [Signal; N_SUPPRESSED] = [
-    Signal::Shift,
-    Signal::Shift,
-    Signal::Shift,
-    Signal::Shift,
-    Signal::Variance,
-    Signal::Variance,
-    Signal::Flat,
-];
 
 /// Half of the band shown to people, in deviations.
 const BAND: f64 = 3.0;
@@ -39,6 +28,14 @@ impl Assessment {
     /// Assessment of a detector without signals.
     pub(crate) fn without_signals(verdict: Verdict) -> Self {
         Self { verdict, traffic: None, novelty: None }
+    }
+
+    /// Share of its threshold that `signal` reaches before repeat suppression; `None` if it is not computed.
+    pub(crate) fn share(&self, signal: Signal) -> Option<f64> {
+        if signal == Signal::Novelty {
+            return self.novelty.as_ref().map(|novelty| novelty.verdict.score);
+        }
+        self.traffic.as_ref().map(|traffic| traffic.share(signal))
     }
 }
 
@@ -105,6 +102,17 @@ impl TrafficAssessment {
             if next.1 > highest.1 { next } else { highest }
         };
         scores.fold((Signal::Deviation, 0.0), higher)
+    }
+
+    /// Share of its threshold that `signal` reaches before repeat suppression.
+    fn share(&self, signal: Signal) -> f64 {
+        match signal {
+            Signal::Deviation => self.joint,
+            Signal::Gap => self.gap,
+            Signal::Shift | Signal::Variance | Signal::Flat | Signal::Novelty => {
+                scores_of(signal).map(|i| self.raw[i]).fold(0.0, f64::max)
+            }
+        }
     }
 
     fn score(&self, signal: Signal) -> f64 {

@@ -19,6 +19,22 @@ use domain::{Sample, Signal};
 /// Number of scores with repeat suppression: those of shift and variance, and one of flat.
 pub(super) const N_SUPPRESSED: usize = shift::N_SCORES + variance::N_SCORES + 1;
 
+/// Signal of each score with repeat suppression.
+pub(super) const SUPPRESSED_SIGNALS: [Signal; N_SUPPRESSED] = [
+    Signal::Shift,
+    Signal::Shift,
+    Signal::Shift,
+    Signal::Shift,
+    Signal::Variance,
+    Signal::Variance,
+    Signal::Flat,
+];
+
+/// Indexes of the scores of `signal` among those with repeat suppression.
+pub(super) fn scores_of(signal: Signal) -> impl Iterator<Item = usize> {
+    (0..N_SUPPRESSED).filter(move |i| SUPPRESSED_SIGNALS[*i] == signal)
+}
+
 const SECOND_US: f64 = 1e6;
 
 /// Memory of the composite detector; the signals of traffic learn together.
@@ -60,6 +76,25 @@ impl TidemarkState {
         Self {
             traffic: has_traffic.then(TrafficState::default),
             novelty: has_novelty.then(NoveltySignalState::default),
+        }
+    }
+
+    /// Memory of the deviation signal, if it is computed.
+    pub(crate) fn deviation(&self) -> Option<&DeviationState> {
+        self.traffic.as_ref().map(|traffic| &traffic.deviation)
+    }
+
+    /// Factor by which `signal` has raised its own threshold.
+    pub(crate) fn adaptive_factor(&self, signal: Signal) -> f64 {
+        match (signal, &self.traffic, &self.novelty) {
+            (Signal::Novelty, _, Some(novelty)) => novelty.threshold.factor(),
+            (Signal::Deviation, Some(traffic), _) => {
+                traffic.deviation.threshold_factor() * traffic.thresholds[N_SUPPRESSED].factor()
+            }
+            (_, Some(traffic), _) => {
+                scores_of(signal).map(|i| traffic.thresholds[i].factor()).fold(1.0, f64::max)
+            }
+            _ => 1.0,
         }
     }
 
