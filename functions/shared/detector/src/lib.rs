@@ -48,9 +48,7 @@ mod open_episode;
 
 pub use detector::{Detector, WINDOW_LEN_MAX, WINDOW_LEN_MIN};
 pub use episode_changes::EpisodeChanges;
-pub use explanation::{
-    SampleExplanation, SignalScore, SilencingValue, UsualValue, is_continuation,
-};
+pub use explanation::{SampleExplanation, SilencingValue, is_continuation};
 pub use judge::{Judge, LearningProgress};
 pub use learning::moments::Moments;
 pub use learning::season::{Calendar, Season};
