@@ -21,6 +21,7 @@ locals {
     "GET /series/config"    = "analyze"
     "PUT /series/config"    = "analyze"
     "DELETE /series/config" = "analyze"
+    "GET /explain"          = "analyze"
     "GET /openapi.json"     = "analyze"
   }
 

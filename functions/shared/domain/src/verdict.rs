@@ -183,7 +183,7 @@ impl Verdict {
 }
 
 /// Formats a number for people: four significant digits, or all digits of the integer part.
-fn short(value: f64) -> String {
+pub fn short(value: f64) -> String {
     let magnitude = value.abs();
     if magnitude != 0.0 && !(1e-3..1e15).contains(&magnitude) {
         return format!("{value:.3e}");

@@ -6,6 +6,7 @@ mod alerts;
 mod analyze;
 mod config;
 mod debug;
+mod explain;
 mod history;
 mod influx;
 mod ingest;
@@ -90,6 +91,7 @@ const ANOMALIES: Route = tenant("/anomalies", &[("GET", READ)], || get(history::
 const EPISODES: Route = tenant("/episodes", &[("GET", READ)], || get(history::episodes));
 const ALERTS: Route = tenant("/alerts", &[("GET", READ)], || get(alerts::list));
 const PREVIEW: Route = tenant("/alerts/preview", &[("POST", READ)], || post(alerts::preview));
+const EXPLAIN: Route = tenant("/explain", &[("GET", READ)], || get(explain::explain));
 const SWEEP: Route = tenant("/sweep", &[("POST", ADMIN)], || post(sweep::sweep));
 /// Without authentication, for a scheduler: it reveals no series, and does only what the next sweep would.
 const OPEN_SWEEP: Route = tenant("/sweep", &[("POST", None)], || post(sweep::sweep));
@@ -165,7 +167,7 @@ const SENDING: &[Route] =
 
 /// Routes of readers.
 const READING: &[Route] =
-    &[ANALYZE, SERIES, SAMPLES, CONFIG, ANOMALIES, EPISODES, ALERTS, PREVIEW, SWEEP];
+    &[ANALYZE, SERIES, SAMPLES, CONFIG, ANOMALIES, EPISODES, ALERTS, PREVIEW, EXPLAIN, SWEEP];
 
 /// Routes of every function that tenants call.
 const COMMON: &[Route] = &[ROOT, LIVEZ, READYZ, HEALTHZ, METRICS, OPENAPI];

@@ -73,7 +73,7 @@ impl Service {
     }
 
     /// Reads a series and up to `n_anomalies` of its newest anomalies, after judging its pending samples.
-    async fn read_judged(
+    pub(crate) async fn read_judged(
         &self,
         key: &SeriesKey,
         n_anomalies: usize,
@@ -103,7 +103,7 @@ impl Service {
     }
 
     /// Restores the judge of a series with the detector that it was last judged by.
-    fn restore_for_reading(&self, key: &SeriesKey, state: &SeriesState) -> Judge {
+    pub(crate) fn restore_for_reading(&self, key: &SeriesKey, state: &SeriesState) -> Judge {
         let stored = state.memory.as_deref().and_then(Memory::decode);
         let shared = stored.filter(|memory| !memory.has_own_detector);
         let deployed = shared.map_or(self.deployed_for(key), |memory| DeployedDetector {

@@ -3,6 +3,7 @@
 //! Field names are stable; new fields may be added. Times are Unix milliseconds, fractional if needed.
 
 mod alerts;
+mod explain;
 mod history;
 mod milliseconds;
 mod operation;
@@ -11,6 +12,9 @@ mod sample;
 mod series;
 
 pub use alerts::{AlertAnswer, AlertsAnswer, DeliveryAnswer, PreviewAnswer, PreviewSeriesAnswer};
+pub use explain::{
+    ConfigChange, ExplainAnswer, SignalAnswer, SilenceAnswer, SimilarSeries, UsualAnswer,
+};
 pub use history::{AnomaliesPage, AnomalyAnswer, EpisodeAnswer, EpisodeSpan, EpisodesPage};
 pub use operation::{ConfigAnswer, MaintenanceAnswer, SweepAnswer};
 pub use parts::{LearningAnswer, SeriesName};

@@ -15,6 +15,17 @@ pub enum ServiceError {
     /// The series has no samples.
     #[error("unknown series: expected one that has sent samples")]
     NotFound,
+    /// The series has no sample at the requested time.
+    #[error("no sample of the series has this time: expected the `timestamp` of one")]
+    SampleUnknown,
+    /// The sample at the requested time is older than all that are stored.
+    #[error(
+        "the sample is no longer stored: expected one of the newest {n_samples}, or a stored anomaly"
+    )]
+    SampleNotKept {
+        /// Number of stored samples.
+        n_samples: usize,
+    },
     /// The configuration of a series is invalid.
     #[error(transparent)]
     Config(#[from] ConfigRequestError),
@@ -48,6 +59,8 @@ impl ServiceError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotFound => "series_unknown",
+            Self::SampleUnknown => "sample_unknown",
+            Self::SampleNotKept { .. } => "sample_not_kept",
             Self::Config(error) => error.code(),
             Self::Preview(_) => "preview_invalid",
             Self::RateExceeded { .. } => "rate_exceeded",
@@ -67,9 +80,9 @@ impl ServiceError {
         }
     }
 
-    /// True if the series is unknown.
+    /// True if the series or the sample is not stored.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::NotFound)
+        matches!(self, Self::NotFound | Self::SampleUnknown | Self::SampleNotKept { .. })
     }
 
     /// True if the request is malformed.

@@ -10,6 +10,7 @@ mod write;
 mod alerting;
 mod analyze;
 mod configure;
+mod explain;
 mod history_query;
 mod selection;
 mod series_metrics;
@@ -36,6 +37,7 @@ mod platform;
 mod rate_limit;
 mod series_matcher;
 mod telemetry;
+mod utc;
 mod warnings;
 
 pub use access::{Access, AccessError, Right};

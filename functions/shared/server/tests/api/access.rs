@@ -87,7 +87,7 @@ async fn each_route_requires_its_right() {
             }
         }
     }
-    assert_eq!(n_guarded, 17);
+    assert_eq!(n_guarded, 18);
 }
 
 #[tokio::test]

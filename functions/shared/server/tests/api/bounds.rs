@@ -154,8 +154,14 @@ async fn each_route_is_bounded_in_time() {
         if ["/", "/livez", "/openapi.json", "/ping", "/health"].contains(&path.as_str()) {
             continue; // These await nothing.
         }
-        let of_series =
-            ["/analyze", "/series/samples", "/series/config", "/anomalies", "/episodes"];
+        let of_series = [
+            "/analyze",
+            "/series/samples",
+            "/series/config",
+            "/anomalies",
+            "/episodes",
+            "/explain",
+        ];
         let needs_series = of_series.contains(&path.as_str());
         let is_series = needs_series && method != Method::POST || method == Method::DELETE;
         let query = if is_series { "?metric=rps" } else { "" };
@@ -168,7 +174,7 @@ async fn each_route_is_bounded_in_time() {
         answer.is_refused(&path, 504, "deadline_exceeded");
         n_given_up += 1;
     }
-    assert_eq!(n_given_up, 22);
+    assert_eq!(n_given_up, 23);
 }
 
 #[tokio::test]

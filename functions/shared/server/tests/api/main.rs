@@ -7,6 +7,7 @@
 mod client;
 mod config;
 mod document;
+mod explain;
 
 mod access;
 mod analyze;

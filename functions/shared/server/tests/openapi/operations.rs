@@ -142,7 +142,7 @@ pub(crate) fn problem_responses() -> Value {
             "The API key lacks the right of this operation, or is of another tenant.",
             &["WWW-Authenticate"],
         ),
-        (404, "The series does not exist.", &[]),
+        (404, "The series or the sample does not exist, or the sample is no longer stored.", &[]),
         (413, "The body is too large, as sent or decompressed, or has too many samples.", &[]),
         (415, "The content type or content encoding is not supported.", &[]),
         (429, "The tenant exceeds its rate limit.", &["Retry-After"]),
@@ -223,12 +223,12 @@ pub(crate) fn parameters() -> Value {
         "Since": {
             "name": "since", "in": "query",
             "description": "Excludes older entries: RFC 3339 with an offset, or a number since 1970, as in samples.",
-            "schema": { "anyOf": [
-                { "type": "string", "format": "date-time" },
-                { "type": "integer", "minimum": 0, "maximum": at_us_max / 1_000_000 },
-                { "type": "integer", "minimum": 100_000_000_000_i64, "maximum": at_us_max / 1_000 },
-                { "type": "integer", "minimum": 100_000_000_000_000_i64, "maximum": at_us_max }
-            ] }
+            "schema": time_schema()
+        },
+        "Timestamp": {
+            "name": "timestamp", "in": "query",
+            "description": "Time of the sample, as in samples; by default that of the newest one.",
+            "schema": time_schema()
         },
         "Cursor": {
             "name": "cursor", "in": "query", "description": "The `next` of the previous page.",
@@ -243,6 +243,17 @@ pub(crate) fn parameters() -> Value {
             "schema": { "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 }
         }
     })
+}
+
+/// A time as in samples.
+fn time_schema() -> Value {
+    let at_us_max = domain::sample::AT_US_MAX;
+    json!({ "anyOf": [
+        { "type": "string", "format": "date-time" },
+        { "type": "integer", "minimum": 0, "maximum": at_us_max / 1_000_000 },
+        { "type": "integer", "minimum": 100_000_000_000_i64, "maximum": at_us_max / 1_000 },
+        { "type": "integer", "minimum": 100_000_000_000_000_i64, "maximum": at_us_max }
+    ] })
 }
 
 /// All operations.
@@ -265,6 +276,7 @@ pub(crate) fn paths() -> Value {
         "/episodes": { "get": list_episodes() },
         "/alerts": { "get": alerts::list() },
         "/alerts/preview": { "post": alerts::preview() },
+        "/explain": { "get": explain() },
         "/sweep": { "post": sweep() },
         "/livez": { "get": health("livez", "Liveness", "The process responds.", &[]) },
         "/readyz": { "get": health("readyz", "Readiness", "The store responds.", &[503]) },
@@ -468,6 +480,20 @@ fn list_episodes() -> Value {
                   "signal": "deviation", "samples": 3, "peak": peak }
             ]
         }))
+        .problems(&[400, 401, 403, 404, 429, 503])
+        .0
+}
+
+fn explain() -> Value {
+    Operation::new("explain", "analyze", READ, "Explain a sample of a series")
+        .description(
+            "In numbers, and in `sentences`: value, expected value and band, signals, usual values, learning, the parameter \
+             that would silence it, similar series, and the last change of the configuration. Season, recent level and the \
+             signals of the newest sample are by the state now.",
+        )
+        .parameters(&SERIES)
+        .parameters(&["Timestamp"])
+        .answer(200, "The explanation.", "ExplainAnswer")
         .problems(&[400, 401, 403, 404, 429, 503])
         .0
 }

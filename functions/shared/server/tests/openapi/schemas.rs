@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 use service::answers::{
     AlertsAnswer, AnalyzeAnswer, AnomaliesPage, BodyAnswer, ConfigAnswer, EpisodesPage,
-    IngestAnswer, PreviewAnswer, SamplesAnswer, SeriesPage, SummaryAnswer, SweepAnswer,
+    ExplainAnswer, IngestAnswer, PreviewAnswer, SamplesAnswer, SeriesPage, SummaryAnswer,
+    SweepAnswer,
 };
 use utoipa::OpenApi;
 
@@ -19,6 +20,7 @@ use utoipa::OpenApi;
     EpisodesPage,
     AlertsAnswer,
     PreviewAnswer,
+    ExplainAnswer,
     ConfigAnswer,
     SweepAnswer,
 )))]
@@ -62,6 +64,8 @@ const PROBLEM_CODES: &[&str] = &[
     "rate_exceeded",
     "request_malformed",
     "right_missing",
+    "sample_not_kept",
+    "sample_unknown",
     "series_too_long",
     "route_unknown",
     "series_unknown",
