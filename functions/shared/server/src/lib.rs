@@ -9,6 +9,7 @@
 
 mod app;
 mod error;
+mod etag;
 mod function;
 mod heartbeat;
 mod held_body;

@@ -24,6 +24,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::app::App;
 use crate::authentication::authenticate;
 use crate::error::{MalformedRequest, RequestError};
+use crate::etag::Conditions;
 use crate::http::ConnectionKind;
 use crate::problem;
 use crate::request_telemetry;
@@ -72,6 +73,7 @@ pub(crate) async fn guard(
     next: Next,
 ) -> Response {
     let dialect = route.dialect;
+    let conditions = Conditions::of(request.method(), request.headers());
     let is_json = dialect.is_json(request.headers());
     let is_reserved = request.extensions().get() == Some(&ConnectionKind::Reserved);
     let admitted = match route.kind {
@@ -97,7 +99,7 @@ pub(crate) async fn guard(
         }
         Err(error) => error.into_response(),
     };
-    dialect.translate(response, is_json)
+    dialect.translate(conditions.apply(response), is_json)
 }
 
 /// The request timeout, or the time until the deadline of the invocation if that is earlier.

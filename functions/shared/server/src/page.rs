@@ -1,10 +1,9 @@
 //! Admits and answers pages of lists: counted as reads, as bytes, and as long requests if they are long.
 
-use axum::http::StatusCode;
 use axum::response::Response;
 use domain::Tenant;
 use serde::Serialize;
-use service::low_priority;
+use service::{ServiceError, low_priority};
 
 use crate::app::App;
 use crate::counted_body::counted;
@@ -33,15 +32,13 @@ pub(crate) async fn admit(
     app.in_flight().reserve(tenant, n_bytes)
 }
 
-/// Answers with a page.
-pub(crate) async fn answer(
-    page: impl Serialize + Send + 'static,
+/// Answers with a page; a long one is read and serialized on threads of low priority.
+pub(crate) async fn answer<T: Serialize + Send + 'static>(
+    page: impl Future<Output = Result<T, ServiceError>> + Send + 'static,
     permit: WorkPermit,
 ) -> Result<Response, RequestError> {
-    let json = if permit.n_bytes() > ITEMS_PER_READ * ITEM_BYTES {
-        low_priority::compute(move || json::to_json(&page)).await?
-    } else {
-        json::to_json(&page)?
-    };
-    Ok(counted(json::response(StatusCode::OK, json), permit))
+    let is_long = permit.n_bytes() > ITEMS_PER_READ * ITEM_BYTES;
+    let response = async { json::tagged_ok(&page.await?) };
+    let response = if is_long { low_priority::run(response).await } else { response.await };
+    Ok(counted(response?, permit))
 }

@@ -114,7 +114,18 @@ impl Service {
     }
 
     /// Counts the series of a tenant, and lists a page of those with the most recent anomalies.
+    ///
+    /// The first page is at most a second old; the others are read again.
     pub async fn summary(
+        &self,
+        tenant: &Tenant,
+        cursor: Option<&str>,
+    ) -> Result<SummaryAnswer, ServiceError> {
+        let page = self.read_summary(tenant, cursor);
+        if cursor.is_some() { page.await } else { self.summaries().get(tenant.clone(), page).await }
+    }
+
+    async fn read_summary(
         &self,
         tenant: &Tenant,
         cursor: Option<&str>,

@@ -35,6 +35,7 @@ mod metrics;
 mod pattern;
 mod platform;
 mod rate_limit;
+mod recent_answers;
 mod series_matcher;
 mod telemetry;
 mod utc;

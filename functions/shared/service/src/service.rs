@@ -13,6 +13,7 @@ use store::{
 use tracing::warn;
 
 use crate::alerting::{AlertRules, Notifier};
+use crate::answers::SummaryAnswer;
 use crate::clock::steady_us;
 use crate::config::{Config, ConfigError};
 use crate::error::ServiceError;
@@ -21,6 +22,7 @@ use crate::metrics::{
     render_instances, render_process, render_totals,
 };
 use crate::rate_limit::RateLimit;
+use crate::recent_answers::RecentAnswers;
 use crate::selection::SelectionRules;
 use crate::series_metrics::Listing;
 use crate::warnings::Warnings;
@@ -40,6 +42,8 @@ pub struct Service {
     rate_limit: Arc<RateLimit>,
     totals: Arc<Totals>,
     listing: Arc<Listing>,
+    summaries: Arc<RecentAnswers<Tenant, SummaryAnswer>>,
+    exposition: Arc<RecentAnswers<(), String>>,
     warnings: Arc<Warnings>,
 }
 
@@ -99,6 +103,8 @@ impl Service {
             rate_limit: Arc::new(rate_limit),
             totals,
             listing: Arc::default(),
+            summaries: Arc::default(),
+            exposition: Arc::default(),
             warnings: Arc::default(),
         }
     }
@@ -132,8 +138,12 @@ impl Service {
 
     /// Renders the metrics of all processes as Prometheus text, version 0.0.4.
     ///
-    /// If the store is away, only those of this process.
+    /// If the store is away, only those of this process. At most a second old.
     pub async fn metrics(&self) -> Result<String, ServiceError> {
+        self.exposition.get((), self.render_metrics()).await
+    }
+
+    async fn render_metrics(&self) -> Result<String, ServiceError> {
         self.flush().await;
         let (totals, gauges) = (self.store.totals(), self.store.gauges());
         let (instances, n_unsaved) = (self.store.instances(), self.store.n_unsaved_episodes());
@@ -250,6 +260,10 @@ impl Service {
 
     pub(crate) fn writer(&self) -> &WriteBatcher {
         &self.writer
+    }
+
+    pub(crate) fn summaries(&self) -> &RecentAnswers<Tenant, SummaryAnswer> {
+        &self.summaries
     }
 
     pub(crate) fn listing(&self) -> &Listing {

@@ -25,11 +25,12 @@ pub(crate) async fn stored(
     let params = QueryParams::parse(&uri, &["source", "metric", "label", "cursor"])?;
     if !params.has_any(&SERIES) {
         let permit = page::admit(&app, &tenant, service::WORST_SHOWN).await?;
-        let summary = app.service().summary(&tenant, params.value("cursor")?).await?;
+        let cursor = params.value("cursor")?.map(str::to_owned);
+        let summary = async move { app.service().summary(&tenant, cursor.as_deref()).await };
         return page::answer(summary, permit).await;
     }
     params.check_names(&SERIES)?;
-    json::ok(&app.service().analyze(&tenant, params.series()?).await?)
+    json::tagged_ok(&app.service().analyze(&tenant, params.series()?).await?)
 }
 
 /// `POST`: judges the series of the body, and stores nothing.

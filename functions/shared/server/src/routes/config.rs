@@ -20,7 +20,7 @@ pub(crate) async fn get(
     uri: Uri,
 ) -> Result<Response, RequestError> {
     let series = QueryParams::parse(&uri, &SERIES)?.series()?;
-    json::ok(&app.service().series_config(&tenant, series).await?)
+    json::tagged_ok(&app.service().series_config(&tenant, series).await?)
 }
 
 /// `PUT`: replaces the configuration.

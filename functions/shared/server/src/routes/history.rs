@@ -26,7 +26,8 @@ pub(crate) async fn anomalies(
 ) -> Result<Response, RequestError> {
     let (series, range) = series_and_range(&uri)?;
     let permit = page::admit(&app, &tenant, range.limit).await?;
-    page::answer(app.service().list_anomalies(&tenant, series, range).await?, permit).await
+    let list = async move { app.service().list_anomalies(&tenant, series, range).await };
+    page::answer(list, permit).await
 }
 
 /// A page of the episodes of a series.
@@ -37,7 +38,8 @@ pub(crate) async fn episodes(
 ) -> Result<Response, RequestError> {
     let (series, range) = series_and_range(&uri)?;
     let permit = page::admit(&app, &tenant, range.limit).await?;
-    page::answer(app.service().list_episodes(&tenant, series, range).await?, permit).await
+    let list = async move { app.service().list_episodes(&tenant, series, range).await };
+    page::answer(list, permit).await
 }
 
 fn series_and_range(uri: &Uri) -> Result<(Series, PastRange), RequestError> {

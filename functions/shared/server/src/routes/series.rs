@@ -28,9 +28,10 @@ pub(crate) async fn list(
 ) -> Result<Response, RequestError> {
     let params = QueryParams::parse(&uri, &["cursor", "limit"])?;
     let limit = params.number("limit", 1..=PAGE_LEN_MAX)?.unwrap_or(PAGE_LEN);
-    let cursor = params.value("cursor")?;
+    let cursor = params.value("cursor")?.map(str::to_owned);
     let permit = page::admit(&app, &tenant, limit).await?;
-    page::answer(app.service().list_series(&tenant, cursor, limit).await?, permit).await
+    let list = async move { app.service().list_series(&tenant, cursor.as_deref(), limit).await };
+    page::answer(list, permit).await
 }
 
 /// `GET`: the newest samples of a series.
@@ -41,7 +42,7 @@ pub(crate) async fn samples(
 ) -> Result<Response, RequestError> {
     let series = QueryParams::parse(&uri, &SERIES)?.series()?;
     let permit = page::admit(&app, &tenant, SAMPLES_MAX).await?;
-    page::answer(app.service().samples(&tenant, series).await?, permit).await
+    page::answer(async move { app.service().samples(&tenant, series).await }, permit).await
 }
 
 /// `DELETE`: deletes a series with all its data.

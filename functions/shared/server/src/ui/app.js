@@ -72,13 +72,20 @@ const range = (band) => band && `${number(band[0])} to ${number(band[1])}`;
 
 class Problem extends Error {}
 
+// The last answer of each path, which is not sent again while it is the same.
+const answers = new Map();
+const ANSWERS_MAX = 50;
+
 // Asks the API, after asking for a key if it wants one.
 async function ask(path, { method = "GET", body } = {}) {
   const headers = {};
   const key = sessionStorage.getItem("key");
   if (key) headers.Authorization = `Bearer ${key}`;
   if (body) headers["Content-Type"] = "application/json";
+  const last = method === "GET" ? answers.get(path) : null;
+  if (last) headers["If-None-Match"] = last.tag;
   const response = await fetch(base + path, { method, headers, body: body && JSON.stringify(body) });
+  if (response.status === 304) return last.data;
   if (response.status === 401) {
     await askKey(key ? "The key was refused." : "");
     return ask(path, { method, body });
@@ -86,6 +93,11 @@ async function ask(path, { method = "GET", body } = {}) {
   const text = await response.text();
   const data = text && JSON.parse(text);
   if (!response.ok) throw new Problem(data?.detail ?? `${response.status} ${response.statusText}`);
+  const tag = response.headers.get("ETag");
+  if (method === "GET" && tag) {
+    if (answers.size >= ANSWERS_MAX) answers.clear();
+    answers.set(path, { tag, data });
+  }
   return data;
 }
 

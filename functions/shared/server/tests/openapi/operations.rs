@@ -91,6 +91,18 @@ impl Operation {
         )
     }
 
+    /// Adds what answers to `GET` have for a client that keeps the last one.
+    pub(crate) fn tagged(mut self) -> Self {
+        self.0["responses"]["200"]["headers"]["ETag"] =
+            json!({ "$ref": "#/components/headers/ETag" });
+        self.parameters(&["IfNoneMatch"]).response(
+            304,
+            "The client has this answer: it sent its tag.",
+            &["ETag"],
+            Value::Null,
+        )
+    }
+
     pub(crate) fn example(mut self, example: Value) -> Self {
         self.0["responses"]["200"]["content"]["application/json"]["example"] = example;
         self
@@ -167,6 +179,10 @@ pub(crate) fn headers() -> Value {
             "description": "The id of the request, which is also in the log.",
             "schema": { "type": "string", "minLength": 1, "maxLength": 128 }
         },
+        "ETag": {
+            "description": "Strong tag of the answer, for `If-None-Match`.",
+            "schema": { "type": "string" }
+        },
         "WWW-Authenticate": {
             "description": "`Bearer`, with the error code of RFC 6750.",
             "schema": { "type": "string" }
@@ -237,6 +253,11 @@ pub(crate) fn parameters() -> Value {
         "TimeCursor": {
             "name": "cursor", "in": "query", "description": "The `next` of the previous page.",
             "schema": { "type": "integer", "minimum": 0, "maximum": at_us_max }
+        },
+        "IfNoneMatch": {
+            "name": "If-None-Match", "in": "header",
+            "description": "Tags of answers that the client has; if the answer is one of them, the response is 304.",
+            "schema": { "type": "string" }
         },
         "Limit": {
             "name": "limit", "in": "query", "description": "Longest page.",
@@ -348,6 +369,7 @@ fn analyze_stored() -> Value {
         }))
         .parameters(&["Label"])
         .response(200, "The series, or the summary.", &[], content)
+        .tagged()
         .problems(&[400, 401, 403, 404, 429, 503])
         .0
 }
@@ -380,6 +402,7 @@ fn list_series() -> Value {
         )
         .parameters(&["Cursor", "Limit"])
         .answer(200, "A page.", "SeriesPage")
+        .tagged()
         .problems(&[400, 401, 403, 429, 503])
         .0
 }
@@ -398,6 +421,7 @@ fn list_samples() -> Value {
         .description("The samples of the window, with their verdicts, in time order.")
         .parameters(&SERIES)
         .answer(200, "The samples.", "SamplesAnswer")
+        .tagged()
         .problems(&[400, 401, 403, 404, 429, 503])
         .0
 }
@@ -410,6 +434,7 @@ fn series_config() -> Value {
         )
         .parameters(&SERIES)
         .answer(200, "The configuration.", "ConfigAnswer")
+        .tagged()
         .problems(&[400, 401, 403, 404, 429, 503])
         .0
 }
@@ -454,6 +479,7 @@ fn list_anomalies() -> Value {
         )
         .parameters(&HISTORY)
         .answer(200, "A page.", "AnomaliesPage")
+        .tagged()
         .problems(&[400, 401, 403, 404, 429, 503])
         .0
 }
@@ -471,6 +497,7 @@ fn list_episodes() -> Value {
         )
         .parameters(&HISTORY)
         .answer(200, "A page.", "EpisodesPage")
+        .tagged()
         .example(json!({
             "source": "checkout", "metric": "rps", "labels": {}, "next": null, "incomplete": false,
             "episodes": [

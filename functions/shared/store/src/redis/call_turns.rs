@@ -15,7 +15,7 @@ const SINGLE_CALLS_MAX: usize = 4;
 /// Calls of long batches in flight on a cluster, where each has the few series of one shard.
 const CLUSTER_CALLS_MAX: usize = 64;
 
-/// Whether a batch has its calls sent at once, or in turns with those of other batches.
+/// Size of a batch: the calls of a short one are sent at once, those of a long one in turns with other batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BatchSize {
     Short,
