@@ -45,6 +45,12 @@ fn traffic_catches_anomalies_with_few_false_alarms() {
 }
 
 #[test]
+fn samples_out_of_order_cost_traffic_little() {
+    let limits = ["event_f1>=0.8", "false_alarms_per_series_day<=0.2"];
+    check("traffic", &["run", "mixed", "--late", "0.17", "--late-by", "3"], "mixed", &limits);
+}
+
+#[test]
 fn traffic_keeps_its_recall_after_an_extreme_value() {
     check("traffic", &["run", "poison"], "poison", &["event_recall>=0.8"]);
 }

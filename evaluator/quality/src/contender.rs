@@ -136,7 +136,9 @@ impl Contender {
             let record = judge.memory().episode_record()?;
             (judgement.verdict.is_anomaly() && !judgement.late).then_some(record.start_us)
         };
-        series.rows.iter().map(&mut episode).collect()
+        let mut episodes = vec![None; series.rows.len()];
+        series.arrivals().for_each(|(i, row)| episodes[i] = episode(row));
+        episodes
     }
 
     /// Judges the first series of the data and returns the full verdicts of `rows`; only those of a detector have an
@@ -155,11 +157,12 @@ impl Contender {
             }
         };
         let mut judge = Judge::new(*detector);
-        let mut verdicts = Vec::with_capacity(rows.len());
-        for (i, row) in series.rows.iter().enumerate().take(rows.end) {
-            let verdict = row.sample().map(|sample| judge.judge(sample).verdict);
+        let mut verdicts = vec![Verdict::unjudged(VerdictKind::Learning); rows.len()];
+        for (i, row) in series.arrivals() {
+            let Some(sample) = row.sample() else { continue };
+            let verdict = judge.judge(sample).verdict;
             if rows.contains(&i) {
-                verdicts.push(verdict.unwrap_or(Verdict::unjudged(VerdictKind::Learning)));
+                verdicts[i - rows.start] = verdict;
             }
         }
         verdicts
@@ -185,15 +188,13 @@ impl StoredScores {
 
 fn judge_rows(detector: Detector, series: &LabeledSeries) -> SeriesVerdicts {
     let mut judge = Judge::new(detector);
-    let mut rows = Vec::with_capacity(series.rows.len());
-    for row in &series.rows {
-        rows.push(match row.sample() {
-            Some(sample) => {
-                let verdict = judge.judge(sample).verdict;
-                RowVerdict { kind: verdict.kind, score: verdict.score }
-            }
-            None => RowVerdict { kind: VerdictKind::Learning, score: 0.0 },
-        });
+    let unjudged = RowVerdict { kind: VerdictKind::Learning, score: 0.0 };
+    let mut rows = vec![unjudged; series.rows.len()];
+    for (i, row) in series.arrivals() {
+        if let Some(sample) = row.sample() {
+            let verdict = judge.judge(sample).verdict;
+            rows[i] = RowVerdict { kind: verdict.kind, score: verdict.score };
+        }
     }
     SeriesVerdicts { rows, memory_len: judge.memory_len() }
 }

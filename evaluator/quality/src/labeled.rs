@@ -6,6 +6,9 @@
 use std::ops::Range;
 
 use domain::Sample;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
 
 /// The kind of an anomaly whose labels have none.
 pub const KIND_UNKNOWN: &str = "anomaly";
@@ -44,7 +47,16 @@ pub struct LabeledEvent {
     pub rows: Range<usize>,
 }
 
-/// A series with its labels, in the order of arrival.
+/// Samples that arrive after newer ones, as where several processes send one series.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LateArrivals {
+    /// Probability that a sample is late.
+    pub share: f64,
+    /// Most newer samples that arrive before a late one.
+    pub n_newer_max: usize,
+}
+
+/// A series with its labels.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabeledSeries {
     /// Name, unique in its scenario or folder.
@@ -57,6 +69,8 @@ pub struct LabeledSeries {
     pub n_cold: usize,
     /// Usual interval of two rows, in microseconds; 0 if time never advances.
     pub interval_us: i64,
+    /// Indexes of the rows in the order of arrival; `None` if they arrive in the order of their index.
+    arrivals: Option<Vec<usize>>,
 }
 
 impl LabeledSeries {
@@ -68,7 +82,29 @@ impl LabeledSeries {
         n_cold: usize,
     ) -> Self {
         let interval_us = usual_interval_us(&rows);
-        Self { name, n_cold: n_cold.min(rows.len()), rows, events, interval_us }
+        Self { name, n_cold: n_cold.min(rows.len()), rows, events, interval_us, arrivals: None }
+    }
+
+    /// The same series, of which random rows arrive late.
+    #[must_use]
+    pub fn with_late_arrivals(self, late: LateArrivals, seed: u64) -> Self {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut arrival = |i: usize| {
+            let is_late = random.random::<f64>() < late.share && late.n_newer_max > 0;
+            // Just after the newer row that it waits for.
+            let n_newer = if is_late { random.random_range(1..=late.n_newer_max) } else { 0 };
+            (i + n_newer, is_late, i)
+        };
+        let mut arrivals: Vec<_> = (0..self.rows.len()).map(&mut arrival).collect();
+        arrivals.sort_unstable();
+        let arrivals = arrivals.into_iter().map(|(_, _, i)| i).collect();
+        Self { arrivals: Some(arrivals), ..self }
+    }
+
+    /// Index and row of each sample, in the order of arrival.
+    pub fn arrivals(&self) -> impl Iterator<Item = (usize, &LabeledRow)> {
+        let index = |n: usize| self.arrivals.as_ref().map_or(n, |arrivals| arrivals[n]);
+        (0..self.rows.len()).map(move |n| (index(n), &self.rows[index(n)]))
     }
 
     /// A series whose anomalies are the runs of labeled rows, with the usual cold start.
@@ -174,6 +210,29 @@ mod tests {
         assert_eq!(cut, vec![2..4]);
         let cold = series.cold();
         assert_eq!(series.events_in(&cold).count(), 1);
+    }
+
+    #[test]
+    fn a_late_row_arrives_after_a_few_newer_ones() {
+        let order = |series: &LabeledSeries| series.arrivals().map(|(i, _)| i).collect::<Vec<_>>();
+        let series = hourly(&[false; 1_000]);
+        let in_order: Vec<usize> = (0..1_000).collect();
+        assert_eq!(order(&series), in_order);
+        let late = LateArrivals { share: 0.17, n_newer_max: 3 };
+        let disordered = order(&series.clone().with_late_arrivals(late, 1));
+        let mut sorted = disordered.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, in_order);
+        let (mut newest, mut n_late) = (0, 0);
+        for i in &disordered {
+            n_late += usize::from(*i < newest);
+            newest = newest.max(*i);
+            assert!(newest - i <= 3);
+        }
+        assert!((100..200).contains(&n_late), "{n_late}");
+        assert_ne!(disordered, order(&series.clone().with_late_arrivals(late, 2)));
+        let none = LateArrivals { share: 0.0, ..late };
+        assert_eq!(order(&series.with_late_arrivals(none, 1)), in_order);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `evaluator run`: measures detectors on scenarios.
 
 use quality::contender::Contender;
+use quality::labeled::{LabeledSeries, LateArrivals};
 use quality::measure::{MeasurePlan, MeasuredScenario, RecordExtras, ScoringRule, judge, measure};
 use quality::record::{Record, ScenarioNote};
 use quality::scenario::Scenario;
@@ -25,6 +26,12 @@ pub(crate) struct RunArgs {
     /// Added to each scenario's own seed; also seeds the random baseline and the intervals.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Share of the samples that arrive after newer ones of their series, 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
+    late: f64,
+    /// Most newer samples that arrive before a late one.
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "late")]
+    late_by: u16,
     /// At most four series per scenario.
     #[arg(long)]
     quick: bool,
@@ -51,7 +58,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let measured: Vec<MeasuredScenario> = scenarios
         .par_iter()
         .map(|scenario| {
-            let series = scenario.generate(args.seed);
+            let series = disordered(scenario.generate(args.seed), args);
             let plan = MeasurePlan {
                 scenario: &scenario.name,
                 series: &series,
@@ -75,6 +82,23 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
         one.add_to(&mut record);
     }
     args.output.write(&record)
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}
+
+/// The series with late arrivals, if the arguments want any; each with a seed of its own.
+fn disordered(series: Vec<LabeledSeries>, args: &RunArgs) -> Vec<LabeledSeries> {
+    if args.late == 0.0 {
+        return series;
+    }
+    let late = LateArrivals { share: args.late, n_newer_max: usize::from(args.late_by) };
+    let disordered = |(i, one): (usize, LabeledSeries)| {
+        one.with_late_arrivals(late, args.seed.wrapping_add(i as u64))
+    };
+    series.into_iter().enumerate().map(disordered).collect()
 }
 
 /// The scenarios of these names, or all; with few series if quick.
