@@ -9,6 +9,7 @@ debian_of() {
   cat <<'TABLE'
 amtool         prometheus-alertmanager
 cc             gcc libc6-dev
+haproxy        haproxy
 prometheus     prometheus
 promtool       prometheus
 python3        python3

@@ -15,10 +15,13 @@ const SERIES_DIGITS: usize = 7;
 /// Digits of Unix microseconds until the year 2286.
 const TIME_DIGITS: usize = 16;
 
+/// Header by which a proxy sends the requests of a series to one process: the number of the first series of the request.
+const AFFINITY_HEADER: &str = "tidemark-affinity";
+
 /// Writes requests.
 #[derive(Debug)]
 pub(crate) struct RequestWriter {
-    /// Head of each kind of request, up to the length of the body.
+    /// Head of each kind of request, up to the number of the first series.
     head_post: Vec<u8>,
     head_get: Vec<u8>,
     prefix: String,
@@ -40,7 +43,7 @@ impl RequestWriter {
         let common = format!("host: {host}{port}\r\nuser-agent: tidemark-evaluator\r\n{key}");
         let prefix = url.path().trim_end_matches('/').to_owned();
         let post = format!(
-            "POST {prefix}/ingest HTTP/1.1\r\n{common}content-type: application/json\r\ncontent-length: "
+            "POST {prefix}/ingest HTTP/1.1\r\n{common}content-type: application/json\r\n{AFFINITY_HEADER}: "
         );
         Self {
             head_post: post.into_bytes(),
@@ -70,8 +73,9 @@ impl RequestWriter {
                 let sample_len = self.sample.len() + time_len + rest_len;
                 let list_len = if *batch == 1 { 0 } else { 1 + *batch as usize };
                 out.extend_from_slice(&self.head_post);
+                digits(self.n_samples % u64::from(*n_series), SERIES_DIGITS, out);
                 let length = *batch as usize * sample_len + list_len;
-                let _infallible = write!(out, "{length}\r\n\r\n");
+                let _infallible = write!(out, "\r\ncontent-length: {length}\r\n\r\n");
                 self.samples(*batch, *n_series, is_timed.then_some(now_us), out);
                 *batch
             }
@@ -170,6 +174,21 @@ mod tests {
             all.iter().all(|sample| (400.0..500.0).contains(&sample["value"].as_f64().unwrap()))
         );
         assert_ne!(all[0]["value"], all[1]["value"]);
+    }
+
+    #[test]
+    fn requests_of_the_same_series_have_the_same_affinity() {
+        let mut writer = writer();
+        let request = LoadRequest::Samples { batch: 2, n_series: 4, is_timed: true };
+        let mut affinity = || {
+            let mut bytes = Vec::new();
+            writer.write(&request, NOW_US, &mut bytes);
+            let text = String::from_utf8(bytes).unwrap();
+            let (_, rest) = text.split_once("\r\ntidemark-affinity: ").unwrap();
+            rest.split_once("\r\n").unwrap().0.to_owned()
+        };
+        let four: Vec<String> = (0..4).map(|_| affinity()).collect();
+        assert_eq!(four, ["0000000", "0000002", "0000000", "0000002"]);
     }
 
     #[test]
