@@ -20,7 +20,7 @@ pub(crate) async fn list(
     uri: Uri,
 ) -> Result<Response, RequestError> {
     QueryParams::parse(&uri, &[])?;
-    json::ok(&app.service().alerts(&tenant).await?)
+    json::tagged_ok(&app.service().alerts(&tenant).await?)
 }
 
 /// `POST`: the alerts that a policy would have made of the stored past.

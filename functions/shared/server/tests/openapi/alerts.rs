@@ -11,6 +11,7 @@ pub(crate) fn list() -> Value {
              Resolved alerts are listed for seven hours. At most 1,000 series.",
         )
         .answer(200, "The alerts.", "AlertsAnswer")
+        .tagged()
         .example(json!({
             "notifies": true, "truncated": false,
             "alerts": [{
