@@ -80,6 +80,8 @@ class World:
             ("policy/v1", "PodDisruptionBudget"): self.of_budget,
             ("autoscaling/v2", "HorizontalPodAutoscaler"): self.of_autoscaler,
             ("sources.knative.dev/v1", "PingSource"): self.of_source,
+            ("sources.knative.dev/v1", "KafkaSource"): self.of_source,
+            ("eventing.knative.dev/v1", "Trigger"): self.of_trigger,
         }.get(kind(document))
         if special is not None:
             yield from special(document)
@@ -287,7 +289,14 @@ class World:
             yield "minReplicas is above maxReplicas"
 
     def of_source(self, document):
-        sink = document["spec"]["sink"]["ref"]
+        yield from self.of_destination(document["spec"]["sink"]["ref"])
+
+    def of_trigger(self, document):
+        yield from self.of_destination(document["spec"]["subscriber"]["ref"])
+        broker = {"apiVersion": document["apiVersion"], "kind": "Broker", "name": document["spec"]["broker"]}
+        yield from self.of_destination(broker)
+
+    def of_destination(self, sink):
         if not any(
             kind(document) == (sink["apiVersion"], sink["kind"]) and document["metadata"]["name"] == sink["name"]
             for document in self.documents

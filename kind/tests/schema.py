@@ -131,6 +131,72 @@ PING_SOURCE = strict(
     ["apiVersion", "kind", "metadata", "spec"],
 )
 
+# Addressable by reference, with a path.
+DESTINATION = strict({"ref": REFERENCE, "uri": TEXT}, ["ref"])
+
+DURATION = {"type": "string", "pattern": r"^PT(\d+(\.\d+)?[HMS])+$"}
+
+DELIVERY = strict(
+    {
+        "retry": {"type": "integer", "minimum": 0},
+        "backoffPolicy": {"enum": ["exponential", "linear"]},
+        "backoffDelay": DURATION,
+        "timeout": DURATION,
+        "deadLetterSink": DESTINATION,
+    }
+)
+
+KAFKA_SOURCE = strict(
+    {
+        "apiVersion": {"const": "sources.knative.dev/v1"},
+        "kind": {"const": "KafkaSource"},
+        "metadata": strict(METADATA, ["name"]),
+        "spec": strict(
+            {
+                "consumerGroup": TEXT,
+                "bootstrapServers": {"type": "array", "items": TEXT, "minItems": 1},
+                "topics": {"type": "array", "items": TEXT, "minItems": 1},
+                "initialOffset": {"enum": ["earliest", "latest"]},
+                "ordering": {"enum": ["ordered", "unordered"]},
+                "consumers": {"type": "integer", "minimum": 0},
+                "delivery": DELIVERY,
+                "ceOverrides": strict({"extensions": LABELS}),
+                "sink": DESTINATION,
+            },
+            ["bootstrapServers", "topics", "sink"],
+        ),
+    },
+    ["apiVersion", "kind", "metadata", "spec"],
+)
+
+BROKER = strict(
+    {
+        "apiVersion": {"const": "eventing.knative.dev/v1"},
+        "kind": {"const": "Broker"},
+        "metadata": strict(METADATA, ["name"]),
+        "spec": strict({"config": REFERENCE, "delivery": DELIVERY}),
+    },
+    ["apiVersion", "kind", "metadata"],
+)
+
+TRIGGER = strict(
+    {
+        "apiVersion": {"const": "eventing.knative.dev/v1"},
+        "kind": {"const": "Trigger"},
+        "metadata": strict(METADATA, ["name"]),
+        "spec": strict(
+            {
+                "broker": TEXT,
+                "filter": strict({"attributes": LABELS}),
+                "delivery": DELIVERY,
+                "subscriber": DESTINATION,
+            },
+            ["broker", "subscriber"],
+        ),
+    },
+    ["apiVersion", "kind", "metadata", "spec"],
+)
+
 KIND_CLUSTER = strict(
     {
         "apiVersion": {"const": "kind.x-k8s.io/v1alpha4"},
@@ -180,6 +246,9 @@ KIND_CLUSTER = strict(
 OWN = {
     ("serving.knative.dev/v1", "Service"): KNATIVE_SERVICE,
     ("sources.knative.dev/v1", "PingSource"): PING_SOURCE,
+    ("sources.knative.dev/v1", "KafkaSource"): KAFKA_SOURCE,
+    ("eventing.knative.dev/v1", "Broker"): BROKER,
+    ("eventing.knative.dev/v1", "Trigger"): TRIGGER,
     ("kind.x-k8s.io/v1alpha4", "Cluster"): KIND_CLUSTER,
 }
 

@@ -22,7 +22,7 @@ SECRETS = {
 }
 
 # Overlays that are applied together are checked together.
-TOGETHER = [["dev"], ["plain"], ["dev", "load"], ["plain", "load"], ["dev", "sweep"], ["dev", "notify"]]
+TOGETHER = [["dev"], ["plain"], ["dev", "load"], ["plain", "load"], ["dev", "sweep"], ["dev", "notify"], ["dev", "eventing"]]
 
 REMOVED = object()
 
@@ -140,6 +140,10 @@ BROKEN = {
     "sink": (("sources.knative.dev/v1", "PingSource", "sweep"), "spec.sink.ref.name", "swep", "sink Service swep does not exist"),
     "key of a source": (("sources.knative.dev/v1", "PingSource", "sweep"), "spec.shedule", "* * * * *", "shedule"),
     "schedule": (("sources.knative.dev/v1", "PingSource", "sweep"), "spec.schedule", "* * * *", "does not match"),
+    "order of a topic": (("sources.knative.dev/v1", "KafkaSource", "samples"), "spec.ordering", "order", "is not one of"),
+    "receiver of events": (("sources.knative.dev/v1", "KafkaSource", "samples"), "spec.sink.ref.name", "event", "sink Service event does not exist"),
+    "broker of a trigger": (("eventing.knative.dev/v1", "Trigger", "samples"), "spec.broker", "default", "sink Broker default does not exist"),
+    "pause of a delivery": (("eventing.knative.dev/v1", "Broker", "samples"), "spec.delivery.backoffDelay", "0.2s", "does not match"),
     "address of the load": (("batch/v1", "Job", "load"), f"{FUNCTION}.args.1", "--url=http://ingset.tidemark.svc.cluster.local", "Service ingset does not exist"),
     "variable of an argument": (("batch/v1", "Job", "load"), f"{FUNCTION}.env.0.name", "POD", "POD_NAME of an argument is not set"),
     "index of a Job that has none": (("batch/v1", "Job", "load"), "spec.completionMode", "NonIndexed", "JOB_COMPLETION_INDEX of an argument"),
@@ -150,7 +154,7 @@ BROKEN = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_broken_manifest_is_detected(name):
     which, path, value, expected = BROKEN[name]
-    for overlays in (["dev", "load", "sweep"], ["plain", "load"]):
+    for overlays in (["dev", "load", "sweep", "eventing"], ["plain", "load"]):
         found = all_of(overlays)
         broken = [document for document in found if (document["apiVersion"], document["kind"], document["metadata"]["name"]) == which]
         if broken:

@@ -15,7 +15,7 @@ pub use body::body;
 pub use memory::memory;
 pub use packed::packed;
 pub use request::{event, http_event, request};
-pub use senders::{line_protocol, otlp, remote_write};
+pub use senders::{delivery, line_protocol, otlp, remote_write};
 pub use stored::stored;
 pub use text::text;
 
@@ -23,12 +23,13 @@ pub use text::text;
 pub type EntryPoint = fn(&[u8]);
 
 /// Entry points by the name of their target and of their folder in `corpus`.
-pub const ENTRY_POINTS: [(&str, EntryPoint); 11] = [
+pub const ENTRY_POINTS: [(&str, EntryPoint); 12] = [
     ("body", body),
     ("packed", packed),
     ("remote_write", remote_write),
     ("otlp", otlp),
     ("line_protocol", line_protocol),
+    ("delivery", delivery),
     ("memory", memory),
     ("stored", stored),
     ("text", text),

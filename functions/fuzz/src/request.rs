@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
 /// Paths whose handlers read input.
-const PATHS: [&str; 12] = [
+const PATHS: [&str; 14] = [
     "/ingest",
     "/analyze",
     "/series",
@@ -28,13 +28,21 @@ const PATHS: [&str; 12] = [
     "/write",
     "/api/v2/write",
     "/api/v3/write_lp",
+    "/firehose",
+    "/cloudevents",
 ];
 
 const METHODS: [Method; 4] = [Method::GET, Method::POST, Method::PUT, Method::DELETE];
 
 /// Headers that handlers and middleware read.
-const HEADERS: [&str; 5] =
-    ["content-type", "content-encoding", "authorization", "x-request-id", "traceparent"];
+const HEADERS: [&str; 6] = [
+    "content-type",
+    "content-encoding",
+    "authorization",
+    "x-request-id",
+    "traceparent",
+    "ce-specversion",
+];
 
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Runtime::new().expect("a runtime can be started"));

@@ -25,6 +25,25 @@ pub fn line_protocol(bytes: &[u8]) {
     check(bytes, &precisions.map(BodyFormat::LineProtocol));
 }
 
+/// Parses a body as CloudEvents in each mode, and as a delivery of Firehose.
+pub fn delivery(bytes: &[u8]) {
+    let formats = [
+        BodyFormat::EventContent,
+        BodyFormat::StructuredEvent,
+        BodyFormat::EventBatch,
+        BodyFormat::Firehose,
+    ];
+    for format in formats {
+        for limits in [RequestLimits::default(), SMALL] {
+            if let Ok(batch) = parse(bytes, format, &limits) {
+                check_samples(&batch, &limits);
+                let has_times = batch.samples.iter().all(|sample| sample.at_us.is_some());
+                assert!(has_times || format == BodyFormat::EventContent);
+            }
+        }
+    }
+}
+
 fn check(bytes: &[u8], formats: &[BodyFormat]) {
     for format in formats {
         for limits in [RequestLimits::default(), SMALL] {

@@ -157,3 +157,8 @@ fn otlp_holds_for_all_bytes() {
 fn line_protocol_holds_for_all_bytes() {
     check("line_protocol");
 }
+
+#[test]
+fn delivery_holds_for_all_bytes() {
+    check("delivery");
+}

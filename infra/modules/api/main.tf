@@ -9,6 +9,8 @@ locals {
     "POST /write"           = "ingest"
     "POST /api/v2/write"    = "ingest"
     "POST /api/v3/write_lp" = "ingest"
+    "POST /firehose"        = "ingest"
+    "POST /cloudevents"     = "ingest"
     "GET /analyze"          = "analyze"
     "POST /analyze"         = "analyze"
     "GET /anomalies"        = "analyze"

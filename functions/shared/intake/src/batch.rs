@@ -86,6 +86,11 @@ impl IncomingBatch {
     pub fn n_read(&self) -> usize {
         self.samples.len() + self.rejected.len()
     }
+
+    /// Length of the names of all samples, in bytes.
+    pub(crate) fn names_len(&self) -> usize {
+        self.samples.iter().map(|sample| names_len(&sample.series)).sum()
+    }
 }
 
 /// Builds a batch within the limits of a request.

@@ -32,7 +32,19 @@ pub enum BodyFormat {
     OtlpJson,
     /// InfluxDB line protocol with times in this unit.
     LineProtocol(TimePrecision),
+    /// Content of one CloudEvent in the binary mode, whose attributes are headers.
+    EventContent,
+    /// One CloudEvent in the structured mode.
+    StructuredEvent,
+    /// CloudEvents in the batch mode.
+    EventBatch,
+    /// Records that Amazon Data Firehose delivers to an HTTP endpoint.
+    Firehose,
 }
+
+/// Content types of CloudEvents.
+const CLOUD_EVENT_TYPES: &str = "`application/cloudevents+json`, `application/cloudevents-batch+json`, or the headers \
+                                 `ce-specversion`, `ce-id`, `ce-source` and `ce-type` with any other";
 
 /// Halves of the limit on the unpacked body that OpenTelemetry may use: each data point repeats names and attributes, so
 /// that 10,000 of them have 20 MiB.
@@ -108,6 +120,30 @@ impl BodyFormat {
                 wanted: "application/x-protobuf or application/json",
             })
         }
+    }
+
+    /// Parses the `Content-Type` of CloudEvents; `is_binary` is true if the attributes are headers.
+    pub fn of_cloud_event(
+        content_type: Option<&str>,
+        is_binary: bool,
+    ) -> Result<Self, IntakeError> {
+        let content_type = content_type.unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        if media_type.eq_ignore_ascii_case("application/cloudevents+json") {
+            return Ok(Self::StructuredEvent);
+        }
+        if media_type.eq_ignore_ascii_case("application/cloudevents-batch+json") {
+            return Ok(Self::EventBatch);
+        }
+        // Another encoding of the structured mode is not read.
+        let is_structured = media_type.to_ascii_lowercase().starts_with("application/cloudevents");
+        if is_binary && !is_structured {
+            return Ok(Self::EventContent);
+        }
+        Err(IntakeError::TypeUnsupported {
+            found: clip(content_type.to_owned(), QUOTED_LEN_MAX),
+            wanted: CLOUD_EVENT_TYPES,
+        })
     }
 
     /// The limits of a request in this format.
@@ -222,6 +258,20 @@ mod tests {
         assert_eq!(limits(BodyFormat::OtlpBinary).unpacked_bytes_max, 20 << 20);
         assert_eq!(limits(BodyFormat::OtlpJson).unpacked_bytes_max, 20 << 20);
         assert_eq!(limits(BodyFormat::Json), RequestLimits::default());
+    }
+
+    #[test]
+    fn the_content_type_determines_the_mode_of_a_cloud_event() {
+        let format = |content_type, is_binary| BodyFormat::of_cloud_event(content_type, is_binary);
+        let structured = Some("application/cloudevents+json; charset=UTF-8");
+        assert_eq!(format(structured, true).unwrap(), BodyFormat::StructuredEvent);
+        let batch = Some("Application/CloudEvents-batch+json");
+        assert_eq!(format(batch, false).unwrap(), BodyFormat::EventBatch);
+        for content_type in [None, Some("text/plain"), Some("application/json")] {
+            assert_eq!(format(content_type, true).unwrap(), BodyFormat::EventContent);
+            assert_eq!(format(content_type, false).unwrap_err().code(), "content_type_unknown");
+        }
+        assert!(format(Some("application/cloudevents+avro"), true).is_err());
     }
 
     #[test]

@@ -63,14 +63,18 @@
 //!
 //! [`TriggerEvent::read`] reads the event of a queue, a stream, a bus or a topic; [`EventRecord::samples`] reads the content
 //! of one record, in the formats above. The first bytes of a record determine its compression, since it has no header.
-//! Envelopes that EventBridge or SNS add to a message for a queue are removed. A record of a CloudWatch metric stream (JSON)
-//! is one sample per statistic.
+//! Envelopes that EventBridge or SNS add to a message for a queue are removed. A record of a CloudWatch metric stream (JSON or
+//! OpenTelemetry 1.0) is one sample per statistic.
+//!
+//! CloudEvents over HTTP ([`BodyFormat::of_cloud_event`]) and the HTTP requests of Firehose carry the same records.
 
 mod batch;
+mod cloud_event;
 mod code;
 mod entries;
 mod error;
 mod event;
+mod firehose;
 mod format;
 mod json;
 mod kind;
@@ -89,6 +93,7 @@ mod sample_fault;
 mod scalar;
 mod snappy;
 mod source;
+mod text_body;
 mod time;
 mod time_keys;
 mod unknown_keys;
@@ -98,6 +103,7 @@ mod unpack;
 pub mod testbed;
 
 pub use crate::batch::{BatchExtras, IncomingBatch, IncomingSample, RejectedSample};
+pub use crate::cloud_event::{EventAttributes, EventIdentity};
 pub use crate::code::RejectionCode;
 pub use crate::error::{ErrorClass, IntakeError};
 pub use crate::event::{EventError, EventRecord, Trigger, TriggerEvent};

@@ -115,17 +115,28 @@ impl MetricStreamLine<'_> {
         Ok(())
     }
 
-    /// Series of a statistic: the namespace is the source; dimensions, account and region are labels.
     fn series(&self, metric: &str) -> Result<Series, SampleFault> {
-        let mut labels: BTreeMap<String, String> =
-            self.dimensions.iter().map(|(name, value)| (as_name(name), value.clone())).collect();
-        for (name, value) in [("account_id", &self.account_id), ("region", &self.region)] {
-            if let Some(value) = value {
-                labels.entry(name.to_owned()).or_insert_with(|| value.clone().into_owned());
-            }
-        }
-        Ok(Series::new(as_name(&self.namespace), as_name(metric), labels)?)
+        let place =
+            [("account_id", self.account_id.as_deref()), ("region", self.region.as_deref())];
+        series(&self.namespace, metric, &self.dimensions, &place)
     }
+}
+
+/// Series of a statistic: the namespace is the source; dimensions, account and region are labels.
+pub(crate) fn series(
+    namespace: &str,
+    metric: &str,
+    dimensions: &BTreeMap<String, String>,
+    place: &[(&str, Option<&str>)],
+) -> Result<Series, SampleFault> {
+    let mut labels: BTreeMap<String, String> =
+        dimensions.iter().map(|(name, value)| (as_name(name), value.clone())).collect();
+    for (name, value) in place {
+        if let Some(value) = value {
+            labels.entry((*name).to_owned()).or_insert_with(|| (*value).to_owned());
+        }
+    }
+    Ok(Series::new(as_name(namespace), as_name(metric), labels)?)
 }
 
 #[cfg(test)]

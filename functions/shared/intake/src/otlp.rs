@@ -12,8 +12,12 @@
 //! `otel.scope.name`, and of the resource; where an inner attribute has the same name, that of the scope or the resource
 //! is named `scope.<name>` or `resource.<name>`. Resource attributes of the process, the container, the operating system and
 //! the versions of the service and the SDK are left out: they would name new series at each restart or update.
+//!
+//! Summaries of a CloudWatch metric stream are those of one minute: they become what its JSON format becomes.
 
 pub(crate) mod binary;
+mod cloudwatch;
+pub(crate) mod delimited;
 pub(crate) mod json;
 
 use std::collections::BTreeMap;
@@ -25,6 +29,7 @@ use domain::{SampleKind, Series};
 use crate::batch::{BatchBuilder, IncomingSample};
 use crate::code::RejectionCode;
 use crate::error::IntakeError;
+use crate::otlp::cloudwatch::MinuteSummary;
 use crate::sample_fault::{SampleFault, quoted};
 use crate::source;
 
@@ -273,7 +278,9 @@ fn push(
     (metric, shape): (&str, Shape),
     point: &Point,
 ) -> Result<(), IntakeError> {
-    if !builder.has_room(2 + point.quantiles.len()) {
+    let is_metric_stream =
+        shape == Shape::Summary && cloudwatch::is_metric_stream(&origin.resource.values);
+    if !builder.has_room(2 + usize::from(is_metric_stream) + point.quantiles.len()) {
         builder.extras().n_unread += 1;
         return Ok(());
     }
@@ -302,6 +309,9 @@ fn samples(
     shape: Shape,
     point: &Point,
 ) -> Result<Vec<IncomingSample>, SampleFault> {
+    if shape == Shape::Summary && cloudwatch::is_metric_stream(&origin.resource.values) {
+        return minute_summary(origin, point);
+    }
     let at_us = point.at_us()?;
     let mut samples = Vec::new();
     for PointValue { suffix, quantile, value, kind } in point.values(shape)? {
@@ -318,6 +328,22 @@ fn samples(
         samples.push(IncomingSample { index: 0, series, at_us: Some(at_us), value, kind });
     }
     Ok(samples)
+}
+
+/// The samples of a data point of a CloudWatch metric stream.
+fn minute_summary(origin: &Origin<'_>, point: &Point) -> Result<Vec<IncomingSample>, SampleFault> {
+    origin.resource.check()?;
+    point.attributes.check()?;
+    let start = Point { time_ns: point.start_ns, ..Point::default() };
+    let summary = MinuteSummary {
+        resource: &origin.resource.values,
+        attributes: &point.attributes.values,
+        at_us: start.at_us()?,
+        count: point.count,
+        sum: point.sum,
+        quantiles: &point.quantiles,
+    };
+    summary.samples()
 }
 
 #[cfg(test)]

@@ -1,13 +1,10 @@
 //! Entry point: reads the samples of a body in a known format.
 
-use crate::batch::{BatchBuilder, IncomingBatch};
+use crate::batch::IncomingBatch;
 use crate::error::IntakeError;
 use crate::format::BodyFormat;
 use crate::limits::RequestLimits;
-use crate::{json, line_protocol, ndjson, otlp, remote_write};
-
-/// Byte order mark that some editors and spreadsheets write before UTF-8.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+use crate::{cloud_event, firehose, line_protocol, otlp, remote_write, text_body};
 
 /// Reads the samples of an unpacked body.
 ///
@@ -18,48 +15,18 @@ pub fn parse(
     limits: &RequestLimits,
 ) -> Result<IncomingBatch, IntakeError> {
     match format {
-        BodyFormat::Json | BodyFormat::Ndjson => parse_text(body, format, limits),
+        BodyFormat::Json => text_body::read_json(body, limits),
+        BodyFormat::Ndjson => text_body::read_ndjson(body, limits),
         BodyFormat::RemoteWriteV1 => remote_write::v1::read(body, limits),
         BodyFormat::RemoteWriteV2 => remote_write::v2::read(body, limits),
         BodyFormat::OtlpBinary => otlp::binary::read(body, limits),
         BodyFormat::OtlpJson => otlp::json::read(body, limits),
         BodyFormat::LineProtocol(precision) => line_protocol::read(body, precision, limits),
+        BodyFormat::EventContent => cloud_event::read_content(body, limits),
+        BodyFormat::StructuredEvent => cloud_event::read(body, limits),
+        BodyFormat::EventBatch => cloud_event::read_batch(body, limits),
+        BodyFormat::Firehose => firehose::read(body, limits),
     }
-}
-
-fn parse_text(
-    body: &[u8],
-    format: BodyFormat,
-    limits: &RequestLimits,
-) -> Result<IncomingBatch, IntakeError> {
-    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
-    if body.trim_ascii().is_empty() {
-        return Err(IntakeError::BodyEmpty);
-    }
-    if let Some(problem) = other_encoding(body) {
-        return Err(IntakeError::BodyMalformed { line: 1, column: 1, problem: problem.to_owned() });
-    }
-    if format == BodyFormat::Json {
-        return json::read(body, limits);
-    }
-    let mut builder = BatchBuilder::new(limits);
-    ndjson::read(body, &mut builder)?;
-    Ok(builder.finish())
-}
-
-/// Problem of a body whose first bytes are those of a compression or of another character set.
-fn other_encoding(body: &[u8]) -> Option<&'static str> {
-    let problem = match body {
-        [0x1f, 0x8b, ..] => "body looks like gzip: wanted the header `content-encoding: gzip`",
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            "body looks like zstd: wanted the header `content-encoding: zstd`"
-        }
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..] => {
-            "body looks like UTF-16: wanted UTF-8"
-        }
-        _ => return None,
-    };
-    Some(problem)
 }
 
 #[cfg(test)]

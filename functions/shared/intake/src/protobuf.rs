@@ -114,6 +114,26 @@ impl<'a> ProtobufFields<'a> {
         self.clone().filter(is_wanted)
     }
 
+    /// The messages of a stream, each behind its length.
+    pub(crate) fn messages(
+        stream: &'a [u8],
+    ) -> impl Iterator<Item = Result<&'a [u8], ProtobufError>> + use<'a> {
+        let mut stream = Self::of(stream);
+        std::iter::from_fn(move || {
+            if stream.rest.is_empty() {
+                return None;
+            }
+            let message = varint(&mut stream.rest).and_then(|len| {
+                let len = usize::try_from(len).map_err(|_| ProtobufError::Truncated)?;
+                Self::take(&mut stream, len)
+            });
+            if message.is_err() {
+                stream.rest = &[];
+            }
+            Some(message)
+        })
+    }
+
     fn read(&mut self) -> Result<ProtobufField<'a>, ProtobufError> {
         let key = varint(&mut self.rest)?;
         let number = u32::try_from(key >> 3).ok().filter(|number| *number > 0);

@@ -8,6 +8,7 @@ use axum::http::header::AUTHORIZATION;
 use base64::prelude::{BASE64_STANDARD, Engine};
 
 use crate::app::App;
+use crate::dialect::Dialect;
 use crate::error::RequestError;
 use crate::routes::Route;
 
@@ -19,7 +20,8 @@ pub(crate) fn authenticate(
 ) -> Result<(), RequestError> {
     let Some(right) = route.right(request.method()) else { return Ok(()) };
     let influx = route.dialect.is_influx().then(|| influx_key(request)).flatten();
-    let key = bearer(request.headers()).or(influx.as_deref());
+    let firehose = (route.dialect == Dialect::Firehose).then(|| firehose_key(request.headers()));
+    let key = bearer(request.headers()).or(influx.as_deref()).or(firehose.flatten());
     let tenant = app.config().access.admit(key, right)?;
     request.extensions_mut().insert(tenant);
     Ok(())
@@ -48,6 +50,13 @@ fn influx_key(request: &Request) -> Option<String> {
     let credentials = String::from_utf8(credentials).ok()?;
     let (_, password) = credentials.split_once(':')?;
     scheme.eq_ignore_ascii_case("basic").then(|| password.to_owned())
+}
+
+/// The access key of a stream of Amazon Data Firehose.
+fn firehose_key(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all("x-amz-firehose-access-key").iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    value.to_str().ok().map(str::trim)
 }
 
 fn query_key(request: &Request) -> Option<String> {

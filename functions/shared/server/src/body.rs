@@ -9,8 +9,8 @@ use std::borrow::Cow;
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
+use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderName};
 use domain::Tenant;
 use http_body_util::BodyExt;
 use service::{BodyFormat, IncomingBatch, IntakeError, RequestLimits, ServiceError, low_priority};
@@ -184,11 +184,11 @@ pub(crate) async fn read_json(
 
 /// The content type of a request.
 pub(crate) fn content_type(headers: &HeaderMap) -> Option<String> {
-    header(headers, &CONTENT_TYPE)
+    header(headers, CONTENT_TYPE.as_str())
 }
 
 /// All values of a header, joined; bytes that are not UTF-8 are replaced, so that no known name matches.
-fn header(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+pub(crate) fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     let values = headers.get_all(name).iter();
     let values: Vec<Cow<'_, str>> =
         values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
@@ -222,7 +222,7 @@ async fn receive(
     format: BodyFormat,
 ) -> Result<RawBody, RequestError> {
     let (parts, body) = request.into_parts();
-    let encoding = header(&parts.headers, &CONTENT_ENCODING);
+    let encoding = header(&parts.headers, CONTENT_ENCODING.as_str());
     let encoding = encoding.or_else(|| format.default_encoding().map(str::to_owned));
     let (bytes, permit) = receive_bytes(app, tenant, &parts.headers, body).await?;
     Ok(RawBody { format, encoding, bytes, permit })

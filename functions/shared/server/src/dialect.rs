@@ -8,7 +8,7 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::json;
-use service::BodyFormat;
+use service::{BodyFormat, now_us};
 
 use crate::body::content_type;
 use crate::otlp_message;
@@ -38,30 +38,74 @@ pub(crate) enum Dialect {
     Influx,
     /// JSON with `code` and `message`, of version 2 of InfluxDB.
     InfluxV2,
+    /// JSON with the id of the request, as Amazon Data Firehose demands.
+    Firehose,
+}
+
+/// The parts of a request that determine the form of its errors.
+#[derive(Debug)]
+pub(crate) enum ErrorForm {
+    /// The usual one of the dialect.
+    Usual,
+    /// JSON, as the request is.
+    Json,
+    /// With the id of the request.
+    Firehose(FirehoseAnswer),
+}
+
+/// The answer to a request of Amazon Data Firehose, which takes one without the id of the request for a failure.
+#[derive(Debug)]
+pub(crate) struct FirehoseAnswer {
+    request_id: String,
+}
+
+impl FirehoseAnswer {
+    pub(crate) fn to_request(headers: &HeaderMap) -> Self {
+        let id = headers.get("x-amz-firehose-request-id").and_then(|id| id.to_str().ok());
+        Self { request_id: id.unwrap_or_default().to_owned() }
+    }
+
+    /// The body; without an error it is that of a success.
+    pub(crate) fn body(&self, error: Option<&str>) -> String {
+        let mut body = json!({ "requestId": self.request_id, "timestamp": now_us() / 1_000 });
+        if let Some(error) = error {
+            body["errorMessage"] = error.into();
+        }
+        body.to_string()
+    }
 }
 
 impl Dialect {
-    /// True if errors are to be JSON, as the request is: of OTLP, whose errors have the encoding of the request.
-    pub(crate) fn is_json(self, headers: &HeaderMap) -> bool {
+    /// The form of the errors of a request: those of OTLP have the encoding of the request.
+    pub(crate) fn error_form(self, headers: &HeaderMap) -> ErrorForm {
         let is_otlp_json = || {
             BodyFormat::of_otlp(content_type(headers).as_deref()).ok() == Some(BodyFormat::OtlpJson)
         };
-        self == Self::Otlp && is_otlp_json()
+        match self {
+            Self::Otlp if is_otlp_json() => ErrorForm::Json,
+            Self::Firehose => ErrorForm::Firehose(FirehoseAnswer::to_request(headers)),
+            _ => ErrorForm::Usual,
+        }
     }
 
     /// Translates a response with a problem; returns any other unchanged.
-    pub(crate) fn translate(self, mut response: Response, is_json: bool) -> Response {
+    pub(crate) fn translate(self, mut response: Response, form: &ErrorForm) -> Response {
         let Some(ProblemDetail(detail)) = response.extensions().get().cloned() else {
             return response;
         };
         let status = response.status();
         match self {
             Self::Problem => {}
+            Self::Firehose => {
+                if let ErrorForm::Firehose(answer) = form {
+                    set_body(&mut response, JSON, answer.body(Some(&detail)));
+                }
+            }
             Self::RemoteWrite => {
                 translate_remote_write(&mut response);
                 set_body(&mut response, TEXT, detail + "\n");
             }
-            Self::Otlp if is_json => {
+            Self::Otlp if matches!(form, ErrorForm::Json) => {
                 set_body(&mut response, JSON, otlp_message::status_json(status, &detail));
             }
             Self::Otlp => {

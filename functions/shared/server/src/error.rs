@@ -77,6 +77,9 @@ pub(crate) enum RequestError {
         expect(dead_code, reason = "constructed with the feature only")
     )]
     ProfileFailed { reason: String },
+    /// Some samples of events were not stored.
+    #[error("{summary}")]
+    NotStored { is_retryable: bool, summary: String },
     #[error("internal error: the log has the details under the request id")]
     Panicked,
     #[error("the answer could not be serialized: {0}")]
@@ -105,6 +108,8 @@ impl RequestError {
             Self::DeadlineExceeded { .. } => "deadline_exceeded",
             Self::ProfilingMissing => "profiling_missing",
             Self::ProfileFailed { .. } => "profile_failed",
+            Self::NotStored { is_retryable: true, .. } => "store_unavailable",
+            Self::NotStored { is_retryable: false, .. } => "samples_rejected",
             Self::Panicked => "panicked",
             Self::AnswerUnwritable(_) => "answer_unwritable",
         }
@@ -128,6 +133,7 @@ impl RequestError {
             | Self::ParameterInvalid { .. }
             | Self::Series(_)
             | Self::Detector(_)
+            | Self::NotStored { is_retryable: false, .. }
             | Self::BodyInterrupted { .. } => StatusCode::BAD_REQUEST,
             Self::Access(error) if error.is_unauthorized() => StatusCode::UNAUTHORIZED,
             Self::Access(_) => StatusCode::FORBIDDEN,
@@ -148,7 +154,9 @@ impl RequestError {
             Self::Service(_) | Self::Panicked | Self::AnswerUnwritable(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
-            Self::Overloaded { .. } | Self::ProfileFailed { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded { .. }
+            | Self::NotStored { is_retryable: true, .. }
+            | Self::ProfileFailed { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::ProfilingMissing => StatusCode::NOT_IMPLEMENTED,
             Self::DeadlineExceeded { .. } => StatusCode::GATEWAY_TIMEOUT,
         }

@@ -74,7 +74,7 @@ pub(crate) async fn guard(
 ) -> Response {
     let dialect = route.dialect;
     let conditions = Conditions::of(request.method(), request.headers());
-    let is_json = dialect.is_json(request.headers());
+    let form = dialect.error_form(request.headers());
     let is_reserved = request.extensions().get() == Some(&ConnectionKind::Reserved);
     let admitted = match route.kind {
         RouteKind::Tenant if is_reserved => Err(RequestError::Overloaded { what: "connections" }),
@@ -99,7 +99,7 @@ pub(crate) async fn guard(
         }
         Err(error) => error.into_response(),
     };
-    dialect.translate(conditions.apply(response), is_json)
+    dialect.translate(conditions.apply(response), &form)
 }
 
 /// The request timeout, or the time until the deadline of the invocation if that is earlier.

@@ -4,9 +4,11 @@
 
 mod alerts;
 mod analyze;
+mod cloud_events;
 mod config;
 mod debug;
 mod explain;
+mod firehose;
 mod history;
 mod influx;
 mod ingest;
@@ -50,7 +52,8 @@ impl Route {
     /// True if the body of a request has samples, which are counted instead of the request.
     pub(crate) fn takes_samples(&self, method: &Method) -> bool {
         let is_sender = self.dialect != Dialect::Problem;
-        *method == Method::POST && (is_sender || [INGEST.path, ANALYZE.path].contains(&self.path))
+        *method == Method::POST
+            && (is_sender || [INGEST.path, CLOUD_EVENTS.path, ANALYZE.path].contains(&self.path))
     }
 }
 
@@ -76,6 +79,9 @@ const OTLP: Route = sender("/v1/metrics", Dialect::Otlp, || post(otlp::export));
 const INFLUX_V1: Route = sender("/write", Dialect::Influx, || post(influx::write_v1));
 const INFLUX_V2: Route = sender("/api/v2/write", Dialect::InfluxV2, || post(influx::write_v2));
 const INFLUX_V3: Route = sender("/api/v3/write_lp", Dialect::Influx, || post(influx::write_v3));
+const FIREHOSE: Route = sender("/firehose", Dialect::Firehose, || post(firehose::deliver));
+const CLOUD_EVENTS: Route =
+    tenant("/cloudevents", &[("POST", WRITE)], || post(cloud_events::receive));
 const ANALYZE: Route = tenant("/analyze", &[("GET", READ), ("POST", READ)], || {
     get(analyze::stored).post(analyze::sent)
 });
@@ -162,8 +168,18 @@ pub(crate) const UI: &[Route] = &[
 ];
 
 /// Routes of senders.
-const SENDING: &[Route] =
-    &[INGEST, REMOTE_WRITE, OTLP, INFLUX_V1, INFLUX_V2, INFLUX_V3, PING, HEALTH];
+const SENDING: &[Route] = &[
+    INGEST,
+    REMOTE_WRITE,
+    OTLP,
+    INFLUX_V1,
+    INFLUX_V2,
+    INFLUX_V3,
+    FIREHOSE,
+    CLOUD_EVENTS,
+    PING,
+    HEALTH,
+];
 
 /// Routes of readers.
 const READING: &[Route] =

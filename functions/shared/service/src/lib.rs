@@ -59,9 +59,9 @@ pub use telemetry::init_tracing;
 pub use alert::{Receiver, ReceiverOptions};
 pub use detector::{Detector, SpecError};
 pub use intake::{
-    BatchExtras, BodyFormat, ErrorClass, EventError, EventRecord, IncomingBatch, IncomingSample,
-    IntakeError, RejectedSample, RequestLimits, TimePrecision, Trigger, TriggerEvent, parse,
-    time_us, unpack,
+    BatchExtras, BodyFormat, ErrorClass, EventAttributes, EventError, EventIdentity, EventRecord,
+    IncomingBatch, IncomingSample, IntakeError, RejectedSample, RequestLimits, TimePrecision,
+    Trigger, TriggerEvent, parse, time_us, unpack,
 };
 pub use store::{
     History, HistoryOptions, INSTANCE_LEASE_S, Instance, PastRange, TokenBucket, TokenGrant,

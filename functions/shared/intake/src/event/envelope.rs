@@ -9,36 +9,47 @@ use serde_json::value::RawValue;
 use crate::batch::IncomingBatch;
 use crate::error::IntakeError;
 use crate::event::trigger::{SendTime, Trigger};
-use crate::format::BodyFormat;
 use crate::limits::RequestLimits;
 use crate::metric_stream;
-use crate::parse::parse;
+use crate::otlp::delimited;
+use crate::text_body;
 
 /// Most envelopes around samples: those of a rule and of a topic.
 const ENVELOPES_MAX: usize = 2;
 
 /// Innermost content of a record.
-pub(super) struct RecordContent<'a> {
+pub(crate) struct RecordContent<'a> {
     /// Identifier of the innermost trigger.
-    pub(super) id: Cow<'a, str>,
+    id: Cow<'a, str>,
     /// Time of sending to that trigger.
-    pub(super) sent: Option<SendTime>,
+    sent: Option<SendTime>,
     bytes: Cow<'a, [u8]>,
 }
 
 impl RecordContent<'_> {
-    /// Reads the samples.
-    pub(super) fn read(&self, limits: &RequestLimits) -> Result<IncomingBatch, IntakeError> {
+    /// Reads the samples. One without a time gets that of sending, if it is known.
+    pub(crate) fn samples(&self, limits: &RequestLimits) -> Result<IncomingBatch, IntakeError> {
+        let mut batch = self.read(limits)?;
+        if let Some(sent) = self.sent {
+            sent.assign(&self.id, &mut batch);
+        }
+        Ok(batch)
+    }
+
+    fn read(&self, limits: &RequestLimits) -> Result<IncomingBatch, IntakeError> {
+        if delimited::is_delimited(&self.bytes) {
+            return delimited::read(&self.bytes, limits);
+        }
         if metric_stream::is_metric_stream(&self.bytes) {
             return metric_stream::read(&self.bytes, limits);
         }
         // The JSON format also reads NDJSON, so no content type is needed.
-        parse(&self.bytes, BodyFormat::Json, limits)
+        text_body::read_json(&self.bytes, limits)
     }
 }
 
 /// Removes the envelopes of other triggers from the content of a record.
-pub(super) fn unwrapped<'a>(
+pub(crate) fn unwrapped<'a>(
     bytes: &'a [u8],
     id: &'a str,
     sent: Option<SendTime>,

@@ -37,13 +37,7 @@ impl EventRecord<'_> {
     /// times in milliseconds or seconds; within these, the id of the record and the index in it distinguish samples.
     pub fn samples(&self, limits: &RequestLimits) -> Result<IncomingBatch, IntakeError> {
         let unpacked = self.payload.unpack(limits)?;
-        let content = unwrapped(&unpacked, &self.id, self.sent);
-        let mut batch = content.read(limits)?;
-        let first_us = content.sent.map(|sent| sent.first_us(&content.id));
-        for sample in &mut batch.samples {
-            sample.at_us = sample.at_us.or(first_us.map(|first_us| first_us + sample.index as i64));
-        }
-        Ok(batch)
+        unwrapped(&unpacked, &self.id, self.sent).samples(limits)
     }
 
     /// Payload as delivered: base64 if the trigger encodes it.

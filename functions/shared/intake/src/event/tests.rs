@@ -1,8 +1,12 @@
 //! Tests of events: times of samples, and errors.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{SampleKind, Series};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::batch::{IncomingBatch, IncomingSample};
 use crate::event::trigger::SendTime;
 use crate::limits::RequestLimits;
 
@@ -48,8 +52,15 @@ fn a_sample_without_a_time_has_the_same_time_at_each_delivery() {
 #[test]
 fn records_of_one_millisecond_seldom_share_a_time() {
     let ids = (0..100).map(|i| format!("059f36b4-87a3-44ab-83d2-{i:012}"));
-    let sent = SendTime { at_us: 0, resolution_us: 1_000 };
-    let distinct: std::collections::BTreeSet<i64> = ids.map(|id| sent.first_us(&id)).collect();
+    let series = Series::new("a", "rps", BTreeMap::new()).unwrap();
+    let sample =
+        IncomingSample { index: 0, series, at_us: None, value: 1.0, kind: SampleKind::Gauge };
+    let at_us = |id: String| {
+        let mut batch = IncomingBatch { samples: vec![sample.clone()], ..IncomingBatch::default() };
+        SendTime::of_milliseconds(0).assign(&id, &mut batch);
+        batch.samples[0].at_us
+    };
+    let distinct: BTreeSet<_> = ids.map(at_us).collect();
     assert!(distinct.len() > 85, "{}", distinct.len());
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::value::RawValue;
 
+use crate::batch::IncomingBatch;
 use crate::time;
 
 /// Service that delivers events.
@@ -46,9 +47,9 @@ impl Trigger {
 
 /// Time at which a record was sent, in the resolution of its trigger.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct SendTime {
-    pub(super) at_us: i64,
-    pub(super) resolution_us: u64,
+pub(crate) struct SendTime {
+    at_us: i64,
+    resolution_us: u64,
 }
 
 impl SendTime {
@@ -58,9 +59,17 @@ impl SendTime {
         Some(Self { at_us, resolution_us: trigger.resolution_us() })
     }
 
-    /// Time of the first sample without its own, in microseconds: spread over the resolution by the id of the record.
-    pub(super) fn first_us(self, id: &str) -> i64 {
-        self.at_us + (fnv1a(id) % self.resolution_us) as i64
+    /// A time in the resolution of milliseconds.
+    pub(crate) fn of_milliseconds(at_us: i64) -> Self {
+        Self { at_us, resolution_us: 1_000 }
+    }
+
+    /// Sets the time of samples without one: spread over the resolution by the id of their record.
+    pub(crate) fn assign(self, id: &str, batch: &mut IncomingBatch) {
+        let first_us = self.at_us + (fnv1a(id) % self.resolution_us) as i64;
+        for sample in &mut batch.samples {
+            sample.at_us = sample.at_us.or(Some(first_us + sample.index as i64));
+        }
     }
 }
 

@@ -17,13 +17,22 @@ const DEPTH_MAX: usize = 8;
 /// Reads the samples of a decompressed request.
 pub(crate) fn read(body: &[u8], limits: &RequestLimits) -> Result<IncomingBatch, IntakeError> {
     let mut builder = BatchBuilder::new(limits);
-    for resource_metrics in ProtobufFields::of(body) {
+    read_message(body, &mut builder)?;
+    Ok(builder.finish())
+}
+
+/// Reads the samples of one message.
+pub(super) fn read_message(
+    message: &[u8],
+    builder: &mut BatchBuilder<'_>,
+) -> Result<(), IntakeError> {
+    for resource_metrics in ProtobufFields::of(message) {
         let resource_metrics = resource_metrics?;
         if resource_metrics.number == 1 {
-            read_resource(&resource_metrics.fields()?, &mut builder)?;
+            read_resource(&resource_metrics.fields()?, builder)?;
         }
     }
-    Ok(builder.finish())
+    Ok(())
 }
 
 fn read_resource(

@@ -55,7 +55,7 @@ pub struct KeyValue {
 
 #[derive(Clone, PartialEq, Message)]
 pub struct AnyValue {
-    #[prost(oneof = "AnyValueKind", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "AnyValueKind", tags = "1, 2, 3, 4, 5, 6")]
     pub value: Option<AnyValueKind>,
 }
 
@@ -71,6 +71,14 @@ pub enum AnyValueKind {
     Double(f64),
     #[prost(message, tag = "5")]
     Array(ArrayValue),
+    #[prost(message, tag = "6")]
+    Map(KeyValueList),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct KeyValueList {
+    #[prost(message, repeated, tag = "1")]
+    pub values: Vec<KeyValue>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -188,6 +196,8 @@ pub struct Summaries {
 pub struct SummaryPoint {
     #[prost(message, repeated, tag = "7")]
     pub attributes: Vec<KeyValue>,
+    #[prost(fixed64, tag = "2")]
+    pub start_time_unix_nano: u64,
     #[prost(fixed64, tag = "3")]
     pub time_unix_nano: u64,
     #[prost(fixed64, tag = "4")]

@@ -29,7 +29,7 @@ pub(crate) struct StoredBatch {
     pub(crate) permit: WorkPermit,
 }
 
-/// Reads, stores and judges the samples of a request.
+/// Reads, stores and judges the samples of a request of another product.
 pub(crate) async fn store(
     app: &App,
     tenant: Tenant,
@@ -37,11 +37,21 @@ pub(crate) async fn store(
     format: Result<BodyFormat, IntakeError>,
 ) -> Result<StoredBatch, RequestError> {
     let body = read_samples(app, &tenant, request, format, SampleCost::FEW_VERDICTS).await?;
+    store_body(app, tenant, body, SampleOrigin::Foreign).await
+}
+
+/// Stores and judges samples that have been read.
+pub(crate) async fn store_body(
+    app: &App,
+    tenant: Tenant,
+    body: SamplesBody,
+    origin: SampleOrigin,
+) -> Result<StoredBatch, RequestError> {
     let SamplesBody { mut batch, permit, is_long, admission } = body;
     let extras = std::mem::take(&mut batch.extras);
     let service = app.service().clone();
     let ingest = async move {
-        let how = (SampleOrigin::Foreign, VerdictFilter::Anomalies);
+        let how = (origin, VerdictFilter::Anomalies);
         service.ingest_admitted(admission, &tenant, batch, how).await
     };
     let answer = if is_long { low_priority::run(ingest).await } else { ingest.await };
@@ -57,6 +67,20 @@ impl StoredBatch {
             StatusCode::BAD_REQUEST
         } else {
             StatusCode::NO_CONTENT
+        }
+    }
+
+    /// The status for senders that deliver an event again until a success: a sample that is too old was stored before, or
+    /// never will be, so it is no failure.
+    pub(crate) fn delivery_status(&self, success: StatusCode) -> StatusCode {
+        match self.status() {
+            StatusCode::NO_CONTENT => success,
+            StatusCode::BAD_REQUEST
+                if self.answer.rejected.is_empty() && self.extras.n_unread == 0 =>
+            {
+                success
+            }
+            status => status,
         }
     }
 

@@ -87,7 +87,7 @@ async fn each_route_requires_its_right() {
             }
         }
     }
-    assert_eq!(n_guarded, 18);
+    assert_eq!(n_guarded, 22);
 }
 
 #[tokio::test]
@@ -244,13 +244,15 @@ async fn every_request_costs_of_the_rate_and_affects_no_other_tenant() {
 async fn requests_of_all_senders_cost_of_the_rate_of_samples_and_not_of_reads() {
     let vars = [("TIDEMARK_TENANT_READS_PER_S_MAX", "1")];
     let empty_block: &[u8] = &[0];
-    let senders: [(&str, &str, &[u8]); 6] = [
+    let senders: [(&str, &str, &[u8]); 8] = [
         ("/ingest", "application/json", b"[]"),
         ("/api/v1/write", "application/x-protobuf", empty_block),
         ("/v1/metrics", "application/json", b"{}"),
         ("/write", "text/plain", b""),
         ("/api/v2/write", "text/plain", b""),
         ("/api/v3/write_lp", "text/plain", b""),
+        ("/firehose", "application/json", br#"{"records":[]}"#),
+        ("/cloudevents", "application/cloudevents-batch+json", b"[]"),
     ];
     for (path, content_type, body) in senders {
         let [one, _] = two_tenants_with(&vars);

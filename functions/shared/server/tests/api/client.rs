@@ -46,8 +46,8 @@ pub(crate) async fn closed_port() -> String {
 }
 
 /// Paths to which other products send samples.
-const SENDERS: [&str; 5] =
-    ["/api/v1/write", "/v1/metrics", "/write", "/api/v2/write", "/api/v3/write_lp"];
+const SENDERS: [&str; 6] =
+    ["/api/v1/write", "/v1/metrics", "/write", "/api/v2/write", "/api/v3/write_lp", "/firehose"];
 
 /// A client of a router.
 #[derive(Debug, Clone)]

@@ -14,6 +14,7 @@ mod analyze;
 mod bounds;
 mod connections;
 mod debug;
+mod deliveries;
 mod etag;
 mod http2;
 mod influx;

@@ -287,6 +287,8 @@ pub(crate) fn paths() -> Value {
         "/write": { "post": senders::influx("influxWriteV1", "1") },
         "/api/v2/write": { "post": senders::influx("influxWriteV2", "2") },
         "/api/v3/write_lp": { "post": senders::influx("influxWriteV3", "3") },
+        "/firehose": { "post": senders::firehose() },
+        "/cloudevents": { "post": senders::cloud_events() },
         "/ping": { "get": senders::influx_ping() },
         "/health": { "get": senders::influx_health() },
         "/analyze": { "get": analyze_stored(), "post": analyze_sent() },

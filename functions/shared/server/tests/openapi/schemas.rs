@@ -66,6 +66,7 @@ const PROBLEM_CODES: &[&str] = &[
     "right_missing",
     "sample_not_kept",
     "sample_unknown",
+    "samples_rejected",
     "series_too_long",
     "route_unknown",
     "series_unknown",

@@ -145,6 +145,55 @@ pub(crate) fn influx(id: &str, version: &str) -> Value {
     operation.0
 }
 
+pub(crate) fn firehose() -> Value {
+    let answer = || json!({ "application/json": { "schema": true } });
+    let summary = "Store the records of an Amazon Data Firehose stream";
+    let mut operation = Operation::new("firehose", "ingest", WRITE, summary)
+        .description(
+            "Each record holds samples as JSON or NDJSON, or a part of a CloudWatch metric stream, as JSON or OpenTelemetry \
+             1.0. The API key may be the access key of the stream, `X-Amz-Firehose-Access-Key`.",
+        )
+        .response(200, "All samples are stored.", &[], answer());
+    for (status, description, headers) in senders_errors() {
+        let description = if status == 400 {
+            "The body is malformed, or the named samples can never be stored: the others are stored."
+        } else {
+            description
+        };
+        operation = operation.response(status, description, headers, answer());
+    }
+    operation.0["requestBody"] = json!({
+        "required": true,
+        "description": "The request of an HTTP endpoint delivery; may be compressed: `Content-Encoding` gzip.",
+        "content": answer()
+    });
+    operation.0["responses"]["500"] =
+        json!({ "$ref": "#/components/responses/InternalServerError" });
+    operation.0
+}
+
+pub(crate) fn cloud_events() -> Value {
+    let any = || json!({ "schema": true });
+    let mut operation =
+        Operation::new("cloudEvents", "ingest", WRITE, "Store samples of CloudEvents")
+            .description(
+                "Binary, structured and batch mode of CloudEvents 1.0 over HTTP. The content of an event is samples as JSON or \
+                 NDJSON, or a part of a CloudWatch metric stream. A sample without a time gets that of its event.",
+            )
+            .response(202, "All samples are stored, or were before.", &[], Value::Null)
+            .problems(&[401, 403, 413, 415, 429, 503]);
+    operation.0["requestBody"] = json!({
+        "required": true,
+        "description": "An event, or in the binary mode its content; may be compressed: `Content-Encoding` gzip or zstd.",
+        "content": {
+            "application/json": any(),
+            "application/cloudevents+json": any(),
+            "application/cloudevents-batch+json": any()
+        }
+    });
+    operation.0
+}
+
 pub(crate) fn influx_ping() -> Value {
     Operation::new("ping", "operation", None, "Answer the clients of InfluxDB")
         .response(204, "The process responds.", &["X-Influxdb-Version"], Value::Null)
