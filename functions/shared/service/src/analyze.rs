@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use detector::{DeployedDetector, Detector, Judge, Memory, counter};
-use domain::{JudgedSample, Judgement, Sample, Series, SeriesKey, Tenant};
+use domain::{JudgedSample, Judgement, Rate, Sample, Series, SeriesKey, Tenant};
 use futures_util::future::try_join;
 use intake::{IncomingBatch, IncomingSample, RejectedSample, RejectionCode};
 use store::{ANOMALIES_KEPT_MAX, ListedSeries, SeriesState};
@@ -66,8 +66,15 @@ impl Service {
         let explained: BTreeMap<i64, &Judgement> =
             explained.map(|judgement| (judgement.sample.at_us(), judgement)).collect();
         let samples = counter::judgements(judge.window().judged()).map(|judgement| {
-            let explained = explained.get(&judgement.sample.at_us());
-            SampleAnswer::of(explained.copied().unwrap_or(&judgement))
+            let Some(explained) = explained.get(&judgement.sample.at_us()) else {
+                return SampleAnswer::of(&judgement);
+            };
+            // A late sample before this one changes its rate, which the verdict did not know.
+            let rate = match judgement.rate {
+                Rate::Unknown => explained.rate,
+                known => known,
+            };
+            SampleAnswer::of(&Judgement { rate, ..**explained })
         });
         Ok(SamplesAnswer { series: SeriesName::from(key.series()), samples: samples.collect() })
     }

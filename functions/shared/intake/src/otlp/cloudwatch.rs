@@ -12,7 +12,7 @@ use crate::code::RejectionCode;
 use crate::metric_stream;
 use crate::sample_fault::SampleFault;
 
-/// Resource attribute with the name of what exports.
+/// Resource attribute with the name of the exporter.
 const EXPORTER: &str = "aws.exporter.arn";
 
 /// Part of that name if it is a metric stream.
