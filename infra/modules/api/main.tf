@@ -24,6 +24,9 @@ locals {
     "PUT /series/config"    = "analyze"
     "DELETE /series/config" = "analyze"
     "GET /explain"          = "analyze"
+    "GET /feedback"         = "analyze"
+    "POST /feedback"        = "analyze"
+    "DELETE /feedback"      = "analyze"
     "GET /openapi.json"     = "analyze"
   }
 

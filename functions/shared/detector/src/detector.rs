@@ -115,6 +115,19 @@ impl Detector {
         }
     }
 
+    /// The same detector with its threshold multiplied; the composite one multiplies those of its signals.
+    pub(crate) fn with_threshold_factor(self, factor: f64) -> Self {
+        let mut detector = self;
+        match &mut detector {
+            Self::Zscore(Zscore { threshold, .. })
+            | Self::Robust(Robust { threshold, .. })
+            | Self::Ewma(Ewma { threshold, .. })
+            | Self::Deviation(Deviation { threshold, .. }) => *threshold *= factor,
+            Self::Tidemark(_) => {}
+        }
+        detector
+    }
+
     /// Lowers the minimum to the capacity of the window.
     pub(crate) fn lower_min(&mut self) {
         let capacity = self.capacity();

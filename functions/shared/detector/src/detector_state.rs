@@ -1,6 +1,5 @@
 //! Learned state of each detector, and the dispatch of a detector to its state.
 
-use crate::Detector;
 use crate::bytes::{ByteReader, ByteWriter};
 use crate::detectors::ewma::EwmaState;
 use crate::detectors::tidemark::{Assessment, Tidemark, TidemarkState};
@@ -8,7 +7,8 @@ use crate::learning::SeasonBucket;
 use crate::learning::season::N_BUCKETS;
 use crate::signal_score::{SignalScore, UsualValue};
 use crate::signals::deviation::DeviationState;
-use domain::{JudgedSample, Sample};
+use crate::{Detector, ThresholdFactors};
+use domain::{JudgedSample, Sample, Signal};
 
 /// Scalars and tables of a detector.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,10 +39,12 @@ impl DetectorState {
         detector: &Detector,
         before: &[JudgedSample],
         sample: Sample,
+        factors: &ThresholdFactors,
     ) -> Assessment {
+        let detector = &detector.with_threshold_factor(factors.of(Signal::Deviation));
         Assessment::without_signals(match (detector, self) {
             (Detector::Tidemark(tidemark), Self::Tidemark(state)) => {
-                return tidemark.judge(before, state, sample);
+                return tidemark.judge(before, state, sample, factors);
             }
             (Detector::Zscore(zscore), _) => zscore.judge(before, sample),
             (Detector::Robust(robust), _) => robust.judge(before, sample),
@@ -98,15 +100,17 @@ impl DetectorState {
         tidemark: &Tidemark,
         before: &[JudgedSample],
         sample: Sample,
+        factors: &ThresholdFactors,
     ) -> Vec<SignalScore> {
         let Self::Tidemark(state) = self else { return Vec::new() };
-        let assessment = tidemark.judge(before, state, sample);
+        let assessment = tidemark.judge(before, state, sample, factors);
         let of = |signal| {
             Some(SignalScore {
                 signal,
                 score: assessment.share(signal)?,
                 threshold: 1.0,
                 adaptive_factor: state.adaptive_factor(signal),
+                feedback_factor: factors.of(signal),
             })
         };
         tidemark.signals.iter().filter_map(of).collect()

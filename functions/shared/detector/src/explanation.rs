@@ -11,7 +11,7 @@ use crate::learning::moments::Moments;
 use crate::signal_score::{SignalScore, UsualValue};
 use crate::spec::NUMBER_MAX;
 use crate::window::values;
-use crate::{Detector, Judge};
+use crate::{Detector, Judge, ThresholdFactors};
 
 /// Halvings of the range of the budget, as a logarithm: the result is exact to a millionth.
 const BUDGET_STEPS: usize = 30;
@@ -46,10 +46,14 @@ impl Judge {
         let memory = self.memory();
         let detector = &memory.detector;
         let before = self.read_window().before(read.at_us(), detector.window_len());
+        let factors = &self.threshold_factors(read.at_us());
         let signals = match detector {
             _ if !self.learning().is_ready() => Vec::new(),
-            Detector::Tidemark(tidemark) => memory.state.shares(tidemark, before, read),
-            simple => of_simple(&memory.state.judge(simple, before, read).verdict, simple),
+            Detector::Tidemark(tidemark) => memory.state.shares(tidemark, before, read, factors),
+            simple => {
+                let verdict = memory.state.judge(simple, before, read, factors).verdict;
+                of_simple(&verdict, simple, factors)
+            }
         };
         let level = memory.state.level();
         let recent = level.or_else(|| median(values(before).collect()));
@@ -62,7 +66,8 @@ impl Judge {
     pub fn silencing_value(&self, sample: Sample, signal: Signal, score: f64) -> SilencingValue {
         let detector = self.memory().detector;
         let Detector::Tidemark(tidemark) = detector else {
-            let needed = round_up(score).filter(|needed| *needed <= NUMBER_MAX);
+            let factor = self.threshold_factors(sample.at_us()).of(signal);
+            let needed = round_up(score / factor).filter(|needed| *needed <= NUMBER_MAX);
             return SilencingValue { parameter: "threshold", now: detector.threshold(), needed };
         };
         let now = tidemark.false_alarms_per_day;
@@ -70,7 +75,8 @@ impl Judge {
             let other = Tidemark { false_alarms_per_day, ..tidemark };
             let read = self.read_configured(sample)?;
             let before = self.read_window().before(read.at_us(), Tidemark::WINDOW);
-            let signals = self.memory().state.shares(&other, before, read);
+            let factors = self.threshold_factors(read.at_us());
+            let signals = self.memory().state.shares(&other, before, read, &factors);
             signals.into_iter().find(|share| share.signal == signal).map(|share| share.score)
         };
         let reference = share_at(now).filter(|share| *share > 0.0);
@@ -91,9 +97,15 @@ pub fn is_continuation(detector: &Detector, verdict: &Verdict) -> bool {
     matches!(detector, Detector::Tidemark(_)) && verdict.score == f64::from(continuing)
 }
 
-fn of_simple(verdict: &Verdict, detector: &Detector) -> Vec<SignalScore> {
-    let (score, threshold) = (verdict.score, detector.threshold());
-    let of = |signal| SignalScore { signal, score, threshold, adaptive_factor: 1.0 };
+fn of_simple(
+    verdict: &Verdict,
+    detector: &Detector,
+    factors: &ThresholdFactors,
+) -> Vec<SignalScore> {
+    let feedback_factor = factors.of(Signal::Deviation);
+    let (score, threshold) = (verdict.score, detector.threshold() * feedback_factor);
+    let of =
+        |signal| SignalScore { signal, score, threshold, adaptive_factor: 1.0, feedback_factor };
     verdict.expectation.map(|expectation| of(expectation.signal)).into_iter().collect()
 }
 

@@ -13,9 +13,9 @@ use crate::open_episode::{OpenEpisode, rejoin_us};
 use crate::signals::gap;
 use crate::silence::SilenceCheck;
 use crate::window::STORED_LEN_MIN;
-use crate::{Detector, Memory, SeriesConfig, Window};
+use crate::{Detector, Memory, SeriesConfig, ThresholdFactors, Window};
 use domain::sample::AT_US_MAX;
-use domain::{Judgement, Sample, Verdict, VerdictKind};
+use domain::{Judgement, Sample, Signal, Verdict, VerdictKind};
 
 /// Progress of learning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +124,12 @@ impl Judge {
     fn assess(&self, sample: Sample) -> Assessment {
         let detector = &self.memory.detector;
         let before = self.read_window().before(sample.at_us(), detector.window_len());
-        self.memory.state.judge(detector, before, sample)
+        self.memory.state.judge(detector, before, sample, &self.threshold_factors(sample.at_us()))
+    }
+
+    /// Factors of thresholds at a time, by the feedback of people.
+    pub fn threshold_factors(&self, at_us: i64) -> ThresholdFactors {
+        self.config.feedback().factors(at_us)
     }
 
     fn learn(&mut self, sample: Sample, assessment: &Assessment) {
@@ -167,7 +172,9 @@ impl Judge {
     }
 
     fn gap_us(&self) -> Option<f64> {
-        self.memory.state.gap_us(&self.memory.detector)
+        let gap_us = self.memory.state.gap_us(&self.memory.detector)?;
+        let factors = self.threshold_factors(self.memory.cursor_us.unwrap_or_default());
+        Some(gap_us * factors.of(Signal::Gap))
     }
 
     /// Next time at which the sweep must check for silence; `None` if the scheduled one still fits.

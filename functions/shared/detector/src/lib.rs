@@ -33,6 +33,7 @@ mod signal_set;
 pub mod signals;
 
 mod detector;
+pub mod feedback;
 pub mod series_config;
 pub mod spec;
 
@@ -49,6 +50,7 @@ mod open_episode;
 pub use detector::{Detector, WINDOW_LEN_MAX, WINDOW_LEN_MIN};
 pub use episode_changes::EpisodeChanges;
 pub use explanation::{SampleExplanation, SilencingValue, is_continuation};
+pub use feedback::{Feedback, FeedbackList, FeedbackVerdict, ThresholdFactors};
 pub use judge::{Judge, LearningProgress};
 pub use learning::moments::Moments;
 pub use learning::season::{Calendar, Season};

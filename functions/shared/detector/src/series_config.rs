@@ -1,4 +1,5 @@
-//! Configuration of one series: its own detector, the kind of its samples, the policy of its alerts, and maintenance windows.
+//! Configuration of one series: its own detector, the kind of its samples, the policy of its alerts,
+//! maintenance windows, and feedback of people.
 //!
 //! A maintenance window changes verdicts but not what is learned, so it can be set and removed without relearning.
 
@@ -6,7 +7,7 @@ use alert::AlertPolicy;
 use domain::{Sample, SampleKind};
 use thiserror::Error;
 
-use crate::Detector;
+use crate::{Detector, FeedbackList};
 
 /// Most maintenance windows of a series: each batch of samples reads all of them.
 pub const MAINTENANCE_WINDOWS_MAX: usize = 16;
@@ -24,6 +25,7 @@ pub struct SeriesConfig {
     /// Policy of its alerts, if it has its own; boxed, as few series do.
     alert_policy: Option<Box<AlertPolicy>>,
     maintenance: Vec<MaintenanceWindow>,
+    feedback: FeedbackList,
 }
 
 /// Time in which anomalies of a series raise no alert.
@@ -43,7 +45,8 @@ impl SeriesConfig {
         if maintenance.len() > MAINTENANCE_WINDOWS_MAX {
             return Err(SeriesConfigError::MaintenanceTooMany(maintenance.len()));
         }
-        Ok(Self { detector, kind: None, alert_policy: None, maintenance })
+        let feedback = FeedbackList::default();
+        Ok(Self { detector, kind: None, alert_policy: None, maintenance, feedback })
     }
 
     /// The same configuration with a policy of alerts.
@@ -61,6 +64,25 @@ impl SeriesConfig {
     #[must_use]
     pub fn with_kind(self, kind: Option<SampleKind>) -> Self {
         Self { kind, ..self }
+    }
+
+    /// The same configuration with these answers of people.
+    #[must_use]
+    pub fn with_feedback(self, feedback: FeedbackList) -> Self {
+        Self { feedback, ..self }
+    }
+
+    /// Answers of people, which move the thresholds of signals.
+    pub fn feedback(&self) -> &FeedbackList {
+        &self.feedback
+    }
+
+    /// True if anything is configured but feedback.
+    pub fn has_settings(&self) -> bool {
+        self.detector.is_some()
+            || self.kind.is_some()
+            || self.alert_policy.is_some()
+            || !self.maintenance.is_empty()
     }
 
     /// The sample as one of the configured kind; unchanged if its value cannot be of this kind.

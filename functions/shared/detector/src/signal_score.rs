@@ -15,6 +15,8 @@ pub struct SignalScore {
     pub threshold: f64,
     /// Factor by which the signal has raised its own threshold on this series; 1 if it has not.
     pub adaptive_factor: f64,
+    /// Factor of its threshold by feedback of people; 1 without any.
+    pub feedback_factor: f64,
 }
 
 /// Usual value, and its deviation.

@@ -19,6 +19,17 @@ impl SignalSet {
     /// All signals.
     pub const ALL: Self = Self(0b11_1111);
 
+    /// Set of one signal.
+    pub fn only(signal: Signal) -> Self {
+        Self(bit(signal))
+    }
+
+    /// The signals of both sets.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// True if the set contains `signal`.
     pub fn contains(self, signal: Signal) -> bool {
         self.0 & bit(signal) != 0

@@ -8,6 +8,7 @@ mod cloud_events;
 mod config;
 mod debug;
 mod explain;
+mod feedback;
 mod firehose;
 mod history;
 mod influx;
@@ -71,6 +72,7 @@ pub(crate) enum RouteKind {
 const WRITE: Option<Right> = Some(Right::Write);
 const READ: Option<Right> = Some(Right::Read);
 const ADMIN: Option<Right> = Some(Right::Admin);
+const FEEDBACK_RIGHT: Option<Right> = Some(Right::Feedback);
 
 const INGEST: Route = tenant("/ingest", &[("POST", WRITE)], || post(ingest::ingest));
 const REMOTE_WRITE: Route =
@@ -98,6 +100,11 @@ const EPISODES: Route = tenant("/episodes", &[("GET", READ)], || get(history::ep
 const ALERTS: Route = tenant("/alerts", &[("GET", READ)], || get(alerts::list));
 const PREVIEW: Route = tenant("/alerts/preview", &[("POST", READ)], || post(alerts::preview));
 const EXPLAIN: Route = tenant("/explain", &[("GET", READ)], || get(explain::explain));
+const FEEDBACK: Route = tenant(
+    "/feedback",
+    &[("GET", READ), ("POST", FEEDBACK_RIGHT), ("DELETE", FEEDBACK_RIGHT)],
+    || get(feedback::list).post(feedback::give).delete(feedback::withdraw),
+);
 const SWEEP: Route = tenant("/sweep", &[("POST", ADMIN)], || post(sweep::sweep));
 /// Without authentication, for a scheduler: it reveals no series, and does only what the next sweep would.
 const OPEN_SWEEP: Route = tenant("/sweep", &[("POST", None)], || post(sweep::sweep));
@@ -162,6 +169,7 @@ pub(crate) const UI: &[Route] = &[
     operation("/ui", || get(ui::page)),
     operation("/ui/app.js", || get(ui::script)),
     operation("/ui/plot.js", || get(ui::plot_script)),
+    operation("/ui/why.js", || get(ui::why_script)),
     operation("/ui/app.css", || get(ui::style)),
     operation("/ui/chart.js", || get(ui::chart_script)),
     operation("/ui/chart.css", || get(ui::chart_style)),
@@ -182,8 +190,10 @@ const SENDING: &[Route] = &[
 ];
 
 /// Routes of readers.
-const READING: &[Route] =
-    &[ANALYZE, SERIES, SAMPLES, CONFIG, ANOMALIES, EPISODES, ALERTS, PREVIEW, EXPLAIN, SWEEP];
+const READING: &[Route] = &[
+    ANALYZE, SERIES, SAMPLES, CONFIG, ANOMALIES, EPISODES, ALERTS, PREVIEW, EXPLAIN, FEEDBACK,
+    SWEEP,
+];
 
 /// Routes of every function that tenants call.
 const COMMON: &[Route] = &[ROOT, LIVEZ, READYZ, HEALTHZ, METRICS, OPENAPI];

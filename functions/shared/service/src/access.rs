@@ -36,11 +36,13 @@ pub enum Right {
     Read,
     /// Configure and delete series.
     Admin,
+    /// Answer to verdicts.
+    Feedback,
 }
 
 impl Right {
     /// Every right.
-    pub const ALL: [Self; 3] = [Self::Write, Self::Read, Self::Admin];
+    pub const ALL: [Self; 4] = [Self::Write, Self::Read, Self::Admin, Self::Feedback];
 
     /// Name in entries, errors and the API description.
     pub fn as_str(self) -> &'static str {
@@ -48,6 +50,7 @@ impl Right {
             Self::Write => "write",
             Self::Read => "read",
             Self::Admin => "admin",
+            Self::Feedback => "feedback",
         }
     }
 }
@@ -64,7 +67,7 @@ impl FromStr for Rights {
         let right = |name| Right::ALL.into_iter().find(|right| right.as_str() == name);
         let rights: Option<BTreeSet<Right>> = text.split('+').map(right).collect();
         rights.map(Self).ok_or_else(|| {
-            "unknown rights: expected `write`, `read`, `admin` or several joined by `+`".to_owned()
+            "unknown rights: expected `write`, `read`, `admin`, `feedback` or several joined by `+`".to_owned()
         })
     }
 }

@@ -4,6 +4,7 @@
 
 mod alerts;
 mod explain;
+mod feedback;
 mod history;
 mod milliseconds;
 mod operation;
@@ -15,6 +16,7 @@ pub use alerts::{AlertAnswer, AlertsAnswer, DeliveryAnswer, PreviewAnswer, Previ
 pub use explain::{
     ConfigChange, ExplainAnswer, SignalAnswer, SilenceAnswer, SimilarSeries, UsualAnswer,
 };
+pub use feedback::{FeedbackAnswer, FeedbackPage};
 pub use history::{AnomaliesPage, AnomalyAnswer, EpisodeAnswer, EpisodeSpan, EpisodesPage};
 pub use operation::{ConfigAnswer, MaintenanceAnswer, SweepAnswer};
 pub use parts::{LearningAnswer, SeriesName};

@@ -7,6 +7,7 @@ use tracing::info;
 use crate::answers::{ConfigAnswer, MaintenanceAnswer, SeriesName};
 use crate::config_request::ConfigRequest;
 use crate::error::ServiceError;
+use crate::feedback::ConfigUpdate;
 use crate::metrics::StoreOperation;
 use crate::service::Service;
 
@@ -36,8 +37,12 @@ impl Service {
     ) -> Result<ConfigAnswer, ServiceError> {
         let key = SeriesKey::new(tenant.clone(), series);
         let config = request.config(&self.deployed_for(&key).detector, self.alert_rules())?;
-        let put = self.store().put_config(&key, &config);
-        let revision = self.measure(StoreOperation::Commit, put).await?;
+        let (config, revision) = self
+            .change_config(&key, |before| {
+                // Feedback stays, whatever is configured.
+                ConfigUpdate::Put(config.clone().with_feedback(before.feedback().clone()))
+            })
+            .await?;
         info!(series = ?key.series(), revision, "series configured");
         Ok(self.config_answer(&key, &config, revision))
     }
@@ -45,8 +50,16 @@ impl Service {
     /// Removes the configuration of a series, if any; the deployment's applies then.
     pub async fn unconfigure(&self, tenant: &Tenant, series: Series) -> Result<(), ServiceError> {
         let key = SeriesKey::new(tenant.clone(), series);
-        let remove = self.store().remove_config(&key);
-        if self.measure(StoreOperation::Commit, remove).await? {
+        let (_, revision) = self
+            .change_config(&key, |before| {
+                if before.feedback().given().is_empty() {
+                    return ConfigUpdate::Remove;
+                }
+                let feedback = before.feedback().clone();
+                ConfigUpdate::Put(SeriesConfig::default().with_feedback(feedback))
+            })
+            .await?;
+        if revision != 0 {
             info!(series = ?key.series(), "series configuration removed");
             return Ok(());
         }
@@ -57,7 +70,8 @@ impl Service {
     fn config_answer(&self, key: &SeriesKey, config: &SeriesConfig, revision: i64) -> ConfigAnswer {
         ConfigAnswer {
             series: SeriesName::from(key.series()),
-            configured: revision != 0,
+            configured: revision != 0
+                && (config.has_settings() || config.feedback().given().is_empty()),
             detector: config.detector.unwrap_or(self.deployed_for(key).detector).to_string(),
             own_detector: config.detector.is_some(),
             kind: config.kind.map(SampleKind::as_str),

@@ -26,6 +26,21 @@ pub enum ServiceError {
         /// Number of stored samples.
         n_samples: usize,
     },
+    /// Feedback is not JSON.
+    #[error("body is not JSON: {problem}")]
+    FeedbackMalformed {
+        /// Message of the parser.
+        problem: String,
+    },
+    /// Feedback is JSON, but invalid.
+    #[error("feedback is invalid: {problem}")]
+    FeedbackInvalid {
+        /// Reason, with the field and what was expected.
+        problem: String,
+    },
+    /// Other requests changed the configuration of the series at each attempt.
+    #[error("the configuration of the series is being changed by other requests: retry later")]
+    ConfigContended,
     /// The configuration of a series is invalid.
     #[error(transparent)]
     Config(#[from] ConfigRequestError),
@@ -61,6 +76,9 @@ impl ServiceError {
             Self::NotFound => "series_unknown",
             Self::SampleUnknown => "sample_unknown",
             Self::SampleNotKept { .. } => "sample_not_kept",
+            Self::FeedbackMalformed { .. } => "body_malformed",
+            Self::FeedbackInvalid { .. } => "feedback_invalid",
+            Self::ConfigContended => "config_contended",
             Self::Config(error) => error.code(),
             Self::Preview(_) => "preview_invalid",
             Self::RateExceeded { .. } => "rate_exceeded",
@@ -88,7 +106,7 @@ impl ServiceError {
     /// True if the request is malformed.
     pub fn is_invalid(&self) -> bool {
         match self {
-            Self::Store(StoreError::CursorInvalid) => true,
+            Self::Store(StoreError::CursorInvalid) | Self::FeedbackMalformed { .. } => true,
             Self::Config(error) => error.is_malformed(),
             _ => false,
         }
@@ -97,6 +115,7 @@ impl ServiceError {
     /// True if the request is well-formed but unacceptable.
     pub fn is_unacceptable(&self) -> bool {
         match self {
+            Self::FeedbackInvalid { .. } => true,
             Self::Config(error) => !error.is_malformed(),
             Self::Preview(_) => true,
             Self::Store(error) => matches!(error, StoreError::TooManyConfigs { .. }),
@@ -107,6 +126,6 @@ impl ServiceError {
     /// True if the same request may succeed later.
     pub fn is_unavailable(&self) -> bool {
         let is_refused = self.is_invalid() || self.is_unacceptable();
-        matches!(self, Self::Store(_) | Self::History(_)) && !is_refused
+        matches!(self, Self::Store(_) | Self::History(_) | Self::ConfigContended) && !is_refused
     }
 }

@@ -11,8 +11,8 @@ use store::{ANOMALIES_KEPT_MAX, PastRange, SeriesState};
 
 use crate::analyze::WORST_SHOWN;
 use crate::answers::{
-    ConfigChange, ExplainAnswer, LearningAnswer, SampleAnswer, SeriesName, SignalAnswer,
-    SilenceAnswer, SimilarSeries,
+    ConfigChange, ExplainAnswer, FeedbackAnswer, LearningAnswer, SampleAnswer, SeriesName,
+    SignalAnswer, SilenceAnswer, SimilarSeries,
 };
 use crate::error::ServiceError;
 use crate::metrics::StoreOperation;
@@ -141,6 +141,7 @@ fn answer(
         },
         silence: silence(judge, judgement),
         similar,
+        feedback: feedback_at(key, state, judgement.sample.at_us()),
         config: ConfigChange {
             revision,
             // A revision is the time of the change, or one more than the one before.
@@ -171,6 +172,14 @@ fn signals(judge: &Judge, judgement: &Judgement, is_newest: bool) -> Vec<SignalA
         }
     }
     signals
+}
+
+/// Feedback whose times include `at_us`.
+fn feedback_at(key: &SeriesKey, state: &SeriesState, at_us: i64) -> Vec<FeedbackAnswer> {
+    let Some(stored) = &state.config else { return Vec::new() };
+    let given = stored.config.feedback().given().iter();
+    let at = given.filter(|feedback| (feedback.start_us..=feedback.end_us).contains(&at_us));
+    at.map(|feedback| FeedbackAnswer::of(key, feedback)).collect()
 }
 
 fn silence(judge: &Judge, judgement: &Judgement) -> Option<SilenceAnswer> {

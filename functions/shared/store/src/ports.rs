@@ -158,6 +158,18 @@ pub trait ConfigStore {
     /// It replaces the one before, applies at once to every writer, and does not expire.
     async fn put_config(&self, key: &SeriesKey, config: &SeriesConfig) -> Result<i64, StoreError>;
 
+    /// Replaces or removes the configuration of a series if `revision`, 0 for none, is still that of the stored one;
+    /// returns the new revision, or `None` if another revision is stored.
+    async fn replace_config(
+        &self,
+        key: &SeriesKey,
+        config: Option<&SeriesConfig>,
+        revision: i64,
+    ) -> Result<Option<i64>, StoreError>;
+
+    /// Reads the configurations of several series, in their order.
+    async fn configs(&self, keys: &[SeriesKey]) -> Result<Vec<Option<StoredConfig>>, StoreError>;
+
     /// Removes the configuration of a series; returns whether there was one.
     async fn remove_config(&self, key: &SeriesKey) -> Result<bool, StoreError>;
 

@@ -63,6 +63,9 @@ async fn run_all(store: &RedisStore) {
         store.put_config(&key, &SeriesConfig::default()).await.unwrap();
         let revision = store.read(&key).await.unwrap().unwrap().revision();
         store.mark_config_saved(&key, revision).await.unwrap();
+        let revision =
+            store.configs(std::slice::from_ref(&key)).await.unwrap()[0].as_ref().unwrap().revision;
+        store.replace_config(&key, Some(&SeriesConfig::default()), revision).await.unwrap();
         store.remove_config(&key).await.unwrap();
         store.mark_episodes_saved(&key, 1).await.unwrap();
         let alerts = StoredAlerts { version: 0, text: "alerts".to_owned() };

@@ -110,6 +110,67 @@ def test_a_configuration_is_stored_or_its_fault_is_named(deploy, browse):
     browser.until("the window is shown again", lambda: browser.driver.find_elements(By.CSS_SELECTOR, ".window"))
 
 
+def near(source="checkout"):
+    """A history whose newest sample is an anomaly of `zscore`, just above the threshold."""
+    samples = history(source, spike=False)
+    samples[-1]["value"] = 117
+    return samples
+
+
+def button(browser, text):
+    return browser.driver.find_element(By.XPATH, f"//button[text()='{text}']")
+
+
+def test_a_false_alarm_is_answered_and_its_effect_is_seen(deploy, browse):
+    deployment, browser = deploy(TIDEMARK_DETECTOR="zscore"), browse()
+    samples = near()
+    deployment.send(samples)
+    browser.open(f"{deployment.url}/ui{SERIES}")
+    browser.until_text("Why, for the newest sample", "The signal deviation raised the alarm", "No alarm would have been raised with")
+    assert not button(browser, "Missed here").is_displayed() and not button(browser, "Undo the answer").is_displayed()
+    button(browser, "False alarm").click()
+    browser.until_text("Stored as a false alarm.", "This was answered to be a false alarm; feedback moved thresholds: deviation to 1.414 times.")
+    # A sample like it is normal now.
+    name = {key: samples[-1][key] for key in ("source", "metric", "labels")}
+    deployment.send({**name, "timestamp": samples[-1]["timestamp"] + 1000, "value": 117})
+    browser.until_text("within that range", "The signal nearest to an alarm is deviation")
+    assert button(browser, "Missed here").is_displayed() and not button(browser, "False alarm").is_displayed()
+
+
+def test_answers_are_given_and_taken_back_by_keys(deploy, browse):
+    deployment, browser = deploy(TIDEMARK_DETECTOR="zscore"), browse(width=400)
+    deployment.send(near())
+    browser.open(f"{deployment.url}/ui{SERIES}")
+    browser.until_text("raised the alarm")
+    body = browser.driver.find_element(By.TAG_NAME, "body")
+    body.send_keys("r")
+    browser.until_text("Stored as right.", "This was answered to be right.")
+    body.send_keys("u")
+    browser.until_text("The answer is removed.")
+    browser.until("the answer is not named", lambda: "This was answered" not in browser.text())
+    body.send_keys(Keys.ARROW_LEFT * 3)
+    browser.until_text("It was judged normal", "Was that so?")
+    body.send_keys("m")
+    browser.until_text("Stored as missed.", "This was answered to be a missed anomaly")
+    assert browser.run("return document.documentElement.scrollWidth") <= 400
+    assert browser.messages() == []
+
+
+def test_without_the_right_an_answer_is_refused_with_the_name_of_the_right(deploy, browse):
+    keys = {"reader": "read", "writer": "write"}
+    entry = lambda key: f"mine:{keys[key]}:{hashlib.sha256(key.encode()).hexdigest()}"
+    deployment = deploy(TIDEMARK_API_KEYS=",".join(map(entry, keys)), TIDEMARK_UI="on", TIDEMARK_DETECTOR="zscore")
+    deployment.send(near(), key="writer")
+    browser = browse()
+    browser.open(f"{deployment.url}/ui{SERIES}")
+    field = browser.until("a key is asked for", lambda: browser.driver.find_element(By.ID, "key-input"))
+    browser.until("the dialog is open", field.is_displayed)
+    field.send_keys("reader", Keys.ENTER)
+    browser.until_text("raised the alarm")
+    button(browser, "False alarm").click()
+    browser.until_text("the API key lacks the right `feedback`")
+
+
 @pytest.mark.parametrize("width, dark", [(1280, False), (1280, True), (400, False), (400, True)])
 def test_it_fits_its_screen_and_scheme_and_asks_no_other_host(deploy, browse, width, dark):
     deployment, browser = deploy(), browse(width=width, dark=dark)
@@ -162,5 +223,5 @@ def test_it_is_served_where_it_was_enabled_only(deploy):
              ({"TIDEMARK_API_KEYS": entry, "TIDEMARK_UI": "on"}, 200)]
     for env, wanted in cases:
         deployment = deploy(**env)
-        for path in ("/ui", "/ui/app.js", "/ui/chart.css"):
+        for path in ("/ui", "/ui/app.js", "/ui/why.js", "/ui/chart.css"):
             assert status(deployment.url + path) == wanted, (env, path)

@@ -18,8 +18,11 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+use crate::ThresholdFactors;
 use crate::detectors::tidemark::assessment::{NoveltyAssessment, TrafficAssessment};
-use crate::detectors::tidemark::state::{N_SUPPRESSED, NoveltySignalState, TrafficState};
+use crate::detectors::tidemark::state::{
+    N_SUPPRESSED, NoveltySignalState, SUPPRESSED_SIGNALS, TrafficState,
+};
 use crate::learning::season::{Calendar, Season};
 use crate::learning::zone::Zone;
 use crate::learning::{Rarity, Suppression};
@@ -119,10 +122,12 @@ impl Tidemark {
         before: &[JudgedSample],
         state: &TidemarkState,
         sample: Sample,
+        factors: &ThresholdFactors,
     ) -> Assessment {
-        let traffic = state.traffic.as_ref().map(|state| self.judge_traffic(before, state, sample));
-        let novelty =
-            state.novelty.as_ref().map(|state| Box::new(self.judge_novelty(state, sample)));
+        let of_traffic = |state| self.judge_traffic(before, state, sample, factors);
+        let traffic = state.traffic.as_ref().map(of_traffic);
+        let of_novelty = |state| Box::new(self.judge_novelty(state, sample, factors));
+        let novelty = state.novelty.as_ref().map(of_novelty);
         let unjudged = Verdict::unjudged(VerdictKind::Learning);
         let of_novelty = novelty.as_ref().map_or(unjudged, |novelty| novelty.verdict);
         let of_traffic = traffic.as_ref().map_or(unjudged, |traffic| traffic.verdict(self.signals));
@@ -131,13 +136,19 @@ impl Tidemark {
         Assessment { verdict, traffic, novelty }
     }
 
-    fn judge_novelty(&self, state: &NoveltySignalState, sample: Sample) -> NoveltyAssessment {
+    fn judge_novelty(
+        &self,
+        state: &NoveltySignalState,
+        sample: Sample,
+        factors: &ThresholdFactors,
+    ) -> NoveltyAssessment {
         let features = state.novelty.features(sample);
         let verdict = state.novelty.judge(sample, &features).map_or(
             Verdict::unjudged(VerdictKind::Learning),
             |novelty::NoveltyScore { score, value, low, high }| {
                 let strictness = self.strictness(state.interval.interval_us());
-                let threshold = novelty::THRESHOLD * strictness * state.threshold.factor();
+                let factor = state.threshold.factor() * factors.of(Signal::Novelty);
+                let threshold = novelty::THRESHOLD * strictness * factor;
                 let expectation = Expectation { signal: Signal::Novelty, value, low, high };
                 Verdict::scored(score / threshold, 1.0, expectation)
             },
@@ -150,6 +161,7 @@ impl Tidemark {
         before: &[JudgedSample],
         state: &TrafficState,
         sample: Sample,
+        factors: &ThresholdFactors,
     ) -> TrafficAssessment {
         let (n, interval_s) = (state.baseline.n(), state.interval_s());
         let position = state.deviation.daily_position(self.calendar, sample);
@@ -166,7 +178,7 @@ impl Tidemark {
         let others = [variance[0], variance[1], flat].map(|score| score / strictness);
         let raw = std::array::from_fn(|i| {
             let share = shift.get(i).copied().unwrap_or_else(|| others[i - shift::N_SCORES]);
-            share / state.thresholds[i].factor()
+            share / (state.thresholds[i].factor() * factors.of(SUPPRESSED_SIGNALS[i]))
         });
         let decay = Suppression::decay(interval.pause_us(sample).max(0.0) / DAY_US);
         let detector = self.deviation();
@@ -178,7 +190,7 @@ impl Tidemark {
         TrafficAssessment {
             deviation,
             joint: joint(deviation_share, step_share.unwrap_or(deviation_share))
-                / state.thresholds[N_SUPPRESSED].factor(),
+                / (state.thresholds[N_SUPPRESSED].factor() * factors.of(Signal::Deviation)),
             step,
             position,
             residual,
@@ -187,7 +199,7 @@ impl Tidemark {
             decay,
             raw,
             suppressed: std::array::from_fn(|i| state.suppressions[i].judge(raw[i], decay)),
-            gap: pause.score / strictness,
+            gap: pause.score / (strictness * factors.of(Signal::Gap)),
             is_long_pause: pause.is_long,
             usual_step: state.variance.usual_step() * residual.scale,
             continuing: state.hysteresis.judge(residual.z),

@@ -1,7 +1,7 @@
 //! Tests of judging, restoring and migrating one series.
 
 use super::*;
-use crate::RestoreError;
+use crate::{Feedback, FeedbackList, FeedbackVerdict, RestoreError};
 use domain::VerdictKind;
 
 const DEPLOYED: DeployedDetector = DeployedDetector { detector: Detector::ALL[0], generation: 3 };
@@ -251,4 +251,50 @@ fn learning_reports_its_progress() {
     let progress = learned(DEPLOYED, 4).learning();
     assert_eq!((progress.seen, progress.needed, progress.is_ready()), (4, 10, false));
     assert!(learned(DEPLOYED, 10).learning().is_ready());
+}
+
+/// The judge with these answers about each signal, restored from its memory and window.
+fn answered(judge: &Judge, verdicts: &[FeedbackVerdict], signals: &str) -> Judge {
+    let answer = |(i, verdict): (i64, &FeedbackVerdict)| Feedback {
+        verdict: *verdict,
+        start_us: i,
+        end_us: i,
+        given_us: 400 * 60_000_000,
+        signals: signals.parse().unwrap(),
+    };
+    let given = (0..).zip(verdicts).map(answer).collect();
+    let config = SeriesConfig::default().with_feedback(FeedbackList::new(given));
+    let deployed = DeployedDetector { detector: judge.memory().detector, generation: 0 };
+    let (memory, window) = (judge.memory().encode(), judge.window().judged().to_vec());
+    Judge::restore_configured(deployed, &config, Some(&memory), window).unwrap()
+}
+
+#[test]
+fn feedback_moves_the_score_or_the_band_of_its_signal_only() {
+    use FeedbackVerdict::{FalseAlarm, Missed};
+    for detector in Detector::ALL.into_iter().chain([Detector::PROFILES[1].1]) {
+        let judge = learned(DeployedDetector { detector, generation: 0 }, 400);
+        let spike = Sample::new(400 * 60_000_000, 128.0).unwrap();
+        let signal = if detector == Detector::PROFILES[1].1 { "novelty" } else { "deviation" };
+        let share = |judge: &Judge| {
+            let signals = judge.explain(spike).signals;
+            let score = signals.iter().find(|score| score.signal.as_str() == signal).unwrap();
+            score.score / score.threshold
+        };
+        let usual = share(&judge);
+        let doubled = share(&answered(&judge, &[FalseAlarm; 3], signal));
+        let halved = share(&answered(&judge, &[Missed; 3], signal));
+        assert!((doubled * 2.0 / usual - 1.0).abs() < 1e-6, "{detector}");
+        assert!((halved / 2.0 / usual - 1.0).abs() < 1e-6, "{detector}");
+        assert_eq!(share(&answered(&judge, &[FalseAlarm; 3], "shift+gap")), usual, "{detector}");
+        assert_eq!(share(&answered(&judge, &[], signal)), usual, "{detector}");
+    }
+}
+
+#[test]
+fn a_false_alarm_on_a_gap_makes_silence_later() {
+    let judge = learned(DeployedDetector { detector: Detector::default(), generation: 0 }, 400);
+    let silent = |judge: &Judge| judge.silent_from_us().unwrap() - 399 * 60_000_000;
+    let raised = answered(&judge, &[FeedbackVerdict::FalseAlarm; 2], "gap");
+    assert!(silent(&raised) > silent(&judge) * 3 / 2, "{} {}", silent(&raised), silent(&judge));
 }

@@ -23,6 +23,10 @@ pub(crate) async fn plot_script() -> impl IntoResponse {
     (JAVASCRIPT, include_str!("../ui/plot.js"))
 }
 
+pub(crate) async fn why_script() -> impl IntoResponse {
+    (JAVASCRIPT, include_str!("../ui/why.js"))
+}
+
 pub(crate) async fn style() -> impl IntoResponse {
     (CSS, include_str!("../ui/app.css"))
 }

@@ -201,6 +201,7 @@ function empty() {
 // ---- One series ----
 
 let chart = null; // the chart of the series shown, kept between polls so that zoom and choice stay
+let why = null; // the explanation of the chosen sample
 let chosen = null; // time of the sample whose verdict is shown
 
 async function one(query, isCurrent) {
@@ -213,8 +214,10 @@ async function one(query, isCurrent) {
   if (!document.getElementById("series")) {
     chosen = null;
     show(element("div", { id: "series" }), element("section", { className: "card", id: "chart" }),
+      element("section", { className: "card", id: "why" }),
       element("div", { className: "columns", id: "columns" }), element("div", { id: "episodes" }), settings(query, config));
     chart = makeChart(document.getElementById("chart"), { chosen: () => chosen, choose });
+    why = makeWhy(document.getElementById("why"), query, refresh);
   }
   document.title = `${seriesName(series)} – Tidemark`;
   const now = series.silent_since ? "silent" : series.last?.verdict ?? "learning";
@@ -229,6 +232,7 @@ async function one(query, isCurrent) {
 function showColumns(series, samples, episodes) {
   const sample = samples.find((item) => item.timestamp === chosen) ?? series.last ?? samples.at(-1);
   const isChosen = sample && sample.timestamp === chosen;
+  why.update(sample, isChosen, episodes);
   const verdict = card(isChosen ? "Chosen sample" : "Newest sample", sample ? details([
     ["time", time(sample.timestamp)], ["value", number(sample.value)], ["rate a second", number(sample.rate)], ["verdict", state(sample.verdict ?? "normal")],
     ["expected", number(sample.expected)], ["usual range", range(sample.band)], ["signal", sample.signal],
@@ -363,6 +367,8 @@ addEventListener("keydown", (event) => {
   if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
     if (location.hash.startsWith("#series")) chart?.step(event.key === "ArrowLeft" ? -1 : 1);
   }
+  const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey;
+  if (isPlain && location.hash.startsWith("#series")) why?.press(event.key);
 });
 const asked = new URLSearchParams(location.hash.split("?")[1]);
 if (location.hash.startsWith("#find")) search.value = asked.get("text") ?? "";

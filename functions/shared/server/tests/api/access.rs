@@ -35,7 +35,7 @@ fn two_tenants() -> [Client; 2] {
 
 /// Like `two_tenants`, with further variables.
 fn two_tenants_with(vars: &[(&str, &str)]) -> [Client; 2] {
-    let all = "write+read+admin";
+    let all = "write+read+admin+feedback";
     let (anonymous, keys) = client_with([("one", all), ("other", all)], vars);
     keys.map(|key| anonymous.with_key(&key))
 }
@@ -87,7 +87,7 @@ async fn each_route_requires_its_right() {
             }
         }
     }
-    assert_eq!(n_guarded, 22);
+    assert_eq!(n_guarded, 25);
 }
 
 #[tokio::test]

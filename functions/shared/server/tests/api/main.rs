@@ -8,6 +8,7 @@ mod client;
 mod config;
 mod document;
 mod explain;
+mod feedback;
 
 mod access;
 mod analyze;

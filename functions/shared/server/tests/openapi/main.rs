@@ -8,6 +8,7 @@
 
 mod alerts;
 mod operations;
+mod people;
 mod schemas;
 mod senders;
 
@@ -23,7 +24,7 @@ const DESCRIPTION: &str = "Send samples to `ingest`: the answer has a verdict fo
     gzip or zstd. A valid `X-Request-Id` of a request is returned. Fields may be added to an answer; none is removed.";
 
 const KEY: &str = "An API key, which belongs to one tenant: a request reads and changes the series of that tenant only. \
-    Each operation names the right that the key must have: `write`, `read` or `admin`, none of which includes another. A \
+    Each operation names the right that the key must have: `write`, `read`, `admin` or `feedback`, none of which includes another. A \
     deployment without keys requires none, and all series belong to the tenant `default`.";
 
 fn document() -> Value {

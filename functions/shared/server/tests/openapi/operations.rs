@@ -3,13 +3,13 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::{alerts, senders};
+use crate::{alerts, people, senders};
 
 pub(crate) const WRITE: Option<&str> = Some("write");
 pub(crate) const READ: Option<&str> = Some("read");
 const ADMIN: Option<&str> = Some("admin");
 
-const SERIES: [&str; 3] = ["Source", "Metric", "Label"];
+pub(crate) const SERIES: [&str; 3] = ["Source", "Metric", "Label"];
 const HISTORY: [&str; 6] = ["Source", "Metric", "Label", "Since", "TimeCursor", "Limit"];
 
 /// An operation under construction.
@@ -267,7 +267,7 @@ pub(crate) fn parameters() -> Value {
 }
 
 /// A time as in samples.
-fn time_schema() -> Value {
+pub(crate) fn time_schema() -> Value {
     let at_us_max = domain::sample::AT_US_MAX;
     json!({ "anyOf": [
         { "type": "string", "format": "date-time" },
@@ -299,7 +299,8 @@ pub(crate) fn paths() -> Value {
         "/episodes": { "get": list_episodes() },
         "/alerts": { "get": alerts::list() },
         "/alerts/preview": { "post": alerts::preview() },
-        "/explain": { "get": explain() },
+        "/explain": { "get": people::explain() },
+        "/feedback": { "get": people::list_feedback(), "post": people::give_feedback(), "delete": people::withdraw_feedback() },
         "/sweep": { "post": sweep() },
         "/livez": { "get": health("livez", "Liveness", "The process responds.", &[]) },
         "/readyz": { "get": health("readyz", "Readiness", "The store responds.", &[503]) },
@@ -509,20 +510,6 @@ fn list_episodes() -> Value {
                   "signal": "deviation", "samples": 3, "peak": peak }
             ]
         }))
-        .problems(&[400, 401, 403, 404, 429, 503])
-        .0
-}
-
-fn explain() -> Value {
-    Operation::new("explain", "analyze", READ, "Explain a sample of a series")
-        .description(
-            "In numbers, and in `sentences`: value, expected value and band, signals, usual values, learning, the parameter \
-             that would silence it, similar series, and the last change of the configuration. Season, recent level and the \
-             signals of the newest sample are by the state now.",
-        )
-        .parameters(&SERIES)
-        .parameters(&["Timestamp"])
-        .answer(200, "The explanation.", "ExplainAnswer")
         .problems(&[400, 401, 403, 404, 429, 503])
         .0
 }

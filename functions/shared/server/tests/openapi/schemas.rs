@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 use service::answers::{
     AlertsAnswer, AnalyzeAnswer, AnomaliesPage, BodyAnswer, ConfigAnswer, EpisodesPage,
-    ExplainAnswer, IngestAnswer, PreviewAnswer, SamplesAnswer, SeriesPage, SummaryAnswer,
-    SweepAnswer,
+    ExplainAnswer, FeedbackPage, IngestAnswer, PreviewAnswer, SamplesAnswer, SeriesPage,
+    SummaryAnswer, SweepAnswer,
 };
 use utoipa::OpenApi;
 
@@ -21,6 +21,7 @@ use utoipa::OpenApi;
     AlertsAnswer,
     PreviewAnswer,
     ExplainAnswer,
+    FeedbackPage,
     ConfigAnswer,
     SweepAnswer,
 )))]
@@ -33,6 +34,7 @@ const PROBLEM_CODES: &[&str] = &[
     "body_interrupted",
     "body_malformed",
     "body_too_large",
+    "config_contended",
     "config_invalid",
     "content_type_unknown",
     "credential_missing",
@@ -43,6 +45,7 @@ const PROBLEM_CODES: &[&str] = &[
     "detector_mismatch",
     "encoding_corrupt",
     "encoding_unknown",
+    "feedback_invalid",
     "history_refused",
     "history_unavailable",
     "history_unreadable",
@@ -114,6 +117,8 @@ pub(crate) fn schemas() -> Value {
         schemas.insert(name, flat);
     }
     close_sets(&mut schemas);
+    let verdict = &mut schemas["FeedbackAnswer"]["properties"]["verdict"];
+    verdict["enum"] = json!(detector::FeedbackVerdict::ALL.map(detector::FeedbackVerdict::as_str));
     schemas["ConfigAnswer"]["properties"]["maintenance"]["maxItems"] =
         json!(detector::series_config::MAINTENANCE_WINDOWS_MAX);
     let requests: Map<String, Value> = serde_json::from_str(include_str!("requests.json")).unwrap();

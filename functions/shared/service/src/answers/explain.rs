@@ -3,6 +3,7 @@
 use detector::{SignalScore, SilencingValue, UsualValue};
 use serde::Serialize;
 
+use super::feedback::FeedbackAnswer;
 use super::milliseconds::{milliseconds, optional_milliseconds};
 use super::parts::{LearningAnswer, SeriesName};
 use super::sample::SampleAnswer;
@@ -39,7 +40,9 @@ pub struct ExplainAnswer {
     /// Series of the same source that were anomalous at the same time, at most 20, of the 100 with the most recent
     /// anomalies.
     pub similar: Vec<SimilarSeries>,
-    /// Last change of the configuration of the series.
+    /// Feedback of people whose times include that of the sample.
+    pub feedback: Vec<FeedbackAnswer>,
+    /// Last change of the configuration of the series, feedback included.
     pub config: ConfigChange,
     /// The explanation in sentences, the most important first.
     pub sentences: Vec<String>,
@@ -57,12 +60,14 @@ pub struct SignalAnswer {
     pub threshold: f64,
     /// Factor by which it has raised its threshold on this series, since it alarmed too often; 1 if it has not.
     pub adaptive_factor: f64,
+    /// Factor of its threshold by feedback, at the time of the sample; 1 without any.
+    pub feedback_factor: f64,
 }
 
 impl From<&SignalScore> for SignalAnswer {
     fn from(score: &SignalScore) -> Self {
-        let SignalScore { signal, score, threshold, adaptive_factor } = *score;
-        Self { signal: signal.as_str(), score, threshold, adaptive_factor }
+        let SignalScore { signal, score, threshold, adaptive_factor, feedback_factor } = *score;
+        Self { signal: signal.as_str(), score, threshold, adaptive_factor, feedback_factor }
     }
 }
 

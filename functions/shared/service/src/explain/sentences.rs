@@ -18,6 +18,7 @@ pub(super) fn of(answer: &ExplainAnswer, judgement: &Judgement, is_newest: bool)
     sentences.extend(usual(answer));
     sentences.push(learning(answer));
     sentences.extend(adaptive(answer));
+    sentences.extend(feedback(answer));
     sentences.extend(silence(answer));
     sentences.push(similar(&answer.similar, &answer.series.source));
     sentences.push(config(answer));
@@ -145,6 +146,30 @@ fn adaptive(answer: &ExplainAnswer) -> Option<String> {
         let raised = raised.join(", ");
         format!("To keep that number, the series has raised thresholds: {raised} the usual one.")
     })
+}
+
+fn feedback(answer: &ExplainAnswer) -> Option<String> {
+    let moved = |signal: &&SignalAnswer| {
+        !(FACTOR_NOTABLE.recip()..FACTOR_NOTABLE).contains(&signal.feedback_factor)
+    };
+    let moved: Vec<String> = answer
+        .signals
+        .iter()
+        .filter(moved)
+        .map(|signal| format!("`{}` to {} times", signal.signal, short(signal.feedback_factor)))
+        .collect();
+    let given = answer.feedback.last().map(|given| match given.verdict {
+        "false_alarm" => "This was answered to be a false alarm",
+        "missed" => "This was answered to be a missed anomaly",
+        _ => "This was answered to be right",
+    });
+    let moved = moved.join(", ");
+    match (given, moved.as_str()) {
+        (None, "") => None,
+        (Some(given), "") => Some(format!("{given}.")),
+        (Some(given), moved) => Some(format!("{given}; feedback moved thresholds: {moved}.")),
+        (None, moved) => Some(format!("Feedback of people moved thresholds: {moved}.")),
+    }
 }
 
 fn silence(answer: &ExplainAnswer) -> Option<String> {

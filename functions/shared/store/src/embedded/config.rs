@@ -18,6 +18,22 @@ impl EmbeddedState {
         revision
     }
 
+    /// Stores a configuration at a time, if the tenant has at most so many.
+    fn put_config(
+        &mut self,
+        key: &SeriesKey,
+        config: &SeriesConfig,
+        (now_us, max): (i64, u64),
+    ) -> Result<i64, StoreError> {
+        let n_configs = || self.configs.keys().filter(|other| other.tenant() == key.tenant());
+        if !self.configs.contains_key(key) && n_configs().count() as u64 >= max {
+            return Err(StoreError::TooManyConfigs { max });
+        }
+        let revision = self.mark_config(key, now_us);
+        self.configs.insert(key.clone(), StoredConfig { revision, config: config.clone() });
+        Ok(revision)
+    }
+
     /// Removes the configuration of a series; returns whether there was one.
     pub(super) fn remove_config(&mut self, key: &SeriesKey, now_us: i64) -> bool {
         if !self.configs.contains_key(key) {
@@ -36,14 +52,30 @@ impl EmbeddedState {
 impl ConfigStore for EmbeddedStore {
     async fn put_config(&self, key: &SeriesKey, config: &SeriesConfig) -> Result<i64, StoreError> {
         let (now_us, max) = ((self.clock)(), self.series_limits().of_tenant);
+        self.lock().put_config(key, config, (now_us, max))
+    }
+
+    async fn replace_config(
+        &self,
+        key: &SeriesKey,
+        config: Option<&SeriesConfig>,
+        revision: i64,
+    ) -> Result<Option<i64>, StoreError> {
+        let (now_us, max) = ((self.clock)(), self.series_limits().of_tenant);
         let mut state = self.lock();
-        let n_configs = || state.configs.keys().filter(|other| other.tenant() == key.tenant());
-        if !state.configs.contains_key(key) && n_configs().count() as u64 >= max {
-            return Err(StoreError::TooManyConfigs { max });
+        if state.configs.get(key).map_or(0, |stored| stored.revision) != revision {
+            return Ok(None);
         }
-        let revision = state.mark_config(key, now_us);
-        state.configs.insert(key.clone(), StoredConfig { revision, config: config.clone() });
-        Ok(revision)
+        if let Some(config) = config {
+            return state.put_config(key, config, (now_us, max)).map(Some);
+        }
+        state.remove_config(key, now_us);
+        Ok(Some(now_us.max(revision + 1)))
+    }
+
+    async fn configs(&self, keys: &[SeriesKey]) -> Result<Vec<Option<StoredConfig>>, StoreError> {
+        let state = self.lock();
+        Ok(keys.iter().map(|key| state.configs.get(key).cloned()).collect())
     }
 
     async fn remove_config(&self, key: &SeriesKey) -> Result<bool, StoreError> {

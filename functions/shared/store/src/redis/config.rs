@@ -1,5 +1,7 @@
 //! Configurations in Redis: a key of each series, and two keys of each shard for the backup.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use detector::SeriesConfig;
 use domain::{SeriesKey, Tenant};
@@ -21,7 +23,7 @@ impl ConfigStore for RedisStore {
         let mut call = self.scripts.put_config.prepare_invoke();
         call.key(keys.config()).key(unsaved_configs(keys.shard));
         call.key(keys.configured()).key(history_enabled(keys.shard));
-        call.arg(index_member(key)).arg(key.name()).arg(configs_max);
+        call.arg(index_member(key)).arg(key.name()).arg(configs_max).arg("");
         call.arg(StoredConfig::text_of(config));
         let revision = self.connection.invoke(Call::repeatable(keys.shard), &call).await?;
         if revision < 0 {
@@ -30,12 +32,58 @@ impl ConfigStore for RedisStore {
         Ok(revision)
     }
 
+    async fn replace_config(
+        &self,
+        key: &SeriesKey,
+        config: Option<&SeriesConfig>,
+        revision: i64,
+    ) -> Result<Option<i64>, StoreError> {
+        let keys = self.keys(key);
+        let configs_max = self.configs_max(key.tenant()).await?;
+        let mut call = self.scripts.put_config.prepare_invoke();
+        call.key(keys.config()).key(unsaved_configs(keys.shard));
+        call.key(keys.configured()).key(history_enabled(keys.shard));
+        call.arg(index_member(key)).arg(key.name()).arg(configs_max).arg(revision);
+        if let Some(config) = config {
+            call.arg(StoredConfig::text_of(config));
+        }
+        // Not repeatable: the second call would report another revision.
+        match self.connection.invoke(Call::once(keys.shard), &call).await? {
+            -1 => Err(StoreError::TooManyConfigs { max: self.series_limits().of_tenant }),
+            -2 => Ok(None),
+            revision => Ok(Some(revision)),
+        }
+    }
+
+    async fn configs(&self, keys: &[SeriesKey]) -> Result<Vec<Option<StoredConfig>>, StoreError> {
+        let mut by_shard: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+        for (i, key) in keys.iter().enumerate() {
+            by_shard.entry(key.shard(self.n_shards)).or_default().push(i);
+        }
+        let pipeline = |(shard, positions): (&u16, &Vec<usize>)| {
+            let mut commands = redis::pipe();
+            for i in positions {
+                commands.cmd("GET").arg(self.keys(&keys[*i]).config());
+            }
+            (*shard, commands)
+        };
+        let pipelines: Vec<_> = by_shard.iter().map(pipeline).collect();
+        let replies: Vec<Vec<Option<String>>> = self.connection.query_each(&pipelines).await?;
+        let mut configs = vec![None; keys.len()];
+        for (replies, positions) in replies.into_iter().zip(by_shard.values()) {
+            for (i, text) in positions.iter().zip(replies) {
+                configs[*i] = text.as_deref().and_then(StoredConfig::from_text);
+            }
+        }
+        Ok(configs)
+    }
+
     async fn remove_config(&self, key: &SeriesKey) -> Result<bool, StoreError> {
         let keys = self.keys(key);
         let mut call = self.scripts.put_config.prepare_invoke();
         call.key(keys.config()).key(unsaved_configs(keys.shard));
         call.key(keys.configured()).key(history_enabled(keys.shard));
-        call.arg(index_member(key)).arg(key.name()).arg(0);
+        call.arg(index_member(key)).arg(key.name()).arg(0).arg("");
         // Not repeatable: the second call would report that there was nothing to remove.
         let revision: i64 = self.connection.invoke(Call::once(keys.shard), &call).await?;
         Ok(revision != 0)

@@ -7,6 +7,7 @@ mod append;
 mod commit;
 mod config;
 mod counter;
+mod feedback;
 mod fixture;
 mod lost;
 mod optimistic;
@@ -106,6 +107,12 @@ conformance! {
         a_refused_commit_may_return_the_state_and_store_nothing,
         a_refused_commit_joins_samples_that_wait,
         optimistic_samples_without_a_time_get_the_time_of_the_store,
+    }
+    feedback: {
+        feedback_is_stored_with_its_series,
+        a_replacement_of_another_revision_changes_nothing,
+        a_commit_judged_before_feedback_is_a_conflict,
+        concurrent_answers_are_all_stored,
     }
     counter: {
         a_waiting_sample_keeps_its_kind_and_start,
