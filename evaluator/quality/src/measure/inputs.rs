@@ -39,6 +39,18 @@ pub(super) fn all_scores<'a>(
     plan.series.iter().zip(judged).map(|(labeled, judged)| (labeled, scores(judged))).collect()
 }
 
+/// 1 for each row of each series that is an anomaly, 0 for the others.
+pub(super) fn all_alarms<'a>(
+    plan: &MeasurePlan<'a>,
+    judged: &[ScoredSeries],
+) -> Vec<(&'a LabeledSeries, Vec<f64>)> {
+    let alarms = |judged: &ScoredSeries| {
+        let rows = judged.verdicts.rows.iter();
+        rows.map(|verdict| f64::from(u8::from(verdict.kind == VerdictKind::Anomaly))).collect()
+    };
+    plan.series.iter().zip(judged).map(|(labeled, judged)| (labeled, alarms(judged))).collect()
+}
+
 /// The scored rows of the benchmark files whose number satisfies `is_in`.
 pub(super) fn board(
     plan: &MeasurePlan<'_>,

@@ -1,6 +1,6 @@
 //! One row of a record: the counts of a contender on all series, by every rule.
 
-use super::inputs::{all_scores, board, labeled_scores, scored_scores, tally_at};
+use super::inputs::{all_alarms, all_scores, board, labeled_scores, scored_scores, tally_at};
 use super::judge::{RangeCounts, ScoredSeries, tallies};
 use super::plan::{MeasurePlan, ScoringRule};
 use crate::contender::Contender;
@@ -88,5 +88,8 @@ fn kpi_score(
     if plan.rule != ScoringRule::Kpi {
         return None;
     }
-    kpi::score(&all_scores(plan, judged), contender.threshold())
+    let score = kpi::score(&all_scores(plan, judged), contender.threshold())?;
+    // By the verdicts: an anomaly that only continues may have a score below the threshold.
+    let f1_shipped = kpi::f1_above(&all_alarms(plan, judged), 0.0)?;
+    Some(KpiScore { f1_shipped, ..score })
 }

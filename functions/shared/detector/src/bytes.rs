@@ -31,6 +31,10 @@ impl ByteWriter {
         self.bytes.push(value);
     }
 
+    pub(crate) fn u16(&mut self, value: u16) {
+        self.bytes(&value.to_le_bytes());
+    }
+
     pub(crate) fn u32(&mut self, value: u32) {
         self.bytes(&value.to_le_bytes());
     }
@@ -90,6 +94,10 @@ impl<'a> ByteReader<'a> {
     /// A byte that is 0 or 1.
     pub(crate) fn bool(&mut self) -> Option<bool> {
         self.u8().filter(|byte| *byte <= 1).map(|byte| byte == 1)
+    }
+
+    pub(crate) fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_le_bytes)
     }
 
     pub(crate) fn u32(&mut self) -> Option<u32> {

@@ -120,6 +120,11 @@ impl Verdict {
         Self { kind, score, expectation: Some(expectation) }
     }
 
+    /// An anomaly that only continues, with the score of this sample, which may be below the threshold.
+    pub fn continued(score: f64, expectation: Expectation) -> Self {
+        Self { kind: VerdictKind::Anomaly, ..Self::scored(score, 0.0, expectation) }
+    }
+
     /// True for an anomaly outside maintenance.
     pub fn is_anomaly(&self) -> bool {
         self.kind == VerdictKind::Anomaly
@@ -340,6 +345,13 @@ mod tests {
         for kind in [VerdictKind::Learning, VerdictKind::Constant, VerdictKind::Normal] {
             assert_eq!(Verdict::unjudged(kind).in_maintenance().kind, kind);
         }
+    }
+
+    #[test]
+    fn an_anomaly_that_continues_may_score_below_the_threshold() {
+        let expectation = Expectation { signal: Signal::Shift, value: 1.0, low: 0.0, high: 2.0 };
+        let verdict = Verdict::continued(0.3, expectation);
+        assert_eq!((verdict.kind, verdict.score as f32), (VerdictKind::Anomaly, 0.3));
     }
 
     #[test]

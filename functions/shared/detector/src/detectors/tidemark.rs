@@ -11,7 +11,7 @@
 //!   them by `(0.2 / budget)^0.2`, as measured on synthetic traffic. Each score then raises its own threshold where
 //!   chance reaches it too often (see [`crate::learning::marginal_threshold`]).
 //! - **Constants.** Chosen on synthetic traffic, the AIOps 2018 KPI series and Microsoft's series.
-//! - **Cost.** That of the signals; 6,197 bytes without novelty.
+//! - **Cost.** That of the signals; 5,580 bytes without novelty.
 
 mod assessment;
 mod state;
@@ -54,6 +54,10 @@ const INTERVAL_US: f64 = 60e6;
 
 /// Exponent by which thresholds follow the budget.
 const BUDGET_EXPONENT: f64 = 0.2;
+
+/// Least distance from the season of the deviation signal at which a level is a shift, in deviations. The slow baseline
+/// learns a change of the clocks in weeks, that season in days.
+const SEASONAL_DISTANCE_MIN: f64 = 1.2;
 
 const DAY_US: f64 = 86_400e6;
 
@@ -164,17 +168,24 @@ impl Tidemark {
         factors: &ThresholdFactors,
     ) -> TrafficAssessment {
         let (n, interval_s) = (state.baseline.n(), state.interval_s());
+        let reference = state.reference.at(sample.at_us());
+        let flat = state.flat.judge(sample, n);
+        let sample = state.reference.relative(sample);
         let position = state.deviation.daily_position(self.calendar, sample);
         let residual = state.baseline.residual(position, sample);
         let changes = state.shift.changes(residual.z, n, interval_s);
         let shift_scores = state.shift.judge(residual.z, &changes, n);
         let variance = state.variance.judge(residual.z, n, interval_s);
-        let flat = state.flat.judge(sample, n);
         let interval = &state.deviation.interval;
         let strictness = self.strictness(interval.interval_us());
         let samples_per_day = DAY_US / interval.interval_us().max(1.0);
         let rarity = Rarity::new(samples_per_day, self.false_alarms_per_day);
-        let shift = state.shift.shares(shift_scores, strictness, rarity);
+        let mut shift = state.shift.shares(shift_scores, strictness, rarity);
+        // A level that recent days had at this time of day is no shift, even if the slow baseline does not know it yet.
+        let distance = state.deviation.seasonal_distance(self.calendar, sample);
+        if distance.is_some_and(|distance| distance.abs() < SEASONAL_DISTANCE_MIN) {
+            shift = [0.0; shift::N_SCORES];
+        }
         let others = [variance[0], variance[1], flat].map(|score| score / strictness);
         let raw = std::array::from_fn(|i| {
             let share = shift.get(i).copied().unwrap_or_else(|| others[i - shift::N_SCORES]);
@@ -182,12 +193,13 @@ impl Tidemark {
         });
         let decay = Suppression::decay(interval.pause_us(sample).max(0.0) / DAY_US);
         let detector = self.deviation();
-        let deviation = detector.judge(before, &state.deviation, sample);
+        let deviation = detector.judge_relative(before, &state.deviation, sample, &state.reference);
         let step = state.step.step(sample.value(), state.expected(self.calendar, sample), n);
         let deviation_share = deviation.score / detector.threshold;
         let step_share = state.step.judge(&step, n, rarity);
         let pause = gap::judge(interval, state.pause, &state.regular, self.calendar, sample);
         TrafficAssessment {
+            reference,
             deviation,
             joint: joint(deviation_share, step_share.unwrap_or(deviation_share))
                 / (state.thresholds[N_SUPPRESSED].factor() * factors.of(Signal::Deviation)),
@@ -220,6 +232,8 @@ impl Tidemark {
 
     fn learn_traffic(&self, state: &mut TrafficState, sample: Sample, traffic: &TrafficAssessment) {
         let n = state.baseline.n();
+        let sent = sample;
+        let sample = state.reference.relative(sample);
         for (suppression, raw) in state.suppressions.iter_mut().zip(traffic.raw) {
             suppression.learn(raw, traffic.decay);
         }
@@ -242,16 +256,18 @@ impl Tidemark {
         state.hysteresis.learn(z, traffic.alarm(self.signals));
         state.shift.learn(z, &traffic.changes, &traffic.shift_scores, n);
         state.variance.learn(z, n);
-        state.flat.learn(sample, n);
+        state.flat.learn(sent, n);
         state.baseline.learn(traffic.position, sample);
         let is_anomaly = traffic.alarm(self.signals).is_some();
         state.step.learn(sample.value(), &traffic.step, n, is_anomaly);
         self.deviation().learn(&mut state.deviation, sample, &traffic.deviation);
+        state.learn_reference(sent);
     }
 
     /// Learns `sample` in the season of the deviation signal only, as a late sample does.
     pub(crate) fn learn_season(&self, state: &mut TidemarkState, sample: Sample) {
         if let Some(state) = &mut state.traffic {
+            let sample = state.reference.relative(sample);
             self.deviation().learn_season(&mut state.deviation, sample);
         }
     }

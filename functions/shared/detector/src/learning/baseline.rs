@@ -9,7 +9,7 @@
 //!   deviations, so an outage today is not expected tomorrow. The season of the deviation signal follows real traffic
 //!   within two days instead: it finds spikes better, this one finds lasting changes.
 //! - **Constants.** Bounds, rates and the shared half were chosen on synthetic traffic and on the AIOps 2018 KPI series.
-//! - **Cost.** One bucket per sample; 2,592 bytes of buckets and 48 of scalars.
+//! - **Cost.** One bucket per sample; 2,016 bytes of buckets and 48 of scalars.
 //! - **Limits.** A new level far from the old one takes weeks to become usual.
 
 use crate::bytes::{ByteReader, ByteWriter};
@@ -167,9 +167,9 @@ impl Baseline {
     /// Center and scale at `position`.
     fn expected(&self, position: DailyPosition) -> (f64, f64) {
         let bucket = self.bucket(position);
-        let (center, var) = if bucket.visits >= BUCKET_VISITS_MIN {
+        let (center, var) = if position.is_used && bucket.visits >= BUCKET_VISITS_MIN {
             let own_share = 1.0 - SHARED_SHARE;
-            let var = own_share * f64::from(bucket.var) + SHARED_SHARE * self.shared_var;
+            let var = own_share * bucket.var() + SHARED_SHARE * self.shared_var;
             (self.ratio * position.level * f64::from(bucket.mean), var)
         } else {
             (self.long_mean, self.long_var)
@@ -248,6 +248,7 @@ mod tests {
         DailyPosition {
             bucket: Some((sample.at_us() / 300_000_000) as usize % N_BUCKETS),
             level: 1.0,
+            is_used: true,
         }
     }
 

@@ -3,7 +3,7 @@
 //! - **Rule.** After an alarm, the anomaly continues while the residual from the long season stays on its side, at least
 //!   2 deviations and 0.3 of its farthest distance away. After five such samples, one or two nearer ones do not interrupt
 //!   it. More than ten nearer samples in a row end it, and so do 240 samples in total: by then the level is the new usual,
-//!   or an engineer knows. A continuing anomaly scores just above 1, less than any that begins.
+//!   or an engineer knows. A continuing anomaly has the score of its own sample, which may be below 1.
 //! - **Why.** Signals detect that something begins; an outage of an hour should be an anomaly for an hour, and one
 //!   episode.
 //! - **Constants.** Chosen on synthetic traffic. On the AIOps 2018 KPI series, whose residuals wander for hours, they
@@ -14,8 +14,6 @@
 use crate::bytes::{ByteReader, ByteWriter};
 use domain::Signal;
 
-/// Score of a continuing anomaly, in thresholds.
-pub(crate) const CONTINUING_SCORE: f64 = 1.02;
 /// Least distance at which an anomaly continues, in deviations.
 pub(crate) const DISTANCE_MIN: f64 = 2.0;
 /// Share of the farthest distance at which an anomaly continues.

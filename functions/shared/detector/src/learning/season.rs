@@ -6,7 +6,7 @@
 //! - **Choice of the cycle.** Both expectations, by day and by week, are compared with each sample; the weekly one is
 //!   used once its error has been a tenth smaller for some weeks. A spec can also declare the season.
 //! - **Constants.** The rate of 0.1 was chosen on the AIOps 2018 KPI series.
-//! - **Cost.** One or two buckets per sample; 2,592 bytes of buckets and 76 of scalars.
+//! - **Cost.** One or two buckets per sample; 2,016 bytes of buckets and 76 of scalars.
 //! - **Limits.** Cycles of other lengths, holidays, and the first three periods of a season.
 
 use std::fmt;
@@ -136,6 +136,8 @@ pub(crate) struct DailyPosition {
     pub(crate) bucket: Option<usize>,
     /// Usual level of the weekday as a share of an average day; 1 if the week is not used.
     pub(crate) level: f64,
+    /// True if the season explains the series.
+    pub(crate) is_used: bool,
 }
 
 /// Expected value and its variance.
@@ -159,12 +161,12 @@ pub(crate) struct MoveBound {
 /// Expectation of a bucket, if it was visited often enough.
 fn expectation(bucket: SeasonBucket) -> Option<MeanVar> {
     let is_known = bucket.visits >= BUCKET_VISITS_MIN;
-    is_known.then(|| MeanVar { mean: f64::from(bucket.mean), var: f64::from(bucket.var) })
+    is_known.then(|| MeanVar { mean: f64::from(bucket.mean), var: bucket.var() })
 }
 
 /// Learns a value in a bucket, within bounds.
 fn learn(bucket: &mut SeasonBucket, value: f64, bound: MoveBound) {
-    let (mean, var) = (f64::from(bucket.mean), f64::from(bucket.var));
+    let (mean, var) = (f64::from(bucket.mean), bucket.var());
     // A new bucket starts at its first value, so its bound is around the long mean.
     let center = if bucket.visits == 0 { bound.long.mean } else { mean };
     let stddev = var.max(bound.long.var).sqrt().max(bound.floor);
@@ -240,6 +242,7 @@ impl SeasonTable {
         DailyPosition {
             bucket: (position.season != Season::None).then_some(position.day),
             level: if is_level { level } else { 1.0 },
+            is_used: true,
         }
     }
 

@@ -18,21 +18,21 @@
 //!   anomalies. If values stay absurd, they are a new normal and are learned without that bound.
 //! - **Constants.** Round. Window and rates were chosen on the AIOps 2018 KPI series; the shared half and the once in 500
 //!   on these and on Microsoft's cloud-monitoring series; `persistence` on the hourly ones of the latter.
-//! - **Cost.** Two passes over the window, one or two buckets; 2,592 bytes of buckets and 166 of scalars.
+//! - **Cost.** Two passes over the window, one or two buckets; 2,016 bytes of buckets and 176 of scalars.
 //! - **Limits.** Misses what happens within a lasting shift, since the window follows it, and cycles that are neither a
 //!   day nor a week.
 
 mod band;
+mod stored;
 #[cfg(test)]
 mod tests;
 
-use crate::bytes::{ByteReader, ByteWriter};
 use crate::learning::floor::floor;
 use crate::learning::moments::Moments;
 use crate::learning::season::{
     Calendar, DailyPosition, MeanVar, MoveBound, SeasonPosition, SeasonTable,
 };
-use crate::learning::{AdaptiveThreshold, SamplingInterval};
+use crate::learning::{AdaptiveThreshold, Reference, SamplingInterval, SeasonGain};
 use crate::signals::deviation::band::{Center, expectation, joint};
 use domain::{JudgedSample, Sample, Verdict, VerdictKind};
 
@@ -116,6 +116,7 @@ pub struct DeviationState {
     drift: f64,
     drift_square: f64,
     threshold: AdaptiveThreshold,
+    gain: SeasonGain,
     pub(crate) table: SeasonTable,
 }
 
@@ -131,51 +132,23 @@ impl Default for DeviationState {
             drift: 0.0,
             drift_square: 0.0,
             threshold: AdaptiveThreshold::default(),
+            gain: SeasonGain::default(),
             table: SeasonTable::default(),
         }
     }
 }
 
 impl DeviationState {
-    /// Encoded length of the scalars, in bytes.
-    pub(crate) const SCALARS_LEN: usize =
-        SamplingInterval::LEN + 57 + AdaptiveThreshold::LEN + SeasonTable::SCALARS_LEN;
-
-    pub(crate) fn write_scalars(&self, out: &mut ByteWriter) {
-        self.interval.write(out);
-        let MeanVar { mean, var } = self.long;
-        out.f64s(&[mean, var, self.absurd_share, self.residual_var, self.high]);
-        out.u8(self.since_high);
-        out.f64s(&[self.drift, self.drift_square]);
-        self.threshold.write(out);
-        self.table.write_scalars(out);
-    }
-
-    /// Reads the scalars; the buckets stay empty.
-    pub(crate) fn read_scalars(from: &mut ByteReader<'_>) -> Option<Self> {
-        Some(Self {
-            interval: SamplingInterval::read(from)?,
-            long: MeanVar { mean: from.finite()?, var: from.not_negative()? },
-            absurd_share: from.not_negative()?,
-            residual_var: from.not_negative()?,
-            high: from.not_negative()?,
-            since_high: from.u8()?,
-            drift: from.finite()?,
-            drift_square: from.not_negative()?,
-            threshold: AdaptiveThreshold::read(from)?,
-            table: SeasonTable::read_scalars(from)?,
-        })
-    }
-
     /// Position of `sample` in a table of days only.
     pub(crate) fn daily_position(&self, calendar: Calendar, sample: Sample) -> DailyPosition {
-        self.table.daily(self.position(calendar, sample))
+        let daily = self.table.daily(self.position(calendar, sample));
+        DailyPosition { is_used: self.is_seasonal(), ..daily }
     }
 
     /// Expected value at the time of `sample`, and how noisy that time is, relative to all.
     pub(crate) fn expected_at(&self, calendar: Calendar, sample: Sample) -> (f64, f64) {
         let position = self.position(calendar, sample);
-        let noise = self.table.expected(position).filter(|_| self.residual_var > 0.0);
+        let noise = self.season(position).filter(|_| self.residual_var > 0.0);
         let noise = noise.map_or(1.0, |MeanVar { var, .. }| {
             let relative = (1.0 - SHARED_SHARE) * var / self.residual_var + SHARED_SHARE;
             relative.sqrt().min(NOISE_MAX)
@@ -205,9 +178,39 @@ impl DeviationState {
         floor(long_mean, self.residual_var, self.interval.n_samples())
     }
 
+    /// True if the time of day counts: on the first day, and while it explains the series.
+    fn is_seasonal(&self) -> bool {
+        self.is_first_day() || self.gain.is_used()
+    }
+
+    fn is_first_day(&self) -> bool {
+        (self.interval.n_samples() as f64) * self.interval.interval_us() < FIRST_DAY_US
+    }
+
+    /// Expectation of the season, if it counts.
+    fn season(&self, position: SeasonPosition) -> Option<MeanVar> {
+        self.table.expected(position).filter(|_| self.is_seasonal())
+    }
+
+    /// Distance of `sample` from the season, in its deviations; `None` while no season is known.
+    pub(crate) fn seasonal_distance(&self, calendar: Calendar, sample: Sample) -> Option<f64> {
+        let position = self.position(calendar, sample);
+        self.season(position)?;
+        let (expected, scale) = self.expected(position, sample);
+        Some((sample.value() - expected) / scale)
+    }
+
+    /// Compares the season with the long mean.
+    fn learn_gain(&mut self, position: SeasonPosition, value: f64) {
+        let season = self.table.expected(position).filter(|_| !self.is_first_day());
+        if let Some(MeanVar { mean, .. }) = season {
+            self.gain.learn(value - mean, value - self.long.mean);
+        }
+    }
+
     /// Expected value and deviation at the time of `sample`.
     fn expected(&self, position: SeasonPosition, sample: Sample) -> (f64, f64) {
-        let seasonal = self.table.expected(position).map(|MeanVar { mean, var }| MeanVar {
+        let seasonal = self.season(position).map(|MeanVar { mean, var }| MeanVar {
             var: (1.0 - SHARED_SHARE) * var + SHARED_SHARE * self.residual_var,
             mean,
         });
@@ -233,7 +236,7 @@ impl DeviationState {
 
     /// Divisor that turns the joint distance into the score.
     fn divisor(&self, position: SeasonPosition, residual: f64) -> f64 {
-        let is_seasonless = self.table.expected(position).is_none();
+        let is_seasonless = self.season(position).is_none();
         let doubt = if is_seasonless { SEASONLESS_DIVISOR } else { 1.0 };
         let weight = self.persistence(position, residual) / self.threshold.factor();
         self.high.max(1.0).sqrt() * doubt / weight
@@ -290,7 +293,7 @@ impl DeviationState {
 
 /// Moments of `before` without its anomalies: one must not hide the next. If half of the window is anomalous, that is the
 /// new usual, and all of it counts.
-fn usual_moments(before: &[JudgedSample]) -> Option<Moments> {
+fn usual_moments(before: &[JudgedSample], reference: &Reference) -> Option<Moments> {
     let is_anomaly = |judged: &&JudgedSample| {
         matches!(judged.kind, VerdictKind::Anomaly | VerdictKind::Maintenance)
     };
@@ -298,7 +301,7 @@ fn usual_moments(before: &[JudgedSample]) -> Option<Moments> {
     let n_usual = before.len() - n_anomalies;
     let all_count = n_usual < USUAL_MIN || n_usual <= n_anomalies;
     let counted = before.iter().filter(|judged| all_count || !is_anomaly(judged));
-    Moments::of(counted.map(|judged| judged.sample.value()))
+    Moments::of(counted.map(|judged| judged.sample.value() - reference.at(judged.sample.at_us())))
 }
 
 impl Deviation {
@@ -309,8 +312,20 @@ impl Deviation {
         state: &DeviationState,
         sample: Sample,
     ) -> Verdict {
+        self.judge_relative(before, state, sample, &Reference::default())
+    }
+
+    /// The same for a `sample` without its `reference`, in whose unit the expectation is.
+    pub(crate) fn judge_relative(
+        &self,
+        before: &[JudgedSample],
+        state: &DeviationState,
+        sample: Sample,
+        reference: &Reference,
+    ) -> Verdict {
         let before = &before[before.len().saturating_sub(self.window)..];
-        let Some(local) = usual_moments(before).filter(|_| before.len() >= self.min) else {
+        let Some(local) = usual_moments(before, reference).filter(|_| before.len() >= self.min)
+        else {
             return Verdict::unjudged(VerdictKind::Learning);
         };
         let value = sample.value();
@@ -347,10 +362,9 @@ impl Deviation {
         state.threshold.learn(pause_us, verdict.is_anomaly());
         state.learn_drift(residual / scale);
         state.table.compare(position, sample, scale, pause_us);
+        state.learn_gain(position, sample.value());
         // On the first day, an anomaly must not be what a new bucket expects of the samples after it, unless it lasts.
-        let is_first_day =
-            (state.interval.n_samples() as f64) * state.interval.interval_us() < FIRST_DAY_US;
-        let is_new = is_first_day && state.table.expected(position).is_none();
+        let is_new = state.is_first_day() && state.table.expected(position).is_none();
         if !(is_new && verdict.is_anomaly()) || state.absurd_share > ABSURD_SHARE_MAX {
             self.learn_season(state, sample);
         }

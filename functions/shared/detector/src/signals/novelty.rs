@@ -20,7 +20,7 @@ mod tests;
 pub mod value_set;
 
 use crate::bytes::{ByteReader, ByteWriter};
-use crate::learning::SeasonBucket;
+use crate::learning::WideBucket;
 use crate::signals::novelty::value_set::{
     FLOOR_LEAST, FLOOR_SHARE, LEARNING_SAMPLES, LONG_RATE, MAGNITUDE_MAX, MOVE_MAX, Nearest,
     ValueSet, bound, is_in_range,
@@ -83,7 +83,7 @@ pub(crate) struct NoveltyState {
     // Last reported score, and samples since then.
     reported: f64,
     reported_age: u64,
-    buckets: [SeasonBucket; N_BUCKETS],
+    buckets: [WideBucket; N_BUCKETS],
     sets: Box<[ValueSet; N_FEATURES]>,
 }
 
@@ -109,7 +109,7 @@ impl Default for NoveltyState {
             volatility: 0.0,
             reported: 0.0,
             reported_age: 0,
-            buckets: [SeasonBucket::default(); N_BUCKETS],
+            buckets: [WideBucket::default(); N_BUCKETS],
             sets: Box::new(std::array::from_fn(|_| ValueSet::default())),
         }
     }
@@ -121,7 +121,7 @@ impl NoveltyState {
 
     /// Encoded length of the buckets and sets, in bytes.
     pub(crate) const TABLES_LEN: usize =
-        N_BUCKETS * SeasonBucket::LEN + N_FEATURES * ValueSet::VALUES_LEN;
+        N_BUCKETS * WideBucket::LEN + N_FEATURES * ValueSet::VALUES_LEN;
 
     /// Features of `sample`.
     pub(crate) fn features(&self, sample: Sample) -> NoveltyFeatures {
@@ -272,16 +272,16 @@ impl NoveltyState {
 
     pub(crate) fn read_tables(&mut self, from: &mut ByteReader<'_>) -> Option<()> {
         for bucket in &mut self.buckets {
-            *bucket = SeasonBucket::read(from).filter(|bucket| is_in_range(bucket.mean))?;
+            *bucket = WideBucket::read(from).filter(|bucket| is_in_range(bucket.mean))?;
         }
         self.sets.iter_mut().try_for_each(|set| set.read_values(from))
     }
 }
 
 /// Moves a bucket by `residual`, the distance from the expected value.
-fn learn_in(bucket: &mut SeasonBucket, expected: f64, residual: f64) {
+fn learn_in(bucket: &mut WideBucket, expected: f64, residual: f64) {
     if bucket.visits == 0 {
-        *bucket = SeasonBucket { mean: (expected + residual) as f32, var: 0.0, visits: 1 };
+        *bucket = WideBucket { mean: (expected + residual) as f32, var: 0.0, visits: 1 };
         return;
     }
     bucket.visits = bucket.visits.saturating_add(1);

@@ -49,6 +49,8 @@ pub(super) struct NoveltyAssessment {
 /// Results of all other signals; scores are in thresholds.
 #[derive(Debug)]
 pub(super) struct TrafficAssessment {
+    /// Value that was subtracted from the sample.
+    pub(super) reference: f64,
     /// Verdict of the deviation signal alone, by its own threshold.
     pub(super) deviation: Verdict,
     /// Its score together with the step.
@@ -129,8 +131,7 @@ impl TrafficAssessment {
 
     /// Verdict while an anomaly of `signals` continues: by hysteresis, else by a repeat of variance or flat.
     fn continuation(&self, signals: SignalSet) -> Option<Verdict> {
-        let continued =
-            |expectation| Verdict::scored(hysteresis::CONTINUING_SCORE, 1.0, expectation);
+        let continued = |expectation| Verdict::continued(self.highest(signals).1, expectation);
         if let Some(signal) = self.continuing {
             return Some(continued(
                 self.band(signal, hysteresis::DISTANCE_MIN * self.residual.scale),
@@ -147,12 +148,24 @@ impl TrafficAssessment {
     fn expectation(&self, signal: Signal) -> Expectation {
         let own = self.deviation.expectation.filter(|_| signal == Signal::Deviation);
         let unit = if signal == Signal::Variance { self.usual_step } else { self.residual.scale };
-        own.unwrap_or_else(|| self.band(signal, BAND * unit))
+        own.map_or_else(|| self.band(signal, BAND * unit), |own| self.absolute(own))
+    }
+
+    /// `relative` in the unit of the samples as they came.
+    fn absolute(&self, relative: Expectation) -> Expectation {
+        let Expectation { signal, value, low, high } = relative;
+        let reference = self.reference;
+        Expectation {
+            signal,
+            value: value + reference,
+            low: low + reference,
+            high: high + reference,
+        }
     }
 
     fn band(&self, signal: Signal, reach: f64) -> Expectation {
         let value = self.residual.center;
-        Expectation { signal, value, low: value - reach, high: value + reach }
+        self.absolute(Expectation { signal, value, low: value - reach, high: value + reach })
     }
 }
 

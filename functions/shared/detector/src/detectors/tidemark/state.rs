@@ -1,10 +1,11 @@
 //! Memory of the composite detector: the states of its signals, and their bytes.
 
 use crate::bytes::{ByteReader, ByteWriter};
+use crate::learning::hour_pattern::HourPattern;
 use crate::learning::season::{Calendar, N_BUCKETS};
 use crate::learning::{
-    AdaptiveThreshold, Baseline, Hysteresis, MarginalThreshold, SamplingInterval, SeasonBucket,
-    Suppression,
+    AdaptiveThreshold, Baseline, Hysteresis, MarginalThreshold, Reference, SamplingInterval,
+    SeasonBucket, Suppression,
 };
 use crate::signal_set::SignalSet;
 use crate::signals::deviation::DeviationState;
@@ -55,6 +56,7 @@ pub(super) struct NoveltySignalState {
 /// Memory of all other signals.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct TrafficState {
+    pub(super) reference: Reference,
     pub(super) deviation: DeviationState,
     pub(super) baseline: Baseline,
     pub(super) shift: ShiftState,
@@ -160,7 +162,9 @@ impl NoveltySignalState {
 }
 
 impl TrafficState {
-    const LEN: usize = DeviationState::SCALARS_LEN
+    const LEN: usize = Reference::SCALARS_LEN
+        + HourPattern::MINUTES_LEN
+        + DeviationState::SCALARS_LEN
         + Baseline::SCALARS_LEN
         + ShiftState::SCALARS_LEN
         + VarianceState::LEN
@@ -176,6 +180,7 @@ impl TrafficState {
 
     /// Writes fields that seldom change last.
     fn write_scalars(&self, out: &mut ByteWriter) {
+        self.reference.write_scalars(out);
         self.deviation.write_scalars(out);
         self.baseline.write_scalars(out);
         self.shift.write_scalars(out);
@@ -196,6 +201,7 @@ impl TrafficState {
     /// Writes the regular pauses and the residuals, then both buckets of each time of day, which change together.
     fn write_tables(&self, out: &mut ByteWriter) {
         self.regular.write(out);
+        self.reference.pattern.write_minutes(out);
         self.shift.write_residuals(out);
         for (short, long) in self.deviation.table.buckets.iter().zip(self.baseline.buckets.iter()) {
             short.write(out);
@@ -205,6 +211,7 @@ impl TrafficState {
 
     fn read_scalars(from: &mut ByteReader<'_>) -> Option<Self> {
         let mut state = Self {
+            reference: Reference::read_scalars(from)?,
             deviation: DeviationState::read_scalars(from)?,
             baseline: Baseline::read_scalars(from)?,
             shift: ShiftState::read_scalars(from)?,
@@ -228,6 +235,7 @@ impl TrafficState {
 
     fn read_tables(&mut self, from: &mut ByteReader<'_>) -> Option<()> {
         self.regular = RegularPauses::read(from)?;
+        self.reference.pattern.read_minutes(from)?;
         self.shift.read_residuals(from)?;
         let (short, long) = (&mut self.deviation.table.buckets, &mut self.baseline.buckets);
         for (short, long) in short.iter_mut().zip(long.iter_mut()) {
@@ -235,6 +243,18 @@ impl TrafficState {
             *long = SeasonBucket::read(from)?;
         }
         Some(())
+    }
+
+    /// Learns the reference; if that changes, all but the usual pauses is learned again.
+    pub(super) fn learn_reference(&mut self, sample: Sample) {
+        if self.reference.learn(sample) {
+            *self = Self {
+                reference: std::mem::take(&mut self.reference),
+                pause: self.pause,
+                regular: std::mem::take(&mut self.regular),
+                ..Self::default()
+            };
+        }
     }
 
     /// Value that the season of the deviation signal expects at the time of `sample`, and the relative noise of that time.
