@@ -19,7 +19,7 @@ const N_SERIES: usize = 16;
 /// Samples of each series, one in each request.
 const N_SAMPLES: usize = 12;
 
-/// What a load has shown.
+/// Counts of a load.
 struct Outcome {
     /// Appends and reads of series, each a call to the store.
     n_calls: u64,

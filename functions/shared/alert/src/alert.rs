@@ -1,4 +1,4 @@
-//! One alert: an episode that met a policy, with what was sent of it to whom.
+//! One alert: an episode that met a policy, and the deliveries to each receiver.
 
 use std::collections::BTreeMap;
 
@@ -25,9 +25,9 @@ const DELIVERY_US_MAX: i64 = 86_400_000_000;
 pub enum AlertPhase {
     /// The episode lasts, but does not meet the policy yet.
     Pending,
-    /// It met the policy.
+    /// The episode met the policy.
     Firing,
-    /// It has ended.
+    /// The episode has ended.
     Resolved,
 }
 
@@ -42,7 +42,7 @@ impl AlertPhase {
     }
 }
 
-/// A change of an alert that receivers must hear of.
+/// A change of an alert that is sent to receivers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertChange {
     /// Number of the change, from 1.
@@ -55,7 +55,7 @@ pub struct AlertChange {
     pub at_us: i64,
 }
 
-/// What was seen of the episode, for messages.
+/// Facts about the episode, for messages.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertDetails {
     /// Time of the last anomaly, in Unix microseconds.
@@ -115,7 +115,7 @@ fn reason(episode: &EpisodeRecord) -> String {
 
 /// Progress of the deliveries of an alert to one receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Delivery {
+pub struct AlertDelivery {
     /// Last change that was delivered, or given up.
     pub revision: u32,
     /// Time of the last success, in Unix microseconds.
@@ -128,7 +128,7 @@ pub struct Delivery {
     pub n_given_up: u32,
 }
 
-impl Delivery {
+impl AlertDelivery {
     /// Records the delivery of a change.
     pub fn delivered(&mut self, change: &AlertChange, now_us: i64) {
         *self = Self {
@@ -172,14 +172,14 @@ pub struct Alert {
     pub changes: Vec<AlertChange>,
     /// Since when the episode is over while the alert still fires, in Unix microseconds.
     pub(crate) over_since_us: Option<i64>,
-    /// What was seen.
+    /// Facts about the episode.
     pub details: AlertDetails,
     /// Names of its receivers when it fired.
     pub receivers: Vec<String>,
     /// Labels by which it may be grouped.
     pub group_by: Vec<String>,
     /// Progress by receiver.
-    pub deliveries: BTreeMap<String, Delivery>,
+    pub deliveries: BTreeMap<String, AlertDelivery>,
 }
 
 impl Alert {
@@ -217,13 +217,13 @@ impl Alert {
         }
     }
 
-    /// Oldest change that a receiver has not heard of.
+    /// Oldest change that is not delivered to a receiver.
     pub fn undelivered(&self, receiver: &str) -> Option<&AlertChange> {
         let revision = self.deliveries.get(receiver).map_or(0, |delivery| delivery.revision);
         self.changes.iter().find(|change| change.revision > revision)
     }
 
-    /// True if every receiver has heard of every change.
+    /// True if every change is delivered to every receiver.
     pub fn is_delivered(&self) -> bool {
         self.receivers.iter().all(|receiver| self.undelivered(receiver).is_none())
     }
@@ -243,7 +243,7 @@ mod tests {
             severity: Severity::Warning,
             at_us: 0,
         };
-        let mut delivery = Delivery::default();
+        let mut delivery = AlertDelivery::default();
         let mut waits_s = Vec::new();
         let mut now_us = 0;
         while !delivery.failed(&change, now_us, None, false) {
@@ -264,11 +264,12 @@ mod tests {
             severity: Severity::Info,
             at_us: 0,
         };
-        let mut delivery = Delivery::default();
+        let mut delivery = AlertDelivery::default();
         assert!(!delivery.failed(&change, 0, Some(90 * SECOND_US), false));
         assert_eq!(delivery.next_us, 90 * SECOND_US);
         delivery.delivered(&change, 100 * SECOND_US);
-        let sent = Delivery { revision: 3, sent_us: 100 * SECOND_US, ..Delivery::default() };
+        let sent =
+            AlertDelivery { revision: 3, sent_us: 100 * SECOND_US, ..AlertDelivery::default() };
         assert_eq!(delivery, sent);
         assert!(delivery.failed(&change, 0, None, true), "never deliverable");
     }

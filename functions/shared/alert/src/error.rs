@@ -33,7 +33,7 @@ pub enum PolicyError {
         name: &'static str,
         /// Value as given.
         value: String,
-        /// What was expected.
+        /// Expected values.
         expected: &'static str,
     },
 }

@@ -15,7 +15,7 @@ mod receiver_options;
 mod series_alerts;
 mod spec;
 
-pub use alert::{Alert, AlertChange, AlertDetails, AlertPhase, Delivery};
+pub use alert::{Alert, AlertChange, AlertDelivery, AlertDetails, AlertPhase};
 pub use error::PolicyError;
 pub use maintenance::MaintenanceTime;
 pub use message::{AlertMessage, Receiver, ReceiverError, rfc3339};

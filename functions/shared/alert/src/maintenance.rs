@@ -23,7 +23,7 @@ const DAYS: [(&str, Weekday); 7] = [
 
 const MINUTES_PER_DAY: u16 = 1_440;
 
-/// What a maintenance time looks like, for errors.
+/// Form of a maintenance time, for errors.
 pub(crate) const EXPECTED: &str = "a time such as `Mon-Fri 22:00-06:00 Europe/Berlin`, `Sat+Sun 00:00-24:00` or \
      `2026-12-24T18:00..2026-12-26T06:00 Europe/Berlin`, several separated by `;`";
 

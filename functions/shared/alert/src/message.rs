@@ -1,4 +1,4 @@
-//! What a receiver is told of an alert, and the port by which it is told.
+//! Message of an alert to a receiver, and the port that delivers it.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -27,7 +27,7 @@ pub struct AlertMessage {
     pub earlier_severities: Vec<Severity>,
     /// Start of the episode, in Unix microseconds.
     pub start_us: i64,
-    /// What was seen.
+    /// Facts about the episode.
     pub details: AlertDetails,
     /// Labels by which the alert may be grouped, with their values; a missing label is empty.
     pub group: BTreeMap<String, String>,
@@ -36,7 +36,7 @@ pub struct AlertMessage {
 }
 
 impl AlertMessage {
-    /// One line for people: severity, series and what was seen.
+    /// One line for people: the series, its value, and the expected one.
     pub fn summary(&self) -> String {
         let series = self.key.series();
         let name = format!("{} of {}", series.metric(), series.source());
@@ -124,16 +124,16 @@ pub trait Receiver: Debug + Send + Sync {
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
 pub enum ReceiverError {
-    /// It did not answer, or not with success; a later try may succeed.
+    /// The receiver did not answer, or not with success; a later try may succeed.
     #[error("{reason}")]
     Failed {
         /// The error or the answer.
         reason: String,
-        /// Time after which it wants the next try.
+        /// Time after which the receiver wants the next try.
         retry_after: Option<Duration>,
     },
-    /// It wants no further message.
-    #[error("the receiver is gone: {reason}")]
+    /// The receiver wants no further message.
+    #[error("the receiver wants no further message: {reason}")]
     Gone {
         /// The answer.
         reason: String,

@@ -11,7 +11,7 @@ pub(crate) const NAMES_MAX: usize = 8;
 /// Most maintenance times of one policy.
 pub(crate) const MAINTENANCE_MAX: usize = 16;
 
-/// Most samples that a policy looks back.
+/// Most samples among which a policy counts.
 pub(crate) const SAMPLES_MAX: u32 = 50;
 
 /// Side of the expected value on which a deviation counts.
@@ -30,12 +30,12 @@ pub enum DeviationSide {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// To look at some time.
+    /// Needs no action.
     Info,
-    /// To look at today.
+    /// Needs a person within the day.
     #[default]
     Warning,
-    /// To look at now.
+    /// Needs a person now.
     Critical,
 }
 
@@ -123,7 +123,7 @@ impl AlertPolicy {
             && (!has_side(expectation.signal) || self.is_far_enough(value, expectation))
     }
 
-    /// True if the policy hears of a signal.
+    /// True if anomalies of a signal may count.
     pub(crate) fn has_signal(&self, signal: Signal) -> bool {
         self.signals.is_empty() || self.signals.contains(&signal)
     }

@@ -6,7 +6,6 @@
 use domain::{Sample, Signal, Verdict};
 
 use crate::detectors::tidemark::Tidemark;
-use crate::learning::hysteresis;
 use crate::learning::moments::Moments;
 use crate::signal_score::{SignalScore, UsualValue};
 use crate::spec::NUMBER_MAX;
@@ -91,10 +90,9 @@ impl Judge {
     }
 }
 
-/// True for a verdict of an anomaly that only continues: its score is the constant of the hysteresis.
+/// True for a verdict of an anomaly that only continues: its own score would not raise one.
 pub fn is_continuation(detector: &Detector, verdict: &Verdict) -> bool {
-    let continuing = hysteresis::CONTINUING_SCORE as f32;
-    matches!(detector, Detector::Tidemark(_)) && verdict.score == f64::from(continuing)
+    matches!(detector, Detector::Tidemark(_)) && verdict.is_anomaly() && verdict.score <= 1.0
 }
 
 fn of_simple(

@@ -32,7 +32,7 @@ pub(crate) fn client(resolver: Option<PublicResolver>) -> Result<Client, String>
         .timeout(REQUEST_TIMEOUT)
         .user_agent(concat!("tidemark/", env!("CARGO_PKG_VERSION")))
         .no_proxy()
-        // A redirect would take the message, and its signature, to an address that nobody configured.
+        // A redirect would take the message, and its signature, to an address that is not configured.
         .redirect(Policy::none());
     if let Some(resolver) = resolver {
         builder = builder.dns_resolver(Arc::new(resolver));

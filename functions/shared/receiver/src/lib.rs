@@ -16,7 +16,7 @@ use alert::{Receiver, ReceiverOptions, ReceiverTarget};
 use aws::{EventBus, SnsTopic};
 
 use self::alertmanager::Alertmanager;
-use self::log::Log;
+use self::log::AlertLog;
 use self::webhook::Webhook;
 
 /// Receivers, or why one of them cannot be opened.
@@ -43,7 +43,7 @@ async fn open_one(options: &ReceiverOptions) -> Result<Arc<dyn Receiver>, String
         ReceiverTarget::Webhook { url, secrets, allows_private } => {
             Arc::new(Webhook::new(name, url, secrets, *allows_private).map_err(wrong)?)
         }
-        ReceiverTarget::Log => Arc::new(Log::new(name)),
+        ReceiverTarget::Log => Arc::new(AlertLog::new(name)),
         ReceiverTarget::Sns { topic_arn } => {
             Arc::new(SnsTopic::new(name, topic_arn).await.map_err(wrong)?)
         }

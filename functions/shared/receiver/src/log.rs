@@ -6,18 +6,18 @@ use tracing::warn;
 
 /// The log of the process.
 #[derive(Debug)]
-pub(crate) struct Log {
+pub(crate) struct AlertLog {
     name: String,
 }
 
-impl Log {
+impl AlertLog {
     pub(crate) fn new(name: String) -> Self {
         Self { name }
     }
 }
 
 #[async_trait]
-impl Receiver for Log {
+impl Receiver for AlertLog {
     fn name(&self) -> &str {
         &self.name
     }

@@ -27,7 +27,7 @@ impl Resolve for PublicResolver {
 pub(crate) const REFUSED: &str =
     "its address is private: expected a public one, or `\"allow_private\": true`";
 
-/// True for an address that everybody on the internet can reach.
+/// True for an address of the public internet.
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 
-/// What a secret begins with.
+/// Beginning of a secret.
 const PREFIX: &str = "whsec_";
 
 /// Lengths of a secret, in bytes.

@@ -23,7 +23,7 @@ pub(crate) struct Webhook {
     url: Url,
     client: Client,
     signer: Signer,
-    /// It answered 410, so it wants no further message.
+    /// True after an answer 410: no further message is sent.
     is_gone: AtomicBool,
 }
 

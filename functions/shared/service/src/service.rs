@@ -112,6 +112,8 @@ impl Service {
     /// The same use cases with receivers of the configured alerts.
     #[must_use]
     pub fn with_receivers(self, receivers: Vec<Arc<dyn Receiver>>) -> Self {
+        let names = receivers.iter().map(|receiver| receiver.name());
+        names.for_each(|name| self.totals.declare_notifications(name));
         let rules = (*self.alert_rules).clone();
         Self { notifier: Some(Arc::new(Notifier::new(rules, receivers))), ..self }
     }

@@ -40,7 +40,7 @@ def free_port():
 
 
 class Hook:
-    """A receiver that verifies signatures with the reference library, and answers as it is told."""
+    """A receiver that verifies signatures with the reference library, and answers as a test sets."""
 
     def __init__(self):
         self.messages, self.ids, self.refusals = [], [], []
@@ -168,7 +168,7 @@ class Redis:
 
 
 class Alertmanager:
-    """An Alertmanager that tells a webhook at once."""
+    """An Alertmanager that notifies a webhook at once."""
 
     def __init__(self, folder, hook):
         config = folder / "alertmanager.yml"

@@ -52,8 +52,8 @@ def hook(started):
 
 
 def test_a_burst_on_one_of_200_series_reaches_alertmanager_and_a_webhook_once(started, hook, tmp_path):
-    told = started(Hook)
-    alertmanager = started(Alertmanager, tmp_path, told)
+    behind = started(Hook)
+    alertmanager = started(Alertmanager, tmp_path, behind)
     receivers = [
         {"name": "hook", "webhook": hook.url, "secrets": [SECRET], "allow_private": True},
         {"name": "ops", "alertmanager": [alertmanager.url]},
@@ -65,7 +65,7 @@ def test_a_burst_on_one_of_200_series_reaches_alertmanager_and_a_webhook_once(st
     for series in everything:
         series.send(HISTORY)
     checkout = everything[77]
-    # Twelve minutes of samples in twelve requests, while the others go on as ever.
+    # Twelve minutes of samples in twelve requests, while the others continue as usual.
     for _ in range(12):
         sent = time.time()
         checkout.send(6, value=900)
@@ -90,8 +90,8 @@ def test_a_burst_on_one_of_200_series_reaches_alertmanager_and_a_webhook_once(st
     assert "rps of shop-77 is 900" in alert["annotations"]["summary"]
     ahead_s = time.mktime(time.strptime(alert["endsAt"][:19], "%Y-%m-%dT%H:%M:%S")) - time.mktime(time.gmtime())
     assert ahead_s > 4 * 60, "it does not end by itself before four repetitions failed"
-    until("alertmanager tells", lambda: told.messages)
-    assert [message["status"] for message in told.messages] == ["firing"]
+    until("alertmanager notifies", lambda: behind.messages)
+    assert [message["status"] for message in behind.messages] == ["firing"]
 
     checkout.send(10)
     hook.until("resolved")
@@ -99,13 +99,13 @@ def test_a_burst_on_one_of_200_series_reaches_alertmanager_and_a_webhook_once(st
     assert len(set(hook.ids)) == 2 and {identity.split(".")[0] for identity in hook.ids} == {data["id"]}
     status, answer = function.request("GET", "/alerts")
     assert status == 200 and [alert["phase"] for alert in answer["alerts"]] == ["resolved"], answer
-    # Alertmanager hears of the end a minute after it heard of the beginning, so that it has told somebody of both.
-    until(lambda: told.messages, lambda: len(told.messages) == 2, 90)
-    assert told.messages[1]["status"] == "resolved"
+    # Alertmanager gets the end a minute after the beginning, so that it notifies of both.
+    until(lambda: behind.messages, lambda: len(behind.messages) == 2, 90)
+    assert behind.messages[1]["status"] == "resolved"
 
 
 @pytest.mark.parametrize(
-    ("policy", "value", "n", "is_told"),
+    ("policy", "value", "n", "is_sent"),
     [
         ("direction=above", 900, 3, True),
         ("direction=below", 900, 3, False),
@@ -123,7 +123,7 @@ def test_a_burst_on_one_of_200_series_reaches_alertmanager_and_a_webhook_once(st
         ("off", 900, 3, False),
     ],
 )  # fmt: skip
-def test_a_policy_decides_what_is_told(started, hook, policy, value, n, is_told):
+def test_a_policy_decides_what_is_sent(started, hook, policy, value, n, is_sent):
     function = started(Process, "standalone", TIDEMARK_ALERTS=rules(hook))
     series, other = learned(function), learned(function, "other")
     time.sleep(1.2)  # A notifier that has run.
@@ -133,11 +133,11 @@ def test_a_policy_decides_what_is_told(started, hook, policy, value, n, is_told)
     other.send(3, 900)
     until("the alert of the other series", lambda: [m for m in hook.messages if m["data"]["source"] == "other"])
     time.sleep(1.5)
-    told = [message["data"]["phase"] for message in hook.messages if message["data"]["source"] == "checkout"]
-    assert told == (["firing"] if is_told else []), hook.messages
+    sent = [message["data"]["phase"] for message in hook.messages if message["data"]["source"] == "checkout"]
+    assert sent == (["firing"] if is_sent else []), hook.messages
     preview = {"policy": policy, "source": "checkout", "days": 1}
     status, answer = function.request("POST", "/alerts/preview", preview)
-    assert (status, answer["alerts"], answer["episodes"]) == (200, int(is_told), 1), answer
+    assert (status, answer["alerts"], answer["episodes"]) == (200, int(is_sent), 1), answer
 
 
 def test_a_cool_down_holds_back_the_next_alert(started, hook):
@@ -173,7 +173,7 @@ def test_a_wrong_policy_is_refused_with_the_name_of_its_field(started, hook):
         assert status == 422 and answer["detail"].startswith(detail), answer
 
 
-def test_a_receiver_that_is_away_hears_of_every_change_in_order_when_it_is_back(started, hook):
+def test_a_receiver_that_was_away_gets_every_change_in_order(started, hook):
     function = started(Process, "standalone", TIDEMARK_ALERTS=rules(hook, "keep_firing=0s"))
     series = learned(function)
     hook.stop()
@@ -186,7 +186,7 @@ def test_a_receiver_that_is_away_hears_of_every_change_in_order_when_it_is_back(
     assert hook.phases() == [("firing", 1), ("resolved", 2)]
 
 
-def test_a_receiver_says_when_to_try_again_and_that_it_is_gone(started, hook):
+def test_a_receiver_asks_for_a_later_try_and_for_no_more_messages(started, hook):
     function = started(Process, "standalone", TIDEMARK_ALERTS=rules(hook, "keep_firing=0s"))
     hook.answers = [(503, {"Retry-After": "4"}), (302, {"Location": f"{hook.url}/elsewhere"})]
     series = learned(function)
@@ -237,7 +237,7 @@ def deployment(started, hook, tmp_path, n_notifiers, policy="keep_firing=0s"):
     return redis, started(Process, "ingest", **env), notifiers, {**env, **alerts}
 
 
-def test_two_notifiers_tell_once(started, hook, tmp_path):
+def test_two_notifiers_send_once(started, hook, tmp_path):
     _, ingest, _, _ = deployment(started, hook, tmp_path, 2)
     everything = [learned(ingest, f"shop-{i}") for i in range(20)]
     for series in everything:
@@ -301,7 +301,7 @@ def test_a_deleted_series_ends_its_alert(started, hook):
     hook.until("resolved")
 
 
-def test_a_history_that_is_sent_at_once_tells_nobody(started, hook):
+def test_a_history_that_is_sent_at_once_makes_no_alert(started, hook):
     function = started(Process, "standalone", TIDEMARK_ALERTS=rules(hook))
     old = Series("old", function, int(time.time()) - 86_400)
     old.send(HISTORY)

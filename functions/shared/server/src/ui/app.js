@@ -267,6 +267,7 @@ function choose(timestamp) {
 function settings(query, config) {
   const name = query.toString();
   const detector = element("input", { value: config.own_detector ? config.detector : "", placeholder: config.detector, spellcheck: false, id: "detector" });
+  const policy = element("input", { value: config.alerts ?? "", placeholder: "that of the deployment", spellcheck: false, id: "policy" });
   const windows = element("div", {});
   const local = (ms) => new Date(ms - new Date(ms).getTimezoneOffset() * 60000).toISOString().slice(0, 16);
   const addWindow = (known) => {
@@ -295,12 +296,14 @@ function settings(query, config) {
       const [from, until, reason] = [...row.querySelectorAll("input")].map((input) => input.value);
       return { from: new Date(from).getTime(), until: new Date(until).getTime(), ...(reason && { reason }) };
     });
-    const body = { ...(detector.value.trim() && { detector: detector.value.trim() }), maintenance };
+    // A configuration is replaced as a whole, so what has no field here is sent as it is.
+    const body = { ...(detector.value.trim() && { detector: detector.value.trim() }), ...(config.kind && { kind: config.kind }),
+      ...(policy.value.trim() && { alerts: policy.value.trim() }), maintenance };
     return ask(`series/config?${name}`, { method: "PUT", body });
   });
   const remove = change(async () => {
     await ask(`series/config?${name}`, { method: "DELETE" });
-    detector.value = "";
+    detector.value = policy.value = "";
     windows.replaceChildren();
   });
   const hour = 3600000;
@@ -310,6 +313,9 @@ function settings(query, config) {
       element("label", { htmlFor: "detector" }, "Detector"), detector,
       element("p", { className: "faint" }, "Empty: that of the deployment. For example ",
         element("code", {}, "traffic:false_alarms_per_day=0.05"), " for fewer alarms, ", element("code", {}, "traffic:season=week"), "."),
+      element("label", { htmlFor: "policy" }, "Alerts"), policy,
+      element("p", { className: "faint" }, "For example ", element("code", {}, "direction=below,samples=3/5"), ", or ",
+        element("code", {}, "off"), "."),
       element("h2", {}, "Maintenance windows"), windows,
       element("div", { className: "row" },
         element("button", { type: "button", onclick: () => addWindow({ from: begin(), until: begin() + hour }) }, "Add a window"),

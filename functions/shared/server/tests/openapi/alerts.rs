@@ -31,7 +31,7 @@ pub(crate) fn preview() -> Value {
     Operation::new("previewAlerts", "analyze", READ, "Try a policy of alerts on the stored past")
         .description(
             "Counts the alerts that the policy would have made of the stored episodes of the 200 series with the most \
-             anomalies. Nothing is changed, and nobody is told.",
+             anomalies. Nothing is changed or sent.",
         )
         .body("PreviewRequest", "At most 64 KiB; may be compressed. Unknown fields are rejected.")
         .answer(200, "The counts.", "PreviewAnswer")

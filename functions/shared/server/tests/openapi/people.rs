@@ -1,4 +1,4 @@
-//! The operations for people who judge verdicts: explanations and feedback.
+//! The operations of explanations and feedback.
 
 use serde_json::{Value, json};
 

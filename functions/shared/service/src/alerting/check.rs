@@ -14,10 +14,10 @@ use crate::error::ServiceError;
 use crate::metrics::StoreOperation;
 use crate::service::Service;
 
-/// Episodes of a series that are looked at: more than can fire at once.
+/// Episodes of a series that are read: more than can fire at once.
 const EPISODES_MAX: usize = 16;
 
-/// Anomalies of these episodes that are looked at.
+/// Anomalies of these episodes that are read.
 const ANOMALIES_MAX: usize = 1_000;
 
 /// A series whose alerts are being checked.
@@ -91,7 +91,7 @@ fn page_of(url: &str, key: &SeriesKey) -> String {
     format!("{url}#series?{}", query.join("&"))
 }
 
-/// What the store has of the past of a series.
+/// Stored past of a series.
 #[derive(Debug, Default)]
 pub(super) struct Past {
     /// In time order.

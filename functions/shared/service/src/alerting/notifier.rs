@@ -44,7 +44,7 @@ impl Notifier {
         &self.receivers
     }
 
-    /// Takes the turn of a round; `None` if another one is running in this process.
+    /// Takes the turn of a round; `None` while a round runs in this process.
     pub(super) fn take_turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
         self.turn.try_lock().ok()
     }

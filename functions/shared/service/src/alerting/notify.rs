@@ -1,6 +1,6 @@
 //! Use case without a request: checks the alerts of series with changed episodes, and delivers what changed.
 //!
-//! One process of a deployment notifies at a time, under a lease; another one continues where it stopped. A message is
+//! One process of a deployment notifies at a time, under a lease; the next process continues where it stopped. A message is
 //! delivered at least once: one that was sent before a failure is sent again with the same identity.
 
 use std::time::Duration;

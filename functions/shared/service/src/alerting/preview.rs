@@ -1,4 +1,4 @@
-//! Use case: says how many alerts a policy would have made of the stored past.
+//! Use case: counts the alerts that a policy would have made of the stored past.
 
 use alert::{AlertPolicy, past_alerts};
 use domain::{SeriesKey, Tenant};

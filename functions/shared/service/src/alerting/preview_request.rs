@@ -20,7 +20,7 @@ pub struct PreviewRequest {
     pub(super) source: Option<Pattern>,
     /// Pattern of the metrics; all if absent.
     pub(super) metric: Option<Pattern>,
-    /// Days to look back: 1 to 35, by default 7.
+    /// Days of the past: 1 to 35, by default 7.
     pub(super) days: Option<u32>,
 }
 

@@ -1,6 +1,6 @@
 //! Receivers and policies of a deployment, as JSON.
 //!
-//! Parsing is strict: a misspelled field would be an alert that nobody gets.
+//! Parsing is strict: a misspelled field would be an alert that is not sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -185,7 +185,7 @@ fn check_names<'a>(
             return Err(invalid(kind, name, format!("`name`: {expected}")));
         }
         if !seen.insert(name) {
-            return Err(invalid(kind, name, "`name` is that of another one"));
+            return Err(invalid(kind, name, "`name` is not unique"));
         }
     }
     Ok(())
@@ -285,7 +285,7 @@ mod tests {
             ),
             (
                 format!(r#"{{"receivers":[{log},{log}]}}"#),
-                "receiver `a` is invalid: `name` is that of another one",
+                "receiver `a` is invalid: `name` is not unique",
             ),
             (
                 format!(

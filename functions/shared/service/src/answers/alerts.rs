@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alert::{Alert, Delivery};
+use alert::{Alert, AlertDelivery};
 use domain::Series;
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use super::parts::SeriesName;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AlertsAnswer {
-    /// True if the answering process has receivers. The process that notifies may be another one.
+    /// True if the answering process has receivers. Another process may be the one that notifies.
     pub notifies: bool,
     /// Alerts: firing ones first, then the newest.
     pub alerts: Vec<AlertAnswer>,
@@ -98,9 +98,9 @@ impl AlertAnswer {
     }
 }
 
-impl From<&Delivery> for DeliveryAnswer {
-    fn from(delivery: &Delivery) -> Self {
-        let Delivery { revision, n_failures, n_given_up, .. } = *delivery;
+impl From<&AlertDelivery> for DeliveryAnswer {
+    fn from(delivery: &AlertDelivery) -> Self {
+        let AlertDelivery { revision, n_failures, n_given_up, .. } = *delivery;
         Self { revision, failures: n_failures, given_up: n_given_up }
     }
 }
@@ -111,7 +111,7 @@ impl From<&Delivery> for DeliveryAnswer {
 pub struct PreviewAnswer {
     /// The policy, as it is stored.
     pub policy: String,
-    /// Days looked back.
+    /// Days of the past.
     pub days: u32,
     /// Series whose past was read: those with anomalies, worst first.
     pub series_read: usize,

@@ -84,6 +84,9 @@ pub(crate) enum NotificationResult {
 }
 
 impl NotificationResult {
+    /// Every result.
+    pub(crate) const ALL: [Self; 3] = [Self::Delivered, Self::Failed, Self::GivenUp];
+
     /// Value of the label `result`.
     pub(crate) fn as_str(self) -> &'static str {
         match self {

@@ -179,6 +179,13 @@ impl Totals {
         }
     }
 
+    /// Starts the counters of a receiver of alerts from 0.
+    pub(crate) fn declare_notifications(&self, receiver: &str) {
+        for result in NotificationResult::ALL {
+            self.lock().add(MetricName::Notifications, &[receiver, result.as_str()], 0);
+        }
+    }
+
     /// Counts a message to a receiver of alerts.
     pub(crate) fn count_notification(&self, receiver: &str, result: NotificationResult) {
         self.lock().add(MetricName::Notifications, &[receiver, result.as_str()], 1);

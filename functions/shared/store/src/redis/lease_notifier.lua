@@ -2,7 +2,7 @@
 --
 -- KEYS: lease
 -- ARGV: holder, duration in milliseconds
--- Returns: 1 if the holder has the lease, 0 if another one has
+-- Returns: 1 if the holder has the lease, 0 if another holder has
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then
   return 0

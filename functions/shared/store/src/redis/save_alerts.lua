@@ -1,4 +1,4 @@
--- Saves the alerts of a series if nobody has saved others, and moves it in the queue of checks.
+-- Saves the alerts of a series if their version is still the one that was read, and moves it in the queue of checks.
 --
 -- KEYS: alerts, queue of checks
 -- ARGV: name with tenant, version that was read, new text ('' to remove it), time to live in seconds,

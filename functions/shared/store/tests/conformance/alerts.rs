@@ -89,7 +89,7 @@ pub(crate) async fn one_notifier_holds_the_lease(store: &dyn Store) {
     assert!(!lease("b", LEASE).await.unwrap());
     assert!(lease("a", LEASE).await.unwrap(), "renewed");
     store.release_notifier("b").await.unwrap();
-    assert!(!lease("b", LEASE).await.unwrap(), "released by another one");
+    assert!(!lease("b", LEASE).await.unwrap(), "released by another holder");
     store.release_notifier("a").await.unwrap();
     assert!(lease("b", Duration::from_millis(1)).await.unwrap());
     tokio::time::sleep(Duration::from_millis(5)).await;
