@@ -6,6 +6,7 @@
 //! | cumulative sum that only grows | its value | counter with its start |
 //! | delta sum | its value by the seconds since its start | gauge |
 //! | histogram, exponential histogram, summary | `<name>_count` and `<name>_sum`, as sums | as sums |
+//! | histogram, exponential histogram of a delta | `<name>_mean`, `<name>_p50`, `<name>_p95`, `<name>_p99` | gauge |
 //! | quantile of a summary | its value, with the label `quantile` | gauge |
 //!
 //! The resource attribute `service.name` is the source. Labels are the attributes of the data point, of the scope with
@@ -16,6 +17,7 @@
 //! Summaries of a CloudWatch metric stream are those of one minute: they become what its JSON format becomes.
 
 pub(crate) mod binary;
+mod buckets;
 mod cloudwatch;
 pub(crate) mod delimited;
 pub(crate) mod json;
@@ -29,6 +31,7 @@ use domain::{SampleKind, Series};
 use crate::batch::{BatchBuilder, IncomingSample};
 use crate::code::RejectionCode;
 use crate::error::IntakeError;
+use crate::otlp::buckets::Buckets;
 use crate::otlp::cloudwatch::MinuteSummary;
 use crate::sample_fault::{SampleFault, quoted};
 use crate::source;
@@ -47,6 +50,9 @@ const ATTRIBUTES_READ_MAX: usize = 2 * LABELS_MAX;
 
 /// Most quantiles that are read of a summary.
 const QUANTILES_READ_MAX: usize = 100;
+
+/// Quantiles of the observations of a delta, with the ends of their names.
+const QUANTILES: [(&str, f64); 3] = [("_p50", 0.5), ("_p95", 0.95), ("_p99", 0.99)];
 
 /// Flag of a data point that was due and has no value.
 const NO_RECORDED_VALUE: u64 = 1;
@@ -175,6 +181,7 @@ struct Point {
     count: u64,
     sum: Option<f64>,
     quantiles: Vec<(f64, f64)>,
+    buckets: Buckets,
 }
 
 /// One value of a data point.
@@ -222,7 +229,7 @@ impl Point {
                 let sum = |value| self.total("", value, temporality);
                 self.value.map(sum).transpose()?.into_iter().collect()
             }
-            Shape::Histogram { temporality } => self.totals(temporality)?,
+            Shape::Histogram { temporality } => self.histogram(temporality)?,
             Shape::Summary => {
                 let mut values = self.totals(Temporality::Cumulative)?;
                 values.extend(self.quantiles.iter().map(|(quantile, value)| PointValue {
@@ -233,6 +240,24 @@ impl Point {
             }
         };
         Ok(values.into_iter().filter(|value| value.value.is_finite()).collect())
+    }
+
+    /// Number and sum of observations; of a delta also what they were like, since its buckets are those of its time
+    /// alone. Those of a cumulative histogram are of all time since its start.
+    fn histogram(&self, temporality: Temporality) -> Result<Vec<PointValue>, SampleFault> {
+        self.buckets.check(self.count)?;
+        let mut values = self.totals(temporality)?;
+        if temporality != Temporality::Delta || self.count == 0 {
+            return Ok(values);
+        }
+        let mut gauge = |suffix, value: Option<f64>| {
+            values.extend(value.map(|value| PointValue::new(suffix, value, SampleKind::Gauge)));
+        };
+        gauge("_mean", self.sum.map(|sum| sum / self.count as f64));
+        for (suffix, share) in QUANTILES {
+            gauge(suffix, self.buckets.quantile(share));
+        }
+        Ok(values)
     }
 
     /// Number and sum of observations.
@@ -278,9 +303,11 @@ fn push(
     (metric, shape): (&str, Shape),
     point: &Point,
 ) -> Result<(), IntakeError> {
+    let is_delta = shape == Shape::Histogram { temporality: Temporality::Delta };
     let is_metric_stream =
         shape == Shape::Summary && cloudwatch::is_metric_stream(&origin.resource.values);
-    if !builder.has_room(2 + usize::from(is_metric_stream) + point.quantiles.len()) {
+    let n_more = if is_delta { 1 + QUANTILES.len() } else { usize::from(is_metric_stream) };
+    if !builder.has_room(2 + n_more + point.quantiles.len()) {
         builder.extras().n_unread += 1;
         return Ok(());
     }

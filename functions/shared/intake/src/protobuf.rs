@@ -81,6 +81,21 @@ impl<'a> ProtobufField<'a> {
         }
     }
 
+    /// The elements of a repeated `fixed64` or `double`, packed or one by one, as bits.
+    pub(crate) fn fixed64s(&self) -> Result<Vec<u64>, ProtobufError> {
+        match self.value {
+            WireValue::Fixed64(bits) => Ok(vec![bits]),
+            WireValue::Bytes(packed) => {
+                let (elements, rest) = packed.as_chunks::<8>();
+                if !rest.is_empty() {
+                    return Err(ProtobufError::Truncated);
+                }
+                Ok(elements.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect())
+            }
+            _ => Err(ProtobufError::TypeWrong(self.number)),
+        }
+    }
+
     /// The elements of a repeated varint, packed or one by one.
     pub(crate) fn varints(&self) -> Result<Varints<'a>, ProtobufError> {
         match self.value {

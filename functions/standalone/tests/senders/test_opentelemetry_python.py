@@ -6,7 +6,7 @@ import time
 import pytest
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-from opentelemetry.sdk.metrics import Counter, MeterProvider
+from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricExportResult, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 
@@ -37,7 +37,7 @@ class Program:
     def __init__(self, server, temporality):
         self.exporter = NotingExporter(
             endpoint=f"{server.url}/v1/metrics",
-            preferred_temporality={Counter: temporality},
+            preferred_temporality={Counter: temporality, Histogram: AggregationTemporality.DELTA},
             compression=Compression.Gzip,
             timeout=40,
         )
@@ -98,3 +98,14 @@ def test_nothing_is_lost_or_doubled_while_the_server_is_away(server, program, tr
     assert program.exporter.results == [MetricExportResult.SUCCESS] * 7
     assert server.stored("queue.length") == program.gauge()
     assert server.stored("requests") == program.expected()
+
+
+def test_a_delta_of_a_histogram_has_a_mean_and_quantiles(server, program):
+    latency = program.provider.get_meter("tests").create_histogram("latency")
+    for i in range(1, 101):
+        latency.record(i)
+    program.send(100)
+    # Of the bounds of the SDK, 0, 5, 10, 25, 50, 75 and 100 matter here: the observations are spread evenly.
+    expected = {"mean": 50.5, "p50": 50, "p95": 95, "p99": 99}
+    for statistic, value in expected.items():
+        assert [found for _, found in server.stored(f"latency_{statistic}")] == pytest.approx([value])

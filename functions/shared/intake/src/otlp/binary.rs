@@ -8,8 +8,9 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use crate::batch::{BatchBuilder, IncomingBatch};
 use crate::error::IntakeError;
 use crate::limits::RequestLimits;
+use crate::otlp::buckets::{Buckets, ExponentialBuckets};
 use crate::otlp::{Attributes, Origin, Point, Shape, Temporality, push};
-use crate::protobuf::{ProtobufError, ProtobufField, ProtobufFields};
+use crate::protobuf::{ProtobufError, ProtobufField, ProtobufFields, zigzag};
 
 /// Deepest nesting of lists in an attribute.
 const DEPTH_MAX: usize = 8;
@@ -123,10 +124,55 @@ fn read_point(fields: &ProtobufFields<'_>, data: u32) -> Result<Point, IntakeErr
             (9..=11, 4) => point.count = field.fixed64()?,
             (9..=11, 5) => point.sum = Some(field.double()?),
             (11, 6) => read_quantile(&field.fields()?, &mut point)?,
+            (9 | 10, _) => read_buckets(data, &field, &mut point.buckets)?,
             _ => {}
         }
     }
     Ok(point)
+}
+
+/// Reads a field of a histogram that is about its buckets.
+fn read_buckets(
+    data: u32,
+    field: &ProtobufField<'_>,
+    buckets: &mut Buckets,
+) -> Result<(), ProtobufError> {
+    match (data, field.number) {
+        (9, 6) => buckets.counts.extend(field.fixed64s()?),
+        (9, 7) => buckets.bounds.extend(field.fixed64s()?.into_iter().map(f64::from_bits)),
+        (9, 11) | (10, 12) => buckets.min = Some(field.double()?),
+        (9, 12) | (10, 13) => buckets.max = Some(field.double()?),
+        (10, 6) => buckets.scale = sint32(field)?,
+        (10, 7) => buckets.zero_count = field.fixed64()?,
+        (10, 8) => read_exponential(&field.fields()?, &mut buckets.positive)?,
+        (10, 9) => read_exponential(&field.fields()?, &mut buckets.negative)?,
+        _ => {}
+    }
+    Ok(())
+}
+
+fn read_exponential(
+    fields: &ProtobufFields<'_>,
+    buckets: &mut ExponentialBuckets,
+) -> Result<(), ProtobufError> {
+    for field in fields.clone() {
+        let field = field?;
+        match field.number {
+            1 => buckets.offset = sint32(&field)?,
+            2 => {
+                for count in field.varints()? {
+                    buckets.counts.push(count?);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn sint32(field: &ProtobufField<'_>) -> Result<i32, ProtobufError> {
+    // The value of a longer number is cut to 32 bits, as Protocol Buffers demand.
+    Ok(zigzag(field.varint()?) as i32)
 }
 
 fn read_quantile(fields: &ProtobufFields<'_>, point: &mut Point) -> Result<(), ProtobufError> {

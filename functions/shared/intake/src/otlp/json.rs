@@ -15,6 +15,7 @@ use crate::batch::{BatchBuilder, IncomingBatch};
 use crate::entries::{self, JsonString};
 use crate::error::{IntakeError, problem};
 use crate::limits::RequestLimits;
+use crate::otlp::buckets::ExponentialBuckets;
 use crate::otlp::{Attributes, Origin, Point, Shape, Temporality, push};
 use crate::sample_fault::quoted;
 use crate::scalar::JsonKind;
@@ -118,6 +119,19 @@ fn read_point(text: &str) -> Result<Point, IntakeError> {
             "count" => point.count = whole(name, raw)?,
             "asDouble" | "asInt" => point.value = Some(number(name, raw)?),
             "sum" => point.sum = Some(number(name, raw)?),
+            "min" => point.buckets.min = Some(number(name, raw)?),
+            "max" => point.buckets.max = Some(number(name, raw)?),
+            "scale" => point.buckets.scale = number(name, raw)? as i32,
+            "zeroCount" => point.buckets.zero_count = whole(name, raw)?,
+            "bucketCounts" => return read_counts(name, raw, &mut point.buckets.counts),
+            "explicitBounds" => {
+                return elements(raw, |bound| {
+                    point.buckets.bounds.push(number(name, bound)?);
+                    Ok(())
+                });
+            }
+            "positive" => return read_exponential(raw, &mut point.buckets.positive),
+            "negative" => return read_exponential(raw, &mut point.buckets.negative),
             "quantileValues" => {
                 return elements(raw, |quantile| read_quantile(quantile, &mut point));
             }
@@ -126,6 +140,24 @@ fn read_point(text: &str) -> Result<Point, IntakeError> {
         Ok(())
     })?;
     Ok(point)
+}
+
+fn read_exponential(text: &str, buckets: &mut ExponentialBuckets) -> Result<(), IntakeError> {
+    fields(text, |name, raw| {
+        match name {
+            "offset" => buckets.offset = number(name, raw)? as i32,
+            "bucketCounts" if !is_null(raw) => return read_counts(name, raw, &mut buckets.counts),
+            _ => {}
+        }
+        Ok(())
+    })
+}
+
+fn read_counts(name: &str, list: &str, counts: &mut Vec<u64>) -> Result<(), IntakeError> {
+    elements(list, |count| {
+        counts.push(whole(name, count)?);
+        Ok(())
+    })
 }
 
 fn read_quantile(text: &str, point: &mut Point) -> Result<(), IntakeError> {

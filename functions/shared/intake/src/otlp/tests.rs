@@ -113,6 +113,10 @@ fn each_shape_has_its_samples() {
     4 checkout duration_sum {} +0 30 counter since Some(1732060740000000)
     5 checkout latency_count {} +0 2 gauge
     5 checkout latency_sum {} +0 0.5 gauge
+    5 checkout latency_mean {} +0 0.25 gauge
+    5 checkout latency_p50 {} +0 0.3 gauge
+    5 checkout latency_p95 {} +0 0.5 gauge
+    5 checkout latency_p99 {} +0 0.5 gauge
     6 checkout size_count {} +0 7 counter since None
     7 checkout rpc_count {} +0 3 counter since None
     7 checkout rpc_sum {} +0 1.5 counter since None
@@ -274,4 +278,80 @@ fn a_malformed_message_is_an_error() {
         assert_eq!(json::read(text.as_bytes(), &limits).unwrap_err().code(), "body_malformed");
     }
     assert!(json::read(b"{}", &limits).unwrap().samples.is_empty());
+}
+
+#[test]
+fn both_encodings_of_a_delta_of_an_exponential_histogram_have_the_same_quantiles() {
+    let (start, time) = (AT_NS - MINUTE_NS, AT_NS);
+    let buckets = |offset, bucket_counts: &[u64]| {
+        Some(ExponentialBucketCounts { offset, bucket_counts: bucket_counts.to_vec() })
+    };
+    let point = ExponentialPoint {
+        start_time_unix_nano: start,
+        time_unix_nano: time,
+        count: 120,
+        sum: Some(300.0),
+        scale: 0,
+        zero_count: 20,
+        positive: buckets(0, &[50, 40]),
+        negative: buckets(-1, &[10]),
+        min: Some(-0.75),
+        max: Some(3.5),
+        ..ExponentialPoint::default()
+    };
+    let request = export(
+        &[],
+        vec![metric(
+            "size",
+            MetricKind::ExponentialHistogram(ExponentialHistograms {
+                data_points: vec![point],
+                aggregation_temporality: DELTA,
+            }),
+        )],
+    );
+    let json = json!({ "resourceMetrics": [{ "scopeMetrics": [{ "metrics": [{
+        "name": "size",
+        "exponentialHistogram": { "aggregationTemporality": 1, "dataPoints": [{
+            "startTimeUnixNano": start.to_string(), "timeUnixNano": time.to_string(),
+            "count": "120", "sum": 300, "scale": 0, "zeroCount": "20", "min": -0.75, "max": 3.5,
+            "positive": { "offset": 0, "bucketCounts": ["50", "40"] },
+            "negative": { "offset": -1, "bucketCounts": [10] }
+        }] }
+    }] }] }] });
+    let of_json = json::read(json.to_string().as_bytes(), &RequestLimits::default()).unwrap();
+    let of_binary = binary(&request);
+    assert_eq!(of_json, of_binary);
+    insta::assert_snapshot!(texts(&of_binary), @r"
+    0 default size_count {} +0 2 gauge
+    0 default size_sum {} +0 5 gauge
+    0 default size_mean {} +0 2.5 gauge
+    0 default size_p50 {} +0 1.515716566510398 gauge
+    0 default size_p95 {} +0 3.5 gauge
+    0 default size_p99 {} +0 3.5 gauge
+    ");
+}
+
+#[test]
+fn a_histogram_whose_buckets_do_not_fit_is_rejected_by_itself() {
+    let point = |count| HistogramPoint {
+        start_time_unix_nano: AT_NS - MINUTE_NS,
+        time_unix_nano: AT_NS,
+        count,
+        bucket_counts: vec![1, 2],
+        explicit_bounds: vec![0.5],
+        ..HistogramPoint::default()
+    };
+    let histograms = |aggregation_temporality| {
+        MetricKind::Histogram(Histograms {
+            data_points: vec![point(3), point(4)],
+            aggregation_temporality,
+        })
+    };
+    for temporality in [DELTA, CUMULATIVE] {
+        let batch = binary(&export(&[], vec![metric("latency", histograms(temporality))]));
+        let rejected: Vec<_> =
+            batch.rejected.iter().map(|sample| (sample.index, sample.code.as_str())).collect();
+        assert_eq!(rejected, [(1, "sample_malformed")]);
+        assert!(batch.samples.iter().all(|sample| sample.index == 0));
+    }
 }

@@ -184,6 +184,24 @@ pub struct ExponentialPoint {
     pub sum: Option<f64>,
     #[prost(sint32, tag = "6")]
     pub scale: i32,
+    #[prost(fixed64, tag = "7")]
+    pub zero_count: u64,
+    #[prost(message, optional, tag = "8")]
+    pub positive: Option<ExponentialBucketCounts>,
+    #[prost(message, optional, tag = "9")]
+    pub negative: Option<ExponentialBucketCounts>,
+    #[prost(double, optional, tag = "12")]
+    pub min: Option<f64>,
+    #[prost(double, optional, tag = "13")]
+    pub max: Option<f64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub struct ExponentialBucketCounts {
+    #[prost(sint32, tag = "1")]
+    pub offset: i32,
+    #[prost(uint64, repeated, tag = "2")]
+    pub bucket_counts: Vec<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
