@@ -36,9 +36,9 @@ for source in ("checkout", "search", "payments"):
     for metric, level, noise in (("rps", 420, 14), ("latency_ms", 38, 3)):
         deployment.send(list(samples(source, metric, level, noise)))
 for name, dark in (("light", False), ("dark", True)):
-    browser = Browser(width=1100, height=880, dark=dark)
+    browser = Browser(width=1100, height=1180, dark=dark)
     browser.open(f"{deployment.url}/ui{SERIES}")
-    browser.until_text("Newest sample", "Episodes")
+    browser.until_text("Newest sample", "Episodes", "raised the alarm")
     time.sleep(1)
     browser.driver.save_screenshot(str(ROOT / f"docs/images/page-{name}.png"))
     browser.driver.quit()
