@@ -79,7 +79,7 @@ pub struct Feedback {
 /// Answers of one series, oldest first, and the levels that follow from them.
 #[derive(Clone, PartialEq, Default)]
 pub struct FeedbackList {
-    given: Vec<Feedback>,
+    given: Box<[Feedback]>,
     // `None` without answers, so that most configurations stay small.
     levels: Option<Box<[SignalLevel; N_SIGNALS]>>,
 }
@@ -117,7 +117,7 @@ impl FeedbackList {
             }
         }
         let levels = (!given.is_empty()).then(|| Box::new(levels));
-        Self { given, levels }
+        Self { given: given.into(), levels }
     }
 
     /// Answers, oldest first.

@@ -24,7 +24,7 @@ pub struct SeriesConfig {
     pub kind: Option<SampleKind>,
     /// Policy of its alerts, if it has its own; boxed, as few series do.
     alert_policy: Option<Box<AlertPolicy>>,
-    maintenance: Vec<MaintenanceWindow>,
+    maintenance: Box<[MaintenanceWindow]>,
     feedback: FeedbackList,
 }
 
@@ -46,6 +46,7 @@ impl SeriesConfig {
             return Err(SeriesConfigError::MaintenanceTooMany(maintenance.len()));
         }
         let feedback = FeedbackList::default();
+        let maintenance = maintenance.into();
         Ok(Self { detector, kind: None, alert_policy: None, maintenance, feedback })
     }
 

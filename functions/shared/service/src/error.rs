@@ -115,9 +115,8 @@ impl ServiceError {
     /// True if the request is well-formed but unacceptable.
     pub fn is_unacceptable(&self) -> bool {
         match self {
-            Self::FeedbackInvalid { .. } => true,
             Self::Config(error) => !error.is_malformed(),
-            Self::Preview(_) => true,
+            Self::FeedbackInvalid { .. } | Self::Preview(_) => true,
             Self::Store(error) => matches!(error, StoreError::TooManyConfigs { .. }),
             _ => false,
         }
