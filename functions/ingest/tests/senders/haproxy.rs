@@ -19,7 +19,7 @@ const N_SERIES: usize = 16;
 /// Samples of each series, one in each request.
 const N_SAMPLES: usize = 12;
 
-/// Counts of a load.
+/// The calls and processes that a load needed.
 struct Outcome {
     /// Appends and reads of series, each a call to the store.
     n_calls: u64,
@@ -73,16 +73,17 @@ fn load(change: impl Fn(String) -> String) -> Outcome {
     let redis = RedisServer::start();
     let ports = [free_port(), free_port()];
     let _processes = ports.map(|port| Process::ingest(port, &redis));
+    let is_ready = |port| get(port, "/readyz").is_some_and(|text| text.contains("ready"));
+    // Before the proxy checks them: one that it finds down takes no request for seconds.
+    for port in ports {
+        wait_until("the processes are ready", || is_ready(port));
+    }
     let port = free_port();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("haproxy.cfg");
     fs::write(&file, change(config(port, ports))).unwrap();
     let _proxy = Process::start(Command::new("haproxy").arg("-db").arg("-f").arg(&file));
-    for port in ports.into_iter().chain([port]) {
-        wait_until("all answer", || {
-            get(port, "/readyz").is_some_and(|text| text.contains("ready"))
-        });
-    }
+    wait_until("the proxy forwards", || is_ready(port));
     let mut servers: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
     for i in 0..N_SAMPLES {
         for series in 0..N_SERIES {

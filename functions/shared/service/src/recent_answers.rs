@@ -1,4 +1,4 @@
-//! Answers that are computed at most once a second for all callers, such as open pages and scrapes.
+//! Answers that are computed at most once a second for all requests, such as those of open pages.
 //!
 //! Callers that ask at the same time wait for one computation. What a caller itself wrote may be missing for a second.
 
