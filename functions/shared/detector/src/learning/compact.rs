@@ -1,7 +1,7 @@
 //! Compact numbers: a variance in two bytes.
 //!
 //! - **Formula.** The logarithm of the variance in steps of a quarter of a percent; code 0 is a variance of 0.
-//! - **Why.** Two tables of 288 variances are the largest part of a memory. A bucket that learns with a weight of one in
+//! - **Why.** Two tables of 288 variances were a third of the memory of a series. A bucket that learns with a weight of one in
 //!   a hundred moves by steps of one percent.
 //! - **Cost.** A logarithm to write, an exponential to read.
 

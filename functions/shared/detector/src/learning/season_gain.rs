@@ -1,4 +1,4 @@
-//! Season gain: decides whether the time of day explains a series better than its long mean.
+//! Season gain: errors that show if the time of day explains a series better than its long mean.
 //!
 //! - **Formula.** Running means of `|x - season|` and `|x - long mean|`, from the second day on. The season is used while its
 //!   error is at most twice the other.
