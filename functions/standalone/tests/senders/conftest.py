@@ -84,6 +84,7 @@ class Deployment:
         until("an answer with 503", lambda: self.get("/readyz")[0] == 503)
         yield
         self.redis.send_signal(signal.SIGCONT)
+        until("a store that responds", lambda: self.get("/readyz")[0] == 200)
 
     def close(self):
         self.redis.send_signal(signal.SIGCONT)
@@ -105,7 +106,8 @@ class Deployment:
 
     def series(self):
         """Source, metric and labels of all series."""
-        answer = self.get("/series", limit=1000)[1]
+        # Just after the store was away, a read may be refused once more.
+        answer = until("the series", lambda: self.get("/series", limit=1000)[1])
         return [(series["source"], series["metric"], series["labels"]) for series in answer["series"]]
 
     def find(self, metric, **labels):
@@ -122,9 +124,8 @@ class Deployment:
         if series is None:
             return []
         source, metric, labels = series
-        status, answer = self.get("/series/samples", source=source, metric=metric, labels=labels)
-        assert status == 200
-        return answer["samples"]
+        read = lambda: self.get("/series/samples", source=source, metric=metric, labels=labels)[1]
+        return until("the samples", read)["samples"]
 
     def stored(self, metric, **labels):
         """Time in microseconds and value of each stored sample."""
