@@ -7,6 +7,7 @@ mod api_key;
 mod cli;
 mod command;
 mod data_source;
+mod deployed_series;
 mod exit_code;
 mod output;
 mod progress;

@@ -18,6 +18,7 @@ pub mod record;
 pub mod report;
 
 pub mod alerting;
+pub mod feedback_labels;
 pub mod replay;
 pub mod tune;
 

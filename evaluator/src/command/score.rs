@@ -9,9 +9,11 @@ use quality::measure::{MeasurePlan, RecordExtras, ScoredSeries, ScoringRule, jud
 use quality::read::Dataset;
 use quality::record::Record;
 use quality::report::cell;
+use reqwest::Url;
 
 use super::scores;
 use crate::data_source::{ContenderArgs, DataSource};
+use crate::deployed_series::DeployedSeries;
 use crate::output::write_to;
 use crate::progress;
 use crate::provenance;
@@ -41,6 +43,11 @@ pub(crate) struct ScoreArgs {
     /// threshold, so a score above 1 is an alarm. Several detectors have a subfolder each.
     #[arg(long, value_name = "FOLDER")]
     write_scores: Option<PathBuf>,
+    /// Label the rows by the answers of people in a deployment, read from its `GET /feedback`.
+    #[arg(long, value_name = "URL")]
+    labels_from: Option<Url>,
+    #[command(flatten)]
+    deployed: DeployedSeries,
     /// Seed of the random baseline and the intervals.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -56,7 +63,8 @@ pub(crate) struct ScoreArgs {
 
 /// Measures and writes the reports.
 pub(crate) fn run(args: &ScoreArgs) -> anyhow::Result<()> {
-    let (name, dataset) = args.source.read()?;
+    let (name, mut dataset) = args.source.read()?;
+    args.deployed.label(args.labels_from.as_ref(), &mut dataset)?;
     progress::warn(&dataset.warnings);
     let contenders = contenders(args, &dataset)?;
     if let Some(path) = &args.verdicts {

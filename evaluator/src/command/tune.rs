@@ -4,12 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use detector::Detector;
-use quality::read::Dataset;
-use quality::replay;
 use quality::report::{cell, number};
 use quality::tune::apply::{self, ApplyOutcome, DetectorAssignment};
 use quality::tune::{self, Basis, Evidence, Part, TOGETHER, Tuned};
@@ -17,10 +14,11 @@ use reqwest::Url;
 use serde::Serialize;
 
 use crate::data_source::DataSource;
+use crate::deployed_series::DeployedSeries;
 use crate::exit_code::{EXIT_INPUT, EXIT_MISSED};
 use crate::output::{write_stdout, write_to};
 use crate::progress;
-use crate::{api_key, provenance};
+use crate::provenance;
 
 /// Arguments of `tune`.
 #[derive(Debug, Clone, clap::Args)]
@@ -41,6 +39,9 @@ pub(crate) struct TuneArgs {
     /// Maximum false alarms a day of a series without labels.
     #[arg(long, value_name = "RATE", default_value_t = 0.2)]
     false_alarms_per_day: f64,
+    /// Label the rows by the answers of people in a deployment, read from its `GET /feedback`.
+    #[arg(long, value_name = "URL")]
+    labels_from: Option<Url>,
     /// Write the recommendations as JSON; `-` is stdout.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -64,18 +65,8 @@ pub(crate) struct DeploymentArgs {
     /// Address of the deployment.
     #[arg(long)]
     url: Option<Url>,
-    /// Source name of the series.
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    source: String,
-    /// Metric name, for a single series; by default the name of the series.
-    #[arg(long, value_name = "NAME")]
-    metric: Option<String>,
-    /// Source and metric of a series in the deployment; repeatable.
-    #[arg(long, value_name = "SERIES=SOURCE/METRIC")]
-    map: Vec<SeriesMapping>,
-    /// File whose first line is the API key.
-    #[arg(long, value_name = "FILE")]
-    api_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    series: DeployedSeries,
 }
 
 /// The JSON report.
@@ -96,9 +87,10 @@ pub(crate) fn run(args: &TuneArgs) -> anyhow::Result<ExitCode> {
         "`--false-alarms-per-day {budget}` is out of range: expected 0 or more"
     );
     let source = DataSource { csv: args.csv.clone(), folder: args.folder.clone(), nab: None };
-    let (_, dataset) = source.read()?;
+    let (_, mut dataset) = source.read()?;
+    args.deployment.series.label(args.labels_from.as_ref(), &mut dataset)?;
     progress::warn(&dataset.warnings);
-    let destinations = args.deployment.destinations(&dataset)?;
+    let destinations = args.deployment.series.names(&dataset)?;
     let candidates = candidates(args.current.unwrap_or_default(), &args.candidates)?;
     let bar = progress::bar(dataset.series.len() * candidates.len(), "series judged");
     let tuned = tune::tune(&dataset.series, &candidates, budget, || bar.inc(1));
@@ -238,33 +230,6 @@ fn fields_of(part: &Part) -> [String; 6] {
 }
 
 impl DeploymentArgs {
-    /// Source and metric of each series, checked before judging.
-    fn destinations(
-        &self,
-        dataset: &Dataset,
-    ) -> anyhow::Result<BTreeMap<String, (String, String)>> {
-        let names: Vec<&str> = dataset.series.iter().map(|series| series.name.as_str()).collect();
-        if self.metric.is_some() && names.len() > 1 {
-            bail!(
-                "`--metric` is for one series, but there are {}: use `--map` for each",
-                names.len()
-            );
-        }
-        let own = |name: &&str| {
-            let metric = self.metric.clone().unwrap_or_else(|| replay::metric_of(name));
-            ((*name).to_owned(), (self.source.clone(), metric))
-        };
-        let mut destinations: BTreeMap<_, _> = names.iter().map(own).collect();
-        for SeriesMapping { series, source, metric } in &self.map {
-            ensure!(
-                destinations.contains_key(series),
-                "`--map` names the series `{series}`, which is not in the history"
-            );
-            destinations.insert(series.clone(), (source.clone(), metric.clone()));
-        }
-        Ok(destinations)
-    }
-
     /// Configures the deployment and returns the exit code.
     #[expect(clippy::print_stderr, reason = "results of `--apply` belong on stderr")]
     fn send(
@@ -273,7 +238,7 @@ impl DeploymentArgs {
         destinations: &BTreeMap<String, (String, String)>,
     ) -> anyhow::Result<ExitCode> {
         let url = self.url.as_ref().context("`--apply` needs `--url`")?;
-        let key = api_key::read(self.api_key_file.as_deref())?;
+        let key = self.series.api_key()?;
         let assignment = |one: &Tuned| {
             let (source, metric) = destinations.get(&one.series)?.clone();
             Some(DetectorAssignment { source, metric, detector: one.decision.recommended.clone()? })
@@ -304,47 +269,5 @@ impl DeploymentArgs {
             n_series - assignments.len()
         );
         Ok(ExitCode::from(code))
-    }
-}
-
-/// Source and metric of a series in the deployment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SeriesMapping {
-    series: String,
-    source: String,
-    metric: String,
-}
-
-impl FromStr for SeriesMapping {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        let parts = || {
-            let (series, name) = text.rsplit_once('=')?;
-            let (source, metric) = name.split_once('/')?;
-            let is_whole = [series, source, metric].iter().all(|part| !part.trim().is_empty());
-            is_whole.then(|| Self {
-                series: series.to_owned(),
-                source: source.to_owned(),
-                metric: metric.to_owned(),
-            })
-        };
-        parts()
-            .with_context(|| format!("`{text}` is not a mapping: expected `SERIES=SOURCE/METRIC`"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mapping_names_series_source_and_metric() {
-        let mapping: SeriesMapping = "a=b.csv=checkout/http/rps".parse().unwrap();
-        let wanted = ["a=b.csv", "checkout", "http/rps"].map(str::to_owned);
-        assert_eq!([mapping.series, mapping.source, mapping.metric], wanted);
-        for text in ["", "a", "a=b", "=b/c", "a=/c", "a=b/"] {
-            assert!(text.parse::<SeriesMapping>().is_err(), "{text}");
-        }
     }
 }

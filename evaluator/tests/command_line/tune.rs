@@ -123,6 +123,38 @@ fn without_labels_only_the_rate_of_alarms_is_checked_with_a_note() {
 }
 
 #[test]
+fn the_answers_of_people_in_a_deployment_are_labels() {
+    let answer = |i: i64| {
+        let at_ms = 1_000 * (1_700_000_000 + i * 60);
+        format!(
+            r#"{{"source":"checkout","metric":"rps","labels":{{}},"start":{at_ms},"end":{at_ms},
+                "verdict":"missed","signals":["deviation"],"given":0}}"#
+        )
+    };
+    let answers: Vec<String> = (0..8).map(|i| answer(i * 250 + 200)).collect();
+    let page = |answers: &[String], next: &str| -> &'static str {
+        format!(r#"{{"feedback":[{}],"next":{next}}}"#, answers.join(",")).leak()
+    };
+    let pages = [(200, page(&answers[..5], "\"a&b\"")), (200, page(&answers[5..], "null"))];
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(&folder, "rps.csv", &history(""));
+    let key = write(&folder, "key.txt", "tmk_key");
+    let (url, asked) = deployment(Vec::from(pages).leak());
+    let named = ["--labels-from", &url, "--source", "checkout", "--api-key-file", &key];
+    let table = stdout(&[&["tune", "--csv", &file], &named[..], &CHOICE].concat());
+    assert!(table.contains("rps (labels): zscore:window=50,threshold=5"), "{table}");
+    let asked = asked.join().unwrap();
+    let heads = asked.iter().map(|request| request.lines().next().unwrap());
+    let expected = ["GET /feedback HTTP/1.1", "GET /feedback?cursor=a%26b HTTP/1.1"];
+    assert_eq!(heads.collect::<Vec<_>>(), expected);
+
+    let (url, asked) = deployment(&[(403, "{}")]);
+    let (_, failed) = failure(&["score", "--csv", &file, "--labels-from", &url]);
+    assert!(failed.contains("read the labels of `--labels-from`"), "{failed}");
+    asked.join().unwrap();
+}
+
+#[test]
 fn a_recommendation_is_sent_to_a_deployment() {
     let folder = tempfile::tempdir().unwrap();
     let file = write(&folder, "rps.csv", &history(",label"));

@@ -23,5 +23,6 @@ pub(crate) async fn explain(
     let params = QueryParams::parse(&uri, &["source", "metric", "label", "timestamp"])?;
     let (series, at_us) = (params.series()?, params.time_us("timestamp")?);
     let permit = page::admit(&app, &tenant, ITEMS).await?;
-    page::answer(app.service().explain(&tenant, series, at_us).await?, permit).await
+    let explained = async move { app.service().explain(&tenant, series, at_us).await };
+    page::answer(explained, permit).await
 }

@@ -24,16 +24,18 @@ pub(crate) async fn list(
 ) -> Result<Response, RequestError> {
     let known = ["source", "metric", "label", "cursor", "limit"];
     let params = QueryParams::parse(&uri, &known)?;
-    let service = app.service();
     if params.has_any(&["source", "metric", "label"]) {
         let permit = page::admit(&app, &tenant, PAGE_LEN).await?;
-        return page::answer(service.series_feedback(&tenant, params.series()?).await?, permit)
-            .await;
+        let series = params.series()?;
+        let page = async move { app.service().series_feedback(&tenant, series).await };
+        return page::answer(page, permit).await;
     }
     let limit = params.number("limit", 1..=PAGE_LEN)?.unwrap_or(PAGE_LEN);
     let permit = page::admit(&app, &tenant, limit).await?;
-    page::answer(service.list_feedback(&tenant, params.value("cursor")?, limit).await?, permit)
-        .await
+    let cursor = params.value("cursor")?.map(str::to_owned);
+    let page =
+        async move { app.service().list_feedback(&tenant, cursor.as_deref(), limit).await };
+    page::answer(page, permit).await
 }
 
 /// `POST`: stores answers.
