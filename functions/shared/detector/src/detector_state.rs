@@ -118,14 +118,15 @@ impl DetectorState {
 
     /// Usual value at this time of the day or week; `None` without a season, or while it is unknown.
     pub(crate) fn seasonal(&self, detector: &Detector, sample: Sample) -> Option<UsualValue> {
-        let (calendar, state) = match (detector, self) {
-            (Detector::Deviation(deviation), Self::Deviation(state)) => (deviation.calendar, state),
+        let (value, deviation) = match (detector, self) {
+            (Detector::Deviation(deviation), Self::Deviation(state)) => {
+                state.seasonal_at(deviation.calendar, sample)?
+            }
             (Detector::Tidemark(tidemark), Self::Tidemark(state)) => {
-                (tidemark.calendar, state.deviation()?)
+                state.seasonal_at(tidemark.calendar, sample)?
             }
             _ => return None,
         };
-        let (value, deviation) = state.seasonal_at(calendar, sample)?;
         Some(UsualValue { value, deviation, n_samples: None })
     }
 

@@ -159,7 +159,7 @@ impl DeviationState {
     /// Expected value and deviation at the time of day or week of `sample`, if the season is known.
     pub(crate) fn seasonal_at(&self, calendar: Calendar, sample: Sample) -> Option<(f64, f64)> {
         let position = self.position(calendar, sample);
-        self.table.expected(position).map(|_| self.expected(position, sample))
+        self.season(position).map(|_| self.expected(position, sample))
     }
 
     /// Factor by which the signal has raised its threshold.

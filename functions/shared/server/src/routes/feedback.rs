@@ -33,8 +33,7 @@ pub(crate) async fn list(
     let limit = params.number("limit", 1..=PAGE_LEN)?.unwrap_or(PAGE_LEN);
     let permit = page::admit(&app, &tenant, limit).await?;
     let cursor = params.value("cursor")?.map(str::to_owned);
-    let page =
-        async move { app.service().list_feedback(&tenant, cursor.as_deref(), limit).await };
+    let page = async move { app.service().list_feedback(&tenant, cursor.as_deref(), limit).await };
     page::answer(page, permit).await
 }
 

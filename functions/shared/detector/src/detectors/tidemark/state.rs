@@ -81,9 +81,11 @@ impl TidemarkState {
         }
     }
 
-    /// Memory of the deviation signal, if it is computed.
-    pub(crate) fn deviation(&self) -> Option<&DeviationState> {
-        self.traffic.as_ref().map(|traffic| &traffic.deviation)
+    /// Usual value and deviation at the time of day or week of `sample`, if the season is known.
+    pub(crate) fn seasonal_at(&self, calendar: Calendar, sample: Sample) -> Option<(f64, f64)> {
+        let TrafficState { deviation, reference, .. } = self.traffic.as_ref()?;
+        let (value, scale) = deviation.seasonal_at(calendar, reference.relative(sample))?;
+        Some((value + reference.at(sample.at_us()), scale))
     }
 
     /// Factor by which `signal` has raised its own threshold.
