@@ -155,8 +155,9 @@ mod tests {
             most = most.max(patch.slices().map(|(_, bytes)| bytes.len() + 20).sum());
         }
         assert!(most <= 1_024, "{most} bytes");
-        // Each slice is a command: scalars, a residual, a season bucket, and while an anomaly lasts its episode.
-        assert!(n_slices <= 10_000 * 13 / 4, "{n_slices} slices");
+        // Each slice is a command: scalars, a residual, a season bucket, a minute of the hour, and while an anomaly lasts
+        // its episode.
+        assert!(n_slices <= 10_000 * 17 / 4, "{n_slices} slices");
     }
 
     proptest! {

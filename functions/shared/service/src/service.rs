@@ -140,12 +140,8 @@ impl Service {
 
     /// Renders the metrics of all processes as Prometheus text, version 0.0.4.
     ///
-    /// If the store is away, only those of this process. At most a second old.
+    /// If the store is away, only those of this process.
     pub async fn metrics(&self) -> Result<String, ServiceError> {
-        self.exposition.get((), self.render_metrics()).await
-    }
-
-    async fn render_metrics(&self) -> Result<String, ServiceError> {
         self.flush().await;
         let (totals, gauges) = (self.store.totals(), self.store.gauges());
         let (instances, n_unsaved) = (self.store.instances(), self.store.n_unsaved_episodes());
@@ -165,6 +161,14 @@ impl Service {
                 Ok(process)
             }
         }
+    }
+
+    /// The same metrics, at most a second old; not while a circuit is open.
+    pub async fn recent_metrics(&self) -> Result<String, ServiceError> {
+        if self.circuits().n_open > 0 {
+            return self.metrics().await;
+        }
+        self.exposition.get((), self.metrics()).await
     }
 
     /// Renews the lease of this process, with its current load.

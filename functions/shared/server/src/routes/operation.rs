@@ -40,7 +40,7 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<Response, RequestEr
 
 /// The totals of all processes, for Prometheus.
 pub(crate) async fn metrics(State(app): State<App>) -> Result<Response, RequestError> {
-    Ok(prometheus(app.service().metrics().await?))
+    Ok(prometheus(app.service().recent_metrics().await?))
 }
 
 /// A response in the Prometheus text format.

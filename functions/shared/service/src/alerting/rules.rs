@@ -264,7 +264,7 @@ mod tests {
     fn each_mistake_names_its_receiver_or_policy_and_field() {
         let log = r#"{"name":"a","log":true}"#;
         let cases = [
-            ("[]".to_owned(), "alerts are not read: invalid type"),
+            ("[]".to_owned(), "alerts are not read: invalid length"),
             ("{}".to_owned(), "missing field `receivers`"),
             (r#"{"receivers":[],"rules":[]}"#.to_owned(), "unknown field `rules`"),
             (
