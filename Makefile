@@ -71,7 +71,7 @@ endif
 	.tools/kind/bin/python -B -m pytest --quiet -p no:cacheprovider kind/tests
 	.tools/kind/bin/python -B -m pytest --quiet -p no:cacheprovider docs/tests
 	@.config/ui.sh
-	.tools/alerts/bin/python -B -m pytest --quiet -p no:cacheprovider functions/standalone/tests/alerts
+	.tools/alerts/bin/python -B -m pytest --quiet -p no:cacheprovider --numprocesses 4 functions/standalone/tests/alerts
 	.tools/senders/bin/python -B -m pytest --quiet -p no:cacheprovider functions/standalone/tests/senders
 
 .PHONY: chaos
