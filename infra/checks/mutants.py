@@ -158,6 +158,16 @@ MUTANTS = [
         "deployment", "an alarm is missing",
     ),
     Mutant(
+        "alerts go to the named topics only",
+        "main.tf", "Resource = var.alerts.sns_topic_arns", 'Resource = ["arn:aws:sns:eu-central-1:123456789012:other"]',
+        "rights", "a function has rights on receivers without using them",
+    ),
+    Mutant(
+        "only `analyze` may send alerts",
+        "main.tf", "statements         = concat(local.statements, local.history_statements, local.alert_statements)", "statements         = concat(local.statements, local.history_statements)",
+        "rights", "a function has rights on receivers without using them",
+    ),
+    Mutant(
         "a function URL authenticates callers",
         "main.tf", 'authorization_type = "AWS_IAM"', 'authorization_type = "NONE"',
         "deployment", "a function URL does not authenticate callers",
