@@ -16,8 +16,11 @@ const RETRY_US: i64 = 1_000_000;
 /// Longest delay after failed deliveries: five minutes, in microseconds.
 const RETRY_US_MAX: i64 = 300_000_000;
 
+/// Longest delay of a repetition: a minute, in microseconds, so that the receiver does not forget the alert for longer.
+const REPEATED_RETRY_US_MAX: i64 = 60_000_000;
+
 /// Time after a change in which its delivery is tried: a day, in microseconds.
-const DELIVERY_US_MAX: i64 = 86_400_000_000;
+pub(crate) const DELIVERY_US_MAX: i64 = 86_400_000_000;
 
 /// State of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,14 +150,17 @@ impl AlertDelivery {
         retry_after_us: Option<i64>,
         is_final: bool,
     ) -> bool {
-        if is_final || now_us - change.at_us > DELIVERY_US_MAX {
+        // A repetition of what was delivered is tried again as long as the alert fires.
+        let is_repetition = change.revision <= self.revision;
+        if !is_repetition && (is_final || now_us - change.at_us > DELIVERY_US_MAX) {
             let n_given_up = self.n_given_up + 1;
             *self = Self { revision: change.revision, n_given_up, ..*self };
             return true;
         }
         self.n_failures += 1;
         let delay_us = RETRY_US << (self.n_failures - 1).min(20);
-        self.next_us = now_us + delay_us.min(RETRY_US_MAX).max(retry_after_us.unwrap_or_default());
+        let delay_us_max = if is_repetition { REPEATED_RETRY_US_MAX } else { RETRY_US_MAX };
+        self.next_us = now_us + delay_us.min(delay_us_max).max(retry_after_us.unwrap_or_default());
         false
     }
 }
@@ -271,6 +277,10 @@ mod tests {
         let sent =
             AlertDelivery { revision: 3, sent_us: 100 * SECOND_US, ..AlertDelivery::default() };
         assert_eq!(delivery, sent);
-        assert!(delivery.failed(&change, 0, None, true), "never deliverable");
+        let day_us = 2 * DELIVERY_US_MAX;
+        assert!(!delivery.failed(&change, day_us, None, true), "a repetition is never given up");
+        assert_eq!(delivery.next_us, day_us + SECOND_US);
+        let next = AlertChange { revision: 4, ..change };
+        assert!(delivery.failed(&next, 0, None, true), "never deliverable");
     }
 }

@@ -6,7 +6,7 @@ mod tests;
 use domain::{EpisodePhase, EpisodeRecord, Judgement};
 use serde::{Deserialize, Serialize};
 
-use crate::alert::{Alert, AlertDetails, AlertPhase};
+use crate::alert::{Alert, AlertDetails, AlertPhase, DELIVERY_US_MAX};
 use crate::qualify::qualifies;
 use crate::{AlertChange, AlertPolicy};
 
@@ -36,7 +36,7 @@ const REPEAT_RESOLVED_US: i64 = 300 * SECOND_US;
 pub struct SeriesView<'a> {
     /// Present time, in Unix microseconds.
     pub now_us: i64,
-    /// Names of all receivers of the deployment.
+    /// Names of the receivers that may get its alerts.
     pub receivers: &'a [String],
     /// Times of the samples in the window, in order, in Unix microseconds.
     pub sample_times_us: &'a [i64],
@@ -84,7 +84,8 @@ impl SeriesAlerts {
         };
         let is_on = !policy.is_off;
         self.alerts.retain(|alert| alert.phase != AlertPhase::Pending || (is_on && lasts(alert)));
-        self.drop_ended(view.now_us);
+        let first_read_us = view.episodes.first().map_or(i64::MAX, |episode| episode.start_us);
+        self.drop_ended(view.now_us, first_read_us);
     }
 
     /// Resolves all alerts of a series that does not exist any more.
@@ -93,7 +94,7 @@ impl SeriesAlerts {
             self.resolve(position, &AlertPolicy::default(), now_us);
         }
         self.alerts.retain(|alert| alert.phase != AlertPhase::Pending);
-        self.drop_ended(now_us);
+        self.drop_ended(now_us, i64::MAX);
     }
 
     fn step(
@@ -134,14 +135,15 @@ impl SeriesAlerts {
                 };
                 let past = (view.anomalies, view.sample_times_us);
                 let is_met = qualifies(policy, episode, after_us, past, now_us).is_some();
-                let is_cooling = self.cooling_until_us.is_some_and(|until_us| now_us < until_us);
-                if is_met && !is_cooling {
+                let is_in_cool_down = self.cooling_until_us.is_some_and(|until_us| {
+                    now_us < until_us || (is_over && episode.end_us < until_us)
+                });
+                if is_met && !is_in_cool_down && !is_past(episode, now_us) {
                     alert.details = details;
-                    alert.receivers = if policy.receivers.is_empty() {
-                        view.receivers.to_vec()
-                    } else {
-                        policy.receivers.clone()
+                    let is_named = |name: &&String| {
+                        policy.receivers.is_empty() || policy.receivers.contains(name)
                     };
+                    alert.receivers = view.receivers.iter().filter(is_named).cloned().collect();
                     alert.group_by.clone_from(&policy.group_by);
                     alert.over_since_us = None;
                     alert.change(AlertPhase::Firing, severity, now_us);
@@ -163,18 +165,23 @@ impl SeriesAlerts {
         }
     }
 
-    fn drop_ended(&mut self, now_us: i64) {
-        self.cooling_until_us = self.cooling_until_us.filter(|until_us| now_us < *until_us);
+    /// Drops what ended long ago, and the oldest if there are many; but none of an episode that is still read, which would
+    /// fire again.
+    fn drop_ended(&mut self, now_us: i64, first_read_us: i64) {
+        // Remembered as long as an episode of the cool-down could still fire.
+        self.cooling_until_us =
+            self.cooling_until_us.filter(|until_us| now_us < until_us + EPISODE_AGE_MAX_US);
         self.alerts.retain(|alert| {
             let age_us = alert.changed_us().map_or(0, |changed_us| now_us - changed_us);
-            let is_old = alert.phase == AlertPhase::Resolved && age_us > KEPT_US;
-            !(is_old && alert.is_delivered())
+            alert.phase != AlertPhase::Resolved || age_us <= alert.kept_us()
         });
         let n_over = self.alerts.len().saturating_sub(ALERTS_MAX);
         let mut n_dropped = 0;
         self.alerts.retain(|alert| {
-            let is_dropped =
-                n_dropped < n_over && alert.phase == AlertPhase::Resolved && alert.is_delivered();
+            let is_dropped = n_dropped < n_over
+                && alert.start_us < first_read_us
+                && alert.phase == AlertPhase::Resolved
+                && alert.is_delivered();
             n_dropped += usize::from(is_dropped);
             !is_dropped
         });
@@ -187,11 +194,12 @@ impl SeriesAlerts {
 
     /// Time at which the series must be checked again, without a change of its episodes, in Unix microseconds.
     ///
-    /// `forgets` is true for the name of a receiver that needs repetitions.
+    /// `receiver` returns whether a receiver needs repetitions, and the time before which it gets nothing; `None` for one
+    /// that this process does not have.
     pub fn next_check_us(
         &self,
         policy: &AlertPolicy,
-        forgets: impl Fn(&str) -> bool,
+        receiver: impl Fn(&str) -> Option<(bool, i64)>,
         now_us: i64,
     ) -> Option<i64> {
         let of_alert = |alert: &Alert| -> Option<i64> {
@@ -199,26 +207,37 @@ impl SeriesAlerts {
                 // A silence makes no further change until it is long enough.
                 AlertPhase::Pending => {
                     let met_us = alert.start_us + policy.min_duration_s as i64 * SECOND_US;
-                    Some(self.cooling_until_us.unwrap_or(met_us).max(now_us + CHECK_US))
+                    let cooled_us = self.cooling_until_us.filter(|until_us| now_us < *until_us);
+                    let next_us = cooled_us.unwrap_or(met_us);
+                    let is_due = next_us <= now_us;
+                    Some(if is_due { now_us + REPEAT_US } else { next_us.max(now_us + CHECK_US) })
                 }
                 AlertPhase::Firing if alert.over_since_us.is_some() => Some(now_us + CHECK_US),
                 AlertPhase::Firing => Some(now_us + REPEAT_US),
                 AlertPhase::Resolved => {
-                    alert.changed_us().map(|changed_us| changed_us + KEPT_US + 1)
+                    alert.changed_us().map(|changed_us| changed_us + alert.kept_us() + 1)
                 }
             };
-            let of_deliveries = alert
-                .receivers
-                .iter()
-                .filter_map(|name| alert.next_delivery_us(name, forgets(name)));
+            let of_deliveries = alert.receivers.iter().filter_map(|name| {
+                let (forgets, not_before_us) = receiver(name)?;
+                Some(alert.next_delivery_us(name, forgets)?.max(not_before_us))
+            });
             of_life.into_iter().chain(of_deliveries).min()
         };
-        let next_us = self.alerts.iter().filter_map(of_alert).chain(self.cooling_until_us).min();
+        let of_cool_down = self.cooling_until_us.map(|until_us| {
+            if now_us < until_us { until_us } else { until_us + EPISODE_AGE_MAX_US }
+        });
+        let next_us = self.alerts.iter().filter_map(of_alert).chain(of_cool_down).min();
         next_us.map(|next_us| next_us.max(now_us + SECOND_US))
     }
 }
 
 impl Alert {
+    /// Time for which it is kept after its end: one that is not delivered as long as deliveries are tried.
+    fn kept_us(&self) -> i64 {
+        if self.is_delivered() { KEPT_US } else { DELIVERY_US_MAX + KEPT_US }
+    }
+
     /// Change to deliver to a receiver now: one that is not delivered, or a repetition for a receiver that forgets.
     pub fn due(&self, receiver: &str, forgets: bool, now_us: i64) -> Option<AlertChange> {
         let at_us = self.next_delivery_us(receiver, forgets).filter(|at_us| *at_us <= now_us);

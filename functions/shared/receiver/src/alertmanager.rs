@@ -113,7 +113,8 @@ fn alert_of(message: &AlertMessage, severity: Severity, ends_us: i64) -> Value {
     json!({
         "labels": labels_of(message, severity),
         "annotations": annotations,
-        "startsAt": rfc3339(message.start_us),
+        // A clock of a sender may be ahead, and an end before its start is refused.
+        "startsAt": rfc3339(message.start_us.min(ends_us)),
         "endsAt": rfc3339(ends_us),
         "generatorURL": message.page_url.as_deref().unwrap_or_default(),
     })

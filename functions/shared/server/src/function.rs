@@ -68,7 +68,7 @@ impl Function {
             }
             Self::Exporter => "exports the totals of all functions to Prometheus",
             Self::Sweeper => "sweeps on `POST /sweep` without a key, for a scheduler",
-            Self::Notifier => "delivers alerts to the receivers of TIDEMARK_ALERTS",
+            Self::Notifier => "sweeps, and delivers alerts to the receivers of TIDEMARK_ALERTS",
         }
     }
 
@@ -89,14 +89,10 @@ impl Function {
         }
     }
 
-    /// True if it delivers alerts, if it has receivers; one process of a deployment does so at a time.
-    pub(crate) fn notifies(self) -> bool {
-        self == Self::Notifier || self.sweeps()
-    }
-
-    /// True if it sweeps samples that a crashed writer left unjudged; one function of a deployment is enough.
+    /// True if it sweeps samples that a crashed writer left unjudged, and delivers alerts if it has receivers; one function
+    /// of a deployment is enough.
     pub(crate) fn sweeps(self) -> bool {
-        matches!(self, Self::Analyze | Self::Standalone | Self::Sweeper)
+        matches!(self, Self::Analyze | Self::Standalone | Self::Sweeper | Self::Notifier)
     }
 }
 

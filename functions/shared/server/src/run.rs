@@ -170,7 +170,7 @@ async fn serve(
         _ => None,
     };
     let mut service = Service::with_history(store, history, &config);
-    if let Some(adapters) = adapters.filter(|_| function.notifies()) {
+    if let Some(adapters) = adapters.filter(|_| function.sweeps()) {
         let receivers = (adapters.receivers)(config.alerts.receivers.clone()).await;
         let receivers =
             receivers.map_err(|problem| ConfigError::one(format!("TIDEMARK_ALERTS: {problem}")))?;

@@ -9,7 +9,7 @@ mod fields;
 use crate::alerting::AlertRules;
 use alert::{AlertPolicy, PolicyError};
 use detector::{Detector, MaintenanceWindow, SeriesConfig};
-use domain::SampleKind;
+use domain::{SampleKind, Tenant};
 use serde_json::value::RawValue;
 
 use self::error::invalid;
@@ -70,7 +70,7 @@ impl ConfigRequest {
     pub(crate) fn config(
         self,
         deployed: &Detector,
-        alerts: &AlertRules,
+        (tenant, alerts): (&Tenant, &AlertRules),
     ) -> Result<SeriesConfig, ConfigRequestError> {
         let mut own = self.detector;
         for (field, text) in self.parameters {
@@ -82,7 +82,7 @@ impl ConfigRequest {
         });
         if let Some(policy) = &self.alert_policy {
             alerts
-                .check_receivers(policy)
+                .check_receivers(tenant, policy)
                 .map_err(|problem| ConfigRequestError::AlertPolicy { field: "alerts", problem })?;
         }
         Ok(config?.with_kind(self.kind).with_alert_policy(self.alert_policy))
@@ -163,7 +163,7 @@ mod tests {
 
     fn config(body: &str) -> Result<SeriesConfig, ConfigRequestError> {
         ConfigRequest::parse(body.as_bytes())?
-            .config(&ZSCORE.parse().unwrap(), &AlertRules::default())
+            .config(&ZSCORE.parse().unwrap(), (&Tenant::default(), &AlertRules::default()))
     }
 
     #[test]

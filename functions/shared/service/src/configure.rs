@@ -36,7 +36,8 @@ impl Service {
         request: ConfigRequest,
     ) -> Result<ConfigAnswer, ServiceError> {
         let key = SeriesKey::new(tenant.clone(), series);
-        let config = request.config(&self.deployed_for(&key).detector, self.alert_rules())?;
+        let config =
+            request.config(&self.deployed_for(&key).detector, (tenant, self.alert_rules()))?;
         let (config, revision) = self
             .change_config(&key, |before| {
                 // Feedback stays, whatever is configured.

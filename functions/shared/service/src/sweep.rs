@@ -9,7 +9,7 @@ use detector::{EpisodeChanges, MemoryOrigin, SilenceCheck};
 use domain::SeriesKey;
 use futures_util::stream::{self, StreamExt};
 use store::{Commit, CommitOutcome, EpisodeUpdate, MemoryPatch, SeriesState};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 use crate::answers::SweepAnswer;
@@ -31,6 +31,9 @@ const RETRY_US: i64 = 600_000_000;
 /// Delay of the next silence check of a silent series in maintenance: a minute, in microseconds.
 const MAINTENANCE_RETRY_US: i64 = 60_000_000;
 
+/// Time that one sweep spends on rounds of notifications.
+const NOTIFY_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Time that one sweep spends on the history.
 const HISTORY_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -38,13 +41,11 @@ impl Service {
     /// Sweeps once.
     pub async fn sweep(&self) -> Result<SweepAnswer, ServiceError> {
         let mut answer = SweepAnswer::default();
-        self.judge_pending(&mut answer).await?;
-        self.check_silence(&mut answer).await?;
+        let judged = self.judge_pending(&mut answer).await;
+        let checked = self.check_silence(&mut answer).await;
         // Receivers are notified at once of episodes that changed in this sweep.
-        match self.notify().await {
-            Ok(notified) => answer.notified = notified.delivered,
-            Err(error) => warn!(code = error.code(), %error, "alerts not checked"),
-        }
+        self.notify_all(&mut answer).await;
+        judged.and(checked)?;
         let on_history = async {
             self.back_up_configs(&mut answer).await;
             self.save_episodes(&mut answer).await;
@@ -54,6 +55,28 @@ impl Service {
             answer.more = true;
         }
         Ok(answer)
+    }
+
+    /// Notifies until nothing is due, within a bound of time.
+    async fn notify_all(&self, answer: &mut SweepAnswer) {
+        let until = Instant::now() + NOTIFY_TIMEOUT;
+        loop {
+            match self.notify().await {
+                Ok(notified) => {
+                    answer.notified += notified.delivered;
+                    if !notified.more {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    return warn!(code = error.code(), %error, "alerts not checked");
+                }
+            }
+            if Instant::now() >= until {
+                answer.more = true;
+                return;
+            }
+        }
     }
 
     async fn judge_pending(&self, answer: &mut SweepAnswer) -> Result<(), ServiceError> {

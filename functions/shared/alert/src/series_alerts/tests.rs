@@ -41,7 +41,8 @@ impl Series {
 
     fn next_check(&self, now: i64) -> Option<i64> {
         let now_us = now * MINUTE_US;
-        let next_us = self.alerts.next_check_us(&self.policy, |name| name == "ops", now_us);
+        let next_us =
+            self.alerts.next_check_us(&self.policy, |name| Some((name == "ops", 0)), now_us);
         next_us.map(|next_us| (next_us - now_us) / SECOND_US)
     }
 }
@@ -186,4 +187,49 @@ fn alerts_are_checked_soon_while_they_may_change_and_late_when_they_are_over() {
     assert_eq!(series.next_check(23), Some((KEPT_US - 6 * MINUTE_US) / SECOND_US));
     assert_eq!(series.check(17 + 7 * 60 + 1, &over(10, 10), &[10]), []);
     assert!(series.alerts.is_empty());
+}
+
+#[test]
+fn what_a_cool_down_held_back_does_not_fire_at_its_end() {
+    let mut series = Series::new("keep_firing=0s,cool_down=30m");
+    series.check(10, &open(10, 10), &[10]);
+    series.check(11, &over(10, 10), &[10]);
+    let both = [over(10, 10)[0], over(30, 31)[0]];
+    for minute in [32, 41, 42, 60, 89] {
+        let alerts = series.check(minute, &both, &[10, 30]);
+        assert_eq!(alerts, [(AlertPhase::Resolved, 2)], "{minute}");
+    }
+}
+
+#[test]
+fn more_alerts_than_are_kept_do_not_fire_again_while_their_episodes_are_read() {
+    let mut series = Series::new("keep_firing=0s");
+    let episodes: Vec<EpisodeRecord> =
+        (0..12).map(|i| episode(10 + 3 * i, 11 + 3 * i, EpisodePhase::Over)).collect();
+    let anomalies: Vec<i64> = (0..12).map(|i| 10 + 3 * i).collect();
+    series.check(47, &episodes, &anomalies);
+    for minute in 48..52 {
+        for alert in &mut series.alerts.alerts {
+            let change = *alert.changes.last().unwrap();
+            let delivery = alert.deliveries.entry("ops".to_owned()).or_default();
+            delivery.delivered(&change, minute * MINUTE_US);
+        }
+        let alerts = series.check(minute, &episodes, &anomalies);
+        assert_eq!(alerts, [(AlertPhase::Resolved, 2); 12], "{minute}");
+    }
+}
+
+#[test]
+fn a_receiver_that_this_process_does_not_have_or_that_is_paused_causes_no_check() {
+    let mut series = Series::new("");
+    series.check(10, &open(10, 10), &[10]);
+    let next_s = |not_before_us: Option<i64>| {
+        let receiver = |_: &str| not_before_us.map(|not_before_us| (true, not_before_us));
+        let now_us = 10 * MINUTE_US;
+        let next_us = series.alerts.next_check_us(&series.policy, receiver, now_us).unwrap();
+        (next_us - now_us) / SECOND_US
+    };
+    assert_eq!(next_s(Some(0)), 1);
+    assert_eq!(next_s(None), 60);
+    assert_eq!(next_s(Some(10 * MINUTE_US + 20 * SECOND_US)), 20);
 }

@@ -60,7 +60,7 @@ pub async fn serve_http(
     let sweeping =
         app.function().sweeps().then(|| tokio::spawn(sweep_periodically(app.service().clone())));
 
-    let notifies = app.function().notifies() && app.service().has_receivers();
+    let notifies = app.function().sweeps() && app.service().has_receivers();
     let notifying = notifies.then(|| tokio::spawn(notify_periodically(app.service().clone())));
 
     let connections = accept_until(shutdown, listener, app, &router).await;
@@ -158,9 +158,13 @@ async fn flush_periodically(app: App, mut stopped: watch::Receiver<()>) {
 async fn notify_periodically(service: Service) {
     loop {
         match service.notify().await {
-            Ok(notified) if notified.delivered == 0 && notified.failed == 0 => {}
             Ok(notified) => {
-                info!(delivered = notified.delivered, failed = notified.failed, "notified");
+                if notified.delivered > 0 || notified.failed > 0 {
+                    info!(delivered = notified.delivered, failed = notified.failed, "notified");
+                }
+                if notified.more {
+                    continue;
+                }
             }
             Err(error) => warn!(code = error.code(), %error, "alerts not checked"),
         }

@@ -122,7 +122,7 @@ impl Service {
                 let past = self.past_of(&key, &state, 0, EPISODES_MAX).await?;
                 let view = SeriesView {
                     now_us,
-                    receivers: &notifier.receiver_names(),
+                    receivers: &notifier.rules().receivers_of(key.tenant()),
                     sample_times_us: &past.sample_times_us,
                     episodes: &past.episodes,
                     anomalies: &past.anomalies,
@@ -134,8 +134,11 @@ impl Service {
         if check.alerts == before {
             return Ok(Some(check));
         }
-        self.totals().count_alert_changes(&before, &check.alerts);
-        self.save_check(check, None).await
+        let check = self.save_check(check, None).await?;
+        if let Some(check) = &check {
+            self.totals().count_alert_changes(&before, &check.alerts);
+        }
+        Ok(check)
     }
 
     /// Saves the alerts after deliveries, and when to check them next.
@@ -145,8 +148,8 @@ impl Service {
         notifier: &Notifier,
         now_us: i64,
     ) -> Result<(), ServiceError> {
-        let forgets = |name: &str| notifier.forgets(name);
-        let to_us = check.alerts.next_check_us(&check.policy, forgets, now_us);
+        let receiver = |name: &str| notifier.receiver(name);
+        let to_us = check.alerts.next_check_us(&check.policy, receiver, now_us);
         let requeue = Requeue { from: check.place, to_us };
         self.save_check(check, Some(requeue)).await.map(drop)
     }

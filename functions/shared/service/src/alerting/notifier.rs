@@ -53,13 +53,12 @@ impl Notifier {
         &self.rules
     }
 
-    pub(super) fn receiver_names(&self) -> Vec<String> {
-        self.receivers.iter().map(|receiver| receiver.name().to_owned()).collect()
-    }
-
-    /// True if a receiver must be reminded.
-    pub(super) fn forgets(&self, name: &str) -> bool {
-        self.receivers.iter().any(|receiver| receiver.name() == name && receiver.forgets())
+    /// Whether a receiver needs repetitions, and the time before which it gets nothing; `None` for one that this process
+    /// does not have.
+    pub(super) fn receiver(&self, name: &str) -> Option<(bool, i64)> {
+        let receiver = self.receivers.iter().find(|receiver| receiver.name() == name)?;
+        let pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
+        Some((receiver.forgets(), pauses.get(name).map_or(0, |(_, next_us)| *next_us)))
     }
 
     /// True if a receiver failed a moment ago.
@@ -68,7 +67,7 @@ impl Notifier {
         pauses.get(receiver).is_some_and(|(_, next_us)| now_us < *next_us)
     }
 
-    /// Pauses a receiver that took nothing, so that the others need not wait for it in each round.
+    /// Pauses a receiver that took nothing or was slow, so that the others need not wait for it in each round.
     pub(super) fn pause(&self, receiver: &str, is_failing: bool, now_us: i64) {
         let mut pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
         if !is_failing {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use alert::{AlertChange, AlertMessage, Receiver, ReceiverError};
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use super::check::AlertCheck;
@@ -30,6 +30,12 @@ const CONCURRENCY: usize = 16;
 /// Messages for one receiver in one round.
 const MESSAGES_MAX: usize = 64;
 
+/// Messages sent at once to a receiver: so many answer within the time of a round.
+const PART_LEN: usize = 8;
+
+/// Time after which a receiver is paused, too, although it took messages.
+const SLOW: Duration = Duration::from_secs(2);
+
 /// Longest time for which a round waits for one receiver: within the lease.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(8);
 
@@ -42,6 +48,8 @@ pub struct Notified {
     pub delivered: usize,
     /// Messages that a receiver did not take.
     pub failed: usize,
+    /// True if more may be due at once.
+    pub more: bool,
 }
 
 /// A message of a check, with the places of check and alert.
@@ -69,14 +77,22 @@ impl Service {
         let checks = due.into_iter().map(|due| self.check_alerts(due, notifier, now_us));
         let checks: Vec<Result<Option<AlertCheck>, ServiceError>> =
             stream::iter(checks).buffer_unordered(CONCURRENCY).collect().await;
-        let mut done = Notified { checked: n_due, ..Notified::default() };
+        let is_full = n_due == CHECKED_MAX && checks.iter().any(Result::is_ok);
+        let mut done = Notified { checked: n_due, more: is_full, ..Notified::default() };
         let mut checks: Vec<AlertCheck> =
             checks.into_iter().filter_map(|check| check.inspect_err(warn_of).ok()?).collect();
+        // The checks may have taken long. Without the lease nothing is sent, and the places in the queue stay.
+        let lease = self.store().lease_notifier(notifier.holder(), LEASE);
+        if !self.measure(StoreOperation::Lease, lease).await? {
+            return Ok(done);
+        }
         let deliveries = notifier
             .receivers()
             .iter()
             .map(|receiver| self.deliver(notifier, receiver.as_ref(), &checks, now_us));
         for (receiver, delivered) in notifier.receivers().iter().zip(join_all(deliveries).await) {
+            done.more |= delivered.len() == MESSAGES_MAX
+                && delivered.iter().all(|(_, result)| result.is_ok());
             for (outgoing, result) in delivered {
                 let is_delivered = result.is_ok();
                 if record(&mut checks, receiver.name(), &outgoing, &result, steady_us()) {
@@ -118,12 +134,11 @@ impl Service {
         }
         let messages: Vec<AlertMessage> =
             outgoing.iter().map(|outgoing| outgoing.message.clone()).collect();
-        let late =
-            || ReceiverError::Failed { reason: "it does not answer".to_owned(), retry_after: None };
-        let results = timeout(DELIVERY_TIMEOUT, receiver.send(&messages, now_us)).await;
-        let results = results.unwrap_or_else(|_| messages.iter().map(|_| Err(late())).collect());
+        let begun_at = Instant::now();
+        let results = send_within(receiver, &messages, now_us).await;
         let is_failing = results.iter().all(Result::is_err);
-        notifier.pause(name, is_failing, steady_us());
+        let is_slow = begun_at.elapsed() > SLOW;
+        notifier.pause(name, is_failing || is_slow, steady_us());
         if let Some(Err(error)) = results.iter().find(|result| result.is_err()) {
             let n_failed = results.iter().filter(|result| result.is_err()).count();
             warn!(receiver = name, n_failed, %error, "alerts are not delivered");
@@ -137,6 +152,31 @@ impl Service {
         }
         outgoing.into_iter().zip(results).collect()
     }
+}
+
+/// Sends messages in parts until the time is over, or one part fails as a whole; returns the results of those that were
+/// sent.
+async fn send_within(
+    receiver: &dyn Receiver,
+    messages: &[AlertMessage],
+    now_us: i64,
+) -> Vec<Result<(), ReceiverError>> {
+    let late =
+        || ReceiverError::Failed { reason: "it does not answer".to_owned(), retry_after: None };
+    let until = Instant::now() + DELIVERY_TIMEOUT;
+    let mut results = Vec::with_capacity(messages.len());
+    for part in messages.chunks(PART_LEN) {
+        let Ok(sent) = timeout_at(until, receiver.send(part, now_us)).await else {
+            results.extend(part.iter().map(|_| Err(late())));
+            break;
+        };
+        let is_failing = sent.iter().all(Result::is_err);
+        results.extend(sent);
+        if is_failing {
+            break;
+        }
+    }
+    results
 }
 
 /// Messages that are due to a receiver.

@@ -5,8 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alert::{AlertPolicy, ReceiverOptions, ReceiverTarget};
-use domain::SeriesKey;
+use domain::{SeriesKey, Tenant};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 use thiserror::Error;
 
 use crate::pattern::Pattern;
@@ -30,6 +31,8 @@ pub struct AlertRules {
     /// Receivers.
     pub receivers: Vec<ReceiverOptions>,
     policies: Vec<PolicyRule>,
+    /// Tenants whose alerts a receiver may get, by its name; all for a receiver without a pattern.
+    tenants: BTreeMap<String, Pattern>,
     /// Address of the page for people, without a query.
     pub page_url: Option<String>,
 }
@@ -74,9 +77,11 @@ struct RulesText {
 #[serde(deny_unknown_fields)]
 struct ReceiverText {
     name: String,
+    tenant: Option<Pattern>,
+    #[serde(default, deserialize_with = "some_texts")]
     alertmanager: Option<Vec<String>>,
     webhook: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "texts")]
     secrets: Vec<String>,
     #[serde(default)]
     allow_private: bool,
@@ -84,6 +89,15 @@ struct ReceiverText {
     eventbridge: Option<String>,
     #[serde(default)]
     log: bool,
+}
+
+/// Reads an array of texts; an error does not quote what was found, which may be a secret.
+fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    Vec::deserialize(from).map_err(|_| D::Error::custom("expected an array of texts"))
+}
+
+fn some_texts<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<String>>, D::Error> {
+    texts(from).map(Some)
 }
 
 /// Without the secrets.
@@ -119,6 +133,11 @@ impl AlertRules {
                 return Err(malformed(format!("there are {n} {what}: expected at most {n_max}")));
             }
         }
+        let tenants = text
+            .receivers
+            .iter()
+            .filter_map(|receiver| Some((receiver.name.clone(), receiver.tenant.clone()?)));
+        let tenants = tenants.collect();
         let receivers: Vec<ReceiverOptions> =
             text.receivers.into_iter().map(receiver).collect::<Result<_, _>>()?;
         let names: Vec<&str> = receivers.iter().map(|receiver| receiver.name.as_str()).collect();
@@ -134,7 +153,7 @@ impl AlertRules {
             let expected = "`page_url`: expected an address such as `https://example.org/ui`";
             return Err(malformed(expected.to_owned()));
         }
-        Ok(Self { receivers, policies, page_url })
+        Ok(Self { receivers, policies, tenants, page_url })
     }
 
     /// Policy of a series, and its name: the first that matches.
@@ -148,10 +167,23 @@ impl AlertRules {
         })
     }
 
-    /// Checks that the receivers of a policy exist.
-    pub(crate) fn check_receivers(&self, policy: &AlertPolicy) -> Result<(), String> {
-        let names: Vec<&str> =
-            self.receivers.iter().map(|receiver| receiver.name.as_str()).collect();
+    /// Names of the receivers that may get the alerts of a tenant.
+    pub(crate) fn receivers_of(&self, tenant: &Tenant) -> Vec<String> {
+        let names = self.receivers.iter().map(|receiver| &receiver.name);
+        let may_get = |name: &&String| {
+            self.tenants.get(*name).is_none_or(|pattern| pattern.matches(tenant.as_str()))
+        };
+        names.filter(may_get).cloned().collect()
+    }
+
+    /// Checks that a tenant has the receivers of its policy.
+    pub(crate) fn check_receivers(
+        &self,
+        tenant: &Tenant,
+        policy: &AlertPolicy,
+    ) -> Result<(), String> {
+        let names = self.receivers_of(tenant);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         check_receivers(policy, &names)
     }
 }
@@ -224,7 +256,7 @@ fn policy_rule(text: PolicyText, receivers: &[&str]) -> Result<PolicyRule, Alert
 
 #[cfg(test)]
 mod tests {
-    use domain::{Series, Tenant};
+    use domain::Series;
 
     use super::*;
 
@@ -311,9 +343,26 @@ mod tests {
     }
 
     #[test]
+    fn a_receiver_of_one_tenant_is_unknown_to_others() {
+        let text = r#"{"receivers": [{"name": "ops", "log": true}, {"name": "own", "tenant": "team-*", "log": true}]}"#;
+        let rules = AlertRules::parse(text).unwrap();
+        let policy = "receivers=own".parse().unwrap();
+        let (team, other) = (Tenant::new("team-a"), Tenant::new("b"));
+        assert_eq!(rules.receivers_of(&team), ["ops", "own"]);
+        assert_eq!(rules.receivers_of(&other), ["ops"]);
+        assert_eq!(rules.check_receivers(&team, &policy), Ok(()));
+        let error = rules.check_receivers(&other, &policy).unwrap_err();
+        assert_eq!(error, "receiver `own` is unknown: expected one of ops");
+    }
+
+    #[test]
     fn addresses_and_secrets_are_not_printed() {
         let printed = format!("{:?}", AlertRules::parse(RULES).unwrap());
         assert!(printed.contains("phone (webhook)"), "{printed}");
+        let unlisted =
+            r#"{"receivers": [{"name": "a", "webhook": "http://a", "secrets": "whsec_b"}]}"#;
+        let error = AlertRules::parse(unlisted).unwrap_err().to_string();
+        assert!(error.contains("an array of texts") && !error.contains("whsec"), "{error}");
         assert!(!printed.contains("whsec") && !printed.contains("example.org/hook"), "{printed}");
     }
 }

@@ -31,11 +31,14 @@ impl AlertStore for EmbeddedStore {
         let mut state = self.lock();
         state.are_alerts_enabled = true;
         let due = state.alert_checks.iter().filter(|(_, place)| **place <= now_us);
-        let mut due: Vec<_> =
-            due.map(|(key, place)| DueAlerts { key: key.clone(), place: *place }).collect();
-        due.sort_by_key(|due| due.place);
-        due.truncate(limit);
-        Ok(due)
+        let due = due.map(|(key, place)| DueAlerts { key: key.clone(), place: *place });
+        let (mut changed, mut timed): (Vec<_>, Vec<_>) = due.partition(|due| due.place < 0);
+        for (part, n_max) in [(&mut changed, limit - limit / 4), (&mut timed, limit / 4)] {
+            part.sort_by_key(|due| due.place);
+            part.truncate(n_max);
+        }
+        changed.append(&mut timed);
+        Ok(changed)
     }
 
     async fn alerts(&self, key: &SeriesKey) -> Result<StoredAlerts, StoreError> {

@@ -9,6 +9,7 @@ use protocol::{
 };
 
 use super::store::{EmbeddedState, EmbeddedStore};
+use crate::alerts::place_of;
 use crate::{SeriesWriter, StoreError};
 
 #[async_trait]
@@ -183,7 +184,7 @@ impl EmbeddedState {
         }
         if self.are_alerts_enabled {
             let key = self.shared_key(key);
-            self.alert_checks.insert(key, -version);
+            self.alert_checks.insert(key, place_of(version));
         }
         let saved_version = self.unsaved_episodes.get(key).copied();
         let Some(series) = self.series.get_mut(key) else { return };

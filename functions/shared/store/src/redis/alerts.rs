@@ -14,6 +14,9 @@ use crate::{ALERTS_TTL_S, AlertStore, DueAlerts, Requeue, SERIES_TTL_S, StoreErr
 /// Member that keeps the queue of a shard in existence while a notifier runs; it is never due.
 const QUEUE_MARK: &str = "";
 
+/// Members of a queue with their places.
+type Queued = Vec<(String, f64)>;
+
 #[async_trait]
 impl AlertStore for RedisStore {
     async fn lease_notifier(&self, holder: &str, lease: Duration) -> Result<bool, StoreError> {
@@ -29,21 +32,29 @@ impl AlertStore for RedisStore {
     }
 
     async fn due_alerts(&self, now_us: i64, limit: usize) -> Result<Vec<DueAlerts>, StoreError> {
-        // The mark first: the next call finds what commits add from then on.
-        let replies = self.query_shards::<(u64, u64, Vec<(String, f64)>)>(
-            self.shards(),
-            |shard, commands| {
+        // The mark first: the next call finds what commits add from then on. Changes and times have parts of their own, so
+        // that neither displaces the other.
+        let (n_changed, n_timed) = (limit - limit / 4, limit / 4);
+        let replies =
+            self.query_shards::<(u64, u64, Queued, Queued)>(self.shards(), |shard, commands| {
                 let queue = alert_checks(shard);
                 commands.cmd("ZADD").arg(&queue).arg("+inf").arg(QUEUE_MARK);
                 commands.cmd("EXPIRE").arg(&queue).arg(ALERTS_TTL_S);
-                commands.cmd("ZRANGEBYSCORE").arg(&queue).arg("-inf").arg(now_us);
-                commands.arg("WITHSCORES").arg("LIMIT").arg(0).arg(limit);
-            },
-        );
-        let mut due: Vec<_> = replies.await?.into_iter().flat_map(|(_, _, due)| due).collect();
-        // Those whose episodes changed have negative places, and come first.
-        due.sort_by(|a, b| a.1.total_cmp(&b.1));
-        let due = due.into_iter().take(limit).map(|(member, place)| {
+                commands.cmd("ZRANGEBYSCORE").arg(&queue).arg("-inf").arg("(0");
+                commands.arg("WITHSCORES").arg("LIMIT").arg(0).arg(n_changed);
+                commands.cmd("ZRANGEBYSCORE").arg(&queue).arg(0).arg(now_us);
+                commands.arg("WITHSCORES").arg("LIMIT").arg(0).arg(n_timed);
+            });
+        let (mut changed, mut timed) = (Queued::new(), Queued::new());
+        for (_, _, of_shard_changed, of_shard_timed) in replies.await? {
+            changed.extend(of_shard_changed);
+            timed.extend(of_shard_timed);
+        }
+        for (part, n_max) in [(&mut changed, n_changed), (&mut timed, n_timed)] {
+            part.sort_by(|a, b| a.1.total_cmp(&b.1));
+            part.truncate(n_max);
+        }
+        let due = changed.into_iter().chain(timed).map(|(member, place)| {
             Ok(DueAlerts { key: key_of_member(&member)?, place: place as i64 })
         });
         due.collect()

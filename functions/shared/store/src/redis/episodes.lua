@@ -33,7 +33,8 @@ function store_episodes(pending_name, update, next_version)
   end
   redis.call('EXPIRE', episodes, ttl_s)
   if redis.call('EXISTS', alert_checks) == 1 then
-    redis.call('ZADD', alert_checks, whole(-next_version), pending_name)
+    -- Another place for each change, before all times, and in no lasting order (see alerts.rs).
+    redis.call('ZADD', alert_checks, whole(-1 - next_version % 1048576 * 2654435761 % 4294967296), pending_name)
   end
   if is_notable and redis.call('EXISTS', history_enabled) == 1 then
     redis.call('ZADD', unsaved_episodes, 'NX', whole(next_version - 1), pending_name)
