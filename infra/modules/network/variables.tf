@@ -40,6 +40,7 @@ variable "table_arn" {
 variable "services" {
   description = "Services that the functions call through interface endpoints of a new network, such as `sns`."
   type        = list(string)
+  default     = []
 }
 
 variable "has_table" {
