@@ -150,7 +150,7 @@ impl AlertDelivery {
         retry_after_us: Option<i64>,
         is_final: bool,
     ) -> bool {
-        // A repetition of what was delivered is tried again as long as the alert fires.
+        // A repetition is tried again as long as the alert fires.
         let is_repetition = change.revision <= self.revision;
         if !is_repetition && (is_final || now_us - change.at_us > DELIVERY_US_MAX) {
             let n_given_up = self.n_given_up + 1;

@@ -168,7 +168,7 @@ impl SeriesAlerts {
     /// Drops what ended long ago, and the oldest if there are many; but none of an episode that is still read, which would
     /// fire again.
     fn drop_ended(&mut self, now_us: i64, first_read_us: i64) {
-        // Remembered as long as an episode of the cool-down could still fire.
+        // Stored as long as an episode of the cool-down could still fire.
         self.cooling_until_us =
             self.cooling_until_us.filter(|until_us| now_us < until_us + EPISODE_AGE_MAX_US);
         self.alerts.retain(|alert| {

@@ -23,7 +23,7 @@ pub struct StoredAlerts {
     pub text: String,
 }
 
-/// Place in the queue of checks after the commit of a version: another one for each change, before all times, and in no
+/// Place in the queue of checks after the commit of a version: a different place for each change, before all times, in no
 /// lasting order, so that no series waits for those that change more often. `episodes.lua` computes the same.
 pub(crate) fn place_of(version: i64) -> i64 {
     -1 - version.rem_euclid(1_048_576) * 2_654_435_761 % 4_294_967_296

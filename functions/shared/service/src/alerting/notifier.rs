@@ -53,8 +53,8 @@ impl Notifier {
         &self.rules
     }
 
-    /// Whether a receiver needs repetitions, and the time before which it gets nothing; `None` for one that this process
-    /// does not have.
+    /// Needs of a receiver: true if it needs repetitions, and the time before which it gets nothing; `None` for one that this
+    /// process does not have.
     pub(super) fn receiver(&self, name: &str) -> Option<(bool, i64)> {
         let receiver = self.receivers.iter().find(|receiver| receiver.name() == name)?;
         let pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
