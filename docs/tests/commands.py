@@ -42,6 +42,11 @@ class Failed(AssertionError):
     """A command of a document failed."""
 
 
+def top_level():
+    """The names in the top folder, without those of builds and reports, which git ignores."""
+    return {path.name for path in markdown.ROOT.iterdir()} - {"reports", "target"}
+
+
 def runnable(path):
     """The blocks of a document that run."""
     return [block for block in markdown.blocks(path) if block.language == "sh" and not block.is_generated and not block.not_run]

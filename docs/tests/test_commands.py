@@ -17,7 +17,9 @@ NAMES = [str(path.relative_to(markdown.ROOT)) for path in PAGES]
 
 @pytest.mark.parametrize("path", [path for path in PAGES if commands.runnable(path)], ids=lambda path: str(path.relative_to(markdown.ROOT)))
 def test_commands_run_and_print_what_is_shown(path):
+    before = commands.top_level()
     printed = dict(commands.run(path))
+    assert commands.top_level() == before, "a command of the document writes into the top folder: expected `reports`"
     all_blocks = markdown.blocks(path)
     for block, following in zip(all_blocks, [*all_blocks[1:], None], strict=True):
         if block not in printed:
