@@ -78,11 +78,8 @@ fn page_of(url: &str, key: &SeriesKey) -> String {
     let series = key.series();
     let mut parameters = vec![("source", series.source().to_owned())];
     parameters.push(("metric", series.metric().to_owned()));
-    let labels: Vec<String> =
-        series.labels().iter().map(|(name, value)| format!("{name}={value}")).collect();
-    if !labels.is_empty() {
-        parameters.push(("labels", labels.join(",")));
-    }
+    let labels = series.labels().iter().map(|(name, value)| ("label", format!("{name}={value}")));
+    parameters.extend(labels);
     let encode = |text: &str| {
         percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
     };
@@ -222,19 +219,18 @@ pub(super) fn policy_for(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use domain::{Series, Tenant};
 
     use super::*;
 
     #[test]
     fn a_link_names_the_series_and_an_identity_its_episode() {
-        let labels = BTreeMap::from([("region".to_owned(), "eu west".to_owned())]);
+        let labels = [("region", "eu west"), ("zone", "1")];
+        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let series = Series::new("checkout", "rps", labels).unwrap();
         let key = SeriesKey::new(Tenant::new("t"), series);
-        let expected =
-            "https://e.org/ui#series?source=checkout&metric=rps&labels=region%3Deu%20west";
+        // As the page reads it, and the routes do: one parameter for each label.
+        let expected = "https://e.org/ui#series?source=checkout&metric=rps&label=region%3Deu%20west&label=zone%3D1";
         assert_eq!(page_of("https://e.org/ui", &key), expected);
         assert_eq!(id_of(&key, 5), id_of(&key.clone(), 5));
         assert_ne!(id_of(&key, 5), id_of(&key, 6));
