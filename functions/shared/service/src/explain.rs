@@ -4,7 +4,7 @@
 
 mod sentences;
 
-use detector::{Detector, Judge, is_continuation};
+use detector::{Detector, Judge, SignalScore, is_continuation};
 use domain::{EpisodePhase, EpisodeRecord, Judgement, Series, SeriesKey, Tenant, VerdictKind};
 use futures_util::future::join_all;
 use store::{ANOMALIES_KEPT_MAX, PastRange, SeriesState};
@@ -130,7 +130,7 @@ fn answer(
         sample: SampleAnswer::of(judgement),
         verdict_stored: judgement.verdict.expectation.is_some(),
         detector: memory.detector.to_string(),
-        signals: signals(judge, judgement, is_newest),
+        signals: signals(&explained.signals, judgement, is_newest),
         season: explained.season.map(Into::into),
         recent: explained.recent.map(Into::into),
         learning: LearningAnswer::of(&judge.learning()),
@@ -155,11 +155,10 @@ fn answer(
 }
 
 /// Scores of all signals for the newest sample; of an older one that of its verdict.
-fn signals(judge: &Judge, judgement: &Judgement, is_newest: bool) -> Vec<SignalAnswer> {
-    let now = judge.explain(judgement.sample).signals;
+fn signals(now: &[SignalScore], judgement: &Judgement, is_newest: bool) -> Vec<SignalAnswer> {
     let stored = judgement.verdict.expectation.map(|expectation| expectation.signal);
     let mut signals: Vec<SignalAnswer> = Vec::new();
-    for score in &now {
+    for score in now {
         let is_stored = Some(score.signal) == stored;
         if is_newest || is_stored {
             let mut signal = SignalAnswer::from(score);
