@@ -2,8 +2,6 @@
 //!
 //! A tag is strong: a hash of the bytes. The answer stays `no-store`, so it is the client that keeps tag and answer.
 
-use std::fmt::Write;
-
 use axum::body::Body;
 use axum::http::header::{ACCEPT_ENCODING, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -15,17 +13,19 @@ const HASH_LEN: usize = 16;
 
 /// The tag of an answer before compression.
 pub(crate) fn etag(body: &[u8]) -> HeaderValue {
-    quoted(&hex(body, HASH_LEN))
+    quoted(&hash(body, HASH_LEN))
 }
 
-/// The conditions of a request, read before the handler consumes it.
+/// The conditions of a `GET`, read before the handler consumes it; none of other methods.
 #[derive(Debug)]
-pub(crate) struct Conditions {
-    is_get: bool,
+pub(crate) struct Conditions(Option<GetConditions>);
+
+#[derive(Debug)]
+struct GetConditions {
     /// Tags of the answers that the client has.
     has: Option<String>,
-    /// Distinguishes answers of different compression, whose bytes differ.
-    encoding: Option<String>,
+    /// Encodings that the client accepts: answers of different compression have different bytes.
+    encodings: Option<String>,
 }
 
 impl Conditions {
@@ -36,23 +36,31 @@ impl Conditions {
             (!values.is_empty()).then(|| values.join(", "))
         };
         let is_get = method == Method::GET || method == Method::HEAD;
-        let encoding = text(ACCEPT_ENCODING).map(|text| hex(text.as_bytes(), HASH_LEN / 4));
-        Self { is_get, has: text(IF_NONE_MATCH), encoding }
+        Self(
+            is_get.then(|| GetConditions {
+                has: text(IF_NONE_MATCH),
+                encodings: text(ACCEPT_ENCODING),
+            }),
+        )
     }
 
     /// Completes the tag of a response that has one; 304 without its body if the client has it.
     pub(crate) fn apply(self, mut response: Response) -> Response {
-        if !self.is_get || response.status() != StatusCode::OK {
+        let Some(GetConditions { has, encodings }) = self.0 else { return response };
+        if response.status() != StatusCode::OK {
             return response;
         }
         let Some(tag) = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()) else {
             return response;
         };
-        let tag = match &self.encoding {
-            Some(encoding) => quoted(&format!("{}-{encoding}", tag.trim_matches('"'))),
+        let tag = match encodings {
+            Some(encodings) => {
+                let of_encodings = hash(encodings.as_bytes(), HASH_LEN / 4);
+                quoted(&format!("{}-{of_encodings}", tag.trim_matches('"')))
+            }
             None => quoted(tag.trim_matches('"')),
         };
-        let is_current = self.has.is_some_and(|has| has_tag(&has, &tag));
+        let is_current = has.is_some_and(|has| has_tag(&has, &tag));
         if is_current {
             response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -72,12 +80,9 @@ fn quoted(tag: &str) -> HeaderValue {
     HeaderValue::try_from(format!("\"{tag}\"")).expect("hexadecimal digits are visible characters")
 }
 
-fn hex(bytes: &[u8], len: usize) -> String {
-    let mut hex = String::with_capacity(2 * len);
-    for byte in Sha256::digest(bytes).iter().take(len) {
-        write!(hex, "{byte:02x}").expect("a string takes all that is written");
-    }
-    hex
+/// The first `len` bytes of a hash, in hexadecimal digits.
+fn hash(bytes: &[u8], len: usize) -> String {
+    hex::encode(&Sha256::digest(bytes)[..len])
 }
 
 #[cfg(test)]
