@@ -7,6 +7,7 @@ mod reader;
 mod redis;
 mod variable;
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -171,8 +172,8 @@ impl Config {
                 tenant_percent: reader.number(&TENANT_PERCENT),
                 memory_bytes: Some(reader.number(&STORE_BYTES)).filter(|bytes| *bytes > 0),
             },
-            rules: reader.rules(),
-            alerts: reader.alerts(),
+            rules: reader.rules(&RULES, &RULES_FILE, SelectionRules::parse),
+            alerts: reader.rules(&ALERTS, &ALERTS_FILE, AlertRules::parse),
             limits: RequestLimits {
                 n_samples_max: reader.number(&SAMPLES_MAX) as usize,
                 body_bytes_max: reader.number(&BODY_BYTES_MAX) as usize,
@@ -245,27 +246,18 @@ impl ConfigReader {
         })
     }
 
-    fn rules(&mut self) -> SelectionRules {
-        let text = self.text_or_file(&RULES, &RULES_FILE);
-        let source = if self.text(&RULES_FILE).is_some() { RULES_FILE } else { RULES };
-        let rules = text.as_deref().map(SelectionRules::parse).transpose();
-        match rules {
-            Ok(rules) => rules.unwrap_or_default(),
-            Err(error) => {
-                self.mistakes.push(format!("{}: {error}", source.name));
-                SelectionRules::default()
-            }
-        }
-    }
-
-    fn alerts(&mut self) -> AlertRules {
-        let text = self.text_or_file(&ALERTS, &ALERTS_FILE);
-        let source = if self.text(&ALERTS_FILE).is_some() { ALERTS_FILE } else { ALERTS };
-        text.as_deref().map_or_else(AlertRules::default, |text| {
-            AlertRules::parse(text).unwrap_or_else(|error| {
-                self.mistakes.push(format!("{}: {error}", source.name));
-                AlertRules::default()
-            })
+    /// Reads rules from a variable or a file; the default if neither is set, or if they are invalid.
+    fn rules<T: Default, E: fmt::Display>(
+        &mut self,
+        variable: &Variable,
+        file: &Variable,
+        parse: fn(&str) -> Result<T, E>,
+    ) -> T {
+        let Some(text) = self.text_or_file(variable, file) else { return T::default() };
+        let source = if self.text(file).is_some() { file } else { variable };
+        parse(&text).unwrap_or_else(|error| {
+            self.mistakes.push(format!("{}: {error}", source.name));
+            T::default()
         })
     }
 

@@ -38,6 +38,7 @@ mod pattern;
 mod platform;
 mod rate_limit;
 mod recent_answers;
+mod rule_name;
 mod series_matcher;
 mod telemetry;
 mod utc;

@@ -11,6 +11,7 @@ use serde::de::{Deserializer, Error as _};
 use thiserror::Error;
 
 use crate::pattern::Pattern;
+use crate::rule_name::check_name;
 use crate::series_matcher::SeriesMatcher;
 
 /// Most receivers of a deployment.
@@ -18,9 +19,6 @@ const RECEIVERS_MAX: usize = 16;
 
 /// Most policies of a deployment.
 const POLICIES_MAX: usize = 256;
-
-/// Longest name of a receiver or a policy, in bytes.
-const NAME_LEN_MAX: usize = 64;
 
 /// Name of the policy of a series that no policy matches.
 const DEFAULT_NAME: &str = "default";
@@ -211,11 +209,7 @@ fn check_names<'a>(
 ) -> Result<(), AlertRulesError> {
     let mut seen = BTreeSet::new();
     for name in names {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-        if name.is_empty() || name.len() > NAME_LEN_MAX || !name.bytes().all(is_plain) {
-            let expected = format!("expected 1 to {NAME_LEN_MAX} characters of A-Z a-z 0-9 _ - .");
-            return Err(invalid(kind, name, format!("`name`: {expected}")));
-        }
+        check_name(name).map_err(|problem| invalid(kind, name, problem))?;
         if !seen.insert(name) {
             return Err(invalid(kind, name, "`name` is not unique"));
         }

@@ -10,13 +10,11 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::pattern::Pattern;
+use crate::rule_name::check_name;
 use crate::series_matcher::SeriesMatcher;
 
 /// Most rules of a deployment: each sample is compared with all of them.
 pub const RULES_MAX: usize = 64;
-
-/// Longest name of a rule, in bytes; it is a label of a metric.
-const NAME_LEN_MAX: usize = 64;
 
 /// Most labels that a rule names.
 const LABELS_MAX: usize = 64;
@@ -136,11 +134,7 @@ fn invalid(name: &str, problem: impl Into<String>) -> RuleError {
 fn rule(text: RuleText) -> Result<Rule, RuleError> {
     let RuleText { name, tenant, source, metric, labels, rename, keep_labels, drop_labels, .. } =
         text;
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-    if name.is_empty() || name.len() > NAME_LEN_MAX || !name.bytes().all(is_plain) {
-        let expected = format!("expected 1 to {NAME_LEN_MAX} characters of A-Z a-z 0-9 _ - .");
-        return Err(invalid(&name, format!("`name`: {expected}")));
-    }
+    check_name(&name).map_err(|problem| invalid(&name, problem))?;
     let n_labels = labels.len() + keep_labels.as_ref().map_or(0, Vec::len) + drop_labels.len();
     if n_labels > LABELS_MAX {
         return Err(invalid(&name, format!("{n_labels} labels: expected at most {LABELS_MAX}")));
