@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{EpisodePhase, EpisodeRecord, Expectation, Signal};
+use domain::{EpisodePhase, EpisodeRecord, Expectation};
 use serde::{Deserialize, Serialize};
 
 use crate::Severity;
@@ -100,11 +100,6 @@ impl AlertDetails {
             high: part(|expectation| expectation.high),
             reason: reason(episode),
         }
-    }
-
-    /// True if the series is silent, with no anomaly before.
-    pub fn is_silence(&self) -> bool {
-        self.value.is_none() && self.signal == Signal::Gap.as_str()
     }
 }
 

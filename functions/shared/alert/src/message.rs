@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use domain::SeriesKey;
+use domain::verdict::short;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use thiserror::Error;
@@ -93,16 +94,6 @@ impl AlertMessage {
 /// A time in RFC 3339; the start of 1970 for one that has no year of four digits.
 pub fn rfc3339(at_us: i64) -> String {
     Timestamp::from_microsecond(at_us).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
-}
-
-/// A number with at most four significant digits after its integer part.
-fn short(value: f64) -> String {
-    let n_decimals = match value.abs() {
-        magnitude if magnitude >= 1_000.0 => 0,
-        magnitude if magnitude >= 10.0 => 1,
-        _ => 3,
-    };
-    format!("{value:.n_decimals$}")
 }
 
 /// Receiver of alerts.

@@ -4,13 +4,13 @@ use super::*;
 use crate::qualify::tests::{MINUTE_US, anomaly, episode};
 
 /// A series whose alerts follow from episodes and anomalies, with a clock in minutes.
-struct Series {
+struct CheckedSeries {
     policy: AlertPolicy,
     alerts: SeriesAlerts,
     sample_times_us: Vec<i64>,
 }
 
-impl Series {
+impl CheckedSeries {
     fn new(policy: &str) -> Self {
         let (policy, alerts) = (policy.parse().unwrap(), SeriesAlerts::default());
         Self { policy, alerts, sample_times_us: Vec::new() }
@@ -57,7 +57,7 @@ fn over(start: i64, end: i64) -> [EpisodeRecord; 1] {
 
 #[test]
 fn an_alert_fires_while_its_episode_lasts_and_is_resolved_a_while_after_it() {
-    let mut series = Series::new("samples=2/2,keep_firing=5m");
+    let mut series = CheckedSeries::new("samples=2/2,keep_firing=5m");
     series.sample_times_us = (0..13).map(|minute| minute * MINUTE_US).collect();
     assert_eq!(series.check(10, &open(10, 10), &[10]), [(AlertPhase::Pending, 0)]);
     assert_eq!(series.check(11, &open(10, 11), &[10, 11]), [(AlertPhase::Firing, 1)]);
@@ -73,7 +73,7 @@ fn an_alert_fires_while_its_episode_lasts_and_is_resolved_a_while_after_it() {
 
 #[test]
 fn samples_after_the_episode_resolve_it_as_time_does() {
-    let mut series = Series::new("keep_firing=5m");
+    let mut series = CheckedSeries::new("keep_firing=5m");
     assert_eq!(series.check(30, &over(10, 12), &[10]), [(AlertPhase::Firing, 1)]);
     series.sample_times_us = vec![10 * MINUTE_US, 17 * MINUTE_US];
     assert_eq!(series.check(30, &over(10, 12), &[10]), [(AlertPhase::Resolved, 2)]);
@@ -81,7 +81,7 @@ fn samples_after_the_episode_resolve_it_as_time_does() {
 
 #[test]
 fn a_resolved_alert_fires_again_by_a_new_anomaly_only_and_not_in_the_cool_down() {
-    let mut series = Series::new("keep_firing=0s,cool_down=10m");
+    let mut series = CheckedSeries::new("keep_firing=0s,cool_down=10m");
     assert_eq!(series.check(10, &open(10, 10), &[10]), [(AlertPhase::Firing, 1)]);
     assert_eq!(series.check(11, &over(10, 10), &[10]), [(AlertPhase::Resolved, 2)]);
     assert_eq!(series.check(15, &open(10, 15), &[10, 15]), [(AlertPhase::Resolved, 2)]);
@@ -90,7 +90,7 @@ fn a_resolved_alert_fires_again_by_a_new_anomaly_only_and_not_in_the_cool_down()
 
 #[test]
 fn the_cool_down_holds_back_other_episodes_that_do_not_outlast_it() {
-    let mut series = Series::new("keep_firing=0s,cool_down=30m");
+    let mut series = CheckedSeries::new("keep_firing=0s,cool_down=30m");
     series.check(10, &open(10, 10), &[10]);
     series.check(11, &over(10, 10), &[10]);
     let [first] = over(10, 10);
@@ -98,7 +98,7 @@ fn the_cool_down_holds_back_other_episodes_that_do_not_outlast_it() {
     assert_eq!(held_back, [(AlertPhase::Resolved, 2), (AlertPhase::Pending, 0)]);
     let lasting = series.check(42, &[first, open(30, 42)[0]], &[10, 30, 42]);
     assert_eq!(lasting[1], (AlertPhase::Firing, 1));
-    let mut short = Series::new("keep_firing=0s,cool_down=30m");
+    let mut short = CheckedSeries::new("keep_firing=0s,cool_down=30m");
     short.check(10, &open(10, 10), &[10]);
     short.check(11, &over(10, 10), &[10]);
     let over_in_time = short.check(32, &[first, over(30, 31)[0]], &[10, 30]);
@@ -107,15 +107,15 @@ fn the_cool_down_holds_back_other_episodes_that_do_not_outlast_it() {
 
 #[test]
 fn an_episode_that_is_checked_after_its_end_still_fires_unless_it_is_old() {
-    let mut series = Series::new("");
+    let mut series = CheckedSeries::new("");
     assert_eq!(series.check(60, &over(10, 12), &[10]), [(AlertPhase::Firing, 1)]);
-    let mut series = Series::new("");
+    let mut series = CheckedSeries::new("");
     assert_eq!(series.check(90, &over(10, 12), &[10]), []);
 }
 
 #[test]
 fn severity_rises_with_the_duration_as_a_change() {
-    let mut series = Series::new("severity=info,critical_after=20m");
+    let mut series = CheckedSeries::new("severity=info,critical_after=20m");
     series.check(10, &open(10, 10), &[10]);
     assert_eq!(series.alerts.alerts[0].severity, crate::Severity::Info);
     assert_eq!(series.check(31, &open(10, 31), &[10]), [(AlertPhase::Firing, 2)]);
@@ -124,10 +124,10 @@ fn severity_rises_with_the_duration_as_a_change() {
 
 #[test]
 fn a_removed_series_or_episode_resolves_its_alert() {
-    let mut series = Series::new("");
+    let mut series = CheckedSeries::new("");
     series.check(10, &open(10, 10), &[10]);
     assert_eq!(series.check(11, &[], &[]), [(AlertPhase::Resolved, 2)]);
-    let mut series = Series::new("");
+    let mut series = CheckedSeries::new("");
     series.check(10, &open(10, 10), &[10]);
     series.alerts.end(11 * MINUTE_US);
     assert_eq!(series.alerts.alerts[0].phase, AlertPhase::Resolved);
@@ -136,7 +136,7 @@ fn a_removed_series_or_episode_resolves_its_alert() {
 
 #[test]
 fn a_policy_that_is_switched_off_resolves_what_fires() {
-    let mut series = Series::new("");
+    let mut series = CheckedSeries::new("");
     series.check(10, &open(10, 10), &[10]);
     series.policy = "off".parse().unwrap();
     assert_eq!(series.check(11, &open(10, 11), &[10]), [(AlertPhase::Resolved, 2)]);
@@ -144,7 +144,7 @@ fn a_policy_that_is_switched_off_resolves_what_fires() {
 
 #[test]
 fn changes_reach_a_receiver_in_order_and_firing_alerts_are_repeated_to_one_that_forgets() {
-    let mut series = Series::new("keep_firing=0s");
+    let mut series = CheckedSeries::new("keep_firing=0s");
     series.check(10, &open(10, 10), &[10]);
     series.check(11, &over(10, 10), &[10]);
     let now_us = 11 * MINUTE_US;
@@ -166,9 +166,9 @@ fn changes_reach_a_receiver_in_order_and_firing_alerts_are_repeated_to_one_that_
 
 #[test]
 fn alerts_are_checked_soon_while_they_may_change_and_late_when_they_are_over() {
-    let mut series = Series::new("");
+    let mut series = CheckedSeries::new("");
     series.check(10, &open(10, 10), &[10]);
-    let deliver = |series: &mut Series, minute: i64| {
+    let deliver = |series: &mut CheckedSeries, minute: i64| {
         let alert = &mut series.alerts.alerts[0];
         let change = *alert.changes.last().unwrap();
         let delivery = alert.deliveries.entry("ops".to_owned()).or_default();
@@ -191,7 +191,7 @@ fn alerts_are_checked_soon_while_they_may_change_and_late_when_they_are_over() {
 
 #[test]
 fn what_a_cool_down_held_back_does_not_fire_at_its_end() {
-    let mut series = Series::new("keep_firing=0s,cool_down=30m");
+    let mut series = CheckedSeries::new("keep_firing=0s,cool_down=30m");
     series.check(10, &open(10, 10), &[10]);
     series.check(11, &over(10, 10), &[10]);
     let both = [over(10, 10)[0], over(30, 31)[0]];
@@ -203,7 +203,7 @@ fn what_a_cool_down_held_back_does_not_fire_at_its_end() {
 
 #[test]
 fn more_alerts_than_are_kept_do_not_fire_again_while_their_episodes_are_read() {
-    let mut series = Series::new("keep_firing=0s");
+    let mut series = CheckedSeries::new("keep_firing=0s");
     let episodes: Vec<EpisodeRecord> =
         (0..12).map(|i| episode(10 + 3 * i, 11 + 3 * i, EpisodePhase::Over)).collect();
     let anomalies: Vec<i64> = (0..12).map(|i| 10 + 3 * i).collect();
@@ -221,7 +221,7 @@ fn more_alerts_than_are_kept_do_not_fire_again_while_their_episodes_are_read() {
 
 #[test]
 fn a_receiver_that_this_process_does_not_have_or_that_is_paused_causes_no_check() {
-    let mut series = Series::new("");
+    let mut series = CheckedSeries::new("");
     series.check(10, &open(10, 10), &[10]);
     let next_s = |not_before_us: Option<i64>| {
         let receiver = |_: &str| not_before_us.map(|not_before_us| (true, not_before_us));
