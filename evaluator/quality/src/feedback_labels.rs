@@ -71,11 +71,7 @@ async fn page(
     if let Some(cursor) = cursor {
         endpoint.query_pairs_mut().append_pair("cursor", cursor);
     }
-    let request = http.get(endpoint.clone());
-    let request = match api_key {
-        Some(key) => request.bearer_auth(key),
-        None => request,
-    };
+    let request = replay::authorized(http.get(endpoint.clone()), api_key);
     let response = request.send().await.map_err(reqwest::Error::without_url);
     let response = response.with_context(|| format!("`{endpoint}` did not answer"))?;
     let status = response.status().as_u16();

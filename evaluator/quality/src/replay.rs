@@ -15,7 +15,7 @@ mod summary;
 mod tally;
 
 pub(crate) use self::answer::ProblemDocument;
-pub(crate) use self::client::{endpoint, http_client, redirect};
+pub(crate) use self::client::{authorized, endpoint, http_client, redirect};
 pub use self::deliver::Answered;
 pub use self::options::{ReplayOptions, metric_of, n_samples, send};
 pub use self::outcome::ReplayOutcome;

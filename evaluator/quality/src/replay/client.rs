@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use reqwest::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Response, Url};
+use reqwest::{Certificate, RequestBuilder, Response, Url};
 
 use super::answer::{IngestResponse, ProblemDocument};
 use super::retry::{self, RetryStep};
@@ -50,11 +50,7 @@ impl Client {
             .post(endpoint.clone())
             .header(CONTENT_TYPE, "application/x-ndjson")
             .body(body.to_owned());
-        let request = match &self.api_key {
-            Some(key) => request.bearer_auth(key),
-            None => request,
-        };
-        match request.send().await {
+        match authorized(request, self.api_key.as_deref()).send().await {
             Ok(response) => read(response, endpoint).await,
             Err(error) => Ok(unreachable(endpoint, error)),
         }
@@ -76,6 +72,14 @@ pub(crate) fn http_client() -> anyhow::Result<reqwest::Client> {
         .redirect(Policy::none())
         .build()
         .context("make an HTTP client")
+}
+
+/// The request with the API key, if there is one.
+pub(crate) fn authorized(request: RequestBuilder, api_key: Option<&str>) -> RequestBuilder {
+    match api_key {
+        Some(key) => request.bearer_auth(key),
+        None => request,
+    }
 }
 
 /// Joins `path` to the path of `url`, and drops the query.

@@ -65,11 +65,7 @@ async fn one(
             tokio::time::sleep(replay::wait(n_failed, None)).await;
         }
         let request = http.put(endpoint.clone()).json(&json!({ "detector": assignment.detector }));
-        let request = match api_key {
-            Some(key) => request.bearer_auth(key),
-            None => request,
-        };
-        outcome = match request.send().await {
+        outcome = match replay::authorized(request, api_key).send().await {
             Ok(response) => read(response, &endpoint).await,
             Err(error) => {
                 let cause = anyhow::Error::from(error.without_url());
