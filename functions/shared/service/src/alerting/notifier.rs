@@ -1,12 +1,12 @@
 //! Receivers of a process, and which of them fail.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use alert::Receiver;
 
 use super::rules::AlertRules;
-use crate::clock::steady_us;
 
 /// First pause after a receiver failed as a whole: 2 s, in microseconds.
 const PAUSE_US: i64 = 2_000_000;
@@ -30,7 +30,8 @@ pub(crate) struct Notifier {
 
 impl Notifier {
     pub(crate) fn new(rules: AlertRules, receivers: Vec<Arc<dyn Receiver>>) -> Self {
-        let holder = format!("{:032x}", random_u128());
+        // The keys of a hasher are random, and a name need not be hard to guess.
+        let holder = format!("{:016x}", RandomState::new().hash_one(0));
         let (turn, pauses) = (tokio::sync::Mutex::default(), Mutex::default());
         Self { rules, receivers, holder, turn, pauses }
     }
@@ -57,14 +58,13 @@ impl Notifier {
     /// process does not have.
     pub(super) fn receiver(&self, name: &str) -> Option<(bool, i64)> {
         let receiver = self.receivers.iter().find(|receiver| receiver.name() == name)?;
-        let pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
-        Some((receiver.forgets(), pauses.get(name).map_or(0, |(_, next_us)| *next_us)))
+        Some((receiver.forgets(), self.paused_until_us(name)))
     }
 
-    /// True if a receiver failed a moment ago.
-    pub(super) fn is_paused(&self, receiver: &str, now_us: i64) -> bool {
+    /// Time before which a receiver gets nothing, in Unix microseconds, as it failed before.
+    pub(super) fn paused_until_us(&self, receiver: &str) -> i64 {
         let pauses = self.pauses.lock().unwrap_or_else(PoisonError::into_inner);
-        pauses.get(receiver).is_some_and(|(_, next_us)| now_us < *next_us)
+        pauses.get(receiver).map_or(0, |(_, next_us)| *next_us)
     }
 
     /// Pauses a receiver that took nothing or was slow, so that the others need not wait for it in each round.
@@ -78,13 +78,4 @@ impl Notifier {
         *next_us = now_us + (PAUSE_US << (*n_failures).min(10)).min(PAUSE_US_MAX);
         *n_failures += 1;
     }
-}
-
-fn random_u128() -> u128 {
-    let mut bytes = [0; 16];
-    // Without randomness, two processes that start in the same microsecond would notify at once, which is only wasteful.
-    if getrandom::fill(&mut bytes).is_err() {
-        return steady_us() as u128;
-    }
-    u128::from_ne_bytes(bytes)
 }

@@ -42,8 +42,6 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(8);
 /// Work of one round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Notified {
-    /// Series whose alerts were checked.
-    pub checked: usize,
     /// Messages delivered.
     pub delivered: usize,
     /// Messages that a receiver did not take.
@@ -52,12 +50,11 @@ pub struct Notified {
     pub more: bool,
 }
 
-/// A message of a check, with the places of check and alert.
-struct Outgoing {
+/// Change of an alert that is sent, with the places of check and alert.
+struct SentChange {
     check: usize,
     alert: usize,
     change: AlertChange,
-    message: AlertMessage,
 }
 
 impl Service {
@@ -73,12 +70,15 @@ impl Service {
         let now_us = steady_us();
         let due = self.store().due_alerts(now_us, CHECKED_MAX);
         let due = self.measure(StoreOperation::List, due).await?;
+        if due.is_empty() {
+            return Ok(Notified::default());
+        }
         let n_due = due.len();
         let checks = due.into_iter().map(|due| self.check_alerts(due, notifier, now_us));
         let checks: Vec<Result<Option<AlertCheck>, ServiceError>> =
             stream::iter(checks).buffer_unordered(CONCURRENCY).collect().await;
         let is_full = n_due == CHECKED_MAX && checks.iter().any(Result::is_ok);
-        let mut done = Notified { checked: n_due, more: is_full, ..Notified::default() };
+        let mut done = Notified { more: is_full, ..Notified::default() };
         let mut checks: Vec<AlertCheck> =
             checks.into_iter().filter_map(|check| check.inspect_err(warn_of).ok()?).collect();
         // The checks may have taken long. Without the lease nothing is sent, and the places in the queue stay.
@@ -93,14 +93,12 @@ impl Service {
         for (receiver, delivered) in notifier.receivers().iter().zip(join_all(deliveries).await) {
             done.more |= delivered.len() == MESSAGES_MAX
                 && delivered.iter().all(|(_, result)| result.is_ok());
-            for (outgoing, result) in delivered {
-                let is_delivered = result.is_ok();
-                if record(&mut checks, receiver.name(), &outgoing, &result, steady_us()) {
+            for (sent, result) in delivered {
+                self.count_delivery(&mut done, receiver.name(), &result);
+                if record(&mut checks, receiver.name(), &sent, &result, steady_us()) {
                     let given_up = NotificationResult::GivenUp;
                     self.totals().count_notification(receiver.name(), given_up);
                 }
-                done.delivered += usize::from(is_delivered);
-                done.failed += usize::from(!is_delivered);
             }
         }
         let finished =
@@ -126,14 +124,15 @@ impl Service {
         receiver: &dyn Receiver,
         checks: &[AlertCheck],
         now_us: i64,
-    ) -> Vec<(Outgoing, Result<(), ReceiverError>)> {
+    ) -> Vec<(SentChange, Result<(), ReceiverError>)> {
         let name = receiver.name();
-        let outgoing = outgoing(notifier, receiver, checks, now_us);
-        if outgoing.is_empty() || notifier.is_paused(name, now_us) {
+        if now_us < notifier.paused_until_us(name) {
             return Vec::new();
         }
-        let messages: Vec<AlertMessage> =
-            outgoing.iter().map(|outgoing| outgoing.message.clone()).collect();
+        let (sent, messages) = outgoing(notifier, receiver, checks, now_us);
+        if messages.is_empty() {
+            return Vec::new();
+        }
         let begun_at = Instant::now();
         let results = send_within(receiver, &messages, now_us).await;
         let is_failing = results.iter().all(Result::is_err);
@@ -143,14 +142,21 @@ impl Service {
             let n_failed = results.iter().filter(|result| result.is_err()).count();
             warn!(receiver = name, n_failed, %error, "alerts are not delivered");
         }
-        for result in &results {
-            let result = match result {
-                Ok(()) => NotificationResult::Delivered,
-                Err(_) => NotificationResult::Failed,
-            };
-            self.totals().count_notification(name, result);
-        }
-        outgoing.into_iter().zip(results).collect()
+        sent.into_iter().zip(results).collect()
+    }
+
+    fn count_delivery(
+        &self,
+        done: &mut Notified,
+        receiver: &str,
+        result: &Result<(), ReceiverError>,
+    ) {
+        let (n, result) = match result {
+            Ok(()) => (&mut done.delivered, NotificationResult::Delivered),
+            Err(_) => (&mut done.failed, NotificationResult::Failed),
+        };
+        *n += 1;
+        self.totals().count_notification(receiver, result);
     }
 }
 
@@ -179,48 +185,48 @@ async fn send_within(
     results
 }
 
-/// Messages that are due to a receiver.
+/// Changes that are due to a receiver, and their messages.
 fn outgoing(
     notifier: &Notifier,
     receiver: &dyn Receiver,
     checks: &[AlertCheck],
     now_us: i64,
-) -> Vec<Outgoing> {
+) -> (Vec<SentChange>, Vec<AlertMessage>) {
     let page_url = notifier.rules().page_url.as_deref();
     let of_check = |(check, checked): (usize, &AlertCheck)| {
         let alerts = checked.alerts.alerts.iter().enumerate();
-        let heard =
+        let of_receiver =
             alerts.filter(|(_, alert)| alert.receivers.iter().any(|name| name == receiver.name()));
-        let due = heard.filter_map(|(position, alert)| {
+        let due = of_receiver.filter_map(|(position, alert)| {
             let change = alert.due(receiver.name(), receiver.forgets(), now_us)?;
             let message = checked.message(alert, change, page_url);
-            Some(Outgoing { check, alert: position, change, message })
+            Some((SentChange { check, alert: position, change }, message))
         });
         due.collect::<Vec<_>>()
     };
-    checks.iter().enumerate().flat_map(of_check).take(MESSAGES_MAX).collect()
+    checks.iter().enumerate().flat_map(of_check).take(MESSAGES_MAX).unzip()
 }
 
 /// Records the result of one message in its alert; returns whether the message is given up.
 fn record(
     checks: &mut [AlertCheck],
     receiver: &str,
-    outgoing: &Outgoing,
+    sent: &SentChange,
     result: &Result<(), ReceiverError>,
     now_us: i64,
 ) -> bool {
-    let alert = &mut checks[outgoing.check].alerts.alerts[outgoing.alert];
+    let alert = &mut checks[sent.check].alerts.alerts[sent.alert];
     let delivery = alert.deliveries.entry(receiver.to_owned()).or_default();
     match result {
         Ok(()) => {
-            delivery.delivered(&outgoing.change, now_us);
+            delivery.delivered(&sent.change, now_us);
             false
         }
         Err(ReceiverError::Failed { retry_after, .. }) => {
             let retry_after_us = retry_after.map(|wait| wait.as_micros() as i64);
-            delivery.failed(&outgoing.change, now_us, retry_after_us, false)
+            delivery.failed(&sent.change, now_us, retry_after_us, false)
         }
-        Err(_) => delivery.failed(&outgoing.change, now_us, None, true),
+        Err(_) => delivery.failed(&sent.change, now_us, None, true),
     }
 }
 
