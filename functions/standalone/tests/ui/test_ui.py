@@ -195,6 +195,15 @@ def test_names_are_text_and_never_markup(deploy, browse):
     assert browser.driver.find_elements(By.TAG_NAME, "img") == []
 
 
+def test_a_label_may_have_any_name(deploy, browse):
+    deployment, browser = deploy(), browse()
+    deployment.send([{**sample, "labels": {"a=b 50%": "eu"}} for sample in history()])
+    browser.open(f"{deployment.url}/ui")
+    browser.until_text("checkout / rps")
+    browser.run("[...document.querySelectorAll('tbody tr')][0].click()")
+    browser.until_text("Newest sample", "was expected", "a=b 50%=eu")
+
+
 def test_without_a_key_with_the_right_nothing_is_shown(deploy, browse):
     keys = {"reader": "read", "writer": "write"}
     entry = lambda key: f"mine:{keys[key]}:{hashlib.sha256(key.encode()).hexdigest()}"

@@ -121,7 +121,7 @@ function nameQuery(series) {
   const query = new URLSearchParams();
   if (series.source) query.set("source", series.source);
   query.set("metric", series.metric);
-  for (const [name, value] of Object.entries(series.labels ?? {})) query.append("label", `${name}=${value}`);
+  for (const [name, value] of Object.entries(series.labels ?? {})) query.append("label", `${encodeURIComponent(name)}=${value}`);
   return query;
 }
 

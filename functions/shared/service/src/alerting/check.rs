@@ -78,11 +78,13 @@ fn page_of(url: &str, key: &SeriesKey) -> String {
     let series = key.series();
     let mut parameters = vec![("source", series.source().to_owned())];
     parameters.push(("metric", series.metric().to_owned()));
-    let labels = series.labels().iter().map(|(name, value)| ("label", format!("{name}={value}")));
-    parameters.extend(labels);
     let encode = |text: &str| {
         percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
     };
+    // The name of a label is encoded by itself, as it may contain what separates it from its value.
+    let labels = series.labels().iter();
+    let labels = labels.map(|(name, value)| ("label", format!("{}={value}", encode(name))));
+    parameters.extend(labels);
     let query: Vec<String> =
         parameters.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
     format!("{url}#series?{}", query.join("&"))
@@ -225,12 +227,12 @@ mod tests {
 
     #[test]
     fn a_link_names_the_series_and_an_identity_its_episode() {
-        let labels = [("region", "eu west"), ("zone", "1")];
+        let labels = [("a=b", "1"), ("region", "eu west")];
         let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let series = Series::new("checkout", "rps", labels).unwrap();
         let key = SeriesKey::new(Tenant::new("t"), series);
         // As the page reads it, and the routes do: one parameter for each label.
-        let expected = "https://e.org/ui#series?source=checkout&metric=rps&label=region%3Deu%20west&label=zone%3D1";
+        let expected = "https://e.org/ui#series?source=checkout&metric=rps&label=a%253Db%3D1&label=region%3Deu%20west";
         assert_eq!(page_of("https://e.org/ui", &key), expected);
         assert_eq!(id_of(&key, 5), id_of(&key.clone(), 5));
         assert_ne!(id_of(&key, 5), id_of(&key, 6));
