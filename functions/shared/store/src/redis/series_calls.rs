@@ -28,7 +28,7 @@ use crate::{
 const SERIES_MAX: usize = 32;
 
 /// Most samples of one call with several series, for the same reason.
-const SAMPLES_MAX: usize = 256;
+const SAMPLES_MAX: usize = 128;
 
 /// Longest time after the last receipt until a series expires, in seconds: 1 % more than promised, so that not every
 /// receipt writes the expiry.
