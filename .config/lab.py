@@ -108,11 +108,11 @@ class Lab:
         subprocess.run([str(part) for part in [*command, *arguments]], check=True, stdout=subprocess.DEVNULL)
         return json.loads(out.read_text())
 
-    def redis_benchmark(self):
-        """Returns calls per second of the reference script with `redis-benchmark`."""
+    def redis_benchmark(self, *call):
+        """Returns calls per second with `redis-benchmark`, by default of the reference script."""
         sha = self.ask("SCRIPT", "LOAD", SCRIPT.read_text()).strip()
         calls = 20_000 * self.seconds
         command = ["redis-benchmark", "-p", str(REDIS_PORT), "-c", "16", "-n", str(int(calls)), "-q"]
-        command += ["EVALSHA", sha, "1", "window", "812.5"]
+        command += call or ["EVALSHA", sha, "1", "window", "812.5"]
         out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         return float(re.findall(r"([\d.]+) requests per second", out)[-1])

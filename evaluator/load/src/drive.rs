@@ -26,7 +26,8 @@ const DRAIN_PERIOD: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct LoadRun {
     pub(crate) scenario: LoadScenario,
-    pub(crate) target: Target,
+    /// The replicas of the deployment: each request goes to one of them at random.
+    pub(crate) targets: Vec<Target>,
     pub(crate) writer: Mutex<RequestWriter>,
     // `std::sync::Mutex`, since the locks are never held over an await.
     pub(crate) tally: Mutex<Tally>,
@@ -43,10 +44,10 @@ pub(crate) struct LoadRun {
     pub(crate) n_waiting: AtomicUsize,
 }
 
-/// A connection, if it is open, and the bytes of its request.
-#[derive(Debug, Default)]
+/// A connection to each replica, if it is open, and the bytes of its request.
+#[derive(Debug)]
 struct Wire {
-    connection: Option<LoadConnection>,
+    connections: Vec<Option<LoadConnection>>,
     request: Vec<u8>,
 }
 
@@ -68,6 +69,10 @@ impl LoadRun {
         self.is_over.load(Ordering::Relaxed)
     }
 
+    fn wire(&self) -> Wire {
+        Wire { connections: self.targets.iter().map(|_| None).collect(), request: Vec::new() }
+    }
+
     /// Sends a request of a stage, already counted as outstanding, and counts its outcome.
     async fn send(&self, wire: &mut Wire, stage: usize, due: Instant) {
         let now_us = self.start_us + self.start.elapsed().as_micros() as i64;
@@ -76,19 +81,20 @@ impl LoadRun {
             let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
             writer.write(request, now_us, &mut wire.request)
         };
-        let outcome = match timeout(self.timeout, self.exchange(wire)).await {
+        let target = fastrand::usize(..self.targets.len());
+        let outcome = match timeout(self.timeout, self.exchange(wire, target)).await {
             Ok(Ok(LoadAnswer { status, n_accepted, is_kept })) => {
                 if !is_kept {
-                    wire.connection = None;
+                    wire.connections[target] = None;
                 }
                 RequestOutcome::Answered { status, n_accepted: n_accepted.unwrap_or_default() }
             }
             Ok(Err(why)) => {
-                wire.connection = None;
+                wire.connections[target] = None;
                 RequestOutcome::Failed(why)
             }
             Err(_) => {
-                wire.connection = None;
+                wire.connections[target] = None;
                 RequestOutcome::Failed("timeout")
             }
         };
@@ -98,18 +104,19 @@ impl LoadRun {
     }
 
     /// One answer; retries on a new connection if the server closed an idle one.
-    async fn exchange(&self, wire: &mut Wire) -> Result<LoadAnswer, &'static str> {
+    async fn exchange(&self, wire: &mut Wire, target: usize) -> Result<LoadAnswer, &'static str> {
+        let slot = &mut wire.connections[target];
         loop {
-            let connection = match &mut wire.connection {
+            let connection = match &mut *slot {
                 Some(connection) => connection,
                 none => {
-                    let opened = self.target.connect().await.map_err(|_| "not connected")?;
-                    none.insert(opened)
+                    let opened = self.targets[target].connect().await;
+                    none.insert(opened.map_err(|_| "not connected")?)
                 }
             };
             match connection.exchange(&wire.request).await {
                 Ok(answer) => return Ok(answer),
-                Err(ExchangeFailure::WasIdle) => wire.connection = None,
+                Err(ExchangeFailure::WasIdle) => *slot = None,
                 Err(ExchangeFailure::Broken(error)) => return Err(why(&error)),
             }
         }
@@ -147,7 +154,7 @@ async fn closed(shared: Arc<LoadRun>) {
 /// A client that sends after each answer.
 async fn client(shared: Arc<LoadRun>, ends: Arc<[Duration]>, period: ClientPeriod) {
     sleep_until(shared.start + period.from).await;
-    let mut wire = Wire::default();
+    let mut wire = shared.wire();
     while !shared.is_over() {
         let due = Instant::now();
         let at = due - shared.start;
@@ -216,7 +223,7 @@ fn dispatch(shared: &Arc<LoadRun>, lane: &Arc<Mutex<Lane>>, due: Due) {
             Some(wire) => wire,
             None if lane.n_wires < lane.n_wires_max => {
                 lane.n_wires += 1;
-                Wire::default()
+                shared.wire()
             }
             None => {
                 shared.n_waiting.fetch_add(1, Ordering::Relaxed);
@@ -274,9 +281,14 @@ mod tests {
 
     /// A server that answers at once, except for one stall of all connections after `n_before` requests.
     async fn stalling_server(n_before: usize) -> std::net::SocketAddr {
+        counting_server(n_before, Arc::default()).await
+    }
+
+    /// The same, which counts its requests.
+    async fn counting_server(n_before: usize, n_served: Arc<AtomicUsize>) -> std::net::SocketAddr {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let served = Arc::new((AtomicUsize::new(0), tokio::sync::RwLock::new(())));
+        let served = Arc::new((n_served, tokio::sync::RwLock::new(())));
         tokio::spawn(async move {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
@@ -310,7 +322,7 @@ mod tests {
         let url = format!("http://{address}").parse().unwrap();
         let scenario = LoadScenario::parse("x", &format!("analysis='a'\n{stages}")).unwrap();
         Arc::new(LoadRun {
-            target: Target::find(&url).await.unwrap(),
+            targets: vec![Target::find(&url).await.unwrap()],
             writer: Mutex::new(RequestWriter::new(&url, None, "load")),
             tally: Mutex::new(Tally::new(scenario.stages.len())),
             scenario,
@@ -349,6 +361,26 @@ mod tests {
         let slow = first.latency_us.count_between(250_000, 60_000_000);
         assert!((1..=4).contains(&slow), "{slow}");
         assert!(tally.stages[1].n_samples == 3 * tally.stages[1].n_ok && first.n_ok > 100);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn each_replica_gets_its_share() {
+        let counts = [(); 3].map(|()| Arc::<AtomicUsize>::default());
+        let mut targets = Vec::new();
+        for n_served in &counts {
+            let address = counting_server(usize::MAX, Arc::clone(n_served)).await;
+            let url = format!("http://{address}").parse().unwrap();
+            targets.push(Target::find(&url).await.unwrap());
+        }
+        let shared = shared(targets[0].address(), "[[stage]]\nseconds=1\nrate=300\n", 10).await;
+        let mut shared = Arc::into_inner(shared).unwrap();
+        shared.targets = targets;
+        let shared = Arc::new(shared);
+        all(Arc::clone(&shared)).await;
+        let counts = counts.map(|n_served| n_served.load(Ordering::Relaxed));
+        assert_eq!(counts.iter().sum::<usize>(), 300);
+        // 100 each on average, with a standard deviation of 8.
+        assert!(counts.iter().all(|n| (50..=150).contains(n)), "{counts:?}");
     }
 
     #[tokio::test(flavor = "multi_thread")]

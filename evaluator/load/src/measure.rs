@@ -27,8 +27,8 @@ const TICK: Duration = Duration::from_secs(1);
 pub struct LoadOptions {
     /// The load.
     pub scenario: LoadScenario,
-    /// Address of the deployment.
-    pub url: Url,
+    /// Addresses of the replicas of the deployment; the first is named in each request.
+    pub urls: Vec<Url>,
     /// Key that each request carries.
     pub api_key: Option<String>,
     /// Source name of the samples.
@@ -39,7 +39,7 @@ pub struct LoadOptions {
     pub timeout: Duration,
     /// Threads that send.
     pub n_threads: usize,
-    /// Processes to watch; if empty, those of this machine that listen on the port of the deployment.
+    /// Processes to watch; if empty, those of this machine that listen on the ports of the deployment.
     pub pids: Vec<u32>,
     /// Address of the Redis to watch.
     pub redis_url: Option<String>,
@@ -62,21 +62,20 @@ pub fn measure(options: LoadOptions, on_tick: impl FnMut(&Tick)) -> anyhow::Resu
 }
 
 async fn run(options: LoadOptions, on_tick: impl FnMut(&Tick)) -> anyhow::Result<LoadRecord> {
-    let url = &options.url;
-    let target = Target::find(url).await?;
+    let first = options.urls.first().context("no address of the deployment")?;
+    let mut targets = Vec::new();
+    for url in &options.urls {
+        targets.push(reached(url, options.timeout).await?);
+    }
     let pids = if options.pids.is_empty() {
-        process::listening_on(target.address())
+        targets.iter().flat_map(|target| process::listening_on(target.address())).collect()
     } else {
         options.pids.clone()
     };
     let mut watch = Watch::new(pids, options.redis_url.as_deref()).await?;
-    // Connect once before sending: an unreachable deployment is one error instead of thousands.
-    let connected = tokio::time::timeout(options.timeout, target.connect());
-    let unreached = || format!("reach `{url}`");
-    connected.await.with_context(unreached)?.with_context(unreached)?;
     let shared = Arc::new(LoadRun {
-        target,
-        writer: Mutex::new(RequestWriter::new(url, options.api_key.as_deref(), &options.source)),
+        targets,
+        writer: Mutex::new(RequestWriter::new(first, options.api_key.as_deref(), &options.source)),
         tally: Mutex::new(Tally::new(options.scenario.stages.len())),
         scenario: options.scenario.clone(),
         start: Instant::now(),
@@ -91,6 +90,15 @@ async fn run(options: LoadOptions, on_tick: impl FnMut(&Tick)) -> anyhow::Result
     let interrupt = signal(SignalKind::interrupt()).context("wait for an interrupt")?;
     let (ticks, is_interrupted) = send(&shared, &mut watch, interrupt, on_tick).await;
     Ok(join(options, &shared, watch.names(), (ticks, is_interrupted)))
+}
+
+/// A replica that can be connected: an unreachable one is one error instead of thousands.
+async fn reached(url: &Url, timeout: Duration) -> anyhow::Result<Target> {
+    let target = Target::find(url).await?;
+    let unreached = || format!("reach `{url}`");
+    let connected = tokio::time::timeout(timeout, target.connect());
+    connected.await.with_context(unreached)?.with_context(unreached)?;
+    Ok(target)
 }
 
 /// The record of a load that has ended.
@@ -116,7 +124,7 @@ fn join(
         analysis: options.scenario.analysis,
         command: options.command,
         commit: options.commit,
-        url: options.url.to_string(),
+        url: options.urls.iter().map(Url::as_str).collect::<Vec<_>>().join(" "),
         n_cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         watched,
         is_interrupted,

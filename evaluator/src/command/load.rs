@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use load::{
     LoadLimits, LoadOptions, LoadPace, LoadRecord, LoadRequest, LoadScenario, Stage, html, table,
@@ -35,9 +34,9 @@ pub(crate) struct LoadArgs {
     /// With `--clients`: milliseconds from one request of a client to its next, independent of the answers.
     #[arg(long, value_name = "MS", requires = "clients")]
     every_ms: Option<f64>,
-    /// Address of the deployment, for example `http://127.0.0.1:8080`.
+    /// Address of the deployment, for example `http://127.0.0.1:8080`. Several are replicas: each request goes to one at random.
     #[arg(long, required_unless_present = "list")]
-    url: Option<Url>,
+    url: Vec<Url>,
     /// Duration in seconds; the stages of a scenario are scaled to it.
     #[arg(long, value_name = "S")]
     seconds: Option<f64>,
@@ -125,7 +124,7 @@ impl LoadArgs {
     fn options(&self) -> anyhow::Result<LoadOptions> {
         Ok(LoadOptions {
             scenario: self.scenario()?,
-            url: self.url.clone().context("no `--url` was given")?,
+            urls: self.url.clone(),
             api_key: api_key::read(self.api_key_file.as_deref())?,
             source: self.source.clone(),
             connections_max: self.connections as usize,

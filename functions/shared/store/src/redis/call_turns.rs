@@ -20,7 +20,7 @@ const SINGLE_CALLS_MAX: usize = 4;
 /// Calls of long batches in flight on a cluster, where each has the few series of one shard.
 const CLUSTER_CALLS_MAX: usize = 64;
 
-/// Time after a short batch in which another one is expected: a sender that keeps this pace meets one call at most.
+/// Time after a short batch in which the next one is expected: a sender that keeps this pace meets one call at most.
 const SHORT_EXPECTED: Duration = Duration::from_millis(250);
 
 /// Size of a batch: the calls of a short one are sent at once, those of a long one in turns with other batches.
