@@ -119,11 +119,9 @@ mod tests {
     #[test]
     fn rates_follow_from_the_order_of_time() {
         let window: Vec<JudgedSample> = [(10, 10.0), (20, 40.0), (30, 5.0)]
-            .map(|(second, total)| JudgedSample {
-                sample: counter(second, total),
-                kind: domain::VerdictKind::Normal,
-                score: 0.0,
-                late: false,
+            .map(|(second, total)| {
+                let sample = counter(second, total);
+                JudgedSample::new(sample, domain::VerdictKind::Normal, 0.0, false)
             })
             .into();
         let rates: Vec<Rate> = judgements(&window).map(|judgement| judgement.rate).collect();

@@ -136,7 +136,7 @@ mod tests {
 
     fn judged(at_us: i64) -> JudgedSample {
         let sample = Sample::new(at_us, at_us as f64).unwrap();
-        JudgedSample { sample, kind: VerdictKind::Normal, score: 0.0, late: false }
+        JudgedSample::new(sample, VerdictKind::Normal, 0.0, false)
     }
 
     fn times(window: &Window) -> Vec<i64> {

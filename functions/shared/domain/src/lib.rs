@@ -4,13 +4,17 @@
 //! workspace.
 
 pub mod episode;
+pub mod judged_sample;
 pub mod sample;
 pub mod series;
 pub mod series_key;
+pub mod stored_band;
 pub mod verdict;
 
 pub use episode::{EpisodePhase, EpisodeRecord};
+pub use judged_sample::JudgedSample;
 pub use sample::{Sample, SampleError, SampleKind};
 pub use series::{Series, SeriesError};
 pub use series_key::{SHARDS_DEFAULT, SeriesKey, SeriesKeyError, Tenant};
-pub use verdict::{Expectation, JudgedSample, Judgement, Rate, Signal, Verdict, VerdictKind};
+pub use stored_band::{ExpectedRange, StoredBand};
+pub use verdict::{Expectation, Judgement, Rate, Signal, Verdict, VerdictKind};

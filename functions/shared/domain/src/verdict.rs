@@ -1,6 +1,6 @@
 //! Defines the verdict on a sample: learning, constant, normal, anomaly or maintenance, with its reason.
 
-use crate::Sample;
+use crate::{ExpectedRange, Sample};
 
 /// Outcome of judging a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,6 +94,13 @@ pub struct Expectation {
     pub high: f64,
 }
 
+impl From<Expectation> for ExpectedRange {
+    fn from(expectation: Expectation) -> Self {
+        let Expectation { value, low, high, .. } = expectation;
+        Self { value, low, high }
+    }
+}
+
 /// Verdict on one sample, in full.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Verdict {
@@ -154,19 +161,22 @@ impl Verdict {
                 }
             };
         };
-        let Expectation { value: expected, low, high, .. } = expectation;
+        self.comparison(value, expectation.into(), self.explanation(expectation.signal))
+    }
+
+    fn comparison(&self, value: f64, range: ExpectedRange, explanation: &str) -> String {
+        let ExpectedRange { value: expected, low, high } = range;
         let side = match value {
             value if value > high => "above the band",
             value if value < low => "below the band",
             _ => "within the band",
         };
         format!(
-            "{} is {side} {} to {}; {} was expected{} (score {})",
+            "{} is {side} {} to {}; {} was expected{explanation} (score {})",
             short(value),
             short(low),
             short(high),
             short(expected),
-            self.explanation(expectation.signal),
             short(self.score)
         )
     }
@@ -261,37 +271,10 @@ impl Judgement {
         }
     }
 
-    /// The part of the judgement that a window stores.
-    pub fn judged(&self) -> JudgedSample {
-        JudgedSample {
-            sample: self.sample,
-            kind: self.verdict.kind,
-            score: self.verdict.score as f32,
-            late: self.late,
-        }
-    }
-}
-
-/// A judged sample as a window stores it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct JudgedSample {
-    /// The judged sample.
-    pub sample: Sample,
-    /// Outcome.
-    pub kind: VerdictKind,
-    /// Score; exact, since a verdict's score has single precision.
-    pub score: f32,
-    /// True if a newer sample had been judged before.
-    pub late: bool,
-}
-
-impl JudgedSample {
-    /// The judgement without signal, band and rate, which a window does not store.
-    pub fn judgement(&self) -> Judgement {
-        let score = f64::from(self.score);
-        let verdict = Verdict { kind: self.kind, score, expectation: None };
-        let rate = if self.sample.is_counter() { Rate::Unknown } else { Rate::NotCounter };
-        Judgement { sample: self.sample, rate, verdict, late: self.late }
+    /// Explains a verdict of which only the band is stored, in one sentence: `value` is the one that was judged.
+    pub fn reason_in_range(&self, value: f64, range: ExpectedRange) -> String {
+        let reason = self.verdict.comparison(value, range, "");
+        if self.sample.is_counter() { format!("a rate of {reason}") } else { reason }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Texts of samples and verdicts, the members of sorted sets.
 //!
-//! `<at_us>:<value>` in an inbox, `<at_us>:<value>:<verdict>:<score>` in a window, followed by signal and band among the
-//! anomalies. Floats have their shortest exact form with exponent, so that equal values have equal texts, and members
-//! of a window stay within the 64 bytes of Redis' compact encoding.
+//! `<at_us>:<value>` in an inbox, `<at_us>:<value>:<verdict>:<score>:<band>` in a window; among the anomalies signal and
+//! exact band instead of the last. Values have their shortest exact form with exponent, so that equal values have equal
+//! texts, and members of a window stay within the 64 bytes of Redis' compact encoding.
 //!
 //! A sample of a counter has a mark: `+`, and if its sender gave a start, the start in microseconds to the base 36. It
 //! follows the value in an inbox (`<at_us>:<value>:<mark>`), and the letter of the verdict in a window
@@ -10,7 +10,8 @@
 
 use domain::{EpisodePhase, EpisodeRecord};
 use domain::{
-    Expectation, JudgedSample, Judgement, Rate, Sample, SampleKind, Signal, Verdict, VerdictKind,
+    Expectation, JudgedSample, Judgement, Rate, Sample, SampleKind, Signal, StoredBand, Verdict,
+    VerdictKind,
 };
 
 /// First character of the mark of a counter.
@@ -18,6 +19,15 @@ const COUNTER: char = '+';
 
 /// Base of the start in a mark: short texts of digits and lower case letters.
 const START_BASE: u32 = 36;
+
+/// Longest member of a window: Redis stores longer ones in several times the memory (`zset-max-listpack-value`).
+const JUDGED_LEN_MAX: usize = 64;
+
+/// Characters of a band: so many printable ones, to the base [`BAND_BASE`], exceed [`StoredBand::CODES`].
+const BAND_LEN: usize = 4;
+
+/// Printable ASCII without the separator and the mark of a counter, which the scripts search.
+const BAND_BASE: u32 = 92;
 
 /// `<at_us>:<value>`, for a counter followed by `:<mark>`.
 pub fn of_sample(sample: &Sample) -> String {
@@ -75,17 +85,85 @@ pub fn float(value: f64) -> String {
     format!("{value:e}")
 }
 
-/// `<at_us>:<value>:<verdict>:<score>`; the verdict is one letter, upper case when late, and the mark of a counter.
+/// `<at_us>:<value>:<verdict>:<score>:<band>`; the verdict is one letter, upper case when late, and the mark of a counter.
+///
+/// Without the band if there is none, or no room for it.
 pub fn of_judged(judged: &JudgedSample) -> String {
-    let JudgedSample { sample, kind, score, late } = judged;
-    let (value, letter, mark) = (float(sample.value()), letter(*kind, *late), mark(sample.kind()));
-    format!("{}:{value}:{letter}{mark}:{score:e}", sample.at_us())
+    let mut member = without_band(judged);
+    if let Some(band) = judged.band().filter(|_| has_room(&member)) {
+        member.push(':');
+        push_band(&mut member, band);
+    }
+    member
+}
+
+/// A judged sample as its member reads back: without its band if the member has no room for it.
+pub fn as_stored(judged: JudgedSample) -> JudgedSample {
+    // Of the others the longest has room.
+    let may_be_long =
+        matches!(judged.sample.kind(), SampleKind::Counter { started_at_us: Some(_) });
+    if may_be_long && !has_room(&without_band(&judged)) {
+        return judged.with_band(None);
+    }
+    judged
+}
+
+fn has_room(member: &str) -> bool {
+    member.len() + 1 + BAND_LEN <= JUDGED_LEN_MAX
+}
+
+/// `<at_us>:<value>:<verdict>:<score>`.
+fn without_band(judged: &JudgedSample) -> String {
+    let (sample, letter) = (judged.sample, letter(judged.kind(), judged.late()));
+    let (value, mark) = (float(sample.value()), mark(sample.kind()));
+    format!("{}:{value}:{letter}{mark}:{}", sample.at_us(), score(judged.score))
+}
+
+/// The shortest text that reads back as a score: that of most has no exponent, and no zero in front.
+fn score(score: f32) -> String {
+    if score != 0.0 && !(1e-3..1e7).contains(&score.abs()) {
+        return format!("{score:e}");
+    }
+    let text = score.to_string();
+    text.strip_prefix("0.").map_or(text.clone(), |fraction| format!(".{fraction}"))
+}
+
+fn push_band(member: &mut String, band: StoredBand) {
+    let mut code = band.code();
+    for _ in 0..BAND_LEN {
+        member.push(band_character(code % BAND_BASE));
+        code /= BAND_BASE;
+    }
+}
+
+/// Characters from `!` to `~`, without `+` and `:`.
+fn band_character(digit: u32) -> char {
+    let code = digit as u8 + b'!';
+    let code = code + u8::from(code >= b'+');
+    char::from(code + u8::from(code >= b':'))
+}
+
+/// Reads what [`push_band`] wrote.
+fn band(text: &str) -> Option<StoredBand> {
+    let digit = |character: u8| -> Option<u32> {
+        let is_digit = matches!(character, b'!'..=b'~') && !matches!(character, b'+' | b':');
+        let n_skipped = u8::from(character > b'+') + u8::from(character > b':');
+        is_digit.then(|| u32::from(character - n_skipped - b'!'))
+    };
+    if text.len() != BAND_LEN {
+        return None;
+    }
+    let code = text
+        .bytes()
+        .rev()
+        .try_fold(0, |code, character| Some(code * BAND_BASE + digit(character)?));
+    StoredBand::from_code(code?)
 }
 
 /// `<at_us>:<value>:<verdict>:<score>:<signal>:<expected>:<low>:<high>`, for a counter followed by `:<rate>`.
 pub fn of_anomaly(judgement: &Judgement) -> Option<String> {
     let Expectation { signal, value, low, high } = judgement.verdict.expectation?;
-    let judged = of_judged(&judgement.judged());
+    let judged = without_band(&judgement.judged());
     let rate = judgement.rate.per_second().map(|rate| format!(":{rate:e}")).unwrap_or_default();
     Some(format!("{judged}:{}:{value:e}:{low:e}:{high:e}{rate}", signal.as_str()))
 }
@@ -125,7 +203,9 @@ pub fn judged(member: &str) -> Option<JudgedSample> {
     let sample = Sample::of_kind(at_us, value, kind_of(mark)?).ok()?;
     let (kind, late) = kind(letter)?;
     let score = parts.next()?.parse().ok().filter(|score: &f32| score.is_finite())?;
-    Some(JudgedSample { sample, kind, score, late })
+    // Members of earlier versions have no band, and later versions may add more.
+    let band = parts.next().and_then(band);
+    Some(JudgedSample::new(sample, kind, score, late).with_band(band))
 }
 
 /// Reads a member of the anomalies.
@@ -136,7 +216,7 @@ pub fn anomaly(member: &str) -> Option<Judgement> {
     let mut number = || finite(parts.next()?.parse().ok()?);
     let (value, low, high) = (number()?, number()?, number()?);
     let expectation = Some(Expectation { signal, value, low, high });
-    let verdict = Verdict { kind: judged.kind, score: judged.score.into(), expectation };
+    let verdict = Verdict { kind: judged.kind(), score: judged.score.into(), expectation };
     let unknown = judged.judgement();
     let rate = match parts.next() {
         Some(rate) if judged.sample.is_counter() => Rate::PerSecond(finite(rate.parse().ok()?)?),
@@ -238,7 +318,7 @@ mod tests {
         ) {
             let counted = of_counter(judgement, started_at_us, rate);
             prop_assert_eq!(sample(&of_sample(&counted.sample)), Some(counted.sample));
-            prop_assert_eq!(judged(&of_judged(&counted.judged())), Some(counted.judged()));
+            prop_assert_eq!(judged(&of_judged(&counted.judged())), Some(as_stored(counted.judged())));
             prop_assert_eq!(anomaly(&of_anomaly(&counted).unwrap()), Some(counted));
             let unknown = Judgement { rate: Rate::Unknown, ..counted };
             prop_assert_eq!(anomaly(&of_anomaly(&unknown).unwrap()), Some(unknown));
@@ -254,8 +334,11 @@ mod tests {
         ) {
             let kind = SampleKind::Counter { started_at_us: Some(started_at_us) };
             let sample = Sample::of_kind(at_us, total as f64, kind).unwrap();
-            let counted = JudgedSample { sample, kind: VerdictKind::Normal, score, late: false };
-            prop_assert!(of_judged(&counted).len() <= 64);
+            let counted = JudgedSample::new(sample, VerdictKind::Normal, score, false)
+                .with_band(StoredBand::from_code(StoredBand::CODES - 1));
+            let member = of_judged(&counted);
+            prop_assert!(member.len() <= 64, "{member}");
+            prop_assert_eq!(judged(&member), Some(as_stored(counted)));
         }
 
         #[test]
@@ -277,7 +360,9 @@ mod tests {
 
         #[test]
         fn a_windows_member_stays_within_the_compact_encoding(judgement in any_judgement()) {
-            prop_assert!(of_judged(&judgement.judged()).len() <= 64);
+            let judged = judgement.judged();
+            prop_assert!(of_judged(&judged).len() <= 64);
+            prop_assert_eq!(as_stored(judged), judged);
         }
 
         #[test]

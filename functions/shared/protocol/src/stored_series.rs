@@ -12,7 +12,7 @@ use crate::limits::{
 use crate::stored_window::StoredWindow;
 use crate::{
     Commit, EpisodeUpdate, MemoryHeader, NewSample, ReceiptUpdate, SampleClass, SeriesState,
-    StoredConfig, StoredEpisode, decayed_score,
+    StoredConfig, StoredEpisode, decayed_score, member,
 };
 
 /// Inbox, window, anomalies, episodes and memory of a series; each may be lost alone.
@@ -198,7 +198,7 @@ impl StoredSeries {
             let at_us = judgement.sample.at_us();
             self.inbox.remove(&at_us);
             if commit.floor_us.is_none_or(|floor_us| at_us > floor_us) {
-                self.window.insert(judgement.judged());
+                self.window.insert(member::as_stored(judgement.judged()));
             }
         }
         if self.inbox.is_empty() {

@@ -72,7 +72,7 @@ mod tests {
 
     fn judged(at_us: i64, value: f64) -> JudgedSample {
         let sample = Sample::new(at_us, value).unwrap();
-        JudgedSample { sample, kind: VerdictKind::Normal, score: 0.0, late: false }
+        JudgedSample::new(sample, VerdictKind::Normal, 0.0, false)
     }
 
     #[test]

@@ -65,9 +65,10 @@ impl Service {
         let explained = anomalies.iter().chain(&judge.memory().last);
         let explained: BTreeMap<i64, &Judgement> =
             explained.map(|judgement| (judgement.sample.at_us(), judgement)).collect();
-        let samples = counter::judgements(judge.window().judged()).map(|judgement| {
+        let window = judge.window().judged();
+        let samples = window.iter().zip(counter::judgements(window)).map(|(judged, judgement)| {
             let Some(explained) = explained.get(&judgement.sample.at_us()) else {
-                return SampleAnswer::of(&judgement);
+                return SampleAnswer::of_window(judged, &judgement);
             };
             // A late sample before this one changes its rate, which the verdict did not know.
             let rate = match judgement.rate {

@@ -41,9 +41,9 @@ impl Service {
         let key = SeriesKey::new(tenant.clone(), series);
         let (state, anomalies) = self.read_judged(&key, ANOMALIES_KEPT_MAX).await?;
         let judge = self.restore_for_reading(&key, &state);
-        let judgement = judgement_at(&judge, &anomalies, at_us)?;
+        let (sample, judgement) = judgement_at(&judge, &anomalies, at_us)?;
         let similar = self.anomalous_at(&key, judgement.sample.at_us()).await?;
-        Ok(answer(&key, &state, &judge, &judgement, similar))
+        Ok(answer(&key, &state, &judge, (sample, &judgement), similar))
     }
 
     /// Lists series of the same source that were anomalous at about the same time.
@@ -88,12 +88,12 @@ fn is_at(record: &EpisodeRecord, at_us: i64) -> bool {
     record.phase != EpisodePhase::Over || record.end_us.saturating_add(SAME_TIME_US) >= at_us
 }
 
-/// Finds the judgement of the sample at `at_us`, or of the newest one, with all that is stored of it.
+/// Finds the judgement of the sample at `at_us`, or of the newest one, with all that is stored of it, and describes it.
 fn judgement_at(
     judge: &Judge,
     anomalies: &[Judgement],
     at_us: Option<i64>,
-) -> Result<Judgement, ServiceError> {
+) -> Result<(SampleAnswer, Judgement), ServiceError> {
     let last = judge.memory().last;
     let judged = judge.window().judged();
     let newest_us = || Some(judged.last()?.sample.at_us());
@@ -101,11 +101,11 @@ fn judgement_at(
     let at_us = at_us.ok_or(ServiceError::SampleUnknown)?;
     let full = last.iter().chain(anomalies).find(|judgement| judgement.sample.at_us() == at_us);
     if let Some(judgement) = full {
-        return Ok(*judgement);
+        return Ok((SampleAnswer::of(judgement), *judgement));
     }
-    let stored = detector::counter::judgements(judged);
-    if let Some(judgement) = stored.into_iter().find(|stored| stored.sample.at_us() == at_us) {
-        return Ok(judgement);
+    let mut stored = judged.iter().zip(detector::counter::judgements(judged));
+    if let Some((judged, judgement)) = stored.find(|(judged, _)| judged.sample.at_us() == at_us) {
+        return Ok((SampleAnswer::of_window(judged, &judgement), judgement));
     }
     let oldest_us = judged.first().map_or(i64::MAX, |oldest| oldest.sample.at_us());
     if at_us < oldest_us {
@@ -118,7 +118,7 @@ fn answer(
     key: &SeriesKey,
     state: &SeriesState,
     judge: &Judge,
-    judgement: &Judgement,
+    (sample, judgement): (SampleAnswer, &Judgement),
     similar: Vec<SimilarSeries>,
 ) -> ExplainAnswer {
     let memory = judge.memory();
@@ -127,7 +127,7 @@ fn answer(
     let revision = state.config.as_ref().map_or(0, |config| config.revision);
     let mut answer = ExplainAnswer {
         series: SeriesName::from(key.series()),
-        sample: SampleAnswer::of(judgement),
+        sample,
         verdict_stored: judgement.verdict.expectation.is_some(),
         detector: memory.detector.to_string(),
         signals: signals(&explained.signals, judgement, is_newest),

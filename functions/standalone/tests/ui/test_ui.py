@@ -60,7 +60,9 @@ def test_a_link_shows_a_series_with_its_chart_and_a_chosen_sample(deploy, browse
     browser.driver.find_element(By.TAG_NAME, "body").send_keys(Keys.ARROW_LEFT * 5)
     browser.until_text("Chosen sample")
     # Five steps before the newest sample is the time before the spike.
-    browser.until_text("judged earlier: only the score is stored")
+    browser.until_text("is within the band", "was expected, and")
+    bands = browser.run("return document.querySelector('[role=img]').dataset.bands")
+    assert bands == "128", "what was expected then is drawn for every sample"
     # New samples arrive while the page is open.
     newest = history()[-1]["timestamp"] + MINUTE // 2
     deployment.send({"source": "checkout", "metric": "rps", "labels": {"region": "eu"}, "timestamp": newest, "value": 497.25})
@@ -149,7 +151,7 @@ def test_answers_are_given_and_taken_back_by_keys(deploy, browse):
     browser.until_text("The answer is removed.")
     browser.until("the answer is not named", lambda: "This was answered" not in browser.text())
     body.send_keys(Keys.ARROW_LEFT * 3)
-    browser.until_text("It was judged normal", "Was that so?")
+    browser.until_text("the value is within that range", "Was that so?")
     body.send_keys("m")
     browser.until_text("Stored as missed.", "This was answered to be a missed anomaly")
     assert browser.run("return document.documentElement.scrollWidth") <= 400

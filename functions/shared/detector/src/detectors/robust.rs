@@ -63,11 +63,9 @@ mod tests {
     use super::*;
 
     fn judge(before: &[f64], value: f64) -> Verdict {
-        let judged = |(i, value): (usize, &f64)| JudgedSample {
-            sample: Sample::new(i as i64, *value).unwrap(),
-            kind: VerdictKind::Normal,
-            score: 0.0,
-            late: false,
+        let judged = |(i, value): (usize, &f64)| {
+            let sample = Sample::new(i as i64, *value).unwrap();
+            JudgedSample::new(sample, VerdictKind::Normal, 0.0, false)
         };
         let window: Vec<JudgedSample> = before.iter().enumerate().map(judged).collect();
         let robust = Robust { window: 50, threshold: 3.5, min: 3 };

@@ -69,11 +69,9 @@ mod tests {
     use super::*;
 
     fn window(values: &[f64]) -> Vec<JudgedSample> {
-        let judged = |(i, value): (usize, &f64)| JudgedSample {
-            sample: Sample::new(i as i64, *value).unwrap(),
-            kind: VerdictKind::Normal,
-            score: 0.0,
-            late: false,
+        let judged = |(i, value): (usize, &f64)| {
+            let sample = Sample::new(i as i64, *value).unwrap();
+            JudgedSample::new(sample, VerdictKind::Normal, 0.0, false)
         };
         values.iter().enumerate().map(judged).collect()
     }

@@ -102,7 +102,7 @@ impl Judge {
             return;
         };
         if let Some(sample) = read {
-            rates.insert(JudgedSample { sample, ..*newest });
+            rates.insert(newest.with_sample(sample));
         }
         // A judge that is restored from the window does not know the rate of the oldest sample either.
         let oldest_us = oldest.sample.at_us();
@@ -119,7 +119,7 @@ pub(super) fn rates_of(memory: &Memory, window: &Window) -> Option<Window> {
     let before = |i: usize| i.checked_sub(1).map(|i| judged[i].sample);
     let read = judged.iter().enumerate().filter_map(|(i, judged)| {
         let sample = read_after(memory.is_counter, before(i), judged.sample).sample?;
-        Some(JudgedSample { sample, ..*judged })
+        Some(judged.with_sample(sample))
     });
     Some(Window::restore(window_len(&memory.detector), read.collect(), None))
 }

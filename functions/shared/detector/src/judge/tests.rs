@@ -227,7 +227,7 @@ fn an_anomaly_in_maintenance_is_learned_but_not_counted() {
     let (alert, suppressed) = (normal.memory(), maintained.memory());
     assert_eq!((alert.counters.anomalies, suppressed.counters.anomalies), (1, 0));
     assert_eq!((&alert.state, suppressed.episode), (&suppressed.state, None));
-    assert_eq!(maintained.window().at(at_us).unwrap().kind, VerdictKind::Maintenance);
+    assert_eq!(maintained.window().at(at_us).unwrap().kind(), VerdictKind::Maintenance);
 }
 
 #[test]

@@ -295,7 +295,7 @@ impl DeviationState {
 /// new usual, and all of it counts.
 fn usual_moments(before: &[JudgedSample], reference: &Reference) -> Option<Moments> {
     let is_anomaly = |judged: &&JudgedSample| {
-        matches!(judged.kind, VerdictKind::Anomaly | VerdictKind::Maintenance)
+        matches!(judged.kind(), VerdictKind::Anomaly | VerdictKind::Maintenance)
     };
     let n_anomalies = before.iter().filter(is_anomaly).count();
     let n_usual = before.len() - n_anomalies;

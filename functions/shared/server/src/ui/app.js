@@ -225,7 +225,7 @@ async function one(query, isCurrent) {
     element("div", { className: "row" }, element("h1", {}, seriesName(series)), labels(series.labels), state(now)),
     element("p", {}, series.silent_since
       ? element("span", {}, "No sample since ", ago(series.silent_since), ".") : series.last?.reason ?? ""));
-  chart.update(stored.samples, episodes, series.last?.band);
+  chart.update(stored.samples, episodes);
   showColumns(series, stored.samples, episodes);
 }
 

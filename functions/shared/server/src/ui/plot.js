@@ -1,4 +1,4 @@
-// The chart of one series: values, anomalies, episodes and usual ranges; drawn by uPlot.
+// The chart of one series: values, what was expected of each, anomalies and episodes; drawn by uPlot.
 //
 // Functions of app.js that it uses are defined once the page is loaded.
 "use strict";
@@ -11,16 +11,38 @@ function makeChart(into, selection) {
   const box = element("div", { className: "chart", role: "img" });
   const key = (kind, text) => element("span", {}, element("i", { className: `of-${kind}` }), text);
   const reset = element("button", { type: "button", onclick: () => plot && fit() }, "Whole window");
+  const hint = "Drag to zoom. Click or use ← and → for the verdict of a sample.";
+  const readout = element("p", { className: "faint readout" }, hint);
   into.replaceChildren(
     element("div", { className: "row" },
-      element("div", { className: "key-of-chart grow" }, key("value", "value"), key("anomaly", "anomaly"),
-        key("band", "usual range: pale now, bars at anomalies"), key("episode", "episode")), reset),
-    box, element("p", { className: "faint" }, "Drag to zoom. Click or use ← and → for the verdict of a sample."));
-  let plot = null, samples = [], episodes = [], band = null, isZoomed = false;
+      element("div", { className: "key-of-chart grow" }, key("value", "value"), key("expected", "expected then"),
+        key("band", "usual range then"), key("anomaly", "anomaly"), key("episode", "episode")), reset),
+    box, readout);
+  let plot = null, samples = [], episodes = [], isZoomed = false;
   const fit = () => {
     isZoomed = false;
     plot.setScale("x", { min: samples[0].timestamp / 1000, max: samples.at(-1).timestamp / 1000 + 1 });
   };
+
+  // Stretches of samples in a row that have a band, each at least one sample long.
+  function stretches() {
+    const made = [[]];
+    for (const sample of samples) {
+      if (sample.band) made.at(-1).push(sample);
+      else if (made.at(-1).length) made.push([]);
+    }
+    return made.filter((stretch) => stretch.length);
+  }
+
+  // Draws a line through numbers of samples, forth or back; that of a sample alone has some width.
+  function trace(ctx, stretch, x, y, value, isBack) {
+    const all = isBack ? [...stretch].reverse() : stretch;
+    const wide = stretch.length === 1 ? (isBack ? -3 : 3) * devicePixelRatio : 0;
+    for (const sample of all) {
+      ctx.lineTo(x(sample.timestamp) - wide, y(value(sample)));
+      if (wide) ctx.lineTo(x(sample.timestamp) + wide, y(value(sample)));
+    }
+  }
 
   function draw(u) {
     const { ctx } = u, { left, top, width, height } = u.bbox;
@@ -29,18 +51,26 @@ function makeChart(into, selection) {
     ctx.beginPath();
     ctx.rect(left, top, width, height);
     ctx.clip();
-    const paint = (name, share) => Object.assign(ctx, { fillStyle: color(name), globalAlpha: share });
+    const paint = (name, share) => Object.assign(ctx, { fillStyle: color(name), strokeStyle: color(name), globalAlpha: share });
     paint("anomaly", 0.13);
     for (const episode of episodes) {
       const from = x(episode.start);
       ctx.fillRect(from - 2, top, Math.max(x(episode.end) - from, 2) + 4, height);
     }
-    paint("normal", 0.1);
-    if (band) ctx.fillRect(left, y(band[1]), width, y(band[0]) - y(band[1]));
-    paint("normal", 0.4);
-    const bar = Math.max(4, Math.min(14, width / samples.length * 0.7));
-    for (const sample of samples) {
-      if (sample.band) ctx.fillRect(x(sample.timestamp) - bar / 2, y(sample.band[1]), bar, y(sample.band[0]) - y(sample.band[1]));
+    for (const stretch of stretches()) {
+      paint("normal", 0.2);
+      ctx.beginPath();
+      trace(ctx, stretch, x, y, (sample) => sample.band[1]);
+      trace(ctx, stretch, x, y, (sample) => sample.band[0], true);
+      ctx.closePath();
+      ctx.fill();
+      paint("normal", 0.8);
+      ctx.beginPath();
+      ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+      ctx.lineWidth = devicePixelRatio;
+      trace(ctx, stretch, x, y, (sample) => sample.expected);
+      ctx.stroke();
+      ctx.setLineDash([]);
     }
     ctx.restore();
   }
@@ -59,25 +89,36 @@ function makeChart(into, selection) {
     }
   }
 
+  // Includes the usual ranges, as far as they leave a third of the height to the values.
+  function yRange(_, min, max) {
+    if (min === null) return [0, 1];
+    const bands = samples.filter((sample) => sample.band).flatMap((sample) => sample.band);
+    const span = max - min || Math.max(...bands.map((end) => Math.abs(end - min)), 0) || Math.abs(max) || 1;
+    const low = Math.max(Math.min(min, ...bands), min - span), high = Math.min(Math.max(max, ...bands), max + span);
+    const margin = (high - low || 1) * 0.07;
+    return [low - margin, high + margin];
+  }
+
+  function describe(u) {
+    const sample = u.cursor.idx === null || u.cursor.idx === undefined ? null : samples[u.cursor.idx];
+    readout.textContent = !sample ? hint : [
+      `${time(sample.timestamp)}: ${number(judged(sample))}`,
+      sample.band && `expected ${number(sample.expected)}, usual ${range(sample.band)}`,
+      sample.verdict !== "normal" && sample.verdict,
+    ].filter(Boolean).join("; ");
+  }
+
   function make() {
     const line = () => ({ stroke: () => color("line"), width: 1 });
     const axis = () => ({ stroke: () => color("faint"), grid: line(), ticks: line() });
     const options = {
       width: box.clientWidth, height: Math.min(340, Math.max(220, innerHeight * 0.4)),
       cursor: { y: false, points: { size: 8 } },
-      scales: {
-        x: { time: true },
-        y: { range: (_, min, max) => {
-          const bands = samples.filter((sample) => sample.band).flatMap((sample) => sample.band);
-          const [low, high] = [Math.min(min, ...bands), Math.max(max, ...bands)];
-          const margin = (high - low || Math.abs(high) || 1) * 0.07;
-          return [low - margin, high + margin];
-        } },
-      },
+      scales: { x: { time: true }, y: { range: yRange } },
       axes: [axis(), { ...axis(), size: 64, values: (_, values) => values.map(number) }],
       series: [{}, { stroke: () => color("accent"), width: 1.6, points: { show: false }, spanGaps: false }],
       hooks: {
-        drawClear: [draw], draw: [drawPoints],
+        drawClear: [draw], draw: [drawPoints], setCursor: [describe],
         setSelect: [(u) => { isZoomed = u.select.width > 0 || isZoomed; }],
       },
     };
@@ -101,11 +142,12 @@ function makeChart(into, selection) {
       const at = samples.findIndex((sample) => sample.timestamp === selection.chosen());
       selection.choose(samples[Math.max(0, Math.min(samples.length - 1, (at < 0 ? samples.length - 1 : at) + by))]?.timestamp);
     },
-    update(newSamples, newEpisodes, newBand) {
-      [samples, episodes, band] = [newSamples, newEpisodes, newBand];
+    update(newSamples, newEpisodes) {
+      [samples, episodes] = [newSamples, newEpisodes];
       if (!samples.length) return;
       const n = samples.filter((sample) => sample.verdict === "anomaly").length;
       box.setAttribute("aria-label", `${samples.length} samples, ${n} of them anomalies`);
+      box.dataset.bands = samples.filter((sample) => sample.band).length;
       if (!plot) return make();
       plot.setData(data(), !isZoomed);
       if (isZoomed) plot.redraw();

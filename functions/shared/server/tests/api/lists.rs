@@ -56,9 +56,18 @@ async fn the_newest_samples_of_a_series_have_their_verdicts() {
     assert!(times.is_sorted());
     let [before, newest] = &samples[126..] else { panic!("{answer}") };
     assert_eq!((&before["verdict"], &before["value"]), (&json!("normal"), &json!(values[199])));
-    // What was expected is stored for anomalies and the newest sample.
     assert_eq!((&newest["verdict"], &newest["value"]), (&json!("anomaly"), &json!(900.0)));
-    assert!(newest["band"][1].as_f64().unwrap() < 900.0 && before["band"].is_null());
+    assert!(newest["band"][1].as_f64().unwrap() < 900.0 && newest["signal"].is_string());
+    // What was expected is stored for each sample, exactly and with its signal for anomalies and the newest.
+    for sample in samples {
+        let (value, band) = (sample["value"].as_f64().unwrap(), &sample["band"]);
+        let (low, high) = (band[0].as_f64().unwrap(), band[1].as_f64().unwrap());
+        let expected = sample["expected"].as_f64().unwrap();
+        assert!(low < expected && expected < high, "{sample}");
+        assert_eq!((low..high).contains(&value), sample["verdict"] == json!("normal"), "{sample}");
+    }
+    assert!(before["signal"].is_null(), "{before}");
+    assert!(before["reason"].as_str().unwrap().contains("is within the band"), "{before}");
     client.get("/series/samples?metric=none").await.is_problem(404, "series_unknown");
     client.get("/series/samples").await.is_problem(400, "parameter_missing");
 }

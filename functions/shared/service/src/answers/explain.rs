@@ -17,7 +17,8 @@ pub struct ExplainAnswer {
     pub series: SeriesName,
     /// The sample with what is stored of its verdict.
     pub sample: SampleAnswer,
-    /// True if expected value, band and signal of the verdict are stored; otherwise only its outcome and score are.
+    /// True if expected value, band and signal of the verdict are stored exactly; otherwise the signal is not, and the band
+    /// is rounded.
     pub verdict_stored: bool,
     /// Spec of the detector that judges the series.
     pub detector: String,

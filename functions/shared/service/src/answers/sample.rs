@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::Judgement;
+use domain::{JudgedSample, Judgement};
 use intake::RejectedSample;
 use serde::Serialize;
 
@@ -125,6 +125,21 @@ impl SampleAnswer {
             band: expectation.map(|expectation| [expectation.low, expectation.high]),
             late: judgement.late,
             reason: Some(judgement.reason()),
+        }
+    }
+
+    /// Describes a judged sample of which a window stores the verdict, with a rounded band if it has one.
+    pub(crate) fn of_window(judged: &JudgedSample, judgement: &Judgement) -> Self {
+        let answer = Self::of(judgement);
+        match (judged.range(judgement), judgement.judged_value()) {
+            (Some(range), Some(value)) => Self {
+                score: Some(judged.score),
+                expected: Some(range.value),
+                band: Some([range.low, range.high]),
+                reason: Some(judgement.reason_in_range(value, range)),
+                ..answer
+            },
+            _ => answer,
         }
     }
 

@@ -52,8 +52,8 @@ pub struct SamplesAnswer {
     /// Name of the series.
     #[serde(flatten)]
     pub series: SeriesName,
-    /// Samples of the stored window in time order. Expected value and band are those of the verdict; only those of
-    /// anomalies and of the newest sample are stored.
+    /// Samples of the stored window in time order. Expected value and band are those of the verdict; of samples other than
+    /// anomalies and the newest they are rounded, and the signal is not stored.
     pub samples: Vec<SampleAnswer>,
 }
 

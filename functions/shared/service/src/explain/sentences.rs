@@ -13,7 +13,7 @@ const FACTOR_NOTABLE: f64 = 1.05;
 
 /// The sentences of an answer, whose own are still empty.
 pub(super) fn of(answer: &ExplainAnswer, judgement: &Judgement, is_newest: bool) -> Vec<String> {
-    let mut sentences = vec![value(answer, judgement), expected(judgement)];
+    let mut sentences = vec![value(answer, judgement), expected(answer, judgement)];
     sentences.extend(signals(answer, judgement, is_newest));
     sentences.extend(usual(answer));
     sentences.push(learning(answer));
@@ -37,9 +37,9 @@ fn value(answer: &ExplainAnswer, judgement: &Judgement) -> String {
     format!("At {time} {} of {} was {value}{late}.", answer.series.metric, answer.series.source)
 }
 
-fn expected(judgement: &Judgement) -> String {
+fn expected(answer: &ExplainAnswer, judgement: &Judgement) -> String {
     let verdict = &judgement.verdict;
-    let Some(expectation) = verdict.expectation else {
+    let Some((expected, [low, high])) = answer.sample.expected.zip(answer.sample.band) else {
         return match verdict.kind {
             _ if judgement.rate == Rate::Unknown => {
                 "It was not judged: no earlier sample of the counter is known.".to_owned()
@@ -59,19 +59,15 @@ fn expected(judgement: &Judgement) -> String {
     };
     let value = judgement.judged_value().unwrap_or(judgement.sample.value());
     let side = match value {
-        value if value > expectation.high => {
-            format!("{} above that range", short(value - expectation.high))
-        }
-        value if value < expectation.low => {
-            format!("{} below that range", short(expectation.low - value))
-        }
+        value if value > high => format!("{} above that range", short(value - high)),
+        value if value < low => format!("{} below that range", short(low - value)),
         _ => "within that range".to_owned(),
     };
     format!(
         "{} was expected, and {} to {} was usual: the value is {side}.",
-        short(expectation.value),
-        short(expectation.low),
-        short(expectation.high)
+        short(expected),
+        short(low),
+        short(high)
     )
 }
 

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use detector::Judge;
 use domain::{Sample, SeriesKey, Tenant};
 use store::{
-    Append, AppendOutcome, ClassifiedSamples, CommitOutcome, SampleClass, SeriesState, Store,
+    Append, AppendOutcome, ClassifiedSamples, CommitOutcome, NewSample, OptimisticCommit,
+    SampleClass, SeriesState, Store,
 };
 
 use crate::fixture::{
-    DEPLOYED, at, commit_of, key, key_of, n_series, optimistic_append, own_config, state, wave,
-    write,
+    DEPLOYED, append_one, at, commit_of, key, key_of, n_series, optimistic_append, own_config,
+    state, wave, write,
 };
 
 pub(crate) async fn a_commit_on_another_version_changes_nothing(store: &dyn Store) {
@@ -185,5 +186,29 @@ impl Lcg {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % n
+    }
+}
+
+pub(crate) async fn the_band_of_each_judged_sample_is_stored(store: &dyn Store) {
+    let key = key("a");
+    write(store, &key, &wave(0..60)).await;
+    // Optimistic, and by way of the inbox.
+    let optimistic = optimistic_append(&key, &state(store, &key).await, &[at(60, 103.0)]);
+    let OptimisticCommit { mut commit, .. } = optimistic.optimistic.clone().unwrap();
+    assert!(matches!(append_one(store, &optimistic).await, AppendOutcome::Committed { .. }));
+    let samples = [NewSample::gauge(Some(60_500_000), 101.0), at(61, 104.0)];
+    let waiting = store.append(&key, &samples, 0).await.unwrap().state.unwrap();
+    let second = commit_of(&waiting);
+    store.commit(&key, &second).await.unwrap();
+    commit.judgements.extend(second.judgements);
+    let stored = state(store, &key).await.window;
+    for judgement in &commit.judgements {
+        let at_us = judgement.sample.at_us();
+        let judged = stored.iter().find(|judged| judged.sample.at_us() == at_us).unwrap();
+        assert_eq!(judged, &judgement.judged());
+        let (range, exact) =
+            (judged.range(judgement).unwrap(), judgement.verdict.expectation.unwrap());
+        let error = (range.low - exact.low).abs().max((range.high - exact.high).abs());
+        assert!(error < 0.03 * (exact.high - exact.low), "{range:?} is not {exact:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! Counters: kind and start of a sample are stored with it, and a replay has the rate of the stored totals.
 
-use domain::{Rate, Sample, SampleKind};
+use domain::{Rate, Sample, SampleKind, VerdictKind};
 use store::{CommitOutcome, NewSample, SampleClass, Store};
 
 use crate::fixture::{appended, at, commit_of, key, optimistic_append, state, wave, write};
@@ -109,4 +109,23 @@ pub(crate) async fn a_configured_kind_is_committed_instead_of_the_one_that_waits
     let window: Vec<Sample> = stored.window.iter().map(|judged| judged.sample).collect();
     assert_eq!(kinds(&window), [(5.0, UNKNOWN_START), (9.0, UNKNOWN_START)]);
     assert!(store.pending(10).await.unwrap().is_empty());
+}
+
+pub(crate) async fn a_long_total_with_a_start_has_no_room_for_a_band(store: &dyn Store) {
+    let start_us = 1_732_060_800_123_456;
+    let samples = |base: f64| -> Vec<NewSample> {
+        let total = |i: i64| base + (100 * i + i * i % 17) as f64;
+        (0..60).map(|i| started(start_us / 1_000_000 + 1 + i, total(i), start_us)).collect()
+    };
+    for (series, base, has_band) in [("short", 1e6, true), ("long", 9_007_199_254_000_001.0, false)]
+    {
+        let key = key(series);
+        write(store, &key, &samples(base)).await;
+        let newest = *state(store, &key).await.window.last().unwrap();
+        assert_eq!(
+            (newest.kind(), newest.band().is_some()),
+            (VerdictKind::Normal, has_band),
+            "{newest:?}"
+        );
+    }
 }

@@ -72,7 +72,7 @@ async fn without_its_window_a_series_judges_no_replay_again() {
     assert_eq!(write(&store, &key, &wave(0..300)).await, vec![SampleClass::TooOld; 300]);
     let state = state(&store, &key).await;
     assert_eq!(state.window.len(), 1);
-    assert_eq!(state.window[0].kind, domain::VerdictKind::Learning);
+    assert_eq!(state.window[0].kind(), domain::VerdictKind::Learning);
 }
 
 #[tokio::test]

@@ -94,6 +94,7 @@ conformance! {
         series_of_several_tenants_share_a_batch,
         two_first_commits_do_not_both_succeed,
         a_stored_series_judges_like_one_in_memory,
+        the_band_of_each_judged_sample_is_stored,
         interleaved_writers_that_stop_lose_nothing,
     }
     optimistic: {
@@ -120,6 +121,7 @@ conformance! {
         a_replayed_counter_has_the_rates_of_the_stored_totals,
         an_optimistic_commit_that_is_ignored_keeps_the_kind,
         a_configured_kind_is_committed_instead_of_the_one_that_waits,
+        a_long_total_with_a_start_has_no_room_for_a_band,
     }
     read: {
         anomalies_come_newest_first,

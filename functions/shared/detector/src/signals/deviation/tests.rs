@@ -93,7 +93,7 @@ fn an_outage_on_the_first_day_is_not_what_its_time_of_day_expects() {
         let verdict = detector.judge(&before, &state, sample(minute, value));
         detector.learn(&mut state, sample(minute, value), &verdict);
         let sample = sample(minute, value);
-        before.push(JudgedSample { sample, kind: verdict.kind, score: 0.0, late: false });
+        before.push(JudgedSample::new(sample, verdict.kind, 0.0, false));
     }
     let (expected, _) = state.expected_at(Calendar::default(), sample(1_440 + 602, 100.0));
     assert!((99.0..101.5).contains(&expected), "{expected}");
@@ -113,7 +113,7 @@ fn score_after(n_high: usize, kind: VerdictKind) -> f64 {
         let value = if is_high { 1_000.0 } else { 100.0 + (i % 5) as f64 };
         let sample = Sample::new(i as i64 * 60_000_000, value).unwrap();
         let kind = if is_high { kind } else { VerdictKind::Normal };
-        JudgedSample { sample, kind, score: 0.0, late: false }
+        JudgedSample::new(sample, kind, 0.0, false)
     };
     let detector = Deviation { window: 50, threshold: 2.5, min: 10, calendar: Calendar::default() };
     let before: Vec<JudgedSample> = (0..50).map(judged).collect();
