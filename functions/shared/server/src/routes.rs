@@ -170,6 +170,7 @@ pub(crate) const UI: &[Route] = &[
     operation("/ui/app.js", || get(ui::script)),
     operation("/ui/plot.js", || get(ui::plot_script)),
     operation("/ui/why.js", || get(ui::why_script)),
+    operation("/ui/alerts.js", || get(ui::alerts_script)),
     operation("/ui/app.css", || get(ui::style)),
     operation("/ui/chart.js", || get(ui::chart_script)),
     operation("/ui/chart.css", || get(ui::chart_style)),

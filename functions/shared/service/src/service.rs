@@ -13,7 +13,7 @@ use store::{
 use tracing::warn;
 
 use crate::alerting::{AlertRules, Notifier};
-use crate::answers::SummaryAnswer;
+use crate::answers::{AlertsAnswer, SummaryAnswer};
 use crate::clock::steady_us;
 use crate::config::{Config, ConfigError};
 use crate::error::ServiceError;
@@ -43,6 +43,7 @@ pub struct Service {
     totals: Arc<Totals>,
     listing: Arc<Listing>,
     summaries: Arc<RecentAnswers<Tenant, SummaryAnswer>>,
+    alert_lists: Arc<RecentAnswers<Tenant, AlertsAnswer>>,
     exposition: Arc<RecentAnswers<(), String>>,
     warnings: Arc<Warnings>,
 }
@@ -104,6 +105,7 @@ impl Service {
             totals,
             listing: Arc::default(),
             summaries: Arc::default(),
+            alert_lists: Arc::default(),
             exposition: Arc::default(),
             warnings: Arc::default(),
         }
@@ -270,6 +272,10 @@ impl Service {
 
     pub(crate) fn summaries(&self) -> &RecentAnswers<Tenant, SummaryAnswer> {
         &self.summaries
+    }
+
+    pub(crate) fn alert_lists(&self) -> &RecentAnswers<Tenant, AlertsAnswer> {
+        &self.alert_lists
     }
 
     pub(crate) fn listing(&self) -> &Listing {

@@ -250,7 +250,7 @@ pub trait AlertStore {
         requeue: Option<Requeue>,
     ) -> Result<bool, StoreError>;
 
-    /// Queued series of a tenant, at most `limit`: all that have alerts, and some that will.
+    /// Series of a tenant that have alerts, at most `limit`, in any order.
     async fn alerting_series(
         &self,
         tenant: &Tenant,

@@ -1,6 +1,7 @@
 """The page `/ui` in a real browser: what people see and change, and what it must not do."""
 
 import hashlib
+import json
 import time
 import urllib.error
 import urllib.request
@@ -67,6 +68,22 @@ def test_a_link_shows_a_series_with_its_chart_and_a_chosen_sample(deploy, browse
     newest = history()[-1]["timestamp"] + MINUTE // 2
     deployment.send({"source": "checkout", "metric": "rps", "labels": {"region": "eu"}, "timestamp": newest, "value": 497.25})
     browser.until_text("497.2")
+
+
+def test_alerts_are_listed_with_their_receivers_and_lead_to_their_series(deploy, browse):
+    receivers = [{"name": "log", "log": True}]
+    deployment, browser = deploy(TIDEMARK_ALERTS=json.dumps({"receivers": receivers})), browse(width=400)
+    browser.open(f"{deployment.url}/ui")
+    deployment.send(history("search", spike=False))
+    browser.until_text("No alert fires", "search / rps")
+    deployment.send(history())
+    browser.until_text("Alerts\n", "firing")
+    [alert] = browser.driver.find_elements(By.CSS_SELECTOR, "section:nth-of-type(1) tbody tr")
+    assert alert.text.startswith("firing checkout / rps region=eu 500"), alert.text
+    assert browser.run("return document.documentElement.scrollWidth") <= 400
+    alert.click()
+    browser.until_text("Newest sample", "was expected, and")
+    assert browser.run("return location.hash") == SERIES and browser.messages() == []
 
 
 def test_of_a_counter_the_rate_is_shown(deploy, browse):
@@ -234,5 +251,5 @@ def test_it_is_served_where_it_was_enabled_only(deploy):
              ({"TIDEMARK_API_KEYS": entry, "TIDEMARK_UI": "on"}, 200)]
     for env, wanted in cases:
         deployment = deploy(**env)
-        for path in ("/ui", "/ui/app.js", "/ui/why.js", "/ui/chart.css"):
+        for path in ("/ui", "/ui/app.js", "/ui/why.js", "/ui/alerts.js", "/ui/chart.css"):
             assert status(deployment.url + path) == wanted, (env, path)

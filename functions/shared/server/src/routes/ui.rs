@@ -27,6 +27,10 @@ pub(crate) async fn why_script() -> impl IntoResponse {
     (JAVASCRIPT, include_str!("../ui/why.js"))
 }
 
+pub(crate) async fn alerts_script() -> impl IntoResponse {
+    (JAVASCRIPT, include_str!("../ui/alerts.js"))
+}
+
 pub(crate) async fn style() -> impl IntoResponse {
     (CSS, include_str!("../ui/app.css"))
 }

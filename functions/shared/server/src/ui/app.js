@@ -138,8 +138,10 @@ function stateOf(item) {
 }
 
 async function overview(isCurrent) {
-  const summary = await ask("analyze");
-  const listed = search.value.trim() ? await found(search.value.trim().toLowerCase()) : await ask("series?limit=100");
+  const text = search.value.trim();
+  const [summary, listed, alerts] = await Promise.all([
+    ask("analyze"), text ? found(text.toLowerCase()) : ask("series?limit=100"), ask("alerts"),
+  ]);
   if (!isCurrent()) return;
   if (summary.series_count === 0) return show(empty());
   const tile = (value, text) => element("div", { className: "card tile" }, element("b", {}, value), element("span", {}, text));
@@ -164,19 +166,25 @@ async function overview(isCurrent) {
   const all = listed.series.map((item) => ({
     open: open(item), cells: [element("span", {}, seriesLink(item), " ", labels(item.labels)), ago(item.received)],
   }));
-  const isSearch = search.value.trim() !== "";
+  const isSearch = text !== "";
   const more = listed.next && element("p", { className: "faint" },
     isSearch ? "There are more; search for a longer text." : "These 100 sent least recently; search for others.");
   show(
     tiles,
+    isSearch ? null : alertsCard(alerts),
     isSearch ? null : card("Most and newest anomalies", worst.length
       ? table(titles, worst) : element("p", { className: "faint" }, "No series has had an anomaly.")),
-    card(isSearch ? `Series with “${search.value.trim()}”` : "All series", all.length
+    card(isSearch ? `Series with “${text}”` : "All series", all.length
       ? table([["series"], ["received", "number"]], all) : element("p", { className: "faint" }, "None."), more));
 }
 
+// The last search: it reads many pages, so a poll repeats it only after half a minute.
+const lastSearch = { text: null, at: 0, result: null };
+const SEARCH_AGE_MS = 30000;
+
 // Series whose name has the text, of the first pages.
 async function found(text) {
+  if (lastSearch.text === text && Date.now() - lastSearch.at < SEARCH_AGE_MS) return lastSearch.result;
   const series = [];
   let cursor = null;
   for (let page = 0; page < SEARCH_PAGES_MAX; page++) {
@@ -186,7 +194,9 @@ async function found(text) {
     cursor = answer.next;
     if (!cursor || series.length > 100) break;
   }
-  return { series: series.slice(0, 100), next: cursor || series.length > 100 };
+  const result = { series: series.slice(0, 100), next: cursor || series.length > 100 };
+  Object.assign(lastSearch, { text, at: Date.now(), result });
+  return result;
 }
 
 function empty() {

@@ -17,8 +17,14 @@ const SERIES_MAX: usize = 1_000;
 const CONCURRENCY: usize = 16;
 
 impl Service {
-    /// Alerts of a tenant that fire, may fire, or were resolved within hours: firing ones first, newest first.
+    /// Alerts of a tenant that fire, may fire, or were resolved within hours, in this order; the newest first of each.
+    ///
+    /// At most a second old, since open pages ask again and again.
     pub async fn alerts(&self, tenant: &Tenant) -> Result<AlertsAnswer, ServiceError> {
+        self.alert_lists().get(tenant.clone(), self.read_alerts(tenant)).await
+    }
+
+    async fn read_alerts(&self, tenant: &Tenant) -> Result<AlertsAnswer, ServiceError> {
         let keys = self.store().alerting_series(tenant, SERIES_MAX);
         let keys = self.measure(StoreOperation::List, keys).await?;
         let truncated = keys.len() == SERIES_MAX;
@@ -37,8 +43,13 @@ impl Service {
         for read in reads {
             alerts.extend(read?);
         }
-        let is_firing = |alert: &AlertAnswer| alert.phase == AlertPhase::Firing.as_str();
-        alerts.sort_by_key(|alert| (!is_firing(alert), std::cmp::Reverse(alert.starts_at)));
+        let phases = [AlertPhase::Firing, AlertPhase::Pending, AlertPhase::Resolved];
+        let place =
+            |alert: &AlertAnswer| phases.iter().position(|phase| phase.as_str() == alert.phase);
+        alerts.sort_by(|a, b| {
+            let by_phase = place(a).cmp(&place(b));
+            by_phase.then(b.starts_at.cmp(&a.starts_at)).then_with(|| a.id.cmp(&b.id))
+        });
         Ok(AlertsAnswer { notifies: self.notifier().is_some(), alerts, truncated })
     }
 }

@@ -79,7 +79,7 @@ impl AlertStore for EmbeddedStore {
         limit: usize,
     ) -> Result<Vec<SeriesKey>, StoreError> {
         let state = self.lock();
-        let of_tenant = state.alert_checks.keys().filter(|key| key.tenant() == tenant);
+        let of_tenant = state.alerts.keys().filter(|key| key.tenant() == tenant);
         Ok(of_tenant.take(limit).cloned().collect())
     }
 }

@@ -7,7 +7,7 @@ use domain::{SeriesKey, Tenant};
 use redis::cmd;
 
 use super::connection::Call;
-use super::keys::{NOTIFIER_KEY, alert_checks, index_member, key_of_member};
+use super::keys::{NOTIFIER_KEY, alert_checks, alerting, index_member, key_of_member};
 use super::store::{RedisStore, flatten};
 use crate::{ALERTS_TTL_S, AlertStore, DueAlerts, Requeue, SERIES_TTL_S, StoreError, StoredAlerts};
 
@@ -76,11 +76,11 @@ impl AlertStore for RedisStore {
     ) -> Result<bool, StoreError> {
         let keys = self.keys(key);
         let mut call = self.scripts.save_alerts.prepare_invoke();
-        call.key(keys.alerts()).key(alert_checks(keys.shard));
+        call.key(keys.alerts()).key(alert_checks(keys.shard)).key(keys.alerting());
         call.arg(index_member(key)).arg(alerts.version).arg(&alerts.text).arg(SERIES_TTL_S);
         let place = |place: Option<i64>| place.map_or_else(String::new, |place| place.to_string());
         call.arg(place(requeue.map(|requeue| requeue.from)));
-        call.arg(place(requeue.and_then(|requeue| requeue.to_us)));
+        call.arg(place(requeue.and_then(|requeue| requeue.to_us))).arg(key.name());
         // Not repeatable: the second time finds the version of the first, and reports another notifier.
         self.connection.invoke(Call::once(keys.shard), &call).await
     }
@@ -91,11 +91,11 @@ impl AlertStore for RedisStore {
         limit: usize,
     ) -> Result<Vec<SeriesKey>, StoreError> {
         let replies = self.query_shards(self.shards(), |shard, commands| {
-            commands.cmd("ZRANGE").arg(alert_checks(shard)).arg(0).arg(-1);
+            // One shard may have all of them.
+            commands.cmd("ZRANGE").arg(alerting(shard, tenant.part())).arg(0).arg(limit - 1);
         });
-        let members: Vec<String> = flatten(replies.await?);
-        let prefix = format!("{} ", tenant.escaped());
-        let of_tenant = members.iter().filter(|member| member.starts_with(&prefix));
-        of_tenant.take(limit).map(|member| key_of_member(member)).collect()
+        let names: Vec<String> = flatten(replies.await?);
+        let keys = names.iter().take(limit).map(|name| SeriesKey::from_name(tenant, name));
+        Ok(keys.collect::<Result<_, _>>()?)
     }
 }

@@ -63,6 +63,10 @@ impl SeriesKeys {
         single_samples(self.shard, &self.tenant)
     }
 
+    pub(super) fn alerting(&self) -> String {
+        alerting(self.shard, &self.tenant)
+    }
+
     pub(super) fn configured(&self) -> String {
         configured(self.shard, &self.tenant)
     }
@@ -108,6 +112,11 @@ pub(super) fn silence_checks(shard: u16) -> String {
 /// Exists while a notifier is in use: commits then add to it.
 pub(super) fn alert_checks(shard: u16) -> String {
     format!("tm:{{{shard}}}:alert_checks")
+}
+
+/// Series of a tenant that have alerts, by the time of their last change, in Unix seconds.
+pub(super) fn alerting(shard: u16, tenant: &str) -> String {
+    format!("tm:{{{shard}}}:alerting/{tenant}")
 }
 
 /// Series with episodes that the history does not hold, by the version up to which it does.

@@ -157,6 +157,7 @@ conformance! {
         a_changed_episode_queues_its_series_once_a_notifier_runs,
         alerts_are_saved_over_the_version_that_was_read,
         a_forgotten_series_is_checked_again_if_it_has_alerts,
+        the_series_with_alerts_are_those_of_their_tenant,
         one_notifier_holds_the_lease,
     }
     status: {
