@@ -5,6 +5,7 @@ use std::fmt::Write;
 use service::access::NewApiKey;
 use service::config::Variable;
 
+use crate::alerts_command::AlertsCommand;
 use crate::function::Function;
 
 /// The variables that the help lists: the first to decide on.
@@ -25,6 +26,8 @@ const MAIN_VARIABLES: [&str; 9] = [
 pub(crate) enum CliCommand {
     /// Serve a function: that of the binary, or a mode of it.
     Serve(Function),
+    /// Check the configured alerts, or test a receiver of them, and exit.
+    Alerts(AlertsCommand),
     /// Print a text and exit.
     Print(String),
 }
@@ -40,6 +43,12 @@ pub(crate) fn parse(function: Function, arguments: &[&str]) -> Result<CliCommand
         (["exporter"], Function::Analyze) => Ok(CliCommand::Serve(Function::Exporter)),
         (["sweeper"], Function::Analyze) => Ok(CliCommand::Serve(Function::Sweeper)),
         (["notifier"], Function::Analyze) => Ok(CliCommand::Serve(Function::Notifier)),
+        (["alerts", "check"], function) if function.notifies() => {
+            Ok(CliCommand::Alerts(AlertsCommand::Check))
+        }
+        (["alerts", "test", receiver], function) if function.notifies() => {
+            Ok(CliCommand::Alerts(AlertsCommand::Test((*receiver).to_owned())))
+        }
         (["key", tenant, rights], _) => make_key(tenant, rights).map(CliCommand::Print),
         _ => Err(format!("`{}` is not a command: see `{function} --help`", arguments.join(" "))),
     }
@@ -62,6 +71,14 @@ fn help(function: Function) -> String {
             // Writing to a string cannot fail.
             let _infallible = writeln!(modes, "  analyze {mode:<17} {}", mode.summary());
         }
+    }
+    if function.notifies() {
+        let check = "Print the receivers of TIDEMARK_ALERTS, or what is invalid.";
+        let test = "Send a test message to one of them.";
+        let _infallible = write!(
+            modes,
+            "  {function} alerts check\n      {check}\n  {function} alerts test RECEIVER\n      {test}\n"
+        );
     }
     let mut variables = String::new();
     for name in MAIN_VARIABLES {
@@ -89,7 +106,8 @@ fn help(function: Function) -> String {
          {function} --help | --version\n\n\
          Variables (all of them: docs/configuration.md):\n{variables}\n\
          Example:\n  {example}\n\n\
-         Exit codes: 0 after SIGTERM, 64 invalid configuration or arguments, 69 address in use, \
+         Exit codes: 0 after SIGTERM, 64 invalid configuration or arguments, 69 address in use or \
+         test message not taken, \
          70 Lambda runtime failed, 71 no signal handler.\n"
     )
 }

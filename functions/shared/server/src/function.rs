@@ -89,6 +89,11 @@ impl Function {
         }
     }
 
+    /// True if its binary can deliver alerts.
+    pub(crate) fn notifies(self) -> bool {
+        matches!(self, Self::Analyze | Self::Standalone)
+    }
+
     /// True if it sweeps samples that a crashed writer left unjudged, and delivers alerts if it has receivers; one function
     /// of a deployment is enough.
     pub(crate) fn sweeps(self) -> bool {

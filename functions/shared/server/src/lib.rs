@@ -33,6 +33,7 @@ mod middleware;
 mod request_telemetry;
 mod router;
 
+mod alerts_command;
 mod cli;
 mod http;
 mod lambda;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use axum::Router;
 use service::config::Audience;
 use service::{
-    Access, Config, ConfigError, History, HistoryOptions, Receiver, ReceiverOptions, Service,
-    init_tracing, now_us, store_for,
+    Access, Config, ConfigError, History, HistoryOptions, Receiver, ReceiverOptions, RoundWait,
+    Service, init_tracing, now_us, store_for,
 };
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -19,6 +19,7 @@ use tokio::select;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
+use crate::alerts_command::{AlertsCommand, TestMessageError};
 use crate::app::App;
 use crate::cli::{self, CliCommand};
 use crate::function::Function;
@@ -55,12 +56,29 @@ pub enum RunError {
         "serve `{0}` outside of AWS Lambda: it takes events of queues and streams; `ingest` takes HTTP"
     )]
     LambdaOnly(Function),
+    /// A receiver did not take a test message.
+    #[error("deliver the test message to receiver `{receiver}`: {reason}")]
+    Delivery {
+        /// The receiver.
+        receiver: String,
+        /// The answer, or why there was none.
+        reason: String,
+    },
     /// A signal handler could not be installed.
     #[error("wait for signals: {0}")]
     Signal(#[source] io::Error),
     /// The Lambda runtime failed.
     #[error("serve the Lambda runtime: {0}")]
     Lambda(#[source] lambda_runtime::Error),
+}
+
+impl From<TestMessageError> for RunError {
+    fn from(error: TestMessageError) -> Self {
+        match error {
+            TestMessageError::UnknownReceiver(problem) => Self::Arguments(problem),
+            TestMessageError::NotTaken { receiver, reason } => Self::Delivery { receiver, reason },
+        }
+    }
 }
 
 impl RunError {
@@ -71,6 +89,7 @@ impl RunError {
             Self::Arguments(_) => "arguments_invalid",
             Self::LambdaOnly(_) => "lambda_only",
             Self::Listen { .. } => "listen_failed",
+            Self::Delivery { .. } => "delivery_failed",
             Self::Signal(_) => "signal_failed",
             Self::Lambda(_) => "lambda_failed",
         }
@@ -82,7 +101,7 @@ impl RunError {
             // EX_USAGE
             Self::Config(_) | Self::Arguments(_) | Self::LambdaOnly(_) => 64,
             // EX_UNAVAILABLE
-            Self::Listen { .. } => 69,
+            Self::Listen { .. } | Self::Delivery { .. } => 69,
             // EX_OSERR
             Self::Signal(_) => 71,
             // EX_SOFTWARE
@@ -127,6 +146,7 @@ async fn run_command(binary: Function, adapters: Option<Adapters>) -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match cli::parse(binary, &arguments) {
         Ok(CliCommand::Serve(function)) => serve(function, adapters, environment()).await,
+        Ok(CliCommand::Alerts(command)) => run_alerts(&command, adapters, environment()).await,
         Ok(CliCommand::Print(text)) => print(&text),
         Err(message) => Err(RunError::Arguments(message)),
     };
@@ -137,6 +157,36 @@ async fn run_command(binary: Function, adapters: Option<Adapters>) -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// Runs a command about alerts, with the receivers that the environment configures.
+async fn run_alerts(
+    command: &AlertsCommand,
+    adapters: Option<Adapters>,
+    vars: Vec<(String, String)>,
+) -> Result<(), RunError> {
+    let config = Config::read(vars.into_iter(), Audience::Operators)?;
+    let receivers = match adapters {
+        Some(adapters) => open_receivers(adapters, &config).await?,
+        None => Vec::new(),
+    };
+    if receivers.is_empty() {
+        return Err(no_receivers().into());
+    }
+    init_tracing(&config);
+    print(&command.run(&config.alerts, &receivers).await?)
+}
+
+async fn open_receivers(
+    adapters: Adapters,
+    config: &Config,
+) -> Result<Vec<Arc<dyn Receiver>>, ConfigError> {
+    let receivers = (adapters.receivers)(config.alerts.receivers.clone()).await;
+    receivers.map_err(|problem| ConfigError::one(format!("TIDEMARK_ALERTS: {problem}")))
+}
+
+fn no_receivers() -> ConfigError {
+    ConfigError::one("TIDEMARK_ALERTS has no receivers: expected at least one")
 }
 
 fn print(text: &str) -> Result<(), RunError> {
@@ -171,14 +221,13 @@ async fn serve(
     };
     let mut service = Service::with_history(store, history, &config);
     if let Some(adapters) = adapters.filter(|_| function.sweeps()) {
-        let receivers = (adapters.receivers)(config.alerts.receivers.clone()).await;
-        let receivers =
-            receivers.map_err(|problem| ConfigError::one(format!("TIDEMARK_ALERTS: {problem}")))?;
+        let receivers = open_receivers(adapters, &config).await?;
         if !receivers.is_empty() {
-            service = service.with_receivers(receivers);
+            // On Lambda nothing runs between invocations, so a round ends with its deliveries.
+            let wait = if config.platform.is_lambda { RoundWait::All } else { RoundWait::Short };
+            service = service.with_receivers(receivers, wait);
         } else if function == Function::Notifier {
-            let expected = "TIDEMARK_ALERTS has no receivers: expected at least one";
-            return Err(ConfigError::one(expected).into());
+            return Err(no_receivers().into());
         }
     }
     let app = App::new(function, service, &config);

@@ -45,7 +45,10 @@ mod utc;
 mod warnings;
 
 pub use access::{Access, AccessError, Right};
-pub use alerting::{AlertRules, AlertRulesError, Notified, PreviewError, PreviewRequest};
+pub use alerting::{
+    AlertRules, AlertRulesError, Notified, PreviewError, PreviewRequest, RoundWait,
+    send_test_message,
+};
 pub use analyze::WORST_SHOWN;
 pub use answers::{IngestAnswer, VerdictFilter};
 pub use clock::now_us;

@@ -12,7 +12,7 @@ use store::{
 };
 use tracing::warn;
 
-use crate::alerting::{AlertRules, Notifier};
+use crate::alerting::{AlertRules, Notifier, RoundWait};
 use crate::answers::{AlertsAnswer, SummaryAnswer};
 use crate::clock::steady_us;
 use crate::config::{Config, ConfigError};
@@ -113,11 +113,11 @@ impl Service {
 
     /// The same use cases with receivers of the configured alerts.
     #[must_use]
-    pub fn with_receivers(self, receivers: Vec<Arc<dyn Receiver>>) -> Self {
+    pub fn with_receivers(self, receivers: Vec<Arc<dyn Receiver>>, wait: RoundWait) -> Self {
         let names = receivers.iter().map(|receiver| receiver.name());
         names.for_each(|name| self.totals.declare_notifications(name));
         let rules = (*self.alert_rules).clone();
-        Self { notifier: Some(Arc::new(Notifier::new(rules, receivers))), ..self }
+        Self { notifier: Some(Arc::new(Notifier::new(rules, receivers, wait))), ..self }
     }
 
     /// Checks that the store answers, and that deployments of this generation use the same detector.

@@ -5,7 +5,7 @@ import time
 import urllib.request
 
 import pytest
-from conftest import SECRET, Alertmanager, Hook, Process, Redis, until
+from conftest import SECRET, Alertmanager, Hook, Process, Redis, SlowHook, command, until
 
 INTERVAL_S = 10
 HISTORY = 240
@@ -186,6 +186,28 @@ def test_a_receiver_that_was_away_gets_every_change_in_order(started, hook):
     assert hook.phases() == [("firing", 1), ("resolved", 2)]
 
 
+def test_a_slow_receiver_does_not_delay_the_others(started, hook):
+    slow = started(SlowHook)
+    receiver = {"secrets": [SECRET], "allow_private": True}
+    receivers = [{"name": "hook", "webhook": hook.url, **receiver}, {"name": "slow", "webhook": slow.url, **receiver}]
+    function = started(Process, "standalone", TIDEMARK_ALERTS=json.dumps({"receivers": receivers}))
+    everything = [learned(function, f"shop-{i}") for i in range(8)]
+    everything.pop().send(3, 900)
+
+    def overtakes():
+        """An alert that begins while the slow receiver has a message reaches the other one before it answers."""
+        until("the slow receiver has a message", lambda: slow.n_open)
+        n_answered, n_before = slow.n_answered, len(hook.messages)
+        everything.pop().send(3, 900)
+        until("the other receiver has the alert", lambda: len(hook.messages) > n_before)
+        return slow.n_answered == n_answered
+
+    assert any(overtakes() for _ in range(6)), "each alert waited for the slow receiver"
+    slow.is_slow = False
+    until(lambda: slow.ids, lambda: len(set(slow.ids)) == 8 - len(everything), 90)
+    assert len(hook.ids) == len(set(hook.ids)) == 8 - len(everything)
+
+
 def test_a_receiver_asks_for_a_later_try_and_for_no_more_messages(started, hook):
     function = started(Process, "standalone", TIDEMARK_ALERTS=rules(hook, "keep_firing=0s"))
     hook.answers = [(503, {"Retry-After": "4"}), (302, {"Location": f"{hook.url}/elsewhere"})]
@@ -226,6 +248,36 @@ def test_a_name_of_a_private_address_is_refused_when_it_is_called(started, hook)
     learned(function).send(3, 900)
     until(lambda: function.lines, lambda: any("its address is private" in line for line in function.lines))
     assert hook.messages == [] and hook.refusals == []
+
+
+@pytest.mark.parametrize("binary", ["standalone", "analyze"])
+def test_a_person_learns_whether_a_receiver_gets_messages(started, hook, tmp_path, binary):
+    behind = started(Hook)
+    alertmanager = started(Alertmanager, tmp_path, behind)
+    receivers = [
+        {"name": "hook", "webhook": hook.url, "secrets": [SECRET], "allow_private": True},
+        {"name": "ops", "alertmanager": [alertmanager.url]},
+    ]
+    run = lambda *arguments: command(binary, "alerts", *arguments, TIDEMARK_ALERTS=json.dumps({"receivers": receivers}))
+    assert run("check") == (0, "receiver hook (webhook)\nreceiver ops (alertmanager)\npolicies 0\n", "")
+    assert run("test", "hook")[:2] == (0, "receiver hook took the test message\n")
+    assert hook.phases() == [("firing", 1), ("resolved", 2)]
+    data = hook.messages[0]["data"]
+    assert (data["source"], data["metric"], data["labels"], data["severity"]) == ("tidemark", "test_message", {"test": "true"}, "info")
+    assert data["summary"].startswith("test_message of tidemark: this is a test of the receiver")
+    assert run("test", "ops")[:2] == (0, "receiver ops took the test message\n")
+    [alert] = until("alertmanager has the message", alertmanager.alerts)
+    assert (alert["labels"]["metric"], alert["labels"]["test"], alert["status"]["state"]) == ("test_message", "true", "active")
+    hook.stop()
+    code, out, error = run("test", "hook")
+    assert (code, out) == (69, "") and "failed to deliver the test message to receiver `hook`: it was not reached" in error
+    code, out, error = run("test", "phone")
+    assert (code, out) == (64, "") and "receiver `phone` is unknown: expected one of hook, ops" in error
+    receivers[0]["webhook"] = "hook"
+    code, out, error = run("check")
+    assert (code, out) == (64, "") and "receiver `hook`: the address is not valid" in error
+    receivers.clear()
+    assert run("check")[0] == 64
 
 
 def deployment(started, hook, tmp_path, n_notifiers, policy="keep_firing=0s"):

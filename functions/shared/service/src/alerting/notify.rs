@@ -2,17 +2,23 @@
 //!
 //! One process of a deployment notifies at a time, under a lease; the next process continues where it stopped. A message is
 //! delivered at least once: one that was sent before a failure is sent again with the same identity.
+//!
+//! A receiver that does not answer within a round delays no other: a later round records its results. If the process ends
+//! before that, its messages are sent again, too.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use alert::{AlertChange, AlertMessage, Receiver, ReceiverError};
+use alert::{AlertMessage, Receiver, ReceiverError};
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
-use tokio::time::{Instant, timeout_at};
+use store::StoredAlerts;
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::warn;
 
-use super::check::AlertCheck;
-use super::notifier::Notifier;
+use super::check::{AlertCheck, read_alerts};
+use super::delivery::{Results, SentChange, SlowDelivery, record};
+use super::notifier::{DELIVERY_TIMEOUT, Notifier};
 use crate::clock::steady_us;
 use crate::error::ServiceError;
 use crate::metrics::{NotificationResult, StoreOperation};
@@ -33,12 +39,6 @@ const MESSAGES_MAX: usize = 64;
 /// Messages sent at once to a receiver: so many answer within the time of a round.
 const PART_LEN: usize = 8;
 
-/// Time after which a receiver is paused, too, although it took messages.
-const SLOW: Duration = Duration::from_secs(2);
-
-/// Longest time for which a round waits for one receiver: within the lease.
-const DELIVERY_TIMEOUT: Duration = Duration::from_secs(8);
-
 /// Work of one round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Notified {
@@ -48,13 +48,6 @@ pub struct Notified {
     pub failed: usize,
     /// True if more may be due at once.
     pub more: bool,
-}
-
-/// Change of an alert that is sent, with the places of check and alert.
-struct SentChange {
-    check: usize,
-    alert: usize,
-    change: AlertChange,
 }
 
 impl Service {
@@ -67,18 +60,20 @@ impl Service {
         if !self.measure(StoreOperation::Lease, lease).await? {
             return Ok(Notified::default());
         }
+        let mut done = Notified::default();
+        self.record_ended(&mut done).await?;
         let now_us = steady_us();
         let due = self.store().due_alerts(now_us, CHECKED_MAX);
         let due = self.measure(StoreOperation::List, due).await?;
         if due.is_empty() {
-            return Ok(Notified::default());
+            return Ok(done);
         }
         let n_due = due.len();
         let checks = due.into_iter().map(|due| self.check_alerts(due, notifier, now_us));
         let checks: Vec<Result<Option<AlertCheck>, ServiceError>> =
             stream::iter(checks).buffer_unordered(CONCURRENCY).collect().await;
         let is_full = n_due == CHECKED_MAX && checks.iter().any(Result::is_ok);
-        let mut done = Notified { more: is_full, ..Notified::default() };
+        done.more = is_full;
         let mut checks: Vec<AlertCheck> =
             checks.into_iter().filter_map(|check| check.inspect_err(warn_of).ok()?).collect();
         // The checks may have taken long. Without the lease nothing is sent, and the places in the queue stay.
@@ -89,16 +84,19 @@ impl Service {
         let deliveries = notifier
             .receivers()
             .iter()
-            .map(|receiver| self.deliver(notifier, receiver.as_ref(), &checks, now_us));
+            .map(|receiver| self.deliver(notifier, receiver, &checks, now_us));
         for (receiver, delivered) in notifier.receivers().iter().zip(join_all(deliveries).await) {
             done.more |= delivered.len() == MESSAGES_MAX
                 && delivered.iter().all(|(_, result)| result.is_ok());
             for (sent, result) in delivered {
                 self.count_delivery(&mut done, receiver.name(), &result);
-                if record(&mut checks, receiver.name(), &sent, &result, steady_us()) {
-                    let given_up = NotificationResult::GivenUp;
-                    self.totals().count_notification(receiver.name(), given_up);
-                }
+                let Some(check) = checks.iter_mut().find(|check| check.key == sent.key) else {
+                    continue;
+                };
+                let now_us = steady_us();
+                let is_given_up =
+                    record(&mut check.alerts, receiver.name(), &sent, &result, now_us);
+                self.count_given_up(receiver.name(), is_given_up);
             }
         }
         let finished =
@@ -117,32 +115,74 @@ impl Service {
         }
     }
 
-    /// Sends the messages that are due to one receiver.
+    /// Sends the messages that are due to one receiver; returns the results, if it answers within a round.
     async fn deliver(
         &self,
         notifier: &Notifier,
-        receiver: &dyn Receiver,
+        receiver: &Arc<dyn Receiver>,
         checks: &[AlertCheck],
         now_us: i64,
     ) -> Vec<(SentChange, Result<(), ReceiverError>)> {
         let name = receiver.name();
-        if now_us < notifier.paused_until_us(name) {
+        if notifier.is_busy(name) || now_us < notifier.paused_until_us(name) {
             return Vec::new();
         }
-        let (sent, messages) = outgoing(notifier, receiver, checks, now_us);
+        let (sent, messages) = outgoing(notifier, receiver.as_ref(), checks, now_us);
         if messages.is_empty() {
             return Vec::new();
         }
-        let begun_at = Instant::now();
-        let results = send_within(receiver, &messages, now_us).await;
-        let is_failing = results.iter().all(Result::is_err);
-        let is_slow = begun_at.elapsed() > SLOW;
-        notifier.pause(name, is_failing || is_slow, steady_us());
-        if let Some(Err(error)) = results.iter().find(|result| result.is_err()) {
-            let n_failed = results.iter().filter(|result| result.is_err()).count();
-            warn!(receiver = name, n_failed, %error, "alerts are not delivered");
-        }
+        let until_us = steady_us() + DELIVERY_TIMEOUT.as_micros() as i64;
+        let mut task = tokio::spawn(send_within(Arc::clone(receiver), messages, now_us));
+        let Ok(results) = timeout(notifier.wait().duration(), &mut task).await else {
+            notifier.leave(name, SlowDelivery { sent, task, until_us });
+            return Vec::new();
+        };
+        let results = results.unwrap_or_default();
+        note_results(notifier, name, &results);
         sent.into_iter().zip(results).collect()
+    }
+
+    /// Records the results of deliveries that earlier rounds did not wait for.
+    async fn record_ended(&self, done: &mut Notified) -> Result<(), ServiceError> {
+        let Some(notifier) = self.notifier() else { return Ok(()) };
+        for (receiver, SlowDelivery { sent, task, .. }) in notifier.take_ended() {
+            // A task that has ended does not wait. One that panicked has sent nothing that is known.
+            let results = task.await.unwrap_or_default();
+            note_results(notifier, &receiver, &results);
+            for (sent, result) in sent.into_iter().zip(results) {
+                self.count_delivery(done, &receiver, &result);
+                self.record_stored(&receiver, &sent, &result).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Records a result in the stored alerts of its series. If these change at the same time, the message is sent again.
+    async fn record_stored(
+        &self,
+        receiver: &str,
+        sent: &SentChange,
+        result: &Result<(), ReceiverError>,
+    ) -> Result<(), ServiceError> {
+        let stored = self.store().alerts(&sent.key);
+        let stored = self.measure(StoreOperation::Read, stored).await?;
+        let mut alerts = read_alerts(&sent.key, &stored);
+        let now_us = steady_us();
+        self.count_given_up(receiver, record(&mut alerts, receiver, sent, result, now_us));
+        let text = serde_json::to_string(&alerts).unwrap_or_default();
+        if alerts.is_empty() || text == stored.text {
+            return Ok(());
+        }
+        let alerts = StoredAlerts { text, ..stored };
+        let save = self.store().save_alerts(&sent.key, &alerts, None);
+        self.measure(StoreOperation::Commit, save).await?;
+        Ok(())
+    }
+
+    fn count_given_up(&self, receiver: &str, is_given_up: bool) {
+        if is_given_up {
+            self.totals().count_notification(receiver, NotificationResult::GivenUp);
+        }
     }
 
     fn count_delivery(
@@ -160,13 +200,22 @@ impl Service {
     }
 }
 
+/// Pauses a receiver that took nothing, and logs the first failure.
+fn note_results(notifier: &Notifier, receiver: &str, results: &Results) {
+    notifier.pause(receiver, results.iter().all(Result::is_err), steady_us());
+    if let Some(Err(error)) = results.iter().find(|result| result.is_err()) {
+        let n_failed = results.iter().filter(|result| result.is_err()).count();
+        warn!(receiver, n_failed, %error, "alerts are not delivered");
+    }
+}
+
 /// Sends messages in parts until the time is over, or one part fails as a whole; returns the results of those that were
 /// sent.
 async fn send_within(
-    receiver: &dyn Receiver,
-    messages: &[AlertMessage],
+    receiver: Arc<dyn Receiver>,
+    messages: Vec<AlertMessage>,
     now_us: i64,
-) -> Vec<Result<(), ReceiverError>> {
+) -> Results {
     let late =
         || ReceiverError::Failed { reason: "it does not answer".to_owned(), retry_after: None };
     let until = Instant::now() + DELIVERY_TIMEOUT;
@@ -193,41 +242,19 @@ fn outgoing(
     now_us: i64,
 ) -> (Vec<SentChange>, Vec<AlertMessage>) {
     let page_url = notifier.rules().page_url.as_deref();
-    let of_check = |(check, checked): (usize, &AlertCheck)| {
-        let alerts = checked.alerts.alerts.iter().enumerate();
-        let of_receiver =
-            alerts.filter(|(_, alert)| alert.receivers.iter().any(|name| name == receiver.name()));
-        let due = of_receiver.filter_map(|(position, alert)| {
+    let of_check = |checked: &AlertCheck| {
+        let is_of_receiver = |name: &String| name == receiver.name();
+        let alerts = checked.alerts.alerts.iter();
+        let of_receiver = alerts.filter(|alert| alert.receivers.iter().any(is_of_receiver));
+        let due = of_receiver.filter_map(|alert| {
             let change = alert.due(receiver.name(), receiver.forgets(), now_us)?;
             let message = checked.message(alert, change, page_url);
-            Some((SentChange { check, alert: position, change }, message))
+            let (key, start_us) = (checked.key.clone(), alert.start_us);
+            Some((SentChange { key, start_us, change }, message))
         });
         due.collect::<Vec<_>>()
     };
-    checks.iter().enumerate().flat_map(of_check).take(MESSAGES_MAX).unzip()
-}
-
-/// Records the result of one message in its alert; returns whether the message is given up.
-fn record(
-    checks: &mut [AlertCheck],
-    receiver: &str,
-    sent: &SentChange,
-    result: &Result<(), ReceiverError>,
-    now_us: i64,
-) -> bool {
-    let alert = &mut checks[sent.check].alerts.alerts[sent.alert];
-    let delivery = alert.deliveries.entry(receiver.to_owned()).or_default();
-    match result {
-        Ok(()) => {
-            delivery.delivered(&sent.change, now_us);
-            false
-        }
-        Err(ReceiverError::Failed { retry_after, .. }) => {
-            let retry_after_us = retry_after.map(|wait| wait.as_micros() as i64);
-            delivery.failed(&sent.change, now_us, retry_after_us, false)
-        }
-        Err(_) => delivery.failed(&sent.change, now_us, None, true),
-    }
+    checks.iter().flat_map(of_check).take(MESSAGES_MAX).unzip()
 }
 
 fn warn_of(error: &ServiceError) {

@@ -154,6 +154,11 @@ impl AlertRules {
         Ok(Self { receivers, policies, tenants, page_url })
     }
 
+    /// Number of policies.
+    pub fn n_policies(&self) -> usize {
+        self.policies.len()
+    }
+
     /// Policy of a series, and its name: the first that matches.
     pub(crate) fn policy_of(&self, key: &SeriesKey) -> (&str, AlertPolicy) {
         let matches = |rule: &&PolicyRule| {
