@@ -1,5 +1,8 @@
 """Figures of the measurements in `load.py`: rows of its tables, and values of a record of `evaluator load`."""
 
+import os
+import pathlib
+import re
 import statistics
 import sys
 
@@ -11,14 +14,28 @@ def log(text):
 
 
 class Results:
-    """Rows of the two tables, and the constants for `evaluator capacity`."""
+    """Rows of the tables, and the constants for `evaluator capacity`."""
 
     def __init__(self):
-        self.rows, self.growth, self.constants = [], [], {}
+        self.rows, self.senders, self.growth, self.constants = [], [], [], {}
 
     def row(self, figure, measured, target="", met=None):
         self.rows.append((figure, measured, target, {True: "yes", False: "**no**", None: ""}[met]))
         log(f"  {figure}: {measured}  {target}  {self.rows[-1][3]}")
+
+    def sends(self, case, records, as_json=()):
+        """Adds a row for samples in the format of another product, beside the same samples as JSON, round by round."""
+        samples_per_s = lambda records: [total(record)["samples_per_s"] for record in records]
+        measured = rate(median(samples_per_s(records)))
+        if not as_json:
+            self.senders.append((case, measured, "", "", "", ""))
+        else:
+            ratio = median([a / b for a, b in zip(samples_per_s(records), samples_per_s(as_json))])
+            times = [f"{median([costs(record)['function_us_per_sample'] for record in group]):.1f} us" for group in (records, as_json)]
+            times = f"{times[0]}, {times[1]} as JSON"
+            met = "yes" if ratio >= 1 else "**no**"
+            self.senders.append((case, measured, f"{ratio:.2f} of JSON", times, "≥ 1.0", met))
+        log(f"  {': '.join(self.senders[-1])}")
 
     def grows(self, case, record):
         """Adds a row to the second table."""
@@ -31,6 +48,7 @@ class Results:
 
 
 TARGET_TITLES = "figure", "measured", "target", "met"
+SENDERS_TITLES = "request", "samples", "beside JSON", "function time per sample", "target", "met"
 GROWTH_TITLES = "case", "samples", "p50", "p99", "function time per sample", "Redis time per sample"
 
 
@@ -74,3 +92,18 @@ def fill(lab, process, n_series, n_samples):
         left -= total(record)["accepted"]
         if total(record)["accepted"] == 0:
             sys.exit(f"load: no sample was accepted: {total(record)['errors']}")
+
+
+def machine():
+    info = pathlib.Path("/proc/cpuinfo").read_text()
+    model = re.search(r"model name\s*: (.*)", info)
+    return f"{os.cpu_count()} processors, {model[1].strip() if model else 'unknown'}"
+
+
+def splice(path, name, text):
+    """Replaces the text between two markers in a document."""
+    document = path.read_text()
+    begin, end = f"<!-- load:begin {name} -->", f"<!-- load:end {name} -->"
+    before, rest = document.split(begin, 1)
+    _, after = rest.split(end, 1)
+    path.write_text(f"{before}{begin}\n{text}\n{end}{after}")

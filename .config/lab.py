@@ -13,7 +13,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILT = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
 SCRIPT = ROOT / "functions/shared/server/examples/one_script.lua"
-REDIS_PORT, INGEST_PORT, INGEST_ONE_PORT, ANALYZE_PORT, STANDALONE_PORT, SCRIPT_PORT, SCRIPT_ONE_PORT, BARE_PORT, GROWTH_PORT = range(28379, 28388)
+REDIS_PORT, INGEST_PORT, INGEST_ONE_PORT, ANALYZE_PORT, STANDALONE_PORT, SCRIPT_PORT, SCRIPT_ONE_PORT, BARE_PORT, OTHER_PORT, GROWTH_PORT = range(28379, 28389)
 # Limits of tenants are enabled but out of reach, so that their cost is measured and no request is refused.
 LIMITS = {"TIDEMARK_TENANT_SAMPLES_PER_S_MAX": "1000000000", "TIDEMARK_TENANT_SERIES_MAX": "1000000000"}
 

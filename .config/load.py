@@ -5,14 +5,14 @@ load.py [--seconds 10] [--rounds 3] [--only NAME ...] [--splice FILE] [--constan
 
 Uses release builds and a separate Redis on loopback; the load generator runs on the same processors. Ratios within one
 run hold on any machine, absolute rates only on this one. Prints a table of measured values and targets, and writes the
-constants for `evaluator capacity`. With --only it prints the chosen parts and writes nothing, except the table of `growth`.
+constants for `evaluator capacity`. With --only it prints the chosen parts and writes nothing, except the tables of `senders`
+and `growth`.
 """
 
 import argparse
 import json
 import os
 import pathlib
-import re
 import resource
 import shutil
 import subprocess
@@ -20,9 +20,10 @@ import sys
 import tempfile
 import time
 
-from figures import GROWTH_TITLES, MB, TARGET_TITLES, Results, costs, fill, log, median, rate, table, total
+from figures import GROWTH_TITLES, MB, SENDERS_TITLES, TARGET_TITLES, Results, costs, fill, log, machine, median, rate, splice, table, total
 from lab import ANALYZE_PORT, BARE_PORT, BUILT, GROWTH_PORT, INGEST_ONE_PORT, INGEST_PORT, ROOT, SCRIPT_ONE_PORT, SCRIPT_PORT, STANDALONE_PORT, Lab, Process
 from replicas import replicas, unknown
+from senders import senders
 
 
 def single(lab, results):
@@ -231,22 +232,7 @@ def growth(lab, results):
 
 
 TARGETS = {"single": single, "batches": batches, "unknown": unknown, "replicas": replicas, "summary": summary, "memory": memory, "judged": judged}
-PARTS = {**TARGETS, "growth": growth}
-
-
-def machine():
-    info = pathlib.Path("/proc/cpuinfo").read_text()
-    model = re.search(r"model name\s*: (.*)", info)
-    return f"{os.cpu_count()} processors, {model[1].strip() if model else 'unknown'}"
-
-
-def splice(path, name, text):
-    """Replaces the text between two markers in a document."""
-    document = path.read_text()
-    begin, end = f"<!-- load:begin {name} -->", f"<!-- load:end {name} -->"
-    before, rest = document.split(begin, 1)
-    _, after = rest.split(end, 1)
-    path.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+PARTS = {**TARGETS, "senders": senders, "growth": growth}
 
 
 def main():
@@ -276,7 +262,12 @@ def main():
     command = f"LOAD='--seconds {args.seconds:g} --rounds {args.rounds}' make load"
     # A run with --only must not replace the full table and the constants.
     is_whole = TARGETS.keys() <= set(args.only)
-    for name, rows, titles, is_written in (("bars", results.rows, TARGET_TITLES, is_whole), ("growth", results.growth, GROWTH_TITLES, True)):
+    tables = (
+        ("bars", results.rows, TARGET_TITLES, is_whole),
+        ("senders", results.senders, SENDERS_TITLES, True),
+        ("growth", results.growth, GROWTH_TITLES, True),
+    )
+    for name, rows, titles, is_written in tables:
         if rows:
             text = f"{table(titles, rows)}\n\n{machine()}; commit {commit or 'unknown'}, {date}."
             print(text)
@@ -285,7 +276,7 @@ def main():
     if args.constants and is_whole:
         constants = {"date": date, "commit": commit, "machine": machine(), **results.constants}
         args.constants.write_text(json.dumps(constants, indent=2) + "\n")
-    if any(row[3] == "**no**" for row in results.rows):
+    if any(row[-1] == "**no**" for row in results.rows + results.senders):
         sys.exit(1)
 
 

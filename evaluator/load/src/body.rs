@@ -1,16 +1,18 @@
 //! Writes the bytes of requests into reused buffers; only times and values differ.
 //!
-//! All samples have the same length, so the length of a body is known in advance and nothing is allocated: the generator
-//! shares the machine with the deployment that it measures.
+//! Nothing is allocated for a request: the generator shares the machine with the deployment that it measures. All samples
+//! in JSON have the same length, so the length of such a body is known in advance.
+
+mod protobuf;
+mod sequence;
 
 use std::io::Write;
 
 use reqwest::Url;
 
+use crate::body::sequence::{SERIES_DIGITS, SampleSequence, set_digits};
+use crate::format::LoadFormat;
 use crate::scenario::LoadRequest;
-
-/// Digits of the number of a series; see [`crate::scenario::SERIES_MAX`].
-const SERIES_DIGITS: usize = 7;
 
 /// Digits of Unix microseconds until the year 2286.
 const TIME_DIGITS: usize = 16;
@@ -21,38 +23,42 @@ const AFFINITY_HEADER: &str = "tidemark-affinity";
 /// Writes requests.
 #[derive(Debug)]
 pub(crate) struct RequestWriter {
+    format: LoadFormat,
     /// Head of each kind of request, up to the number of the first series.
     head_post: Vec<u8>,
     head_get: Vec<u8>,
     prefix: String,
-    /// Start of a sample, up to the number of its series.
+    source: String,
+    /// Start of a sample in JSON, up to the number of its series.
     sample: Vec<u8>,
-    /// Samples written so far; the series get them in turn.
-    n_samples: u64,
-    /// The newest time so far: all times differ.
-    last_us: i64,
-    noise: u64,
+    sequence: SampleSequence,
+    /// A body before its length is known, and before it is compressed.
+    message: Vec<u8>,
+    packed: Vec<u8>,
+    snappy: snap::raw::Encoder,
 }
 
 impl RequestWriter {
     /// A writer for the deployment at `url`, with its API key.
-    pub(crate) fn new(url: &Url, key: Option<&str>, source: &str) -> Self {
+    pub(crate) fn new(url: &Url, key: Option<&str>, source: &str, format: LoadFormat) -> Self {
         let host = url.host_str().unwrap_or_default();
         let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
         let key = key.map_or_else(String::new, |key| format!("authorization: Bearer {key}\r\n"));
         let common = format!("host: {host}{port}\r\nuser-agent: tidemark-evaluator\r\n{key}");
         let prefix = url.path().trim_end_matches('/').to_owned();
-        let post = format!(
-            "POST {prefix}/ingest HTTP/1.1\r\n{common}content-type: application/json\r\n{AFFINITY_HEADER}: "
-        );
+        let (path, headers) = (format.path(), format.headers());
+        let post = format!("POST {prefix}{path} HTTP/1.1\r\n{common}{headers}{AFFINITY_HEADER}: ");
         Self {
+            format,
             head_post: post.into_bytes(),
             head_get: format!(" HTTP/1.1\r\n{common}\r\n").into_bytes(),
             prefix,
+            source: source.to_owned(),
             sample: format!(r#"{{"source":"{source}","metric":"s"#).into_bytes(),
-            n_samples: 0,
-            last_us: 0,
-            noise: 0x9E37_79B9_7F4A_7C15,
+            sequence: SampleSequence::new(),
+            message: Vec::new(),
+            packed: Vec::new(),
+            snappy: snap::raw::Encoder::new(),
         }
     }
 
@@ -68,70 +74,97 @@ impl RequestWriter {
                 0
             }
             LoadRequest::Samples { batch, n_series, is_timed } => {
-                let time_len = if *is_timed { br#","timestamp":"#.len() + TIME_DIGITS } else { 0 };
-                let rest_len = SERIES_DIGITS + br#"","value":123.4}"#.len();
-                let sample_len = self.sample.len() + time_len + rest_len;
-                let list_len = if *batch == 1 { 0 } else { 1 + *batch as usize };
+                self.sequence.begin(*n_series);
                 out.extend_from_slice(&self.head_post);
-                digits(self.n_samples % u64::from(*n_series), SERIES_DIGITS, out);
-                let length = *batch as usize * sample_len + list_len;
-                let _infallible = write!(out, "\r\ncontent-length: {length}\r\n\r\n");
-                self.samples(*batch, *n_series, is_timed.then_some(now_us), out);
+                digits(self.sequence.next_series(), SERIES_DIGITS, out);
+                match self.format {
+                    LoadFormat::Json => self.json(*batch, is_timed.then_some(now_us), out),
+                    LoadFormat::RemoteWrite => self.remote_write(*batch, now_us, out),
+                    LoadFormat::Otlp => self.otlp(*batch, now_us, out),
+                }
                 *batch
             }
         }
     }
 
-    fn samples(&mut self, batch: u32, n_series: u32, now_us: Option<i64>, out: &mut Vec<u8>) {
+    fn json(&mut self, batch: u32, now_us: Option<i64>, out: &mut Vec<u8>) {
+        let time_len = if now_us.is_some() { br#","timestamp":"#.len() + TIME_DIGITS } else { 0 };
+        let rest_len = SERIES_DIGITS + br#"","value":123.4}"#.len();
+        let sample_len = self.sample.len() + time_len + rest_len;
+        let list_len = if batch == 1 { 0 } else { 1 + batch as usize };
+        end_head(batch as usize * sample_len + list_len, out);
         // The last sample of a request is the newest of all.
-        let mut at_us = self.last_us.max(now_us.unwrap_or_default() - i64::from(batch));
+        let mut at_us = self.sequence.begin_us(now_us.unwrap_or_default(), batch);
         for i in 0..batch {
             if batch > 1 {
                 out.push(if i == 0 { b'[' } else { b',' });
             }
+            at_us += i64::from(now_us.is_some());
+            let sample = self.sequence.next(at_us);
             out.extend_from_slice(&self.sample);
-            digits(self.n_samples % u64::from(n_series), SERIES_DIGITS, out);
+            digits(sample.series, SERIES_DIGITS, out);
             out.push(b'"');
             if now_us.is_some() {
-                at_us += 1;
                 out.extend_from_slice(br#","timestamp":"#);
-                digits(at_us as u64, TIME_DIGITS, out);
+                digits(sample.at_us as u64, TIME_DIGITS, out);
             }
             out.extend_from_slice(br#","value":"#);
-            let value = 4_000 + self.random() % 1_000;
-            digits(value / 10, 3, out);
+            digits(sample.tenths / 10, 3, out);
             out.push(b'.');
-            digits(value % 10, 1, out);
+            digits(sample.tenths % 10, 1, out);
             out.push(b'}');
-            self.n_samples += 1;
         }
         if batch > 1 {
             out.push(b']');
         }
-        self.last_us = self.last_us.max(at_us);
     }
 
-    /// xorshift, since values only have to differ.
-    fn random(&mut self) -> u64 {
-        self.noise ^= self.noise << 13;
-        self.noise ^= self.noise >> 7;
-        self.noise ^= self.noise << 17;
-        self.noise >> 20
+    fn remote_write(&mut self, batch: u32, now_us: i64, out: &mut Vec<u8>) {
+        self.message.clear();
+        for _ in 0..batch {
+            let sample = self.sequence.next_of_turn(now_us);
+            let name = sample.name();
+            protobuf::push_time_series(&name, &self.source, sample, &mut self.message);
+        }
+        self.packed.resize(snap::raw::max_compress_len(self.message.len()), 0);
+        let packed = self.snappy.compress(&self.message, &mut self.packed);
+        let len = packed.expect("the buffer has room for any message");
+        end_head(len, out);
+        out.extend_from_slice(&self.packed[..len]);
+    }
+
+    fn otlp(&mut self, batch: u32, now_us: i64, out: &mut Vec<u8>) {
+        self.message.clear();
+        let mut at_us = self.sequence.begin_us(now_us, batch);
+        protobuf::push_export(&self.source, &mut self.message, |out| {
+            for _ in 0..batch {
+                at_us += 1;
+                let sample = self.sequence.next(at_us);
+                protobuf::push_gauge(&sample.name(), sample, out);
+            }
+        });
+        end_head(self.message.len(), out);
+        out.extend_from_slice(&self.message);
     }
 }
 
+/// Appends the length of the body and the end of the head.
+fn end_head(body_len: usize, out: &mut Vec<u8>) {
+    let _infallible = write!(out, "\r\ncontent-length: {body_len}\r\n\r\n");
+}
+
 /// Appends a number with exactly `len` digits.
-fn digits(mut number: u64, len: usize, out: &mut Vec<u8>) {
+fn digits(number: u64, len: usize, out: &mut Vec<u8>) {
     let start = out.len();
     out.resize(start + len, b'0');
-    for digit in out[start..].iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
-    }
+    set_digits(number, &mut out[start..]);
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use intake::{BodyFormat, RequestLimits};
     use serde_json::Value;
 
     use super::*;
@@ -139,7 +172,12 @@ mod tests {
     const NOW_US: i64 = 1_732_060_800_000_000;
 
     fn writer() -> RequestWriter {
-        RequestWriter::new(&"http://127.0.0.1:8080/base/".parse().unwrap(), Some("tmk_1"), "load")
+        writer_of(LoadFormat::Json)
+    }
+
+    fn writer_of(format: LoadFormat) -> RequestWriter {
+        let url = "http://127.0.0.1:8080/base/".parse().unwrap();
+        RequestWriter::new(&url, Some("tmk_1"), "load", format)
     }
 
     fn body(writer: &mut RequestWriter, request: &LoadRequest) -> Vec<Value> {
@@ -206,5 +244,68 @@ mod tests {
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.starts_with("GET /base/analyze?a=b HTTP/1.1\r\n"), "{text}");
         assert!(text.ends_with("\r\n\r\n") && n == 0, "{text}");
+    }
+
+    /// Series, time in microseconds and value of each sample of a request in a format of other products.
+    fn samples(
+        writer: &mut RequestWriter,
+        request: &LoadRequest,
+    ) -> Vec<(String, Option<i64>, f64)> {
+        let mut bytes = Vec::new();
+        writer.write(request, NOW_US, &mut bytes);
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+        let (head, body) = (String::from_utf8_lossy(&bytes[..end]), &bytes[end..]);
+        assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{head}");
+        let (path, format, encoding) = match writer.format {
+            LoadFormat::RemoteWrite => ("api/v1/write", BodyFormat::RemoteWriteV1, Some("snappy")),
+            _ => ("v1/metrics", BodyFormat::OtlpBinary, None),
+        };
+        assert!(head.starts_with(&format!("POST /base/{path} HTTP/1.1\r\n")), "{head}");
+        let limits = RequestLimits::default();
+        let body = format.unpack(body, encoding, &limits).unwrap();
+        let batch = intake::parse(&body, format, &limits).unwrap();
+        assert!(batch.rejected.is_empty(), "{:?}", batch.rejected);
+        let of = |sample: &intake::IncomingSample| {
+            assert_eq!((sample.series.source(), sample.series.labels().len()), ("load", 0));
+            (sample.series.metric().to_owned(), sample.at_us, sample.value)
+        };
+        batch.samples.iter().map(of).collect()
+    }
+
+    #[test]
+    fn each_format_is_read_as_the_same_series() {
+        let request = LoadRequest::Samples { batch: 2, n_series: 3, is_timed: true };
+        for format in [LoadFormat::RemoteWrite, LoadFormat::Otlp] {
+            let mut writer = writer_of(format);
+            let all = [samples(&mut writer, &request), samples(&mut writer, &request)].concat();
+            let metrics: Vec<&str> = all.iter().map(|(metric, ..)| metric.as_str()).collect();
+            assert_eq!(metrics, ["s0000000", "s0000001", "s0000002", "s0000000"], "{format:?}");
+            assert!(all.iter().all(|(_, _, value)| (400.0..500.0).contains(value)));
+            let times: Vec<i64> = all.iter().map(|(_, at_us, _)| at_us.unwrap() - NOW_US).collect();
+            match format {
+                LoadFormat::Otlp => assert_eq!(times, [-1, 0, 1, 2]),
+                // The turns of a series are milliseconds apart.
+                _ => assert_eq!(times, [0, 0, 0, 1_000]),
+            }
+        }
+    }
+
+    #[test]
+    fn a_series_has_no_time_twice_when_the_number_of_series_changes() {
+        let mut writer = writer_of(LoadFormat::RemoteWrite);
+        let request = |n_series| LoadRequest::Samples { batch: 5, n_series, is_timed: true };
+        let mut all = Vec::new();
+        for n_series in [7, 3, 100, 2, 5] {
+            all.extend(samples(&mut writer, &request(n_series)));
+        }
+        let times: BTreeSet<_> = all.iter().map(|(metric, at_us, _)| (metric, at_us)).collect();
+        assert_eq!(times.len(), all.len());
+    }
+
+    #[test]
+    fn a_long_message_has_a_long_length() {
+        let request = LoadRequest::Samples { batch: 10_000, n_series: 10_000, is_timed: true };
+        assert_eq!(samples(&mut writer_of(LoadFormat::Otlp), &request).len(), 10_000);
+        assert_eq!(samples(&mut writer_of(LoadFormat::RemoteWrite), &request).len(), 10_000);
     }
 }

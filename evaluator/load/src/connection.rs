@@ -21,6 +21,9 @@ const HEADERS_MAX: usize = 64;
 /// Maximum head of an answer, in bytes.
 const HEAD_LEN_MAX: usize = 64 << 10;
 
+/// Header with the number of samples that a request of Prometheus remote write has stored.
+const WRITTEN_HEADER: &str = "x-prometheus-remote-write-samples-written";
+
 /// Bytes per read.
 const READ_LEN: usize = 16 << 10;
 
@@ -61,8 +64,10 @@ impl std::fmt::Debug for LoadConnection {
 pub(crate) struct LoadAnswer {
     /// The HTTP status.
     pub(crate) status: u16,
-    /// `accepted` of the body, if it has it.
+    /// `accepted` of the body, or the number of written samples in the header of remote write, if it has one of them.
     pub(crate) n_accepted: Option<u64>,
+    /// Length of the body; of one in chunks, that of the first.
+    pub(crate) body_len: usize,
     /// True if the connection can be reused.
     pub(crate) is_kept: bool,
 }
@@ -145,7 +150,8 @@ impl LoadConnection {
             ResponseBody::Sized(len) => self.read_sized(head.len, len).await?,
             ResponseBody::Chunked => self.read_chunks(head.len).await?,
         };
-        Ok(LoadAnswer { status: head.status, n_accepted: accepted(body), is_kept: head.is_kept })
+        let (n_accepted, body_len) = (accepted(body).or(head.n_written), body.len());
+        Ok(LoadAnswer { status: head.status, n_accepted, body_len, is_kept: head.is_kept })
     }
 
     /// Classifies a failed write or an early end.
@@ -211,6 +217,8 @@ struct ResponseHead {
     len: usize,
     status: u16,
     body: ResponseBody,
+    /// Number of samples that remote write has written.
+    n_written: Option<u64>,
     is_kept: bool,
 }
 
@@ -245,7 +253,9 @@ impl ResponseHead {
             (None, None) => ResponseBody::Sized(0),
         };
         let is_kept = !value("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"));
-        Ok(Some(Self { len, status: response.code.unwrap_or_default(), body, is_kept }))
+        let n_written = value(WRITTEN_HEADER).and_then(|n| n.trim().parse().ok());
+        let status = response.code.unwrap_or_default();
+        Ok(Some(Self { len, status, body, n_written, is_kept }))
     }
 }
 
@@ -290,14 +300,20 @@ mod tests {
         let target = server(&[
             b"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n{\"accepted\":17,\"late\":0,\"a\":1}",
             b"HTTP/1.1 503 Service Unavailable\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+            b"HTTP/1.1 204 No Content\r\nX-Prometheus-Remote-Write-Samples-Written: 7\r\n\r\n",
             b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
         ])
         .await;
         let mut connection = target.connect().await.unwrap();
-        let wanted = [(200, Some(17), true), (503, None, true), (200, None, false)];
-        for (status, n_accepted, is_kept) in wanted {
+        let wanted = [
+            (200, Some(17), 30, true),
+            (503, None, 3, true),
+            (204, Some(7), 0, true),
+            (200, None, 0, false),
+        ];
+        for (status, n_accepted, body_len, is_kept) in wanted {
             let answer = connection.exchange(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-            assert_eq!(answer, LoadAnswer { status, n_accepted, is_kept });
+            assert_eq!(answer, LoadAnswer { status, n_accepted, body_len, is_kept });
         }
         // The server closed the connection after its answers, so this request may be unread.
         let closed = connection.exchange(b"GET / HTTP/1.1\r\n\r\n").await;

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::body::RequestWriter;
 use crate::connection::{ExchangeFailure, LoadAnswer, LoadConnection, Target};
+use crate::format::LoadFormat;
 use crate::scenario::{LoadPace, LoadScenario};
 use crate::schedule::{self, ClientPeriod, Due};
 use crate::tally::{RequestOutcome, Tally};
@@ -26,6 +27,7 @@ const DRAIN_PERIOD: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct LoadRun {
     pub(crate) scenario: LoadScenario,
+    pub(crate) format: LoadFormat,
     /// The replicas of the deployment: each request goes to one of them at random.
     pub(crate) targets: Vec<Target>,
     pub(crate) writer: Mutex<RequestWriter>,
@@ -83,11 +85,12 @@ impl LoadRun {
         };
         let target = fastrand::usize(..self.targets.len());
         let outcome = match timeout(self.timeout, self.exchange(wire, target)).await {
-            Ok(Ok(LoadAnswer { status, n_accepted, is_kept })) => {
-                if !is_kept {
+            Ok(Ok(answer)) => {
+                if !answer.is_kept {
                     wire.connections[target] = None;
                 }
-                RequestOutcome::Answered { status, n_accepted: n_accepted.unwrap_or_default() }
+                let n_accepted = self.format.n_accepted(&answer, n_samples);
+                RequestOutcome::Answered { status: answer.status, n_accepted }
             }
             Ok(Err(why)) => {
                 wire.connections[target] = None;
@@ -323,9 +326,10 @@ mod tests {
         let scenario = LoadScenario::parse("x", &format!("analysis='a'\n{stages}")).unwrap();
         Arc::new(LoadRun {
             targets: vec![Target::find(&url).await.unwrap()],
-            writer: Mutex::new(RequestWriter::new(&url, None, "load")),
+            writer: Mutex::new(RequestWriter::new(&url, None, "load", LoadFormat::Json)),
             tally: Mutex::new(Tally::new(scenario.stages.len())),
             scenario,
+            format: LoadFormat::Json,
             start: Instant::now(),
             start_us: 1_732_060_800_000_000,
             timeout: Duration::from_secs(10),

@@ -12,6 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::body::RequestWriter;
 use crate::connection::Target;
 use crate::drive::{self, LoadRun};
+use crate::format::LoadFormat;
 use crate::limits::LoadLimits;
 use crate::record::{self, Cost, Figures, Latency, LoadRecord, Tick};
 use crate::scenario::LoadScenario;
@@ -33,6 +34,8 @@ pub struct LoadOptions {
     pub api_key: Option<String>,
     /// Source name of the samples.
     pub source: String,
+    /// Format of the samples.
+    pub format: LoadFormat,
     /// Maximum connections of a rate.
     pub connections_max: usize,
     /// Timeout of a connection and of an answer.
@@ -49,6 +52,12 @@ pub struct LoadOptions {
     pub command: String,
     /// Commit that is checked out, for the record.
     pub commit: Option<String>,
+}
+
+impl LoadOptions {
+    fn writer(&self, url: &Url) -> RequestWriter {
+        RequestWriter::new(url, self.api_key.as_deref(), &self.source, self.format)
+    }
 }
 
 /// Sends the scenario and calls `on_tick` every second; an interrupt (Ctrl-C) ends it early.
@@ -75,9 +84,10 @@ async fn run(options: LoadOptions, on_tick: impl FnMut(&Tick)) -> anyhow::Result
     let mut watch = Watch::new(pids, options.redis_url.as_deref()).await?;
     let shared = Arc::new(LoadRun {
         targets,
-        writer: Mutex::new(RequestWriter::new(first, options.api_key.as_deref(), &options.source)),
+        writer: Mutex::new(options.writer(first)),
         tally: Mutex::new(Tally::new(options.scenario.stages.len())),
         scenario: options.scenario.clone(),
+        format: options.format,
         start: Instant::now(),
         start_us: jiff::Timestamp::now().as_microsecond(),
         timeout: options.timeout,

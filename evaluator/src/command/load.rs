@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use load::{
-    LoadLimits, LoadOptions, LoadPace, LoadRecord, LoadRequest, LoadScenario, Stage, html, table,
+    LoadFormat, LoadLimits, LoadOptions, LoadPace, LoadRecord, LoadRequest, LoadScenario, Stage,
+    html, table,
 };
 use reqwest::Url;
 
@@ -52,6 +53,9 @@ pub(crate) struct LoadArgs {
     /// Send GET requests for this path instead of samples.
     #[arg(long, value_name = "PATH", conflicts_with_all = ["batch", "series", "no_time"])]
     get: Option<String>,
+    /// Format of the samples; in other formats than JSON they always have a time.
+    #[arg(long, value_enum, default_value_t, conflicts_with = "get")]
+    format: LoadFormat,
     /// Source name of the samples.
     #[arg(long, value_name = "NAME", default_value = "load")]
     source: String,
@@ -127,6 +131,7 @@ impl LoadArgs {
             urls: self.url.clone(),
             api_key: api_key::read(self.api_key_file.as_deref())?,
             source: self.source.clone(),
+            format: self.format,
             connections_max: self.connections as usize,
             timeout: Duration::from_secs_f64(self.timeout),
             n_threads: self.threads as usize,
