@@ -1,4 +1,4 @@
-//! Counter: turns totals that only grow into rates a second.
+//! Counter: turns totals that only grow into rates a second, and sums of observations into their means.
 //!
 //! A process that has just started knows no earlier total, so a rate must not depend on what a process has seen: it is
 //! computed from two samples of the stored window. Late samples are inserted there, so the same samples have the same
@@ -10,19 +10,48 @@
 //! - **Rate.** The increase over the whole time between the two samples, however long.
 //! - **No rate.** The first sample; one after a sample of a gauge; one at or before its own start: then the total is of
 //!   unknown age.
+//! - **Mean.** The increase of a sum of observations by that of their number; both count from zero after a restart, which
+//!   shows in a smaller number or another start. Without an observation between the two samples there is none.
 //! - **Limits.** Totals are doubles: above 2^53 their last digits are lost, and the rate has steps.
 
 use domain::sample::VALUE_ABS_MAX;
-use domain::{JudgedSample, Judgement, Rate, Sample, SampleKind};
+use domain::{JudgedSample, Judgement, ObservationCount, Rate, Sample, SampleKind};
 
 /// Microseconds in a second.
 const SECOND_US: f64 = 1e6;
 
-/// Rate of a sample, given the one before it.
+/// Rate or mean of a sample, given the one before it.
 pub fn rate(before: Option<Sample>, sample: Sample) -> Rate {
-    let SampleKind::Counter { started_at_us } = sample.kind() else { return Rate::NotCounter };
-    let known = before.filter(|before| before.is_counter() && before.at_us() < sample.at_us());
-    let Some(before) = known else { return Rate::Unknown };
+    let before = before.filter(|before| before.at_us() < sample.at_us());
+    let kind_before = before.map(|before| before.kind());
+    match (sample.kind(), before, kind_before) {
+        (SampleKind::Gauge, ..) => Rate::NotCounter,
+        (SampleKind::Counter { started_at_us }, Some(before), Some(SampleKind::Counter { .. })) => {
+            per_second(before, sample, started_at_us)
+        }
+        (SampleKind::Mean(count), Some(before), Some(SampleKind::Mean(count_before))) => {
+            mean((before, count_before), (sample, count))
+        }
+        _ => Rate::Unknown,
+    }
+}
+
+/// Mean of the observations between two samples.
+fn mean(
+    (before, count_before): (Sample, ObservationCount),
+    (sample, count): (Sample, ObservationCount),
+) -> Rate {
+    let (sum, n) = match count.since(count_before) {
+        Some(n) => (sample.value() - before.value(), n),
+        None => (sample.value(), count.count()),
+    };
+    if n == 0 {
+        return Rate::Unknown;
+    }
+    Rate::Mean((sum / n as f64).clamp(-VALUE_ABS_MAX, VALUE_ABS_MAX))
+}
+
+fn per_second(before: Sample, sample: Sample, started_at_us: Option<i64>) -> Rate {
     let restarted_us = started_at_us.filter(|started_at_us| *started_at_us > before.at_us());
     if restarted_us.is_some_and(|restarted_us| restarted_us >= sample.at_us()) {
         return Rate::Unknown;
@@ -114,6 +143,37 @@ mod tests {
             Sample::of_kind(at_us, total, SampleKind::Counter { started_at_us: None }).unwrap()
         });
         assert_eq!(rate(Some(before), after), Rate::PerSecond(VALUE_ABS_MAX));
+    }
+
+    fn sum(second: i64, count: u64, sum: f64, started_at: Option<i64>) -> Sample {
+        let count = ObservationCount::new(count, started_at.map(|second| second * 1_000_000));
+        Sample::of_kind(second * 1_000_000, sum, SampleKind::Mean(count.unwrap())).unwrap()
+    }
+
+    #[test]
+    fn a_mean_is_that_of_the_observations_between_two_samples() {
+        let first = sum(10, 100, 50.0, Some(0));
+        let cases = [
+            (sum(20, 110, 52.5, Some(0)), Rate::Mean(0.25)),
+            (sum(20, 101, 40.0, Some(0)), Rate::Mean(-10.0)),
+            (sum(20, 110, 52.5, None), Rate::Mean(0.25)),
+            // No observation since: no mean, whatever the sum.
+            (sum(20, 100, 50.0, Some(0)), Rate::Unknown),
+            (sum(20, 0, 0.0, Some(15)), Rate::Unknown),
+            // A restart, by a smaller number or by another start.
+            (sum(20, 10, 5.0, Some(0)), Rate::Mean(0.5)),
+            (sum(20, 200, 20.0, Some(15)), Rate::Mean(0.1)),
+            // The first sample, one of another kind before, and one that is not later.
+            (sum(10, 110, 52.5, Some(0)), Rate::Unknown),
+            (counter(20, 100.0), Rate::Unknown),
+        ];
+        for (sample, expected) in cases {
+            assert_eq!(rate(Some(first), sample), expected, "{sample:?}");
+        }
+        assert_eq!(rate(None, first), Rate::Unknown);
+        assert_eq!(rate(Some(counter(5, 1.0)), first), Rate::Unknown);
+        let most = Rate::Mean(VALUE_ABS_MAX);
+        assert_eq!(rate(Some(sum(10, 0, -1e20, None)), sum(20, 1, 1e20, None)), most);
     }
 
     #[test]

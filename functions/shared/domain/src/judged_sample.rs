@@ -66,7 +66,7 @@ impl JudgedSample {
     pub fn judgement(&self) -> Judgement {
         let score = f64::from(self.score);
         let verdict = Verdict { kind: self.kind(), score, expectation: None };
-        let rate = if self.sample.is_counter() { Rate::Unknown } else { Rate::NotCounter };
+        let rate = Rate::of_number(self.sample.kind(), None);
         Judgement { sample: self.sample, rate, verdict, late: self.late() }
     }
 }

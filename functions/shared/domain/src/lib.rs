@@ -13,7 +13,7 @@ pub mod verdict;
 
 pub use episode::{EpisodePhase, EpisodeRecord};
 pub use judged_sample::JudgedSample;
-pub use sample::{Sample, SampleError, SampleKind};
+pub use sample::{ObservationCount, Sample, SampleError, SampleKind};
 pub use series::{Series, SeriesError};
 pub use series_key::{SHARDS_DEFAULT, SeriesKey, SeriesKeyError, Tenant};
 pub use stored_band::{ExpectedRange, StoredBand};

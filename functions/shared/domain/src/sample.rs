@@ -2,7 +2,7 @@
 //!
 //! The constructor rejects NaN and infinity, so that later code need not: one NaN would spoil every later mean.
 //!
-//! A sample of a gauge is judged itself, of a counter the rate a second.
+//! A sample of a gauge is judged itself, of a counter the rate a second, of a sum of observations their mean.
 
 use thiserror::Error;
 
@@ -29,13 +29,64 @@ pub enum SampleKind {
         /// Time at which the total was zero, in Unix microseconds, if the sender gives it.
         started_at_us: Option<i64>,
     },
+    /// The sum of all observations since a start, as a cumulative histogram has it: the mean of those since the sample
+    /// before is judged.
+    Mean(ObservationCount),
+}
+
+/// Number of observations since a start.
+///
+/// Both fit into eight bytes, so that a window needs no more memory for them: of the start there is only a number by
+/// which two starts differ, except one pair in 511.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ObservationCount {
+    count: u64,
+    start_number: u64,
+}
+
+/// Number of starts that are distinguished, and one for a start that is not given.
+const START_NUMBERS: u64 = 1 << 9;
+
+impl ObservationCount {
+    /// The number of observations since a start; `None` from 2^53 on, which a double does not count exactly.
+    pub fn new(count: u64, started_at_us: Option<i64>) -> Option<Self> {
+        let start_number = started_at_us.map_or(0, |started_at_us| {
+            // Fibonacci hashing: times that differ little have other upper bits.
+            let hash = started_at_us.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            1 + (hash >> 32) % (START_NUMBERS - 1)
+        });
+        Self::from_parts(count, start_number)
+    }
+
+    /// The number with the number of its start, which is below 512.
+    pub fn from_parts(count: u64, start_number: u64) -> Option<Self> {
+        let is_valid = count < OBSERVATIONS_END && start_number < START_NUMBERS;
+        is_valid.then_some(Self { count, start_number })
+    }
+
+    /// The number of observations.
+    pub fn count(self) -> u64 {
+        self.count
+    }
+
+    /// The number of the start; 0 if it is not known.
+    pub fn start_number(self) -> u64 {
+        self.start_number
+    }
+
+    /// The number of observations since `before`; `None` if they were counted from another start.
+    pub fn since(self, before: Self) -> Option<u64> {
+        let [start, start_before] = [self.start_number, before.start_number];
+        let is_other_start = start != 0 && start_before != 0 && start != start_before;
+        self.count.checked_sub(before.count).filter(|_| !is_other_start)
+    }
 }
 
 impl SampleKind {
     /// Checks a value of this kind whose time is not known yet.
     pub fn check_value(self, value: f64) -> Result<f64, SampleError> {
         match self {
-            Self::Gauge => check_value(value),
+            Self::Gauge | Self::Mean(_) => check_value(value),
             Self::Counter { .. } if !value.is_finite() => Err(SampleError::ValueNotFinite(value)),
             Self::Counter { .. } if !(0.0..=COUNTER_MAX).contains(&value) => {
                 Err(SampleError::CounterOutOfRange(value))
@@ -44,11 +95,15 @@ impl SampleKind {
         }
     }
 
-    /// The kind in eight bytes: the start of a counter, -1 for one without a start, -2 for a gauge.
+    /// The kind in eight bytes: the start of a counter, -1 for one without a start, -2 for a gauge, and below that the
+    /// number of observations of a mean with that of its start.
     pub fn to_i64(self) -> i64 {
         match self {
             Self::Gauge => GAUGE,
             Self::Counter { started_at_us } => started_at_us.unwrap_or(START_UNKNOWN),
+            Self::Mean(ObservationCount { count, start_number }) => {
+                MEAN - (start_number * OBSERVATIONS_END + count).cast_signed()
+            }
         }
     }
 
@@ -58,21 +113,42 @@ impl SampleKind {
             GAUGE => Some(Self::Gauge),
             START_UNKNOWN => Some(Self::Counter { started_at_us: None }),
             0.. => Some(Self::Counter { started_at_us: Some(number) }),
-            _ => None,
+            ..=MEAN => {
+                let packed = MEAN.abs_diff(number);
+                let count = packed % OBSERVATIONS_END;
+                ObservationCount::from_parts(count, packed / OBSERVATIONS_END).map(Self::Mean)
+            }
         }
     }
 
-    /// True for a counter.
+    /// True for what is judged by the difference to the sample before: a counter, or a mean.
     pub fn is_counter(self) -> bool {
-        matches!(self, Self::Counter { .. })
+        self != Self::Gauge
+    }
+
+    /// True for a sum of observations, whose kind is no matter of configuration: its value alone has no meaning.
+    pub fn is_mean(self) -> bool {
+        matches!(self, Self::Mean(_))
+    }
+
+    /// Start of a counter, if it is known.
+    pub fn started_at_us(self) -> Option<i64> {
+        match self {
+            Self::Counter { started_at_us } => started_at_us,
+            Self::Gauge | Self::Mean(_) => None,
+        }
     }
 
     /// Name in requests, answers and stored configurations.
     pub fn as_str(self) -> &'static str {
-        if self.is_counter() { "counter" } else { "gauge" }
+        match self {
+            Self::Gauge => "gauge",
+            Self::Counter { .. } => "counter",
+            Self::Mean(_) => "mean",
+        }
     }
 
-    /// The kind of that name, without a start.
+    /// The kind of that name, without a start; a mean cannot be asked for.
     pub fn from_name(name: &str) -> Option<Self> {
         let kinds = [Self::Gauge, Self::Counter { started_at_us: None }];
         kinds.into_iter().find(|kind| kind.as_str() == name)
@@ -84,6 +160,12 @@ const GAUGE: i64 = -2;
 
 /// Stands for a start that is not given.
 const START_UNKNOWN: i64 = -1;
+
+/// Stands for a mean of no observations whose start is not known; others are below.
+const MEAN: i64 = -3;
+
+/// Least number of observations that is too large.
+const OBSERVATIONS_END: u64 = 1 << 53;
 
 /// One finite value at one time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -128,7 +210,7 @@ impl Sample {
         SampleKind::from_i64(self.kind).unwrap_or_default()
     }
 
-    /// True for a sample of a counter.
+    /// True for a sample of a counter or of a mean, see [`SampleKind::is_counter`].
     pub fn is_counter(&self) -> bool {
         self.kind != GAUGE
     }
@@ -220,7 +302,11 @@ mod tests {
     #[test]
     fn a_sample_has_the_kind_that_it_was_made_with() {
         let counter = |started_at_us| SampleKind::Counter { started_at_us };
-        for kind in [SampleKind::Gauge, counter(None), counter(Some(0)), counter(Some(AT_US_MAX))] {
+        let mean =
+            |count, start| SampleKind::Mean(ObservationCount::from_parts(count, start).unwrap());
+        let means = [mean(0, 0), mean(7, 0), mean(0, 511), mean(OBSERVATIONS_END - 1, 511)];
+        let counters = [counter(None), counter(Some(0)), counter(Some(AT_US_MAX))];
+        for kind in [&[SampleKind::Gauge], &counters[..], &means].concat() {
             let sample = Sample::of_kind(7, 1.0, kind).unwrap();
             assert_eq!((sample.kind(), sample.is_counter()), (kind, kind.is_counter()));
         }
@@ -231,6 +317,22 @@ mod tests {
                 "time_invalid"
             );
         }
+    }
+
+    #[test]
+    fn observations_are_counted_since_a_start() {
+        let of = |count, started_at_us| ObservationCount::new(count, started_at_us).unwrap();
+        let at_us = 1_732_060_800_000_000;
+        assert_eq!(of(9, Some(at_us)).since(of(5, Some(at_us))), Some(4));
+        assert_eq!(of(9, None).since(of(5, Some(at_us))), Some(4));
+        assert_eq!(of(5, Some(at_us)).since(of(9, Some(at_us))), None);
+        assert_eq!((of(0, None).start_number(), ObservationCount::new(1 << 53, None)), (0, None));
+        // Almost all starts differ, however near.
+        let is_other =
+            |later_us: &i64| of(9, Some(at_us + later_us)).since(of(5, Some(at_us))).is_none();
+        assert!((1..2_000).filter(is_other).count() > 1_980);
+        assert!((1..2_000).map(|s| s * 1_000_000).filter(is_other).count() > 1_980);
+        assert_eq!(SampleKind::from_i64(i64::MIN), None);
     }
 
     #[test]

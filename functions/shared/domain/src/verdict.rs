@@ -1,6 +1,6 @@
 //! Defines the verdict on a sample: learning, constant, normal, anomaly or maintenance, with its reason.
 
-use crate::{ExpectedRange, Sample};
+use crate::{ExpectedRange, Sample, SampleKind};
 
 /// Outcome of judging a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -212,16 +212,19 @@ pub fn short(value: f64) -> String {
     format!("{value:.n_decimals$}")
 }
 
-/// Rate of a sample, if it is one of a counter.
+/// Number that follows from a sample and the one before it, if the sample is one of a counter or of a mean.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Rate {
     /// The sample is one of a gauge: its value is judged.
     #[default]
     NotCounter,
-    /// The rate of the sample is not known, so it is not judged: no sample of the counter is known before it.
+    /// The number is not known, so the sample is not judged: no sample of the counter is known before it, or no observation
+    /// of a mean was made since.
     Unknown,
     /// The increase a second since the sample before: it is judged.
     PerSecond(f64),
+    /// The mean of the observations since the sample before: it is judged.
+    Mean(f64),
 }
 
 impl Rate {
@@ -229,7 +232,30 @@ impl Rate {
     pub fn per_second(self) -> Option<f64> {
         match self {
             Self::PerSecond(rate) => Some(rate),
-            Self::NotCounter | Self::Unknown => None,
+            Self::NotCounter | Self::Unknown | Self::Mean(_) => None,
+        }
+    }
+
+    /// The mean of the observations, if it is known.
+    pub fn mean(self) -> Option<f64> {
+        match self {
+            Self::Mean(mean) => Some(mean),
+            Self::NotCounter | Self::Unknown | Self::PerSecond(_) => None,
+        }
+    }
+
+    /// The number, if it is known.
+    pub fn number(self) -> Option<f64> {
+        self.per_second().or(self.mean())
+    }
+
+    /// The number of a sample of this kind; `None` if it is not known.
+    pub fn of_number(kind: SampleKind, number: Option<f64>) -> Self {
+        match (kind, number) {
+            (SampleKind::Gauge, _) => Self::NotCounter,
+            (_, None) => Self::Unknown,
+            (SampleKind::Counter { .. }, Some(rate)) => Self::PerSecond(rate),
+            (SampleKind::Mean(_), Some(mean)) => Self::Mean(mean),
         }
     }
 }
@@ -239,7 +265,7 @@ impl Rate {
 pub struct Judgement {
     /// The judged sample.
     pub sample: Sample,
-    /// Its rate, which the verdict is on, if it is one of a counter.
+    /// Its rate or mean, which the verdict is on, if it is one of a counter or of a mean.
     pub rate: Rate,
     /// Its verdict.
     pub verdict: Verdict,
@@ -248,12 +274,11 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// The number that the verdict is on: the value of a gauge, the rate of a counter if it is known.
+    /// The number that the verdict is on: the value of a gauge, the rate of a counter or the mean if it is known.
     pub fn judged_value(&self) -> Option<f64> {
         match self.rate {
             Rate::NotCounter => Some(self.sample.value()),
-            Rate::Unknown => None,
-            Rate::PerSecond(rate) => Some(rate),
+            rate => rate.number(),
         }
     }
 
@@ -261,20 +286,30 @@ impl Judgement {
     pub fn reason(&self) -> String {
         match self.rate {
             Rate::NotCounter => self.verdict.reason(self.sample.value()),
+            Rate::Unknown if self.sample.kind().is_mean() => {
+                "the mean is not known: no earlier sample is, or no observation since".to_owned()
+            }
             Rate::Unknown => {
                 "the rate is not known: no earlier sample of the counter is".to_owned()
             }
             Rate::PerSecond(rate) if self.verdict.expectation.is_some() => {
                 format!("a rate of {}", self.verdict.reason(rate))
             }
-            Rate::PerSecond(rate) => self.verdict.reason(rate),
+            Rate::Mean(mean) if self.verdict.expectation.is_some() => {
+                format!("a mean of {}", self.verdict.reason(mean))
+            }
+            Rate::PerSecond(number) | Rate::Mean(number) => self.verdict.reason(number),
         }
     }
 
     /// Explains a verdict of which only the band is stored, in one sentence: `value` is the one that was judged.
     pub fn reason_in_range(&self, value: f64, range: ExpectedRange) -> String {
         let reason = self.verdict.comparison(value, range, "");
-        if self.sample.is_counter() { format!("a rate of {reason}") } else { reason }
+        match self.sample.kind() {
+            SampleKind::Gauge => reason,
+            SampleKind::Counter { .. } => format!("a rate of {reason}"),
+            SampleKind::Mean(_) => format!("a mean of {reason}"),
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! | cumulative sum that only grows | its value | counter with its start |
 //! | delta sum | its value by the seconds since its start | gauge |
 //! | histogram, exponential histogram, summary | `<name>_count` and `<name>_sum`, as sums | as sums |
+//! | cumulative histogram, exponential or not | `<name>_mean` | sum with the number of observations |
 //! | histogram, exponential histogram of a delta | `<name>_mean`, `<name>_p50`, `<name>_p95`, `<name>_p99` | gauge |
 //! | quantile of a summary | its value, with the label `quantile` | gauge |
 //!
@@ -16,89 +17,33 @@
 //!
 //! Summaries of a CloudWatch metric stream are those of one minute: they become what its JSON format becomes.
 
+mod attributes;
 pub(crate) mod binary;
 mod buckets;
 mod cloudwatch;
 pub(crate) mod delimited;
 pub(crate) mod json;
+mod point;
 
-use std::collections::BTreeMap;
-
-use domain::sample::AT_US_MAX;
-use domain::series::{LABELS_MAX, SERIES_LEN_MAX, SOURCE_DEFAULT, SeriesError};
-use domain::{SampleKind, Series};
+use domain::Series;
+use domain::series::SOURCE_DEFAULT;
 
 use crate::batch::{BatchBuilder, IncomingSample};
-use crate::code::RejectionCode;
 use crate::error::IntakeError;
-use crate::otlp::buckets::Buckets;
+use crate::otlp::attributes::Attributes;
 use crate::otlp::cloudwatch::MinuteSummary;
-use crate::sample_fault::{SampleFault, quoted};
+use crate::otlp::point::{Point, PointValue, QUANTILES, Shape, Temporality};
+use crate::sample_fault::SampleFault;
 use crate::source;
 
 /// Attribute that becomes the source.
 const SERVICE_NAME: &str = "service.name";
 
-/// Beginnings of the names of resource attributes that are left out.
-const LEFT_OUT: [&str; 5] = ["process.", "telemetry.", "os.", "container.id", "service.version"];
-
 /// Label with the name of the scope.
 const SCOPE_NAME: &str = "otel.scope.name";
 
-/// Most attributes that are read of a resource, a scope or a data point.
-const ATTRIBUTES_READ_MAX: usize = 2 * LABELS_MAX;
-
-/// Most quantiles that are read of a summary.
-const QUANTILES_READ_MAX: usize = 100;
-
-/// Quantiles of the observations of a delta, with the ends of their names.
-const QUANTILES: [(&str, f64); 3] = [("_p50", 0.5), ("_p95", 0.95), ("_p99", 0.99)];
-
 /// Flag of a data point that was due and has no value.
 const NO_RECORDED_VALUE: u64 = 1;
-
-/// Attributes of a resource, a scope or a data point, up to their bound.
-#[derive(Debug, Clone, Default)]
-struct Attributes {
-    values: BTreeMap<String, String>,
-    n_sent: usize,
-    len: usize,
-    /// Beginnings of the names that are left out.
-    left_out: &'static [&'static str],
-    fault: Option<SampleFault>,
-}
-
-impl Attributes {
-    fn of_resource() -> Self {
-        Self { left_out: &LEFT_OUT, ..Self::default() }
-    }
-
-    /// Adds an attribute; what no series could have is not kept, since it would be copied for each data point.
-    fn push(&mut self, name: &str, value: String) {
-        if self.left_out.iter().any(|left_out| name.starts_with(left_out)) {
-            return;
-        }
-        self.n_sent += 1;
-        self.len += name.len() + value.len();
-        if self.values.len() >= ATTRIBUTES_READ_MAX || self.len > SERIES_LEN_MAX {
-            return;
-        }
-        if self.values.insert(name.to_owned(), value).is_some() {
-            let detail = format!("attribute {} is given twice", quoted(name));
-            self.fault = Some(SampleFault::new(RejectionCode::SampleMalformed, detail));
-        }
-    }
-
-    fn check(&self) -> Result<(), SampleFault> {
-        if self.n_sent > ATTRIBUTES_READ_MAX {
-            return Err(SeriesError::LabelsTooMany(self.n_sent).into());
-        }
-        if self.len > SERIES_LEN_MAX {
-            return Err(SeriesError::SeriesTooLong(self.len).into());
-        }
-        self.fault.clone().map_or(Ok(()), Err)
-    }
-}
 
 /// Resource and scope of some metrics.
 #[derive(Debug)]
@@ -142,160 +87,6 @@ impl<'a> Origin<'a> {
     }
 }
 
-/// Relation of the values of a metric to time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Temporality {
-    #[default]
-    Unspecified,
-    Delta,
-    Cumulative,
-}
-
-impl Temporality {
-    fn of_number(number: u64) -> Self {
-        match number {
-            1 => Self::Delta,
-            2 => Self::Cumulative,
-            _ => Self::Unspecified,
-        }
-    }
-}
-
-/// Kind of the data points of a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    Gauge,
-    Sum { temporality: Temporality, is_monotonic: bool },
-    Histogram { temporality: Temporality },
-    Summary,
-}
-
-/// A data point of any shape.
-#[derive(Debug, Clone, Default)]
-struct Point {
-    attributes: Attributes,
-    start_ns: u64,
-    time_ns: u64,
-    flags: u64,
-    value: Option<f64>,
-    count: u64,
-    sum: Option<f64>,
-    quantiles: Vec<(f64, f64)>,
-    buckets: Buckets,
-}
-
-/// One value of a data point.
-struct PointValue {
-    suffix: &'static str,
-    quantile: Option<f64>,
-    value: f64,
-    kind: SampleKind,
-}
-
-impl PointValue {
-    fn new(suffix: &'static str, value: f64, kind: SampleKind) -> Self {
-        Self { suffix, quantile: None, value, kind }
-    }
-}
-
-impl Point {
-    fn push_quantile(&mut self, quantile: f64, value: f64) {
-        if self.quantiles.len() < QUANTILES_READ_MAX {
-            self.quantiles.push((quantile, value));
-        }
-    }
-
-    fn at_us(&self) -> Result<i64, SampleFault> {
-        let at_us = i64::try_from(self.time_ns / 1_000).unwrap_or(i64::MAX);
-        if self.time_ns == 0 || at_us > AT_US_MAX {
-            let detail = format!(
-                "time `{}` is missing or past 2255: wanted nanoseconds since 1970",
-                self.time_ns
-            );
-            return Err(SampleFault::new(RejectionCode::TimeInvalid, detail));
-        }
-        Ok(at_us)
-    }
-
-    /// The values of a data point; none if it has none.
-    fn values(&self, shape: Shape) -> Result<Vec<PointValue>, SampleFault> {
-        let gauge = |value| PointValue::new("", value, SampleKind::Gauge);
-        let values = match shape {
-            Shape::Gauge => self.value.map(gauge).into_iter().collect(),
-            Shape::Sum { temporality: Temporality::Cumulative, is_monotonic: false } => {
-                self.value.map(gauge).into_iter().collect()
-            }
-            Shape::Sum { temporality, .. } => {
-                let sum = |value| self.total("", value, temporality);
-                self.value.map(sum).transpose()?.into_iter().collect()
-            }
-            Shape::Histogram { temporality } => self.histogram(temporality)?,
-            Shape::Summary => {
-                let mut values = self.totals(Temporality::Cumulative)?;
-                values.extend(self.quantiles.iter().map(|(quantile, value)| PointValue {
-                    quantile: Some(*quantile),
-                    ..gauge(*value)
-                }));
-                values
-            }
-        };
-        Ok(values.into_iter().filter(|value| value.value.is_finite()).collect())
-    }
-
-    /// Number and sum of observations; of a delta also what they were like, since its buckets are those of its time
-    /// alone. Those of a cumulative histogram are of all time since its start.
-    fn histogram(&self, temporality: Temporality) -> Result<Vec<PointValue>, SampleFault> {
-        self.buckets.check(self.count)?;
-        let mut values = self.totals(temporality)?;
-        if temporality != Temporality::Delta || self.count == 0 {
-            return Ok(values);
-        }
-        let mut gauge = |suffix, value: Option<f64>| {
-            values.extend(value.map(|value| PointValue::new(suffix, value, SampleKind::Gauge)));
-        };
-        gauge("_mean", self.sum.map(|sum| sum / self.count as f64));
-        for (suffix, share) in QUANTILES {
-            gauge(suffix, self.buckets.quantile(share));
-        }
-        Ok(values)
-    }
-
-    /// Number and sum of observations.
-    fn totals(&self, temporality: Temporality) -> Result<Vec<PointValue>, SampleFault> {
-        let count = self.total("_count", self.count as f64, temporality)?;
-        let sum = self.sum.map(|sum| self.total("_sum", sum, temporality)).transpose()?;
-        Ok([count].into_iter().chain(sum).collect())
-    }
-
-    /// A total that only grows, or the rate of a difference.
-    fn total(
-        &self,
-        suffix: &'static str,
-        value: f64,
-        temporality: Temporality,
-    ) -> Result<PointValue, SampleFault> {
-        match temporality {
-            Temporality::Cumulative => {
-                let started_at_us = i64::try_from(self.start_ns / 1_000).ok().filter(|at| *at > 0);
-                Ok(PointValue::new(suffix, value, SampleKind::Counter { started_at_us }))
-            }
-            Temporality::Delta => {
-                let elapsed_ns = self.time_ns.checked_sub(self.start_ns).filter(|ns| *ns > 0);
-                let Some(elapsed_ns) = elapsed_ns.filter(|_| self.start_ns > 0) else {
-                    let detail = "a delta has no start before its time: wanted `startTimeUnixNano`";
-                    return Err(SampleFault::new(RejectionCode::SampleMalformed, detail));
-                };
-                Ok(PointValue::new(suffix, value / (elapsed_ns as f64 / 1e9), SampleKind::Gauge))
-            }
-            Temporality::Unspecified => {
-                let detail =
-                    "the aggregation temporality is unspecified: wanted delta or cumulative";
-                Err(SampleFault::new(RejectionCode::SampleMalformed, detail))
-            }
-        }
-    }
-}
-
 /// Adds a data point of a metric to the batch.
 fn push(
     builder: &mut BatchBuilder<'_>,
@@ -303,11 +94,15 @@ fn push(
     (metric, shape): (&str, Shape),
     point: &Point,
 ) -> Result<(), IntakeError> {
-    let is_delta = shape == Shape::Histogram { temporality: Temporality::Delta };
     let is_metric_stream =
         shape == Shape::Summary && cloudwatch::is_metric_stream(&origin.resource.values);
-    let n_more = if is_delta { 1 + QUANTILES.len() } else { usize::from(is_metric_stream) };
-    if !builder.has_room(2 + n_more + point.quantiles.len()) {
+    let n_samples_max = match shape {
+        Shape::Gauge | Shape::Sum { .. } => 1,
+        Shape::Histogram { temporality: Temporality::Delta } => 3 + QUANTILES.len(),
+        Shape::Histogram { .. } => 3,
+        Shape::Summary => 2 + usize::from(is_metric_stream) + point.quantiles.len(),
+    };
+    if !builder.has_room(n_samples_max) {
         builder.extras().n_unread += 1;
         return Ok(());
     }

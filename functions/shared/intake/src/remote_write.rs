@@ -138,9 +138,9 @@ impl<'b, 'l> SampleCollector<'b, 'l> {
         }
     }
 
-    /// Adds the number and the sum of a native histogram, each to a series of its own.
+    /// Adds number, sum and mean of a native histogram, each to a series of its own.
     fn push_histogram(&mut self, histogram: &HistogramSample) -> Result<(), IntakeError> {
-        if !self.builder.has_room(2) {
+        if !self.builder.has_room(3) {
             self.builder.extras().n_unread += 1;
             return Ok(());
         }
@@ -168,7 +168,7 @@ impl<'b, 'l> SampleCollector<'b, 'l> {
 
 #[cfg(test)]
 mod tests {
-    use domain::SampleKind;
+    use domain::{ObservationCount, SampleKind};
     use prost::Message;
 
     use super::*;
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_histogram_is_its_number_and_its_sum() {
+    fn a_histogram_is_number_sum_and_mean() {
         let histogram = |count, sum, timestamp| Histogram {
             count_int: Some(count),
             sum,
@@ -322,9 +322,17 @@ mod tests {
         };
         let batch = batch(vec![all]);
         let samples = batch.samples.iter().map(|s| (s.index, s.series.metric(), s.value));
-        let wanted =
-            [(0, "up_count", 11.0), (0, "up_sum", 2.5), (2, "up_count", 2.5), (2, "up_sum", 5.0)];
+        let wanted = [
+            (0, "up_count", 11.0),
+            (0, "up_sum", 2.5),
+            (0, "up_mean", 2.5),
+            // Rates of observations have no whole number.
+            (2, "up_count", 2.5),
+            (2, "up_sum", 5.0),
+        ];
         assert_eq!(samples.collect::<Vec<_>>(), wanted);
+        let mean = SampleKind::Mean(ObservationCount::new(11, None).unwrap());
+        assert_eq!(batch.samples[2].kind, mean);
         assert_eq!(codes(&batch), [(1, "sample_malformed")]);
         assert_eq!(batch.extras.histograms, [0, 1, 2]);
         assert_eq!((batch.extras.n_absent_histograms, batch.extras.n_exemplars), (1, 1));

@@ -7,18 +7,27 @@
 //! A sample of a counter has a mark: `+`, and if its sender gave a start, the start in microseconds to the base 36. It
 //! follows the value in an inbox (`<at_us>:<value>:<mark>`), and the letter of the verdict in a window
 //! (`<at_us>:<value>:<verdict><mark>:<score>`). Among the anomalies the rate comes last.
+//!
+//! A sum of observations has a mark as well: `+~`, their number to the base 36, and if its sender gave a start, `.` and
+//! the number of the start to the base 36. Among the anomalies its mean comes last.
 
 use domain::{EpisodePhase, EpisodeRecord};
 use domain::{
-    Expectation, JudgedSample, Judgement, Rate, Sample, SampleKind, Signal, StoredBand, Verdict,
-    VerdictKind,
+    Expectation, JudgedSample, Judgement, ObservationCount, Rate, Sample, SampleKind, Signal,
+    StoredBand, Verdict, VerdictKind,
 };
 
 /// First character of the mark of a counter.
 const COUNTER: char = '+';
 
-/// Base of the start in a mark: short texts of digits and lower case letters.
-const START_BASE: u32 = 36;
+/// Second character of the mark of a sum of observations.
+const MEAN: char = '~';
+
+/// Separates the number of observations from that of their start.
+const START: char = '.';
+
+/// Base of the numbers in a mark: short texts of digits and lower case letters.
+const BASE: u32 = 36;
 
 /// Longest member of a window: Redis stores longer ones in several times the memory (`zset-max-listpack-value`).
 const JUDGED_LEN_MAX: usize = 64;
@@ -50,6 +59,13 @@ fn mark(kind: SampleKind) -> String {
         SampleKind::Counter { started_at_us: Some(started_at_us) } => {
             format!("{COUNTER}{}", to_base_36(started_at_us.unsigned_abs()))
         }
+        SampleKind::Mean(observations) => {
+            let count = to_base_36(observations.count());
+            match observations.start_number() {
+                0 => format!("{COUNTER}{MEAN}{count}"),
+                start => format!("{COUNTER}{MEAN}{count}{START}{}", to_base_36(start)),
+            }
+        }
     }
 }
 
@@ -58,22 +74,30 @@ fn kind_of(mark: &str) -> Option<SampleKind> {
     if mark.is_empty() {
         return Some(SampleKind::Gauge);
     }
-    let started_at_us = match mark.strip_prefix(COUNTER)? {
+    let mark = mark.strip_prefix(COUNTER)?;
+    if let Some(observations) = mark.strip_prefix(MEAN) {
+        let (count, start) = observations.split_once(START).unwrap_or((observations, "0"));
+        let [count, start] = [count, start].map(of_base_36);
+        return ObservationCount::from_parts(count?, start?).map(SampleKind::Mean);
+    }
+    let started_at_us = match mark {
         "" => None,
-        digits if digits.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
-            Some(i64::from_str_radix(digits, START_BASE).ok()?)
-        }
-        _ => return None,
+        digits => Some(i64::try_from(of_base_36(digits)?).ok()?),
     };
     Some(SampleKind::Counter { started_at_us })
+}
+
+fn of_base_36(digits: &str) -> Option<u64> {
+    let is_plain = digits.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    u64::from_str_radix(digits, BASE).ok().filter(|_| is_plain)
 }
 
 fn to_base_36(mut number: u64) -> String {
     let mut digits = Vec::new();
     loop {
-        let digit = (number % u64::from(START_BASE)) as u32;
-        digits.push(char::from_digit(digit, START_BASE).unwrap_or('0'));
-        number /= u64::from(START_BASE);
+        let digit = (number % u64::from(BASE)) as u32;
+        digits.push(char::from_digit(digit, BASE).unwrap_or('0'));
+        number /= u64::from(BASE);
         if number == 0 {
             return digits.into_iter().rev().collect();
         }
@@ -100,8 +124,10 @@ pub fn of_judged(judged: &JudgedSample) -> String {
 /// A judged sample as its member reads back: without its band if the member has no room for it.
 pub fn as_stored(judged: JudgedSample) -> JudgedSample {
     // Of the others the longest has room.
-    let may_be_long =
-        matches!(judged.sample.kind(), SampleKind::Counter { started_at_us: Some(_) });
+    let may_be_long = matches!(
+        judged.sample.kind(),
+        SampleKind::Counter { started_at_us: Some(_) } | SampleKind::Mean(_)
+    );
     if may_be_long && !has_room(&without_band(&judged)) {
         return judged.with_band(None);
     }
@@ -164,7 +190,7 @@ fn band(text: &str) -> Option<StoredBand> {
 pub fn of_anomaly(judgement: &Judgement) -> Option<String> {
     let Expectation { signal, value, low, high } = judgement.verdict.expectation?;
     let judged = without_band(&judgement.judged());
-    let rate = judgement.rate.per_second().map(|rate| format!(":{rate:e}")).unwrap_or_default();
+    let rate = judgement.rate.number().map(|rate| format!(":{rate:e}")).unwrap_or_default();
     Some(format!("{judged}:{}:{value:e}:{low:e}:{high:e}{rate}", signal.as_str()))
 }
 
@@ -219,8 +245,8 @@ pub fn anomaly(member: &str) -> Option<Judgement> {
     let verdict = Verdict { kind: judged.kind(), score: judged.score.into(), expectation };
     let unknown = judged.judgement();
     let rate = match parts.next() {
-        Some(rate) if judged.sample.is_counter() => Rate::PerSecond(finite(rate.parse().ok()?)?),
-        _ => unknown.rate,
+        Some(rate) => Rate::of_number(judged.sample.kind(), Some(finite(rate.parse().ok()?)?)),
+        None => unknown.rate,
     };
     Some(Judgement { rate, verdict, ..unknown })
 }
@@ -309,7 +335,39 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_sum_of_observations_has_a_mark_with_their_number() {
+        let kind =
+            |count, start| SampleKind::Mean(ObservationCount::from_parts(count, start).unwrap());
+        let member = |kind| of_sample(&Sample::of_kind(7, -12.5, kind).unwrap());
+        assert_eq!(member(kind(36, 0)), "7:-1.25e1:+~10");
+        assert_eq!(member(kind(0, 37)), "7:-1.25e1:+~0.11");
+        for other in
+            ["7:1e0:+~", "7:1e0:+~.", "7:1e0:+~1.", "7:1e0:+~-1", "7:1e0:+~1.zz", "7:1e0:~1"]
+        {
+            assert_eq!(sample(other), None, "{other}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn members_of_means_read_back_exactly(
+            judgement in any_judgement(),
+            count in 0..1_u64 << 53,
+            start in 0..512_u64,
+            mean in -1e15..1e15_f64,
+        ) {
+            let kind = SampleKind::Mean(ObservationCount::from_parts(count, start).unwrap());
+            let (at_us, sum) = (judgement.sample.at_us(), judgement.sample.value());
+            let sample_of_mean = Sample::of_kind(at_us, sum, kind).unwrap();
+            let counted = Judgement { sample: sample_of_mean, rate: Rate::Mean(mean), ..judgement };
+            prop_assert_eq!(sample(&of_sample(&counted.sample)), Some(counted.sample));
+            prop_assert_eq!(judged(&of_judged(&counted.judged())), Some(counted.judged()));
+            prop_assert_eq!(anomaly(&of_anomaly(&counted).unwrap()), Some(counted));
+            let unknown = Judgement { rate: Rate::Unknown, ..counted };
+            prop_assert_eq!(anomaly(&of_anomaly(&unknown).unwrap()), Some(unknown));
+        }
+
         #[test]
         fn members_of_counters_read_back_exactly(
             judgement in any_judgement(),

@@ -1,7 +1,7 @@
 //! The middleware around every handler.
 //!
-//! For all paths, from the outside in: request telemetry, security headers, compression, catching of panics, refusal of
-//! malformed requests. For each route: load shedding, then authentication, then the request timeout. Load is shed first
+//! For all paths, from the outside in: request telemetry, security headers, compression, the dialect of errors, catching
+//! of panics, refusal of malformed requests. For each route: load shedding, then authentication, then the request timeout. Load is shed first
 //! because that is cheaper than authentication, and protects it.
 
 use std::time::Duration;
@@ -23,12 +23,13 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::app::App;
 use crate::authentication::authenticate;
+use crate::dialect::Dialect;
 use crate::error::{MalformedRequest, RequestError};
 use crate::etag::Conditions;
 use crate::http::ConnectionKind;
 use crate::problem;
 use crate::request_telemetry;
-use crate::routes::{Route, RouteKind};
+use crate::routes::{self, Route, RouteKind};
 
 /// Request extension with the time by which the response must be complete.
 #[derive(Debug, Clone, Copy)]
@@ -53,9 +54,21 @@ pub(crate) fn wrap(router: Router<App>, app: &App) -> Router<App> {
             .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .layer(header(CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
             .layer(compression)
+            .layer(from_fn_with_state(app.clone(), translate_problems))
             .layer(CatchPanicLayer::custom(problem::panicked))
             .layer(from_fn(refuse_malformed)),
     )
+}
+
+/// Translates the problems of a path into the dialect of its route, also those of requests that reach no handler.
+async fn translate_problems(State(app): State<App>, request: Request, next: Next) -> Response {
+    let route = routes::find(app.function(), request.uri().path());
+    let dialect = route.map_or(Dialect::Problem, |route| route.dialect);
+    if dialect == Dialect::Problem {
+        return next.run(request).await;
+    }
+    let form = dialect.error_form(request.headers());
+    dialect.translate(next.run(request).await, &form)
 }
 
 /// Refuses a request whose connection or trigger found it malformed.
@@ -72,9 +85,7 @@ pub(crate) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let dialect = route.dialect;
     let conditions = Conditions::of(request.method(), request.headers());
-    let form = dialect.error_form(request.headers());
     let is_reserved = request.extensions().get() == Some(&ConnectionKind::Reserved);
     let admitted = match route.kind {
         RouteKind::Tenant if is_reserved => Err(RequestError::Overloaded { what: "connections" }),
@@ -99,7 +110,7 @@ pub(crate) async fn guard(
         }
         Err(error) => error.into_response(),
     };
-    dialect.translate(conditions.apply(response), &form)
+    conditions.apply(response)
 }
 
 /// The request timeout, or the time until the deadline of the invocation if that is earlier.

@@ -235,7 +235,10 @@ fn add_outcome(
             answer.duplicates += 1;
             answer.verdicts.extend(verdict(sample, &stored, filter));
         }
-        Ok(SampleOutcome::TooOld) => answer.too_old += 1,
+        Ok(SampleOutcome::TooOld) => {
+            answer.too_old += 1;
+            answer.too_old_indexes.push(sample.index);
+        }
         Ok(SampleOutcome::TooManySeries) => {
             let detail = "the tenant has reached its limit of series: expected an existing series";
             answer.rejected.push(sample.reject(RejectionCode::TooManySeries, detail.to_owned()));

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use detector::DeployedDetector;
-use domain::{SeriesKey, Tenant};
+use domain::{SampleKind, SeriesKey, Tenant};
 use intake::{IncomingSample, RejectedSample, RejectionCode};
 
 use self::rule::{Rule, RuleAction};
@@ -115,7 +115,10 @@ fn apply<'r>(
         if let Some(series) = rule.changed(&sample.series) {
             sample.series = series;
         }
-        if let Some(kind) = rule.kind.filter(|kind| kind.is_counter() != sample.kind.is_counter()) {
+        let changes = |kind: &SampleKind| {
+            kind.is_counter() != sample.kind.is_counter() && !sample.kind.is_mean()
+        };
+        if let Some(kind) = rule.kind.filter(changes) {
             if let Err(error) = kind.check_value(sample.value) {
                 let detail = format!("by the rule `{}`: {error}", rule.name);
                 return Selection::Rejected(sample.reject(RejectionCode::from(&error), detail));
@@ -133,7 +136,7 @@ fn apply<'r>(
 
 #[cfg(test)]
 mod tests {
-    use domain::{SampleKind, Series};
+    use domain::Series;
 
     use super::*;
 

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use detector::{DeployedDetector, Detector, SeriesConfig};
-use domain::{EpisodeRecord, Judgement, Sample, SampleKind, Series, SeriesKey, Tenant};
+use domain::{
+    EpisodeRecord, Judgement, ObservationCount, Sample, SampleKind, Series, SeriesKey, Tenant,
+};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use protocol::SeriesPart;
@@ -108,11 +110,16 @@ fn samples(from_s: i64, values: &[u8]) -> Vec<NewSample> {
     (from_s..).zip(values).map(sample).collect()
 }
 
-/// Kind of the sample of a second: some stretches are of counters, and some of these restart.
+/// Kind of the sample of a second: some stretches are of counters, and some of these restart; some are of means.
 fn kind(at_s: i64) -> SampleKind {
     match at_s / 20 % 4 {
         1 => SampleKind::Counter { started_at_us: None },
         2 => SampleKind::Counter { started_at_us: Some(at_s / 7 * 7_000_000 - 500_000) },
+        3 => {
+            let started_at_us = Some(at_s / 13 * 13_000_000).filter(|_| at_s % 3 > 0);
+            let count = ObservationCount::new(at_s.unsigned_abs() % 17 * 5, started_at_us);
+            SampleKind::Mean(count.unwrap())
+        }
         _ => SampleKind::Gauge,
     }
 }

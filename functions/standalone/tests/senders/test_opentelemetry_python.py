@@ -34,10 +34,10 @@ class NotingExporter(OTLPMetricExporter):
 class Program:
     """A program with a gauge and a counter."""
 
-    def __init__(self, server, temporality):
+    def __init__(self, server, temporality, of_histograms=AggregationTemporality.DELTA):
         self.exporter = NotingExporter(
             endpoint=f"{server.url}/v1/metrics",
-            preferred_temporality={Counter: temporality, Histogram: AggregationTemporality.DELTA},
+            preferred_temporality={Counter: temporality, Histogram: of_histograms},
             compression=Compression.Gzip,
             timeout=40,
         )
@@ -109,3 +109,17 @@ def test_a_delta_of_a_histogram_has_a_mean_and_quantiles(server, program):
     expected = {"mean": 50.5, "p50": 50, "p95": 95, "p99": 99}
     for statistic, value in expected.items():
         assert [found for _, found in server.stored(f"latency_{statistic}")] == pytest.approx([value])
+
+
+def test_a_cumulative_histogram_has_the_mean_of_each_interval(server):
+    program = Program(server, AggregationTemporality.CUMULATIVE, of_histograms=AggregationTemporality.CUMULATIVE)
+    latency = program.provider.get_meter("tests").create_histogram("latency")
+    intervals = [[10, 20], [40], [], [1, 2, 6]]
+    for observations in intervals:
+        for observation in observations:
+            latency.record(observation)
+        program.send(100)
+    program.provider.shutdown()
+    means = [sample.get("mean") for sample in server.samples("latency_mean")]
+    assert means == [None, 40, None, 3]
+    assert [value for _, value in server.stored("latency_mean")] == [30, 70, 70, 79]

@@ -1,7 +1,7 @@
 //! Kind of a series: what its detector reads of each sample, and the change from one kind to the other.
 //!
 //! The window holds totals as they were sent, so that a repeated sample is recognized; the detector of a counter reads
-//! rates. They follow from the window alone: a judge that was restored reads what one in memory reads.
+//! rates, or the means of observations. They follow from the window alone: a judge that was restored reads what one in memory reads.
 
 #[cfg(test)]
 mod tests;
@@ -15,9 +15,9 @@ use domain::{JudgedSample, Rate, Sample};
 /// Reading of a sample by the detector of its series.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ReadSample {
-    /// The rate that is shown with the verdict.
+    /// The rate or mean that is shown with the verdict.
     pub(super) rate: Rate,
-    /// The sample of a gauge, or the rate of a counter; `None` if there is nothing to judge.
+    /// The sample of a gauge, or the rate or mean of a counter; `None` if there is nothing to judge.
     pub(super) sample: Option<Sample>,
 }
 
@@ -26,7 +26,9 @@ fn read_after(is_counter: bool, before: Option<Sample>, sample: Sample) -> ReadS
     let rate = counter::rate(before, sample);
     let read = match rate {
         Rate::NotCounter if !is_counter => Some(sample),
-        Rate::PerSecond(rate) if is_counter => Sample::new(sample.at_us(), rate).ok(),
+        Rate::PerSecond(number) | Rate::Mean(number) if is_counter => {
+            Sample::new(sample.at_us(), number).ok()
+        }
         _ => None,
     };
     // A sample of another kind than its series is not judged, so no rate is shown.

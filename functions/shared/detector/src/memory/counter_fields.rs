@@ -1,7 +1,7 @@
 //! Fields of a counter inside a memory: 33 bytes that only the memory of a counter has.
 //!
 //! A byte that is 1 if the detector has learned rates; then kind and rate of the last judgement, and of the peak of the
-//! episode. A kind is a number (see [`SampleKind::to_i64`]); a rate is NaN if it is not known.
+//! episode. A kind is a number (see [`SampleKind::to_i64`]); a rate or mean is NaN if it is not known.
 
 use crate::bytes::{ByteReader, ByteWriter};
 use domain::{Judgement, Rate, SampleKind};
@@ -47,7 +47,7 @@ impl CounterFields {
         out.u8(u8::from(self.is_counter));
         for field in [self.last, self.peak] {
             out.i64(field.kind.to_i64());
-            out.f64(field.rate.per_second().unwrap_or(f64::NAN));
+            out.f64(field.rate.number().unwrap_or(f64::NAN));
         }
     }
 
@@ -58,11 +58,7 @@ impl CounterFields {
         let is_counter = from.bool()?;
         let mut field = || {
             let (kind, rate) = (SampleKind::from_i64(from.i64()?)?, from.finite_or_nan()?);
-            let rate = match kind {
-                SampleKind::Gauge => Rate::NotCounter,
-                SampleKind::Counter { .. } if rate.is_nan() => Rate::Unknown,
-                SampleKind::Counter { .. } => Rate::PerSecond(rate),
-            };
+            let rate = Rate::of_number(kind, Some(rate).filter(|rate| !rate.is_nan()));
             Some(CounterField { kind, rate })
         };
         Some(Self { is_counter, last: field()?, peak: field()? })

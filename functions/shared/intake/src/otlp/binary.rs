@@ -8,12 +8,11 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use crate::batch::{BatchBuilder, IncomingBatch};
 use crate::error::IntakeError;
 use crate::limits::RequestLimits;
+use crate::otlp::attributes::{Attributes, check_depth, label};
 use crate::otlp::buckets::{Buckets, ExponentialBuckets};
-use crate::otlp::{Attributes, Origin, Point, Shape, Temporality, push};
+use crate::otlp::point::{Point, Shape, Temporality};
+use crate::otlp::{Origin, push};
 use crate::protobuf::{ProtobufError, ProtobufField, ProtobufFields, zigzag};
-
-/// Deepest nesting of lists in an attribute.
-const DEPTH_MAX: usize = 8;
 
 /// Reads the samples of a decompressed request.
 pub(crate) fn read(body: &[u8], limits: &RequestLimits) -> Result<IncomingBatch, IntakeError> {
@@ -197,7 +196,8 @@ fn read_attributes(
 ) -> Result<(), IntakeError> {
     for key_value in fields.numbered(number) {
         let (name, value) = key_value_of(&key_value?.fields()?)?;
-        attributes.push(name, value.map_or_else(|| Ok(String::new()), |value| label(&value))?);
+        let value = value.map(|value| json_of(&value, 0)).transpose()?;
+        attributes.push(name, label(value.unwrap_or_default()));
     }
     Ok(())
 }
@@ -218,20 +218,9 @@ fn key_value_of<'a>(
     Ok((name, value))
 }
 
-/// The text of an `AnyValue`: a string itself, lists and maps as JSON.
-fn label(value: &ProtobufFields<'_>) -> Result<String, IntakeError> {
-    Ok(match json_of(value, 0)? {
-        serde_json::Value::String(text) => text,
-        serde_json::Value::Null => String::new(),
-        other => other.to_string(),
-    })
-}
-
+/// The value of an `AnyValue`, which is this deep in an attribute.
 fn json_of(value: &ProtobufFields<'_>, depth: usize) -> Result<serde_json::Value, IntakeError> {
-    if depth > DEPTH_MAX {
-        let problem = format!("an attribute nests more than {DEPTH_MAX} lists");
-        return Err(IntakeError::MessageMalformed(problem));
-    }
+    check_depth(depth)?;
     let mut json = serde_json::Value::Null;
     for field in value.clone() {
         let field = field?;

@@ -1,7 +1,8 @@
 //! OTLP as JSON: the same messages with names in lower camel case.
 //!
-//! Whole numbers of 64 bits may be strings, and unknown fields are ignored, as the specification demands. Objects and
-//! lists are visited without a tree in memory; what describes a data point may follow it, so each is visited twice.
+//! Whole numbers of 64 bits may be strings, null is a missing field, and unknown fields are ignored, as the specification
+//! demands. Objects and lists are visited without a tree in memory; what describes a data point may follow it, so each is
+//! visited twice.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,14 +10,17 @@ use std::str;
 
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, SeqAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::batch::{BatchBuilder, IncomingBatch};
 use crate::entries::{self, JsonString};
 use crate::error::{IntakeError, problem};
 use crate::limits::RequestLimits;
+use crate::otlp::attributes::{Attributes, check_depth, label};
 use crate::otlp::buckets::ExponentialBuckets;
-use crate::otlp::{Attributes, Origin, Point, Shape, Temporality, push};
+use crate::otlp::point::{Point, Shape, Temporality};
+use crate::otlp::{Origin, push};
 use crate::sample_fault::quoted;
 use crate::scalar::JsonKind;
 
@@ -34,13 +38,13 @@ pub(crate) fn read(body: &[u8], limits: &RequestLimits) -> Result<IncomingBatch,
 fn read_resource(text: &str, builder: &mut BatchBuilder<'_>) -> Result<(), IntakeError> {
     let mut attributes = Attributes::of_resource();
     fields(text, |name, raw| match name {
-        "resource" if !is_null(raw) => read_attributes(raw, &mut attributes),
+        "resource" => read_attributes(raw, &mut attributes),
         _ => Ok(()),
     })?;
     elements_of(text, "scopeMetrics", |scope_metrics| {
         let mut origin = Origin::new(&attributes);
         fields(scope_metrics, |name, raw| match name {
-            "scope" if !is_null(raw) => {
+            "scope" => {
                 fields(raw, |name, raw| match name {
                     "name" => {
                         origin.scope_name = string(name, raw)?.into_owned();
@@ -71,7 +75,7 @@ fn read_metric(
     fields(text, |data, raw| {
         let is_data =
             matches!(data, "gauge" | "sum" | "histogram" | "exponentialHistogram" | "summary");
-        if !is_data || is_null(raw) {
+        if !is_data {
             return Ok(());
         }
         let shape = shape(data, raw)?;
@@ -92,7 +96,7 @@ fn shape(data: &str, text: &str) -> Result<Shape, IntakeError> {
                     _ => Temporality::of_number(whole(name, raw)?),
                 }
             }
-            "isMonotonic" => is_monotonic = raw == "true",
+            "isMonotonic" => is_monotonic = boolean(name, raw)?,
             _ => {}
         }
         Ok(())
@@ -109,19 +113,17 @@ fn read_point(text: &str) -> Result<Point, IntakeError> {
     let mut point = Point::default();
     read_attributes(text, &mut point.attributes)?;
     fields(text, |name, raw| {
-        if is_null(raw) {
-            return Ok(());
-        }
         match name {
             "startTimeUnixNano" => point.start_ns = whole(name, raw)?,
             "timeUnixNano" => point.time_ns = whole(name, raw)?,
             "flags" => point.flags = whole(name, raw)?,
             "count" => point.count = whole(name, raw)?,
-            "asDouble" | "asInt" => point.value = Some(number(name, raw)?),
+            "asDouble" => point.value = Some(number(name, raw)?),
+            "asInt" => point.value = Some(whole::<i64>(name, raw)? as f64),
             "sum" => point.sum = Some(number(name, raw)?),
             "min" => point.buckets.min = Some(number(name, raw)?),
             "max" => point.buckets.max = Some(number(name, raw)?),
-            "scale" => point.buckets.scale = number(name, raw)? as i32,
+            "scale" => point.buckets.scale = whole(name, raw)?,
             "zeroCount" => point.buckets.zero_count = whole(name, raw)?,
             "bucketCounts" => return read_counts(name, raw, &mut point.buckets.counts),
             "explicitBounds" => {
@@ -145,8 +147,8 @@ fn read_point(text: &str) -> Result<Point, IntakeError> {
 fn read_exponential(text: &str, buckets: &mut ExponentialBuckets) -> Result<(), IntakeError> {
     fields(text, |name, raw| {
         match name {
-            "offset" => buckets.offset = number(name, raw)? as i32,
-            "bucketCounts" if !is_null(raw) => return read_counts(name, raw, &mut buckets.counts),
+            "offset" => buckets.offset = whole(name, raw)?,
+            "bucketCounts" => return read_counts(name, raw, &mut buckets.counts),
             _ => {}
         }
         Ok(())
@@ -176,37 +178,58 @@ fn read_quantile(text: &str, point: &mut Point) -> Result<(), IntakeError> {
 
 /// Reads the field `attributes` of an object.
 fn read_attributes(text: &str, attributes: &mut Attributes) -> Result<(), IntakeError> {
-    elements_of(text, "attributes", |key_value| {
-        let (mut key, mut label) = (String::new(), String::new());
-        fields(key_value, |name, raw| {
-            match name {
-                "key" => key = string(name, raw)?.into_owned(),
-                "value" if !is_null(raw) => {
-                    fields(raw, |kind, raw| {
-                        label = label_of(kind, raw)?;
-                        Ok(())
-                    })?;
-                }
-                _ => {}
-            }
-            Ok(())
-        })?;
-        attributes.push(&key, label);
+    elements_of(text, "attributes", |attribute| {
+        let (key, value) = key_value_of(attribute, 0)?;
+        attributes.push(&key, label(value));
         Ok(())
     })
 }
 
-/// The text of an `AnyValue`: a string itself, a list or map as its JSON.
-fn label_of(kind: &str, raw: &str) -> Result<String, IntakeError> {
-    match JsonKind::of(raw) {
-        // A whole number is a string.
-        JsonKind::String => Ok(string(kind, raw)?.into_owned()),
-        _ => Ok(raw.to_owned()),
-    }
+/// Key and value of a `KeyValue`, whose value is this deep in an attribute.
+fn key_value_of(text: &str, depth: usize) -> Result<(String, Value), IntakeError> {
+    let (mut key, mut value) = (String::new(), Value::Null);
+    fields(text, |name, raw| {
+        match name {
+            "key" => key = string(name, raw)?.into_owned(),
+            "value" => value = json_of(raw, depth)?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok((key, value))
 }
 
-fn is_null(raw: &str) -> bool {
-    JsonKind::of(raw) == JsonKind::Null
+/// The value of an `AnyValue`, as that of the other encoding: both name the same series.
+fn json_of(text: &str, depth: usize) -> Result<Value, IntakeError> {
+    check_depth(depth)?;
+    let mut value = Value::Null;
+    fields(text, |kind, raw| {
+        value = match kind {
+            "stringValue" | "bytesValue" => string(kind, raw)?.into(),
+            "boolValue" => boolean(kind, raw)?.into(),
+            "intValue" => whole::<i64>(kind, raw)?.into(),
+            "doubleValue" => number(kind, raw)?.into(),
+            "arrayValue" => {
+                let mut list = Vec::new();
+                elements_of(raw, "values", |element| {
+                    list.push(json_of(element, depth + 1)?);
+                    Ok(())
+                })?;
+                list.into()
+            }
+            "kvlistValue" => {
+                let mut map = serde_json::Map::new();
+                elements_of(raw, "values", |entry| {
+                    map.extend([key_value_of(entry, depth + 1)?]);
+                    Ok(())
+                })?;
+                map.into()
+            }
+            _ => return Ok(()),
+        };
+        Ok(())
+    })?;
+    Ok(value)
 }
 
 fn string<'a>(name: &str, raw: &'a str) -> Result<Cow<'a, str>, IntakeError> {
@@ -214,9 +237,19 @@ fn string<'a>(name: &str, raw: &'a str) -> Result<Cow<'a, str>, IntakeError> {
     text.map(|text| text.0).map_err(|_| wrong(name, raw, "a string"))
 }
 
-/// A whole number, which may be in quotes.
-fn whole(name: &str, raw: &str) -> Result<u64, IntakeError> {
-    unquoted(raw).parse().map_err(|_| wrong(name, raw, "a whole number"))
+fn boolean(name: &str, raw: &str) -> Result<bool, IntakeError> {
+    raw.parse().map_err(|_| wrong(name, raw, "true or false"))
+}
+
+/// A whole number that its type can hold; it may be in quotes, and have an exponent or a fraction of zero.
+fn whole<T: TryFrom<i128>>(name: &str, raw: &str) -> Result<T, IntakeError> {
+    let text = unquoted(raw);
+    let number = text.parse::<i128>().ok().or_else(|| {
+        let number: f64 = text.parse().ok()?;
+        (number.fract() == 0.0).then_some(number as i128)
+    });
+    let number = number.and_then(|number| T::try_from(number).ok());
+    number.ok_or_else(|| wrong(name, raw, "a whole number"))
 }
 
 /// A number, which may be in quotes, or the name of one that is not finite.
@@ -232,14 +265,14 @@ fn wrong(name: &str, raw: &str, wanted: &str) -> IntakeError {
     IntakeError::MessageMalformed(format!("`{name}` is {}: wanted {wanted}", quoted(raw)))
 }
 
-/// Calls `each` with the name and the text of each field of an object, until it fails.
+/// Calls `each` with the name and the text of each field of an object that is not null, until it fails.
 fn fields<'a>(
     text: &'a str,
     mut each: impl FnMut(&str, &'a str) -> Result<(), IntakeError>,
 ) -> Result<(), IntakeError> {
     let mut read = Ok(());
     entries::read(text, |name, raw| {
-        if read.is_ok() {
+        if read.is_ok() && JsonKind::of(raw) != JsonKind::Null {
             read = each(&name, raw);
         }
     })
@@ -253,12 +286,7 @@ fn elements_of<'a>(
     field: &str,
     mut each: impl FnMut(&'a str) -> Result<(), IntakeError>,
 ) -> Result<(), IntakeError> {
-    fields(
-        text,
-        |name, raw| {
-            if name == field && !is_null(raw) { elements(raw, &mut each) } else { Ok(()) }
-        },
-    )
+    fields(text, |name, raw| if name == field { elements(raw, &mut each) } else { Ok(()) })
 }
 
 /// Calls `each` with the text of each element of a list, until it fails.

@@ -1,5 +1,6 @@
 //! Both encodings of the same metrics are the same samples.
 
+use domain::SampleKind;
 use prost::Message;
 use serde_json::json;
 
@@ -24,6 +25,13 @@ fn texts(batch: &IncomingBatch) -> String {
         let kind = match kind {
             SampleKind::Gauge => "gauge".to_owned(),
             SampleKind::Counter { started_at_us } => format!("counter since {started_at_us:?}"),
+            SampleKind::Mean(observations) => {
+                format!(
+                    "sum of {}, start {}",
+                    observations.count(),
+                    observations.start_number() > 0
+                )
+            }
         };
         format!("{index} {source} {metric} {labels:?} +{after_s} {value} {kind}")
     };
@@ -111,6 +119,7 @@ fn each_shape_has_its_samples() {
     3 checkout errors {"path": "/"} +0 1.5 gauge
     4 checkout duration_count {} +0 120 counter since Some(1732060740000000)
     4 checkout duration_sum {} +0 30 counter since Some(1732060740000000)
+    4 checkout duration_mean {} +0 30 sum of 120, start true
     5 checkout latency_count {} +0 2 gauge
     5 checkout latency_sum {} +0 0.5 gauge
     5 checkout latency_mean {} +0 0.25 gauge
@@ -203,6 +212,53 @@ fn attributes_of_all_levels_are_labels_that_do_not_hide_each_other() {
 }
 
 #[test]
+fn an_attribute_is_the_same_label_in_both_encodings() {
+    let nested = AnyValueKind::Map(KeyValueList {
+        values: vec![attribute_of("x", AnyValueKind::Double(2.0)), attribute("y", "\"")],
+    });
+    let list = ArrayValue { values: vec![AnyValue { value: Some(nested) }, AnyValue::default()] };
+    let json_list = json!({ "values": [
+        { "kvlistValue": { "values": [
+            { "key": "x", "value": { "doubleValue": 2 } }, { "key": "y", "value": { "stringValue": "\"" } }
+        ] } },
+        {}
+    ] });
+    let cases = [
+        (AnyValueKind::String("v".to_owned()), json!({ "stringValue": "v" }), "v"),
+        (AnyValueKind::Bool(false), json!({ "boolValue": false }), "false"),
+        (AnyValueKind::Int(-7), json!({ "intValue": "-7" }), "-7"),
+        (AnyValueKind::Int(7), json!({ "unknown": [1], "intValue": 7, "other": "x" }), "7"),
+        (AnyValueKind::Double(7.0), json!({ "doubleValue": 7 }), "7.0"),
+        (AnyValueKind::Double(f64::NAN), json!({ "doubleValue": "NaN" }), ""),
+        (
+            AnyValueKind::Array(list),
+            json!({ "arrayValue": json_list }),
+            r#"[{"x":2.0,"y":"\""},null]"#,
+        ),
+        (AnyValueKind::Array(ArrayValue::default()), json!({ "arrayValue": {} }), "[]"),
+    ];
+    for (value, json, label) in cases {
+        let point = NumberPoint { attributes: vec![attribute_of("k", value)], ..number(1.0) };
+        let numbers = Numbers { data_points: vec![point], ..Numbers::default() };
+        let of_binary = binary(&export(&[], vec![metric("cpu", MetricKind::Gauge(numbers))]));
+        let json = json!({ "resourceMetrics": [{ "scopeMetrics": [{ "metrics": [{
+            "name": "cpu", "gauge": { "dataPoints": [{
+                "timeUnixNano": AT_NS, "asDouble": 1, "attributes": [{ "key": "k", "value": json }]
+            }] }
+        }] }] }] });
+        let of_json = json::read(json.to_string().as_bytes(), &RequestLimits::default()).unwrap();
+        assert_eq!(of_json.samples[0].series.labels()["k"], label);
+        assert_eq!(of_json, of_binary, "{json}");
+    }
+    let deep = (0..99).fold(json!({}), |value, _| json!({ "arrayValue": { "values": [value] } }));
+    let deep = json!({ "resourceMetrics": [{ "resource": { "attributes": [
+        { "key": "k", "value": deep }
+    ] } }] });
+    let error = json::read(deep.to_string().as_bytes(), &RequestLimits::default()).unwrap_err();
+    assert!(error.to_string().contains("nests more than"), "{error}");
+}
+
+#[test]
 fn a_data_point_without_a_value_is_neither_stored_nor_rejected() {
     let points = vec![
         NumberPoint { flags: 1, ..number(1.0) },
@@ -247,7 +303,7 @@ fn data_points_past_the_limit_are_counted() {
     let numbers = Numbers { data_points: vec![number(1.0); 9], ..Numbers::default() };
     let request = export(&[], vec![metric("cpu", MetricKind::Gauge(numbers))]);
     let batch = binary::read(&request.encode_to_vec(), &limits).unwrap();
-    assert_eq!((batch.samples.len(), batch.extras.n_unread), (4, 5));
+    assert_eq!((batch.samples.len(), batch.extras.n_unread), (5, 4));
 }
 
 #[test]

@@ -1,9 +1,9 @@
-//! Native histograms of Prometheus remote write, of which the number and the sum of observations are kept.
+//! Native histograms of Prometheus remote write, of which number, sum and mean of observations are kept.
 //!
-//! Both become series of their own, `<metric>_count` and `<metric>_sum`, as those of a classic histogram. The buckets are
-//! read only to check that they add up to the number.
+//! All become series of their own, `<metric>_count` and `<metric>_sum`, as those of a classic histogram, and `<metric>_mean`.
+//! The buckets are read only to check that they add up to the number.
 
-use domain::Series;
+use domain::{ObservationCount, SampleKind, Series};
 
 use crate::batch::IncomingSample;
 use crate::code::RejectionCode;
@@ -64,8 +64,8 @@ impl HistogramSample {
         !self.sum.is_finite() || !self.count.is_finite()
     }
 
-    /// The samples of the series of the number and of the sum.
-    pub(crate) fn samples(&self, series: &Series) -> Result<[IncomingSample; 2], SampleFault> {
+    /// The samples of the series of the number, of the sum, and of the mean, if the observations are counted in whole.
+    pub(crate) fn samples(&self, series: &Series) -> Result<Vec<IncomingSample>, SampleFault> {
         if let Some(WholeCounts { count, in_buckets }) = self.whole
             && count != in_buckets
         {
@@ -80,7 +80,17 @@ impl HistogramSample {
             let sample = SentSample { value, at_ms: self.at_ms, start_ms: self.start_ms };
             sample.incoming(&series, !self.is_gauge)
         };
-        Ok([part("_count", self.count)?, part("_sum", self.sum)?])
+        let mut samples = vec![part("_count", self.count)?, part("_sum", self.sum)?];
+        let counted = self.whole.as_ref().filter(|_| !self.is_gauge);
+        let started_at_us = samples[0].kind.started_at_us();
+        let observations = counted.and_then(|of| ObservationCount::new(of.count, started_at_us));
+        if let Some(observations) = observations {
+            samples.push(IncomingSample {
+                kind: SampleKind::Mean(observations),
+                ..part("_mean", self.sum)?
+            });
+        }
+        Ok(samples)
     }
 }
 

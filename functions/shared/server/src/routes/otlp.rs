@@ -2,8 +2,6 @@
 //!
 //! Data points that no retry can store are counted in a partial success; whatever a retry can repair is a 503.
 
-use std::collections::BTreeSet;
-
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -44,7 +42,5 @@ pub(crate) async fn export(
 
 /// The number of data points of which a sample was not stored.
 fn n_rejected(stored: &StoredBatch) -> usize {
-    let rejected = stored.answer.rejected.iter().map(|rejected| rejected.index);
-    let rejected: BTreeSet<usize> = rejected.collect();
-    rejected.len() + stored.answer.too_old + stored.extras.n_unread
+    stored.refused_indexes().len() + stored.extras.n_unread
 }

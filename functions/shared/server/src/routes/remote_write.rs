@@ -45,12 +45,11 @@ pub(crate) async fn write(
 
 /// The numbers of samples, histograms and exemplars that are stored now, or have no value to store.
 fn written(stored: &StoredBatch) -> [usize; 3] {
-    let StoredBatch { answer, extras, .. } = stored;
+    let extras = &stored.extras;
     let histograms: BTreeSet<usize> = extras.histograms.iter().copied().collect();
-    let rejected = answer.rejected.iter().map(|rejected| rejected.index);
-    let (of_histograms, of_samples): (Vec<usize>, Vec<usize>) =
-        rejected.partition(|index| histograms.contains(index));
-    let n_histograms = histograms.len() - BTreeSet::from_iter(of_histograms).len();
-    let n_samples = extras.n_samples.saturating_sub(of_samples.len() + answer.too_old);
+    let refused = stored.refused_indexes();
+    let n_refused_histograms = refused.intersection(&histograms).count();
+    let n_histograms = histograms.len() - n_refused_histograms;
+    let n_samples = extras.n_samples.saturating_sub(refused.len() - n_refused_histograms);
     [n_samples + extras.n_absent, n_histograms + extras.n_absent_histograms, extras.n_exemplars]
 }

@@ -1,6 +1,6 @@
 //! Stores the samples that other products send, and sums up what was not stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -87,6 +87,12 @@ impl StoredBatch {
     /// Number of samples that a retry cannot store either.
     pub(crate) fn n_refused(&self) -> usize {
         self.answer.rejected.len() + self.answer.too_old + self.extras.n_unread
+    }
+
+    /// Positions in the request of all that was not stored: a histogram is several samples with one position.
+    pub(crate) fn refused_indexes(&self) -> BTreeSet<usize> {
+        let rejected = self.answer.rejected.iter().map(|rejected| rejected.index);
+        rejected.chain(self.answer.too_old_indexes.iter().copied()).collect()
     }
 
     /// Number of all samples of the request.

@@ -64,8 +64,8 @@ function duration(ms) {
 }
 
 const ago = (ms) => element("span", { title: time(ms) }, `${duration(Date.now() - ms)} ago`);
-// The number that was judged: of a counter the rate, which its first sample does not have.
-const judged = (sample) => sample.rate ?? sample.value;
+// The number that was judged: of a counter the rate, of a histogram the mean, which its first sample does not have.
+const judged = (sample) => sample.rate ?? sample.mean ?? sample.value;
 const range = (band) => band && `${number(band[0])} to ${number(band[1])}`;
 
 // ---- The API ----
@@ -244,7 +244,7 @@ function showColumns(series, samples, episodes) {
   const isChosen = sample && sample.timestamp === chosen;
   why.update(sample, isChosen, episodes);
   const verdict = card(isChosen ? "Chosen sample" : "Newest sample", sample ? details([
-    ["time", time(sample.timestamp)], ["value", number(sample.value)], ["rate a second", number(sample.rate)], ["verdict", state(sample.verdict ?? "normal")],
+    ["time", time(sample.timestamp)], ["value", number(sample.value)], ["rate a second", number(sample.rate)], ["mean", number(sample.mean)], ["verdict", state(sample.verdict ?? "normal")],
     ["expected", number(sample.expected)], ["usual range", range(sample.band)], ["signal", sample.signal],
     ["score", number(sample.score)], ["arrived", sample.late ? "late" : null], ["why", sample.reason],
   ]) : "None.");

@@ -128,8 +128,8 @@ function makeChart(into, selection) {
   }
 
   const data = () => {
-    const isCounter = samples.some((sample) => sample.rate !== undefined);
-    const value = isCounter ? (sample) => sample.rate ?? null : judged;
+    const isCounter = samples.some((sample) => (sample.rate ?? sample.mean) !== undefined);
+    const value = isCounter ? (sample) => sample.rate ?? sample.mean ?? null : judged;
     return [samples.map((sample) => sample.timestamp / 1000), samples.map(value)];
   };
   new ResizeObserver(() => plot && box.isConnected && plot.setSize({ width: box.clientWidth, height: plot.height })).observe(box);

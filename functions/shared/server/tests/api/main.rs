@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers, too")]
 
 mod client;
+mod compliance;
 mod config;
 mod document;
 mod explain;
@@ -23,6 +24,7 @@ mod ingest;
 mod lists;
 mod operation;
 mod otlp;
+mod otlp_specification;
 mod packing;
 mod remote_write;
 mod socket;

@@ -276,7 +276,7 @@ async fn an_unknown_method_is_answered_with_the_allowed_ones() {
             allowed.sort_unstable();
             assert_eq!(allowed, expected, "{path}");
             if status == 405 {
-                answer.is_problem(405, "method_not_allowed");
+                answer.is_refused(path, 405, "method_not_allowed");
             }
         }
     }

@@ -7,8 +7,8 @@ use axum::http::{HeaderValue, Method};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use intake::testbed::otlp::{
-    CUMULATIVE, ExportRequest, ExportResponse, MetricKind, NumberPoint, Numbers, RpcStatus,
-    attribute, export, metric,
+    CUMULATIVE, ExportRequest, ExportResponse, HistogramPoint, Histograms, MetricKind, NumberPoint,
+    Numbers, RpcStatus, attribute, export, metric,
 };
 use prost::Message;
 use serde_json::json;
@@ -81,6 +81,44 @@ async fn rejected_data_points_are_a_partial_success_with_their_number_and_a_mess
     let partial = &answer.json()["partialSuccess"];
     assert_eq!((answer.status, &partial["rejectedDataPoints"]), (200, &json!("1")));
     assert!(partial["errorMessage"].as_str().unwrap().contains("1 conflict"), "{partial}");
+}
+
+#[tokio::test]
+async fn a_cumulative_histogram_has_the_mean_of_each_interval() {
+    let client = Client::standalone();
+    // Number and sum of observations since the start, which is at -60 s, and after a restart at 90 s.
+    let sent =
+        [(0, 100, 25.0, -60), (60, 140, 45.0, -60), (120, 160, 5.0, 90), (180, 160, 5.0, 90)];
+    for (second, count, sum, start) in sent {
+        let at_ns = |second: i64| u64::try_from(AT_MS + second * 1_000).unwrap() * 1_000_000;
+        let point = HistogramPoint {
+            start_time_unix_nano: at_ns(start),
+            time_unix_nano: at_ns(second),
+            count,
+            sum: Some(sum),
+            ..HistogramPoint::default()
+        };
+        let histograms =
+            Histograms { data_points: vec![point], aggregation_temporality: CUMULATIVE };
+        let body = export(&[], vec![metric("latency", MetricKind::Histogram(histograms))]);
+        let body = body.encode_to_vec();
+        for _ in 0..2 {
+            let answer = post(&client, PROTOBUF, "identity", body.clone()).await;
+            assert_eq!((answer.status, &*answer.body), (200, &[][..]));
+        }
+    }
+    let answer = client.get("/series/samples?metric=latency_mean").await.json();
+    let samples = answer["samples"].as_array().unwrap();
+    let read: Vec<_> =
+        samples.iter().map(|sample| (sample["value"].clone(), sample["mean"].clone())).collect();
+    let expected = [
+        (json!(25.0), json!(null)),
+        (json!(45.0), json!(0.5)),
+        (json!(5.0), json!(0.03125)),
+        (json!(5.0), json!(null)),
+    ];
+    assert_eq!(read, expected);
+    assert!(samples[3]["reason"].as_str().unwrap().starts_with("the mean is not known"));
 }
 
 #[tokio::test]

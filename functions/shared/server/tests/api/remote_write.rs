@@ -1,10 +1,9 @@
-//! Prometheus remote write, as Prometheus, vmagent and the compliance suite of Prometheus send it.
+//! Prometheus remote write, as Prometheus and vmagent send it; `compliance` has the cases of the compliance suite.
 
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method};
 use intake::testbed::remote_write::{
-    Exemplar, Histogram, STALE_MARKER, SampleMessage, TimeSeries, WriteRequestMessage, packed,
-    sample, series,
+    Histogram, SampleMessage, TimeSeries, WriteRequestMessage, packed, sample, series,
 };
 use prost::Message;
 
@@ -81,96 +80,14 @@ async fn a_series_of_kubernetes_is_stored_and_found_by_its_labels() {
     assert_eq!((answer.status, &answer.json()["window"]["count"]), (200, &serde_json::json!(1)));
 }
 
-/// A native histogram of `n` observations in one bucket.
-fn histogram(count: u64, n: i64) -> TimeSeries {
-    let histogram = Histogram {
-        count_int: Some(count),
-        sum: 1.5,
-        positive_deltas: vec![n],
-        timestamp: AT_MS,
-        ..Histogram::default()
-    };
-    let labels = [("__name__", "test_histogram"), ("job", "test")];
-    TimeSeries { histograms: vec![histogram], ..series(&labels, vec![]) }
-}
-
-/// The cases of the receiver's compliance suite of Prometheus, by their names there.
-#[tokio::test]
-async fn the_compliance_suite_of_prometheus() {
-    let one = |labels: &[(&str, &str)], value| vec![series(labels, vec![sample(AT_MS, value)])];
-    let job = [("__name__", "up"), ("instance", "localhost:9090"), ("job", "testjob")];
-    let unnamed = [("instance", "localhost:9090"), ("job", "testjob")];
-    let exemplar = |labels: &[(&str, &str)], value| {
-        let mut series = one(labels, value).remove(0);
-        series.exemplars = vec![Exemplar { timestamp: AT_MS, value, ..Exemplar::default() }];
-        vec![series]
-    };
-    let orphan = |labels: &[(&str, &str)]| {
-        let exemplars = vec![Exemplar { timestamp: AT_MS, ..Exemplar::default() }];
-        vec![TimeSeries { exemplars, ..series(labels, vec![]) }]
-    };
-    let started = SampleMessage { start_timestamp: AT_MS - 3_600_000, ..sample(AT_MS, 100.0) };
-    let mut cases = vec![
-        ("CounterWithCreatedTimestamp", vec![series(&job, vec![started])], (204, [1, 0, 0])),
-        ("Histograms/positive_only_histogram", vec![histogram(5, 5)], (204, [0, 1, 0])),
-        ("Histograms/bad_count_histogram", vec![histogram(6, 5)], (400, [0, 0, 0])),
-        ("EmptyHistogram", vec![histogram(0, 0)], (204, [0, 1, 0])),
-        ("Exemplars/basic_exemplar", exemplar(&job, 1.0), (204, [1, 0, 1])),
-        ("ExemplarSpecialValues/inf_value", exemplar(&job, f64::INFINITY), (204, [1, 0, 1])),
-        ("ExemplarValidation/without_name_label", exemplar(&unnamed, 1.0), (400, [0, 0, 1])),
-        (
-            "EdgeCaseCombinations/metadata_without_data",
-            vec![series(&job, vec![])],
-            (204, [0, 0, 0]),
-        ),
-        ("EdgeCaseCombinations/exemplars_without_data", orphan(&job), (204, [0, 0, 1])),
-    ];
-    for value in [1.0, STALE_MARKER, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        let newlines = [("__name__", "up"), ("instance", "a"), ("job", "test\njob\n")];
-        let dots = [("__name__", "resource.cpu.usage"), ("job.name", "testjob")];
-        let spaces = [("__name__", "resource cpu usage"), ("job name", "testjob")];
-        let several = |n_unnamed: usize| -> Vec<TimeSeries> {
-            let labels = (0..4).map(|i| if i < n_unnamed { &unnamed[..] } else { &job[..] });
-            labels.map(|labels| one(labels, value).remove(0)).collect()
-        };
-        cases.extend([
-            ("SingleMetric/simple metric with multiple labels", one(&job, value), (204, [1, 0, 0])),
-            ("SingleMetric/simple metric with newlines", one(&newlines, value), (204, [1, 0, 0])),
-            ("SingleMetric/simple metric with dots", one(&dots, value), (204, [1, 0, 0])),
-            ("SingleMetric/simple metric with spaces", one(&spaces, value), (204, [1, 0, 0])),
-            ("SingleMetric/without name label", one(&unnamed, value), (400, [0, 0, 0])),
-            ("SingleMetric/empty metric", one(&[], value), (400, [0, 0, 0])),
-            ("MultipleMetrics/multiple metrics", several(0), (204, [4, 0, 0])),
-            ("MultipleMetrics/without name label", several(4), (400, [0, 0, 0])),
-            ("MultipleMetrics/1 without name label", several(1), (400, [3, 0, 0])),
-        ]);
-    }
-    for (name, timeseries, expected) in cases {
-        for is_v2 in [false, true] {
-            let client = Client::standalone();
-            let timeseries = timeseries.clone();
-            let answer =
-                if is_v2 { v2(&client, timeseries).await } else { v1(&client, timeseries).await };
-            assert_eq!(outcome(&answer), expected, "{name} {is_v2}: {}", answer.text());
-        }
-    }
-}
-
 #[tokio::test]
 async fn each_unreadable_request_has_its_status() {
     let client = Client::standalone();
     let good = packed(&WriteRequestMessage::of(vec![up("a", vec![sample(AT_MS, 1.0)])]));
     let raw = |bytes: &[u8]| snap::raw::Encoder::new().compress_vec(bytes).unwrap();
     let truncated = good[..good.len() - 3].to_vec();
-    let corrupt = [b"0", &good[1..]].concat();
     let declared = vec![0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0, 0];
     let cases = [
-        ("BadContentTypes/application_json", "application/json", "snappy", good.clone(), 415),
-        ("BadContentTypes/image_png", "image/png", "snappy", corrupt.clone(), 415),
-        ("BadContentEncodings/gzip", V2, "gzip", good.clone(), 415),
-        ("BadContentEncodings/deflate", V1, "deflate", good.clone(), 415),
-        ("CorruptRequestBody", V2, "snappy", corrupt, 400),
-        ("RW1ErrorHandling", V1, "snappy", [&[0xff], &good[1..]].concat(), 400),
         ("an unknown message", "application/x-protobuf;proto=x", "snappy", good.clone(), 415),
         ("truncated snappy", V1, "snappy", truncated, 400),
         ("a declared length of 4 GB", V1, "snappy", declared, 400),
@@ -196,6 +113,21 @@ async fn what_vmagent_compresses_with_zstd_is_read() {
     let message = WriteRequestMessage::of(vec![up("a", vec![sample(AT_MS, 1.0)])]).encode_to_vec();
     let body = zstd::stream::encode_all(&message[..], 0).unwrap();
     assert_eq!(outcome(&post(&client, V1, "zstd", body).await), (204, [1, 0, 0]));
+}
+
+#[tokio::test]
+async fn a_histogram_that_is_too_old_is_not_written_and_takes_no_sample_with_it() {
+    let client = Client::standalone();
+    let histogram = |timestamp| {
+        let labels = [("__name__", "latency"), ("job", "node")];
+        let histogram =
+            Histogram { count_int: Some(0), sum: 1.5, timestamp, ..Histogram::default() };
+        TimeSeries { histograms: vec![histogram], ..series(&labels, vec![]) }
+    };
+    let newest = (0..200).map(|second| histogram(AT_MS + second * 1_000)).collect();
+    assert_eq!(outcome(&v1(&client, newest).await), (204, [0, 200, 0]));
+    let old = vec![histogram(AT_MS - 9_000), up("a", vec![sample(AT_MS, 1.0)])];
+    assert_eq!(outcome(&v1(&client, old).await), (400, [1, 0, 0]));
 }
 
 #[tokio::test]

@@ -196,7 +196,7 @@ pub(crate) fn headers() -> Value {
             "schema": { "type": "integer", "minimum": 0 }
         },
         "X-Prometheus-Remote-Write-Histograms-Written": {
-            "description": "Number of native histograms of which number and sum are stored.",
+            "description": "Number of native histograms of which number, sum and mean are stored.",
             "schema": { "type": "integer", "minimum": 0 }
         },
         "X-Prometheus-Remote-Write-Exemplars-Written": {

@@ -86,15 +86,18 @@ const PROBLEM_CODES: &[&str] = &[
 ];
 
 /// Fields that an answer omits instead of setting them to null.
-const OPTIONAL: [(&str, &str); 11] = [
+const OPTIONAL: [(&str, &str); 14] = [
     ("IngestAnswer", "not_selected"),
     ("IngestAnswer", "verdicts_omitted"),
     ("BodyAnswer", "duplicates"),
     ("BodyAnswer", "verdicts_omitted"),
     ("VerdictAnswer", "learning"),
     ("VerdictAnswer", "rate"),
+    ("VerdictAnswer", "mean"),
     ("AnomalyAnswer", "rate"),
+    ("AnomalyAnswer", "mean"),
     ("SampleAnswer", "rate"),
+    ("SampleAnswer", "mean"),
     ("ConfigAnswer", "kind"),
     ("AnomalyAnswer", "episode"),
     ("LearningAnswer", "ready_at"),

@@ -41,6 +41,7 @@ pub(crate) fn remote_write() -> Value {
         (403, "The API key lacks the right of this operation.", Some("WWW-Authenticate")),
         (415, "The content type or content encoding is not supported.", None),
         (429, "The tenant exceeds its rate limit.", Some("Retry-After")),
+        (500, "Internal error.", None),
         (
             503,
             "The store is unavailable, or the process is overloaded: retry the whole request.",
@@ -52,8 +53,6 @@ pub(crate) fn remote_write() -> Value {
         operation = operation.response(status, description, &headers, text());
     }
     operation.0["requestBody"] = body;
-    operation.0["responses"]["500"] =
-        json!({ "$ref": "#/components/responses/InternalServerError" });
     operation.0
 }
 
@@ -67,7 +66,8 @@ pub(crate) fn otlp() -> Value {
     let mut operation =
         Operation::new("otlpMetrics", "ingest", WRITE, "Store metrics of OpenTelemetry").description(
             "`service.name` is the source; other attributes are labels. Cumulative sums that only grow are counters, deltas \
-             become rates. Histograms and summaries become the number and the sum of their observations.",
+             become rates. Histograms and summaries become the number and the sum of their observations, histograms \
+             also the mean.",
         );
     operation = operation.response(
         200,
@@ -83,13 +83,11 @@ pub(crate) fn otlp() -> Value {
         "description": "`ExportMetricsServiceRequest` of OTLP 1.0; may be compressed: `Content-Encoding` gzip or zstd.",
         "content": answer()
     });
-    operation.0["responses"]["500"] =
-        json!({ "$ref": "#/components/responses/InternalServerError" });
     operation.0
 }
 
 /// The errors of the routes to which other products send samples, in their dialect.
-fn senders_errors() -> [(u16, &'static str, &'static [&'static str]); 8] {
+fn senders_errors() -> [(u16, &'static str, &'static [&'static str]); 9] {
     [
         (400, "The body or a parameter is malformed.", &[]),
         (401, "The API key is missing or unknown.", &["WWW-Authenticate"]),
@@ -97,6 +95,7 @@ fn senders_errors() -> [(u16, &'static str, &'static [&'static str]); 8] {
         (413, "The body is too large, as sent or decompressed.", &[]),
         (415, "The content type or content encoding is not supported.", &[]),
         (429, "The tenant exceeds its rate limit.", &["Retry-After"]),
+        (500, "Internal error.", &[]),
         (
             503,
             "The store is unavailable, or the process is overloaded: retry the whole request.",
@@ -140,8 +139,6 @@ pub(crate) fn influx(id: &str, version: &str) -> Value {
         "description": "May be compressed: `Content-Encoding` gzip or zstd.",
         "content": { "text/plain": { "schema": { "type": "string" } } }
     });
-    operation.0["responses"]["500"] =
-        json!({ "$ref": "#/components/responses/InternalServerError" });
     operation.0
 }
 
@@ -167,8 +164,6 @@ pub(crate) fn firehose() -> Value {
         "description": "The request of an HTTP endpoint delivery; may be compressed: `Content-Encoding` gzip.",
         "content": answer()
     });
-    operation.0["responses"]["500"] =
-        json!({ "$ref": "#/components/responses/InternalServerError" });
     operation.0
 }
 

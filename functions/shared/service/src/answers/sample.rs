@@ -21,6 +21,9 @@ pub struct IngestAnswer {
     pub duplicates: usize,
     /// Samples older than everything stored of their series.
     pub too_old: usize,
+    /// Positions in the request of the samples that are too old, for senders that count larger units than samples.
+    #[serde(skip)]
+    pub too_old_indexes: Vec<usize>,
     /// Samples that a rule of the deployment dropped, by the name of the rule; absent if there are none.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub not_selected: BTreeMap<String, usize>,
@@ -86,12 +89,16 @@ pub struct SampleAnswer {
     #[serde(serialize_with = "milliseconds")]
     #[cfg_attr(feature = "openapi", schema(value_type = f64, minimum = 0))]
     pub timestamp: i64,
-    /// Value; of a counter the total that was sent.
+    /// Value; of a counter the total that was sent, of a mean the sum of all observations.
     pub value: f64,
     /// Increase a second since the sample before, of a counter: verdict, score, expected value and band are about it.
     /// Absent if it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<f64>,
+    /// Mean of the observations since the sample before, if the value is the sum of all observations of a histogram:
+    /// verdict, score, expected value and band are about it. Absent if it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean: Option<f64>,
     /// `learning`, `constant`, `normal`, `anomaly` or `maintenance`; null if the verdict is no longer stored.
     pub verdict: Option<&'static str>,
     /// Signal with the highest score.
@@ -118,6 +125,7 @@ impl SampleAnswer {
             timestamp: judgement.sample.at_us(),
             value,
             rate: judgement.rate.per_second(),
+            mean: judgement.rate.mean(),
             verdict: Some(judgement.verdict.kind.as_str()),
             signal: expectation.map(|expectation| expectation.signal.as_str()),
             score: is_scored.then_some(judgement.verdict.score as f32),
@@ -149,6 +157,7 @@ impl SampleAnswer {
             timestamp: at_us,
             value,
             rate: None,
+            mean: None,
             verdict: None,
             signal: None,
             score: None,

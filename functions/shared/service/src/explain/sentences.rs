@@ -29,6 +29,7 @@ fn value(answer: &ExplainAnswer, judgement: &Judgement) -> String {
     let value = short(judgement.judged_value().unwrap_or(judgement.sample.value()));
     let value = match judgement.rate {
         Rate::NotCounter => value,
+        Rate::Mean(_) => format!("a mean of {value}"),
         Rate::PerSecond(_) => format!("{value} a second"),
         Rate::Unknown => format!("a total of {value}"),
     };
@@ -41,6 +42,10 @@ fn expected(answer: &ExplainAnswer, judgement: &Judgement) -> String {
     let verdict = &judgement.verdict;
     let Some((expected, [low, high])) = answer.sample.expected.zip(answer.sample.band) else {
         return match verdict.kind {
+            _ if judgement.rate == Rate::Unknown && judgement.sample.kind().is_mean() => {
+                "It was not judged: no earlier sample is known, or there was no observation since."
+                    .to_owned()
+            }
             _ if judgement.rate == Rate::Unknown => {
                 "It was not judged: no earlier sample of the counter is known.".to_owned()
             }

@@ -1,9 +1,11 @@
 //! Counters: each rate follows from the stored samples alone, whichever replica judges them, and in which order they arrive.
+//!
+//! So does each mean of a cumulative histogram: every third replica sends one.
 
 use std::collections::BTreeMap;
 
 use detector::counter;
-use domain::{Rate, Sample, SampleKind, Series, Tenant};
+use domain::{ObservationCount, Rate, Sample, SampleKind, Series, Tenant};
 use intake::{IncomingBatch, IncomingSample};
 use service::{ConfigRequest, IngestAnswer, Service};
 use store::testbed::RedisServer;
@@ -34,16 +36,21 @@ fn replica_series(i: usize) -> Series {
     Series::new("checkout", "requests_total", labels).unwrap()
 }
 
-/// Totals of a replica: steady traffic, standstills, restarts with and without a start, gaps and large totals.
+/// True for the replicas that send sums of observations instead of totals.
+fn is_of_means(i: usize) -> bool {
+    i % 3 == 2
+}
+
+/// Totals of a replica, or sums of a quarter second for each observation: steady traffic, standstills, restarts with and without a start, gaps and large totals.
 fn totals(random: &mut Random, i: usize) -> Vec<Sample> {
     let has_start = i.is_multiple_of(2);
     let (mut total, mut started_at_us) =
         (if i.is_multiple_of(5) { 9.1e15 } else { 0.0 }, minute(0) - 1);
-    let mut minute_of_sample = 0;
+    let mut minute_of_sample = 0_i32;
     (0..N_SAMPLES)
         .map(|_| {
             minute_of_sample += if random.below(20) == 0 { 30 } else { 1 };
-            let at_us = minute(minute_of_sample) + random.below(1_000) as i64;
+            let at_us = minute(minute_of_sample.into()) + random.below(1_000) as i64;
             if random.below(25) == 0 {
                 // After a restart more may be counted than ever before: then only the start shows it.
                 total = if has_start && random.below(2) == 0 { total } else { 0.0 };
@@ -51,6 +58,11 @@ fn totals(random: &mut Random, i: usize) -> Vec<Sample> {
             }
             total += [0.0, 6_000.0, 6_060.0, 5_940.0][random.below(4)];
             let started_at_us = has_start.then_some(started_at_us);
+            if is_of_means(i) {
+                let count = ObservationCount::new((total / 64.0) as u64, started_at_us).unwrap();
+                let sum = total * 0.25 + f64::from(minute_of_sample % 7);
+                return Sample::of_kind(at_us, sum, SampleKind::Mean(count)).unwrap();
+            }
             Sample::of_kind(at_us, total, SampleKind::Counter { started_at_us }).unwrap()
         })
         .collect()
@@ -70,7 +82,7 @@ fn batch(samples: Vec<IncomingSample>) -> IncomingBatch {
 /// Rates of the samples in time order, by time; `None` if a rate is not known.
 fn rates(sorted: &BTreeMap<i64, Sample>) -> BTreeMap<i64, Option<f64>> {
     let mut before = None;
-    let rate = |sample: &Sample| counter::rate(before.replace(*sample), *sample).per_second();
+    let rate = |sample: &Sample| counter::rate(before.replace(*sample), *sample).number();
     sorted.values().map(Sample::at_us).zip(sorted.values().map(rate)).collect()
 }
 
@@ -79,7 +91,10 @@ fn answered(answer: &IngestAnswer) -> Vec<(usize, i64, Option<f64>)> {
     let verdicts = answer.verdicts.iter();
     let answered = verdicts.map(|verdict| {
         let replica = verdict.series.labels["replica"].parse().unwrap();
-        (replica, verdict.sample.timestamp, verdict.sample.rate)
+        let sample = &verdict.sample;
+        let is_absent = if is_of_means(replica) { sample.rate } else { sample.mean };
+        assert_eq!(is_absent, None);
+        (replica, sample.timestamp, sample.rate.or(sample.mean))
     });
     answered.collect()
 }
@@ -124,7 +139,8 @@ async fn shuffled_counters_have_the_rates_of_the_sorted_series(replicas: &[Servi
             // The samples of a request are judged in time order, so each has the rate that all of them give.
             if fresh.contains(&(i, at_us)) {
                 assert_eq!(rate, rates(&stored[i])[&at_us], "replica {i} at {at_us}");
-                n_unknown += usize::from(rate.is_none());
+                // Without an observation there is no mean, as while a total stands still.
+                n_unknown += usize::from(rate.is_none() && !is_of_means(i));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{Judge, SeriesConfig, Window};
-use domain::{JudgedSample, Judgement, SampleKind, VerdictKind};
+use domain::{JudgedSample, Judgement, ObservationCount, SampleKind, VerdictKind};
 use proptest::prelude::*;
 
 const MINUTE_US: i64 = 60_000_000;
@@ -70,6 +70,62 @@ fn a_counter_is_judged_as_a_gauge_of_its_rates() {
         assert!(i != 150 || judgement.verdict.is_anomaly());
     }
     assert_eq!(of_totals.memory().state, of_rates.memory().state);
+}
+
+/// A sum of `count` observations that are about 0.25 each.
+fn sum(minute: i64, count: u64, sum: f64) -> Sample {
+    let kind = SampleKind::Mean(ObservationCount::new(count, Some(7)).unwrap());
+    Sample::of_kind(minute * MINUTE_US, sum, kind).unwrap()
+}
+
+#[test]
+fn a_mean_is_judged_as_a_gauge_of_its_means() {
+    let (mut of_sums, mut of_means) =
+        (Judge::new(DEPLOYED.detector), Judge::new(DEPLOYED.detector));
+    let (mut total, mut count) = (0.0, 0);
+    for i in 0..200 {
+        let usual = 0.25 + (i % 7) as f64 / 64.0;
+        let mean = if i >= 150 { 8.0 * usual } else { usual };
+        (total, count) = (total + 64.0 * mean, count + 64);
+        let judgement = of_sums.judge(sum(i, count, total));
+        if i == 0 {
+            assert_eq!(judgement.rate, Rate::Unknown);
+            continue;
+        }
+        let gauge = of_means.judge(gauge(i, mean));
+        assert_eq!(judgement.rate, Rate::Mean(mean));
+        assert_eq!((judgement.verdict, judgement.late), (gauge.verdict, gauge.late), "{i}");
+        assert!(i != 150 || judgement.verdict.is_anomaly());
+        assert!(i != 150 || judgement.reason().starts_with("a mean of "));
+    }
+    assert_eq!(of_sums.memory().state, of_means.memory().state);
+}
+
+#[test]
+fn a_restored_mean_judges_like_one_in_memory() {
+    let mut judge = Judge::new(DEPLOYED.detector);
+    for i in 0..300_i64 {
+        // Late samples, restarts and intervals without an observation among them.
+        let minute = if i % 9 == 8 { (i - 20).max(0) } else { i };
+        let count = (minute % 110 / 3 * 40).unsigned_abs();
+        let sample = sum(minute, count, 0.25 * count as f64 + (minute % 5) as f64);
+        let mut again = restored(&judge, &SeriesConfig::default());
+        assert_eq!(rates(again.read_window()), rates(judge.read_window()), "{i}");
+        assert_eq!(again.judge(sample), judge.judge(sample), "{i}");
+        assert_eq!(again.memory(), judge.memory(), "{i}");
+    }
+    let quiet = judge.judge(sum(400, 0, 0.0));
+    let none = judge.judge(sum(401, 0, 0.0));
+    assert_eq!([quiet.rate, none.rate], [Rate::Unknown; 2]);
+    assert_eq!(none.verdict.kind, VerdictKind::Learning);
+}
+
+#[test]
+fn the_kind_of_a_mean_is_no_matter_of_configuration() {
+    for kind in [SampleKind::Gauge, COUNTER] {
+        let config = SeriesConfig::default().with_kind(Some(kind));
+        assert_eq!(config.as_configured(sum(1, 5, 2.0)), sum(1, 5, 2.0));
+    }
 }
 
 #[test]
