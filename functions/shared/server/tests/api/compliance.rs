@@ -66,7 +66,8 @@ fn with_exemplar(timeseries: TimeSeries, labels: &[(&str, &str)], value: f64) ->
 }
 
 /// A histogram of the suite.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each part is there or not, as in the suite")]
 struct Parts {
     positive: bool,
     negative: bool,
@@ -223,6 +224,7 @@ fn histograms() -> Vec<Case> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, whose rows are read one by one")]
 fn exemplars() -> Vec<Case> {
     let rows: [(&str, Labels, Labels, f64); 7] = [
         (
@@ -395,6 +397,7 @@ fn metadata() -> Vec<Case> {
     cases
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, whose rows are read one by one")]
 fn combined() -> Vec<Case> {
     let trace: Labels = &[("trace_id", "request_trace_123"), ("user_id", "user789")];
     let total: Labels = &[("__name__", "http_requests_total"), ("job", "api"), ("method", "POST")];

@@ -43,6 +43,9 @@ use Expected::{Failure, Partial, Success};
 /// A clause, the request that shows it, the answer, and the values that are stored afterwards.
 type Clause = (&'static str, &'static str, Vec<u8>, Expected, &'static [&'static str]);
 
+/// A clause, the variables of the server, the encoding and the body of the request, and the status of its answer.
+type FailingRequest<'a> = (&'static str, &'a [(&'a str, &'a str)], &'static str, Body, u16);
+
 async fn post(client: &Client, content_type: &str, encoding: &str, body: Body) -> Answer {
     let mut request = request(Method::POST, PATH, body);
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
@@ -113,7 +116,8 @@ async fn stored(client: &Client) -> Vec<String> {
 }
 
 fn percent(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    let escaped: Vec<String> = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    escaped.concat()
 }
 
 fn at_ns(second: i64) -> u64 {
@@ -191,6 +195,7 @@ fn with_unknown_fields() -> Vec<u8> {
 
 const ONE: &[&str] = &["a m {} [1.0]"];
 
+#[expect(clippy::too_many_lines, reason = "a table, whose rows are read one by one")]
 fn clauses_of_both_encodings() -> Vec<Clause> {
     let binary = |request: &ExportRequest| request.encode_to_vec();
     let text = of_point(&json!({ "asDouble": 1.0 }));
@@ -300,6 +305,7 @@ fn clauses_of_both_encodings() -> Vec<Clause> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, whose rows are read one by one")]
 fn clauses_of_json() -> Vec<Clause> {
     let point = |fields: Value| of_point(&fields);
     let attribute = |value: Value| of_attribute(&value);
@@ -477,7 +483,7 @@ async fn each_clause_on_failures() {
     let away = [("REDIS_URL", redis.as_str())];
     let limits = [("TIDEMARK_BODY_BYTES_MAX", "1000"), ("TIDEMARK_UNPACKED_BYTES_MAX", "1000")];
     let body = || Body::from(gauge(&[1.0]).encode_to_vec());
-    let table: Vec<(&str, &[(&str, &str)], &str, Body, u16)> = vec![
+    let table: Vec<FailingRequest<'_>> = vec![
         ("the size of the body MUST be limited", &limits, "identity", vec![0; 1_001].into(), 413),
         (
             "the size after decompression MUST be limited",
