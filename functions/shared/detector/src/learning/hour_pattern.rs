@@ -2,7 +2,9 @@
 //!
 //! - **Formula.** `e = x - level`, where the level follows the samples, none of which moves it far. For each minute of the
 //!   hour, a mean and a variance of `e`. A minute is part of the pattern from the twelfth hour on, if its mean is at least
-//!   four of its deviations and five of the usual distances from the level. Its mean is then subtracted from each sample.
+//!   four of its deviations and five of the usual distances from the level. Its mean is then subtracted from each sample,
+//!   and no sample moves it by more than three of its deviations: an outage during one run of a job does not end the
+//!   pattern, so the next run is no anomaly.
 //! - **Why.** The season knows five minutes of the day: a job of one minute each hour would be noise to it, as large as
 //!   what it should detect. With the job subtracted, the same load at another minute is an anomaly, and so is a missing job.
 //! - **Constants.** Round; chosen on synthetic jobs.
@@ -29,6 +31,8 @@ const HOURS_MIN: u8 = 12;
 /// Least mean of a minute of the pattern, in its own deviations, and in usual distances from the level.
 const DEVIATIONS_MIN: f64 = 4.0;
 const SPREADS_MIN: f64 = 5.0;
+/// Largest distance from the mean of a minute of the pattern that is learned, in deviations.
+const MOVE_MAX: f64 = 3.0;
 
 /// Distance from the level at one minute of the hour.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -137,9 +141,11 @@ impl HourPattern {
         let distance = sample.value() - self.level;
         let index = minute(sample.at_us());
         let rate = MINUTE_RATE.max(1.0 / f64::from(self.n_hours));
-        let MinuteMoments { mean, var } = self.minutes[index];
-        let (mean, var) = (f64::from(mean), f64::from(var));
-        let step = distance - mean;
+        let moments = self.minutes[index];
+        let (mean, var) = (f64::from(moments.mean), f64::from(moments.var));
+        let is_part = self.n_hours >= HOURS_MIN && self.of_minute(moments) != 0.0;
+        let bound = if is_part { MOVE_MAX * var.sqrt().max(self.spread) } else { f64::INFINITY };
+        let step = (distance - mean).clamp(-bound, bound);
         let (mean, var) = (mean + rate * step, (1.0 - rate) * (var + rate * step * step));
         self.minutes[index] = MinuteMoments { mean: mean as f32, var: var as f32 };
         if self.spread == 0.0 {
@@ -180,6 +186,17 @@ mod tests {
         let pattern = learned(20, job);
         assert!((pattern.at(7 * MINUTE_US) - 50.0).abs() < 2.0, "{}", pattern.at(7 * MINUTE_US));
         assert_eq!(pattern.at(37 * MINUTE_US), 0.0);
+    }
+
+    #[test]
+    fn an_outage_in_one_run_of_the_job_does_not_end_the_pattern_and_a_job_that_ends_does() {
+        let job = |minute: i64| 10.0 + noise(minute) + if minute % 60 == 7 { 50.0 } else { 0.0 };
+        let outage = |minute: i64| if minute / 60 == 30 { 0.0 } else { job(minute) };
+        let after = learned(31, outage).at(7 * MINUTE_US);
+        assert!((after - 50.0).abs() < 3.0, "{after}");
+        let ended =
+            |minute: i64| if minute / 60 >= 30 { 10.0 + noise(minute) } else { job(minute) };
+        assert_eq!(learned(60, ended).at(7 * MINUTE_US), 0.0);
     }
 
     #[test]
