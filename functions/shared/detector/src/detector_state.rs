@@ -16,7 +16,7 @@ pub(crate) enum DetectorState {
     /// No state: the detector reads only the window.
     Stateless,
     Ewma(EwmaState),
-    Deviation(DeviationState),
+    Deviation(Box<DeviationState>),
     Tidemark(Box<TidemarkState>),
 }
 
@@ -25,7 +25,7 @@ impl DetectorState {
         match detector {
             Detector::Zscore(_) | Detector::Robust(_) => Self::Stateless,
             Detector::Ewma(_) => Self::Ewma(EwmaState::default()),
-            Detector::Deviation(_) => Self::Deviation(DeviationState::default()),
+            Detector::Deviation(_) => Self::Deviation(Box::default()),
             Detector::Tidemark(tidemark) => {
                 Self::Tidemark(Box::new(TidemarkState::new(tidemark.signals)))
             }
@@ -174,7 +174,7 @@ impl DetectorState {
                 for bucket in state.table.buckets.iter_mut() {
                     *bucket = SeasonBucket::read(from)?;
                 }
-                Self::Deviation(state)
+                Self::Deviation(Box::new(state))
             }
             Detector::Tidemark(tidemark) => {
                 Self::Tidemark(Box::new(TidemarkState::read(tidemark.signals, from)?))

@@ -5,7 +5,7 @@
 //!
 //! | offset | length | field |
 //! |---|---|---|
-//! | 0 | 4 | `TMm1`, the name of the layout |
+//! | 0 | 4 | `TMm2`, the name of the layout |
 //! | 4 | 4 | generation of the detector |
 //! | 8 | 8 | version, for compare-and-set |
 //! | 16 | 8 | cursor: newest judged time, microseconds; -1 if none |
@@ -37,7 +37,7 @@ use crate::spec::SPEC_LEN_MAX;
 use domain::{EpisodePhase, EpisodeRecord, Judgement};
 
 /// Name of the layout.
-pub const MAGIC: &[u8; 4] = b"TMm1";
+pub const MAGIC: &[u8; 4] = b"TMm2";
 
 /// Common prefix of the names of all layouts.
 const MAGIC_PREFIX: &[u8] = b"TMm";

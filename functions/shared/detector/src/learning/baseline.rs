@@ -174,7 +174,7 @@ impl Baseline {
         } else {
             (self.long_mean, self.long_var)
         };
-        (center, var.sqrt().max(self.floor()))
+        (center, var.sqrt().max(self.floor()).max(position.least_deviation))
     }
 
     fn long_move_max(&self) -> f64 {
@@ -249,6 +249,7 @@ mod tests {
             bucket: Some((sample.at_us() / 300_000_000) as usize % N_BUCKETS),
             level: 1.0,
             is_used: true,
+            least_deviation: 0.0,
         }
     }
 

@@ -138,6 +138,8 @@ pub(crate) struct DailyPosition {
     pub(crate) level: f64,
     /// True if the season explains the series.
     pub(crate) is_used: bool,
+    /// Least deviation that counts, by the resolution of the series.
+    pub(crate) least_deviation: f64,
 }
 
 /// Expected value and its variance.
@@ -243,6 +245,7 @@ impl SeasonTable {
             bucket: (position.season != Season::None).then_some(position.day),
             level: if is_level { level } else { 1.0 },
             is_used: true,
+            least_deviation: 0.0,
         }
     }
 

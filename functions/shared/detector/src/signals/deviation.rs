@@ -5,7 +5,7 @@
 //!   - `zs = |x - mu| / sigma` for the time of day or week (see [`crate::learning::season`]). Half of the variance
 //!     `sigma^2` is that of all residuals, since one bucket has few visits;
 //!   - neither distance counts as more than ten times the other, and neither deviation as less than the floor of
-//!     [`crate::learning::floor`];
+//!     [`crate::learning::floor`] and half of the resolution of [`crate::learning::resolution`];
 //!   - `high` is the value of `sqrt(zw * zs)` that this series exceeds once in 500 samples: with it, one threshold fits
 //!     calm series and noisy ones;
 //!   - `persistence` is 1, or `(1 + ln(1 + g)) / 2` if samples are half an hour or more apart, where `g` is the running
@@ -32,7 +32,7 @@ use crate::learning::moments::Moments;
 use crate::learning::season::{
     Calendar, DailyPosition, MeanVar, MoveBound, SeasonPosition, SeasonTable,
 };
-use crate::learning::{AdaptiveThreshold, Reference, SamplingInterval, SeasonGain};
+use crate::learning::{AdaptiveThreshold, Reference, Resolution, SamplingInterval, SeasonGain};
 use crate::signals::deviation::band::{Center, expectation, joint};
 use domain::{JudgedSample, Sample, Verdict, VerdictKind};
 
@@ -117,6 +117,7 @@ pub struct DeviationState {
     drift_square: f64,
     threshold: AdaptiveThreshold,
     gain: SeasonGain,
+    resolution: Resolution,
     pub(crate) table: SeasonTable,
 }
 
@@ -133,6 +134,7 @@ impl Default for DeviationState {
             drift_square: 0.0,
             threshold: AdaptiveThreshold::default(),
             gain: SeasonGain::default(),
+            resolution: Resolution::default(),
             table: SeasonTable::default(),
         }
     }
@@ -142,7 +144,8 @@ impl DeviationState {
     /// Position of `sample` in a table of days only.
     pub(crate) fn daily_position(&self, calendar: Calendar, sample: Sample) -> DailyPosition {
         let daily = self.table.daily(self.position(calendar, sample));
-        DailyPosition { is_used: self.is_seasonal(), ..daily }
+        let least_deviation = self.resolution.least_deviation();
+        DailyPosition { is_used: self.is_seasonal(), least_deviation, ..daily }
     }
 
     /// Expected value at the time of `sample`, and how noisy that time is, relative to all.
@@ -176,6 +179,7 @@ impl DeviationState {
         let is_first = self.interval.n_samples() == 0;
         let long_mean = if is_first { sample.value() } else { self.long.mean };
         floor(long_mean, self.residual_var, self.interval.n_samples())
+            .max(self.resolution.least_deviation())
     }
 
     /// True if the time of day counts: on the first day, and while it explains the series.
@@ -369,6 +373,7 @@ impl Deviation {
             self.learn_season(state, sample);
         }
 
+        state.resolution.learn(sample.value(), state.interval.n_samples());
         state.interval.learn(sample);
         state.learn_residual(position, residual, scale);
         state.learn_long(sample, floor);

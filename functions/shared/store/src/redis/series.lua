@@ -50,7 +50,7 @@ local function open(k)
   version, cursor, floor = 0, -1, -1
   local header = redis.call('GETRANGE', memory, '0', '31')
   has_memory = header ~= ''
-  if #header == 32 and string.sub(header, 1, 4) == 'TMm1' then
+  if #header == 32 and string.sub(header, 1, 4) == 'TMm2' then
     version, cursor, floor = struct.unpack('<i8i8i8', header, 9)
   end
 end

@@ -142,12 +142,12 @@ async fn an_optimistic_commit_creates_no_series_while_one_key_is_left() {
     // The memory of a later version is not replaced.
     let (server, store, key) = after_losing("window").await;
     let name = format!("tm:{{{}}}:t/checkout/a:memory", key.shard(8));
-    server.cli(&["SET", &name, "TMm2 and more"]);
+    server.cli(&["SET", &name, "TMm3 and more"]);
     let outcome =
         append_one(&store, &optimistic_append(&key, &SeriesState::default(), &[at(400, 1.0)]))
             .await;
     assert!(matches!(outcome, AppendOutcome::Classified(_)), "{outcome:?}");
-    assert!(server.cli(&["GET", &name]).starts_with("TMm2"));
+    assert!(server.cli(&["GET", &name]).starts_with("TMm3"));
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn a_patch_is_not_applied_to_a_truncated_memory() {
     let ahead = optimistic_append(&key, &before, &[at(400, 1.0)]);
     let name = format!("tm:{{{}}}:t/checkout/a:memory", key.shard(8));
     let header = server.cli(&["--raw", "GETRANGE", &name, "0", "127"]);
-    assert!(header.starts_with("TMm1"));
+    assert!(header.starts_with("TMm2"));
     let cut = "redis.call('SET', KEYS[1], redis.call('GETRANGE', KEYS[1], 0, 399))";
     server.cli(&["EVAL", cut, "1", &name]);
     let waiting = appended(&store, &ahead).await.state.unwrap();

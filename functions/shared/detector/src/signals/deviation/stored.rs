@@ -3,7 +3,7 @@
 use super::DeviationState;
 use crate::bytes::{ByteReader, ByteWriter};
 use crate::learning::season::{MeanVar, SeasonTable};
-use crate::learning::{AdaptiveThreshold, SamplingInterval, SeasonGain};
+use crate::learning::{AdaptiveThreshold, Resolution, SamplingInterval, SeasonGain};
 
 impl DeviationState {
     /// Encoded length of the scalars, in bytes.
@@ -11,6 +11,7 @@ impl DeviationState {
         + 57
         + AdaptiveThreshold::LEN
         + SeasonGain::LEN
+        + Resolution::LEN
         + SeasonTable::SCALARS_LEN;
 
     pub(crate) fn write_scalars(&self, out: &mut ByteWriter) {
@@ -21,6 +22,7 @@ impl DeviationState {
         out.f64s(&[self.drift, self.drift_square]);
         self.threshold.write(out);
         self.gain.write(out);
+        self.resolution.write(out);
         self.table.write_scalars(out);
     }
 
@@ -37,6 +39,7 @@ impl DeviationState {
             drift_square: from.not_negative()?,
             threshold: AdaptiveThreshold::read(from)?,
             gain: SeasonGain::read(from)?,
+            resolution: Resolution::read(from)?,
             table: SeasonTable::read_scalars(from)?,
         })
     }
