@@ -377,9 +377,7 @@ mod tests {
             targets.push(Target::find(&url).await.unwrap());
         }
         let shared = shared(targets[0].address(), "[[stage]]\nseconds=1\nrate=300\n", 10).await;
-        let mut shared = Arc::into_inner(shared).unwrap();
-        shared.targets = targets;
-        let shared = Arc::new(shared);
+        let shared = Arc::new(LoadRun { targets, ..Arc::into_inner(shared).unwrap() });
         all(Arc::clone(&shared)).await;
         let counts = counts.map(|n_served| n_served.load(Ordering::Relaxed));
         assert_eq!(counts.iter().sum::<usize>(), 300);
