@@ -89,7 +89,7 @@ def test_the_way_of_a_sample_is_short_and_its_types_exist():
 def test_every_crate_is_described():
     described = set(re.findall(r"^\| `(\w+)` \|", section(DOCS / "architecture.md", "Overview"), re.MULTILINE))
     crates = {path.parent.name for path in (markdown.ROOT / "functions/shared").glob("*/Cargo.toml")}
-    assert described == crates | {"evaluator"}
+    assert described == crates | {"evaluator", "page"}
 
 
 def test_the_api_gateway_has_the_routes_that_need_a_key():

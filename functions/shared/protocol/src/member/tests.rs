@@ -74,7 +74,7 @@ proptest! {
         let sample_of_mean = Sample::of_kind(at_us, sum, kind).unwrap();
         let counted = Judgement { sample: sample_of_mean, rate: Rate::Mean(mean), ..judgement };
         prop_assert_eq!(sample(&of_sample(&counted.sample)), Some(counted.sample));
-        prop_assert_eq!(judged(&of_judged(&counted.judged())), Some(counted.judged()));
+        prop_assert_eq!(judged(&of_judged(&counted.judged())), Some(as_stored(counted.judged())));
         prop_assert_eq!(anomaly(&of_anomaly(&counted).unwrap()), Some(counted));
         let unknown = Judgement { rate: Rate::Unknown, ..counted };
         prop_assert_eq!(anomaly(&of_anomaly(&unknown).unwrap()), Some(unknown));
