@@ -1,8 +1,9 @@
 //! The middleware around every handler.
 //!
-//! For all paths, from the outside in: request telemetry, security headers, compression, the dialect of errors, catching
-//! of panics, refusal of malformed requests. For each route: load shedding, then authentication, then the request timeout. Load is shed first
-//! because that is cheaper than authentication, and protects it.
+//! For all paths, from the outside in: request telemetry, which finds the route, security headers, compression, the
+//! dialect of errors, catching of panics, refusal of malformed requests. For each route: load shedding, then
+//! authentication, then the request timeout. Load is shed first because that is cheaper than authentication, and
+//! protects it.
 
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ use crate::etag::Conditions;
 use crate::http::ConnectionKind;
 use crate::problem;
 use crate::request_telemetry;
-use crate::routes::{self, Route, RouteKind};
+use crate::routes::{Route, RouteKind};
 
 /// Request extension with the time by which the response must be complete.
 #[derive(Debug, Clone, Copy)]
@@ -54,15 +55,15 @@ pub(crate) fn wrap(router: Router<App>, app: &App) -> Router<App> {
             .layer(header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .layer(header(CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
             .layer(compression)
-            .layer(from_fn_with_state(app.clone(), translate_problems))
+            .layer(from_fn(translate_problems))
             .layer(CatchPanicLayer::custom(problem::panicked))
             .layer(from_fn(refuse_malformed)),
     )
 }
 
 /// Translates the problems of a path into the dialect of its route, also those of requests that reach no handler.
-async fn translate_problems(State(app): State<App>, request: Request, next: Next) -> Response {
-    let route = routes::find(app.function(), request.uri().path());
+async fn translate_problems(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<&'static Route>();
     let dialect = route.map_or(Dialect::Problem, |route| route.dialect);
     if dialect == Dialect::Problem {
         return next.run(request).await;

@@ -13,7 +13,7 @@ use tracing::{Instrument, Span, debug, field, info, info_span, warn};
 use crate::app::App;
 use crate::problem::ProblemCode;
 use crate::request_id::{set_request_id, trace_id};
-use crate::routes;
+use crate::routes::{self, Route};
 
 /// The status of a request whose client disconnected before the response, as in nginx.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -21,11 +21,16 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 /// The route label of paths without a route.
 const ROUTE_OTHER: &str = "other";
 
-/// Middleware that records each request.
-pub(crate) async fn record(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Middleware that finds the route of each request, for itself and those inside, and records the request.
+pub(crate) async fn record(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let id = app.request_ids().id_of(request.headers());
     let span = span(&id, request.headers());
-    let mut record = RequestRecord::begin(app, &request, span.clone());
+    let path = request.extensions().get::<MatchedPath>();
+    let route = path.and_then(|path| routes::find(app.function(), path.as_str()));
+    let mut record = RequestRecord::begin(app, request.method(), route, span.clone());
+    if let Some(route) = route {
+        request.extensions_mut().insert(route);
+    }
     let mut response = next.run(request).instrument(span).await;
     record.status = response.status().as_u16();
     record.code = response.extensions().get().map_or("", |ProblemCode(code)| code);
@@ -53,14 +58,12 @@ struct RequestRecord {
 }
 
 impl RequestRecord {
-    fn begin(app: App, request: &Request, span: Span) -> Self {
+    fn begin(app: App, method: &Method, route: Option<&'static Route>, span: Span) -> Self {
         app.heartbeat().request_started();
-        let path = request.extensions().get::<MatchedPath>();
-        let route = path.and_then(|path| routes::find(app.function(), path.as_str()));
         Self {
             app,
             span,
-            method: method_label(request.method()),
+            method: method_label(method),
             route: route.map_or(ROUTE_OTHER, |route| route.path),
             begin: Instant::now(),
             status: CLIENT_CLOSED_REQUEST,
