@@ -89,7 +89,7 @@ impl SeriesConfig {
     /// The sample as one of the configured kind; unchanged if its value cannot be of this kind.
     pub(crate) fn as_configured(&self, sample: Sample) -> Sample {
         match self.kind {
-            Some(kind) if kind.is_counter() != sample.is_counter() && !sample.kind().is_mean() => {
+            Some(kind) if sample.kind().is_changed_by(kind) => {
                 Sample::of_kind(sample.at_us(), sample.value(), kind).unwrap_or(sample)
             }
             _ => sample,

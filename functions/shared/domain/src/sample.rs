@@ -126,9 +126,14 @@ impl SampleKind {
         self != Self::Gauge
     }
 
-    /// True for a sum of observations, whose kind is no matter of configuration: its value alone has no meaning.
+    /// True for a sum of observations: its value alone has no meaning.
     pub fn is_mean(self) -> bool {
         matches!(self, Self::Mean(_))
+    }
+
+    /// True if a sample of this kind is read otherwise where `configured` is set; the kind of a mean cannot be configured.
+    pub fn is_changed_by(self, configured: Self) -> bool {
+        self.is_counter() != configured.is_counter() && !self.is_mean()
     }
 
     /// Start of a counter, if it is known.

@@ -292,24 +292,26 @@ impl Judgement {
             Rate::Unknown => {
                 "the rate is not known: no earlier sample of the counter is".to_owned()
             }
-            Rate::PerSecond(rate) if self.verdict.expectation.is_some() => {
-                format!("a rate of {}", self.verdict.reason(rate))
+            Rate::PerSecond(number) | Rate::Mean(number) => {
+                let reason = self.verdict.reason(number);
+                if self.verdict.expectation.is_some() { self.about(&reason) } else { reason }
             }
-            Rate::Mean(mean) if self.verdict.expectation.is_some() => {
-                format!("a mean of {}", self.verdict.reason(mean))
-            }
-            Rate::PerSecond(number) | Rate::Mean(number) => self.verdict.reason(number),
         }
     }
 
     /// Explains a verdict of which only the band is stored, in one sentence: `value` is the one that was judged.
     pub fn reason_in_range(&self, value: f64, range: ExpectedRange) -> String {
-        let reason = self.verdict.comparison(value, range, "");
-        match self.sample.kind() {
-            SampleKind::Gauge => reason,
-            SampleKind::Counter { .. } => format!("a rate of {reason}"),
-            SampleKind::Mean(_) => format!("a mean of {reason}"),
-        }
+        self.about(&self.verdict.comparison(value, range, ""))
+    }
+
+    /// A reason that begins with the judged value, with the name of that value before it.
+    fn about(&self, reason: &str) -> String {
+        let what = match self.sample.kind() {
+            SampleKind::Gauge => "",
+            SampleKind::Counter { .. } => "a rate of ",
+            SampleKind::Mean(_) => "a mean of ",
+        };
+        format!("{what}{reason}")
     }
 }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use detector::DeployedDetector;
-use domain::{SampleKind, SeriesKey, Tenant};
+use domain::{SeriesKey, Tenant};
 use intake::{IncomingSample, RejectedSample, RejectionCode};
 
 use self::rule::{Rule, RuleAction};
@@ -115,10 +115,7 @@ fn apply<'r>(
         if let Some(series) = rule.changed(&sample.series) {
             sample.series = series;
         }
-        let changes = |kind: &SampleKind| {
-            kind.is_counter() != sample.kind.is_counter() && !sample.kind.is_mean()
-        };
-        if let Some(kind) = rule.kind.filter(changes) {
+        if let Some(kind) = rule.kind.filter(|kind| sample.kind.is_changed_by(*kind)) {
             if let Err(error) = kind.check_value(sample.value) {
                 let detail = format!("by the rule `{}`: {error}", rule.name);
                 return Selection::Rejected(sample.reject(RejectionCode::from(&error), detail));
@@ -136,7 +133,7 @@ fn apply<'r>(
 
 #[cfg(test)]
 mod tests {
-    use domain::Series;
+    use domain::{SampleKind, Series};
 
     use super::*;
 

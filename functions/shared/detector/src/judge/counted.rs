@@ -1,7 +1,8 @@
 //! Kind of a series: what its detector reads of each sample, and the change from one kind to the other.
 //!
 //! The window holds totals as they were sent, so that a repeated sample is recognized; the detector of a counter reads
-//! rates, or the means of observations. They follow from the window alone: a judge that was restored reads what one in memory reads.
+//! rates, or the means of observations. They follow from the window alone: a judge that was restored reads what one in
+//! memory reads.
 
 #[cfg(test)]
 mod tests;
