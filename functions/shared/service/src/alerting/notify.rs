@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use alert::{AlertMessage, Receiver, ReceiverError};
+use alert::{AlertMessage, Receiver, ReceiverError, SeriesAlerts};
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 use store::StoredAlerts;
@@ -93,10 +93,7 @@ impl Service {
                 let Some(check) = checks.iter_mut().find(|check| check.key == sent.key) else {
                     continue;
                 };
-                let now_us = steady_us();
-                let is_given_up =
-                    record(&mut check.alerts, receiver.name(), &sent, &result, now_us);
-                self.count_given_up(receiver.name(), is_given_up);
+                self.record_result(&mut check.alerts, receiver.name(), &sent, &result);
             }
         }
         let finished =
@@ -167,8 +164,7 @@ impl Service {
         let stored = self.store().alerts(&sent.key);
         let stored = self.measure(StoreOperation::Read, stored).await?;
         let mut alerts = read_alerts(&sent.key, &stored);
-        let now_us = steady_us();
-        self.count_given_up(receiver, record(&mut alerts, receiver, sent, result, now_us));
+        self.record_result(&mut alerts, receiver, sent, result);
         let text = serde_json::to_string(&alerts).unwrap_or_default();
         if alerts.is_empty() || text == stored.text {
             return Ok(());
@@ -179,8 +175,15 @@ impl Service {
         Ok(())
     }
 
-    fn count_given_up(&self, receiver: &str, is_given_up: bool) {
-        if is_given_up {
+    /// Records the result of a message in the alerts of its series.
+    fn record_result(
+        &self,
+        alerts: &mut SeriesAlerts,
+        receiver: &str,
+        sent: &SentChange,
+        result: &Result<(), ReceiverError>,
+    ) {
+        if record(alerts, receiver, sent, result, steady_us()) {
             self.totals().count_notification(receiver, NotificationResult::GivenUp);
         }
     }
