@@ -61,6 +61,16 @@ fn a_sum_of_observations_has_a_mark_with_their_number() {
     }
 }
 
+/// Checks all members of a judgement of a counter or a mean, also if its rate is not known.
+fn counted_reads_back(counted: Judgement) -> Result<(), TestCaseError> {
+    prop_assert_eq!(sample(&of_sample(&counted.sample)), Some(counted.sample));
+    prop_assert_eq!(judged(&of_judged(&counted.judged())), Some(as_stored(counted.judged())));
+    prop_assert_eq!(anomaly(&of_anomaly(&counted).unwrap()), Some(counted));
+    let unknown = Judgement { rate: Rate::Unknown, ..counted };
+    prop_assert_eq!(anomaly(&of_anomaly(&unknown).unwrap()), Some(unknown));
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn members_of_means_read_back_exactly(
@@ -73,11 +83,7 @@ proptest! {
         let (at_us, sum) = (judgement.sample.at_us(), judgement.sample.value());
         let sample_of_mean = Sample::of_kind(at_us, sum, kind).unwrap();
         let counted = Judgement { sample: sample_of_mean, rate: Rate::Mean(mean), ..judgement };
-        prop_assert_eq!(sample(&of_sample(&counted.sample)), Some(counted.sample));
-        prop_assert_eq!(judged(&of_judged(&counted.judged())), Some(as_stored(counted.judged())));
-        prop_assert_eq!(anomaly(&of_anomaly(&counted).unwrap()), Some(counted));
-        let unknown = Judgement { rate: Rate::Unknown, ..counted };
-        prop_assert_eq!(anomaly(&of_anomaly(&unknown).unwrap()), Some(unknown));
+        counted_reads_back(counted)?;
     }
 
     #[test]
@@ -87,11 +93,7 @@ proptest! {
         rate in 0.0..1e15_f64,
     ) {
         let counted = of_counter(judgement, started_at_us, rate);
-        prop_assert_eq!(sample(&of_sample(&counted.sample)), Some(counted.sample));
-        prop_assert_eq!(judged(&of_judged(&counted.judged())), Some(as_stored(counted.judged())));
-        prop_assert_eq!(anomaly(&of_anomaly(&counted).unwrap()), Some(counted));
-        let unknown = Judgement { rate: Rate::Unknown, ..counted };
-        prop_assert_eq!(anomaly(&of_anomaly(&unknown).unwrap()), Some(unknown));
+        counted_reads_back(counted)?;
     }
 
     #[test]

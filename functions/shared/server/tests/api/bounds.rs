@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
-use crate::client::{AT_MS, Client, Stuck, request, sample};
+use crate::client::{AT_MS, Client, Panicking, Stuck, request, sample};
 use crate::document::DOCUMENT;
 
 #[tokio::test]
@@ -45,18 +45,6 @@ async fn a_slow_request_times_out() {
 
 #[tokio::test]
 async fn a_panic_is_answered_and_fails_no_other_request() {
-    struct Panicking;
-    impl http_body::Body for Panicking {
-        type Data = axum::body::Bytes;
-        type Error = std::convert::Infallible;
-
-        fn poll_frame(
-            self: std::pin::Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
-            panic!("a secret detail")
-        }
-    }
     let client = Client::standalone();
     let answer = client.post("/ingest", Body::new(Panicking)).await;
     assert!(!answer.is_problem(500, "panicked").contains("a secret detail"));

@@ -225,3 +225,19 @@ impl http_body::Body for Stuck {
         Poll::Pending
     }
 }
+
+/// A body whose reader panics.
+#[derive(Debug)]
+pub(crate) struct Panicking;
+
+impl http_body::Body for Panicking {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        panic!("a secret detail")
+    }
+}

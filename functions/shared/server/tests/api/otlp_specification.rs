@@ -18,7 +18,7 @@ use prost::Message;
 use serde_json::{Value, json};
 use service::access::NewApiKey;
 
-use crate::client::{AT_MS, Answer, Client, Stuck, closed_port, request};
+use crate::client::{AT_MS, Answer, Client, Panicking, Stuck, closed_port, request};
 
 const PATH: &str = "/v1/metrics";
 const PROTOBUF: &str = "application/x-protobuf";
@@ -467,18 +467,6 @@ async fn each_clause_on_requests_and_their_encodings() {
 
 #[tokio::test]
 async fn each_clause_on_failures() {
-    struct Panicking;
-    impl http_body::Body for Panicking {
-        type Data = axum::body::Bytes;
-        type Error = std::convert::Infallible;
-
-        fn poll_frame(
-            self: std::pin::Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
-            panic!("of a test")
-        }
-    }
     let redis = closed_port().await;
     let away = [("REDIS_URL", redis.as_str())];
     let limits = [("TIDEMARK_BODY_BYTES_MAX", "1000"), ("TIDEMARK_UNPACKED_BYTES_MAX", "1000")];
